@@ -1,0 +1,44 @@
+"""Learn the statistics of a calcium-imaging recording and sample new recordings from them.
+
+Public names are resolved on first use, so that ``import calgan`` is fast and
+``import calgan.metrics`` never loads torch.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+__version__ = "0.1.0.dev0"
+
+_LAZY = {
+    "CalciumGAN": "calgan.gan",
+    "Evaluation": "calgan.evaluation",
+    "FFTEncoder": "calgan.spectral",
+    "MinMaxScaler": "calgan.scaling",
+    "OasisDeconvolver": "calgan.deconvolution",
+    "Pipeline": "calgan.pipeline",
+    "Recording": "calgan.recording",
+    "Windower": "calgan.windows",
+    "evaluate": "calgan.evaluation",
+    "make_calcium_pipeline": "calgan.pipeline",
+    "sample": "calgan.pipeline",
+}
+_SUBMODULES = ("datasets", "metrics", "model_selection", "plotting", "scoring")
+
+__all__ = [*_LAZY, *_SUBMODULES, "__version__"]
+
+
+def __getattr__(name: str) -> Any:
+    if name in _LAZY:
+        value = getattr(importlib.import_module(_LAZY[name]), name)
+    elif name in _SUBMODULES:
+        value = importlib.import_module(f"calgan.{name}")
+    else:
+        raise AttributeError(f"module 'calgan' has no attribute {name!r}")
+    globals()[name] = value
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)
