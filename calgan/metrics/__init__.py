@@ -1,0 +1,97 @@
+"""Statistics that compare recordings: spike statistics, divergences, populations, memorisation.
+
+Pure functions of arrays. Spikes and traces are windows ``(M, T, N)``: windows, frames, neurons.
+Importing this module never loads torch. The GridSearchCV scorers of :mod:`calgan.scoring` are
+offered here too and are imported on first use.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+from calgan.metrics._divergence import (
+    debiased_kl,
+    histogram_counts,
+    histogram_edges,
+    smoothed_kl,
+    smoothed_kl_from_counts,
+    thesis_kl,
+)
+from calgan.metrics._memorisation import memorisation_ratio, memorisation_ratios
+from calgan.metrics._population import (
+    correlation_matrix,
+    correlation_matrix_agreement,
+    lagged_correlation_matrix,
+    population_count,
+    population_count_edges,
+    population_count_kl,
+)
+from calgan.metrics._spike_divergence import correlation_kl, firing_rate_kl, van_rossum_kl
+from calgan.metrics._spikes import (
+    bin_frames_for,
+    firing_rate,
+    pairwise_correlation,
+    van_rossum_cross,
+    van_rossum_distance,
+)
+from calgan.metrics._traces import (
+    autocorrelation,
+    kurtosis,
+    log_spectrum_error,
+    power_spectrum,
+    skewness,
+    wasserstein_increments,
+    wasserstein_marginals,
+)
+
+_SCORERS = (
+    "calcium_scorer",
+    "correlation_scorer",
+    "firing_rate_scorer",
+    "make_scorer",
+    "van_rossum_scorer",
+)
+
+__all__ = [
+    "autocorrelation",
+    "bin_frames_for",
+    "correlation_kl",
+    "correlation_matrix",
+    "correlation_matrix_agreement",
+    "debiased_kl",
+    "firing_rate",
+    "firing_rate_kl",
+    "histogram_counts",
+    "histogram_edges",
+    "kurtosis",
+    "lagged_correlation_matrix",
+    "log_spectrum_error",
+    "memorisation_ratio",
+    "memorisation_ratios",
+    "pairwise_correlation",
+    "population_count",
+    "population_count_edges",
+    "population_count_kl",
+    "power_spectrum",
+    "skewness",
+    "smoothed_kl",
+    "smoothed_kl_from_counts",
+    "thesis_kl",
+    "van_rossum_cross",
+    "van_rossum_distance",
+    "van_rossum_kl",
+    "wasserstein_increments",
+    "wasserstein_marginals",
+]
+
+
+def __getattr__(name: str) -> Any:
+    # Scorers sit two layers up (they sample pipelines), so they are looked up when asked for.
+    if name in _SCORERS:
+        return getattr(importlib.import_module("calgan.scoring"), name)
+    raise AttributeError(f"module 'calgan.metrics' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted([*__all__, *_SCORERS])

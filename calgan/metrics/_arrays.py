@@ -1,0 +1,74 @@
+"""Reading and batching of the windows that every statistic takes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+_BATCH_BYTES = 32 * 2**20
+
+
+def as_windows(X: ArrayLike, name: str = "X") -> np.ndarray:
+    """Return ``X`` as an array of windows ``(M, T, N)``, refusing anything else."""
+    try:
+        windows = np.asarray(X)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} must be windows of equal shape (M, T, N), but they differ in shape; "
+            "cut them to one width and one set of neurons."
+        ) from error
+    if windows.dtype.kind not in "biuf":
+        raise ValueError(
+            f"{name} must hold real numbers, got dtype {windows.dtype}; pass an array (M, T, N)."
+        )
+    if windows.ndim != 3:
+        raise ValueError(
+            f"{name} must be windows (M, T, N), got shape {windows.shape}; "
+            "a single window or recording is X[np.newaxis]."
+        )
+    if windows.size == 0:
+        raise ValueError(
+            f"{name} is empty, shape {windows.shape}; every axis of (M, T, N) needs an entry."
+        )
+    if windows.dtype.kind == "f":
+        for rows in batches(windows):
+            finite = np.isfinite(windows[rows])
+            if not finite.all():
+                window, frame, neuron = np.argwhere(~finite)[0]
+                raise ValueError(
+                    f"{name} holds NaN or infinite values, the first in window "
+                    f"{rows.start + window}, frame {frame}, neuron {neuron}; "
+                    "remove or fill them first."
+                )
+    return windows
+
+
+def as_window_pair(
+    real: ArrayLike,
+    synthetic: ArrayLike,
+    names: tuple[str, str] = ("real", "synthetic"),
+    *,
+    same_width: bool = False,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return two sets of windows over the same neurons (and frames if ``same_width``)."""
+    first, second = as_windows(real, names[0]), as_windows(synthetic, names[1])
+    if first.shape[2] != second.shape[2]:
+        raise ValueError(
+            f"{names[0]} has {first.shape[2]} neurons and {names[1]} has {second.shape[2]}; "
+            "both must hold the same neurons in the same order."
+        )
+    if same_width and first.shape[1] != second.shape[1]:
+        raise ValueError(
+            f"{names[0]} has windows of {first.shape[1]} frames and {names[1]} of "
+            f"{second.shape[1]}; cut both to one width."
+        )
+    return first, second
+
+
+def batches(windows: np.ndarray) -> Iterator[slice]:
+    """Slices of windows that are small enough to be worked on in float64."""
+    size = max(1, _BATCH_BYTES // (8 * windows[0].size))
+    for start in range(0, len(windows), size):
+        yield slice(start, min(start + size, len(windows)))

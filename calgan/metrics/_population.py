@@ -1,0 +1,255 @@
+"""Statistics of the population as a whole: correlation matrices and population counts."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from calgan._validation import check_integer
+from calgan.metrics._arrays import as_window_pair, as_windows, batches
+from calgan.metrics._divergence import histogram_counts, smoothed_kl_from_counts
+
+
+class CorrelationAgreement(NamedTuple):
+    """Pearson correlation and root mean square difference of two correlation matrices."""
+
+    r: float
+    rmse: float
+
+
+def pooled_moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard deviation of each neuron over all windows and frames.
+
+    The deviation of a constant neuron is exactly 0, not a remainder of rounding.
+    """
+    n = X.shape[0] * X.shape[1]
+    mean = X.sum(axis=(0, 1), dtype=np.float64) / n
+    squares = np.zeros(X.shape[2])
+    for rows in batches(X):
+        centred = X[rows] - mean
+        squares += np.einsum("mtn,mtn->n", centred, centred)
+    varies = X.min(axis=(0, 1)) != X.max(axis=(0, 1))
+    return mean, np.where(varies, np.sqrt(squares / n), 0.0)
+
+
+def _pooled_correlation(X: np.ndarray, lag: int) -> np.ndarray:
+    mean, deviation = pooled_moments(X)
+    covariance = np.zeros((X.shape[2], X.shape[2]))
+    for rows in batches(X):
+        centred = X[rows] - mean
+        early = centred[:, : X.shape[1] - lag].reshape(-1, X.shape[2])
+        late = centred[:, lag:].reshape(-1, X.shape[2])
+        covariance += early.T @ late
+    covariance /= X.shape[0] * (X.shape[1] - lag)
+    scale = np.where(deviation > 0, deviation, 1.0)
+    covariance /= scale[:, np.newaxis] * scale
+    silent = deviation == 0
+    covariance[silent] = 0.0
+    covariance[:, silent] = 0.0
+    return covariance
+
+
+def correlation_matrix(X: ArrayLike) -> np.ndarray:
+    """Pearson correlation of every pair of neurons, pooled over windows and frames.
+
+    Parameters
+    ----------
+    X : array-like of shape (M, T, N)
+        Windows of traces or spikes. Means and deviations are taken over all ``M T`` frames, so
+        that slow changes between windows count.
+
+    Returns
+    -------
+    correlations : ndarray of shape (N, N)
+        Ones on the diagonal; 0 for pairs with a constant neuron.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.metrics import correlation_matrix
+    >>> x = np.random.default_rng(0).normal(size=(5, 20, 1))
+    >>> correlation_matrix(np.concatenate([x, -x], axis=2)).round(6)
+    array([[ 1., -1.],
+           [-1.,  1.]])
+    """
+    correlations = np.clip(_pooled_correlation(as_windows(X), 0), -1.0, 1.0)
+    np.fill_diagonal(correlations, 1.0)
+    return correlations
+
+
+def lagged_correlation_matrix(X: ArrayLike, lag: int) -> np.ndarray:
+    """Correlation of every neuron with every neuron ``lag`` frames later, within windows.
+
+    Parameters
+    ----------
+    X : array-like of shape (M, T, N)
+        Windows of traces or spikes.
+    lag : int
+        Frames, from 0 to ``T - 1``.
+
+    Returns
+    -------
+    correlations : ndarray of shape (N, N)
+        Entry ``(i, j)`` relates neuron ``i`` at frame ``t`` to neuron ``j`` at frame
+        ``t + lag``; 0 for pairs with a constant neuron. Scaled by the variances of all frames:
+        lag 0 is :func:`correlation_matrix`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.metrics import lagged_correlation_matrix
+    >>> x = np.random.default_rng(0).normal(size=(20, 101))
+    >>> X = np.stack([x[:, 1:], x[:, :-1]], axis=2)  # the second neuron is one frame late
+    >>> lagged_correlation_matrix(X, 1)[0, 1].round(1)
+    np.float64(1.0)
+    """
+    X = as_windows(X)
+    lag = check_integer(lag, "lag", minimum=0)
+    if lag >= X.shape[1]:
+        raise ValueError(
+            f"lag={lag} frames does not fit windows of {X.shape[1]} frames; "
+            "use a smaller lag or wider windows."
+        )
+    return _pooled_correlation(X, lag)
+
+
+def correlation_matrix_agreement(real: ArrayLike, synthetic: ArrayLike) -> CorrelationAgreement:
+    """Agreement of the correlation matrices of real and synthetic windows over pairs.
+
+    Parameters
+    ----------
+    real : array-like of shape (M, T, N)
+        Real windows of traces or spikes.
+    synthetic : array-like of shape (K, T, N)
+        Synthetic windows of the same neurons.
+
+    Returns
+    -------
+    r : float
+        Pearson correlation of the ``N (N - 1) / 2`` off-diagonal entries; 0 where either
+        matrix has no spread.
+    rmse : float
+        Root mean square difference of these entries.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than two neurons.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.metrics import correlation_matrix_agreement
+    >>> rng = np.random.default_rng(0)
+    >>> X = rng.normal(size=(10, 50, 4)) @ rng.normal(size=(4, 4))
+    >>> r, rmse = correlation_matrix_agreement(X, X)
+    >>> round(r, 6), rmse
+    (1.0, 0.0)
+    """
+    real, synthetic = as_window_pair(real, synthetic)
+    if real.shape[2] < 2:
+        raise ValueError("real has one neuron; a correlation matrix needs at least two.")
+    pairs = np.triu_indices(real.shape[2], 1)
+    a, b = correlation_matrix(real)[pairs], correlation_matrix(synthetic)[pairs]
+    rmse = float(np.sqrt(np.mean((a - b) ** 2)))
+    a, b = a - a.mean(), b - b.mean()
+    norm = np.sqrt((a @ a) * (b @ b))
+    # Below rounding of the entries, the spread of a matrix carries no pattern to agree with.
+    spread = min(np.abs(a).max(), np.abs(b).max())
+    return CorrelationAgreement(float(a @ b / norm) if spread > 1e-12 else 0.0, rmse)
+
+
+def population_count(spikes: ArrayLike) -> np.ndarray:
+    """Number of active neurons in each frame.
+
+    Parameters
+    ----------
+    spikes : array-like of shape (M, T, N)
+        Spikes; a neuron is active in a frame where its value is above 0.
+
+    Returns
+    -------
+    counts : ndarray of shape (M, T), int64
+        From 0 to ``N``.
+
+    Examples
+    --------
+    >>> from calgan.metrics import population_count
+    >>> population_count([[[0, 1, 1], [0, 0, 0]]])
+    array([[2, 0]])
+    """
+    return np.count_nonzero(as_windows(spikes, "spikes") > 0, axis=2)
+
+
+def population_count_edges(real_counts: ArrayLike, *, max_bins: int = 30) -> np.ndarray:
+    """Inner bin edges for population counts, halfway between integers.
+
+    Parameters
+    ----------
+    real_counts : array-like of int
+        Population counts of real data, any shape.
+    max_bins : int, default=30
+        Most bins to use; each spans the same number of integers.
+
+    Returns
+    -------
+    edges : ndarray of shape (n_bins - 1,)
+        At least two edges: a constant count is kept apart from fewer and from more.
+
+    Examples
+    --------
+    >>> from calgan.metrics import population_count_edges
+    >>> population_count_edges([0, 1, 3, 1])
+    array([0.5, 1.5, 2.5])
+    """
+    counts = np.asarray(real_counts)
+    if counts.size == 0 or counts.dtype.kind not in "iu":
+        raise ValueError("real_counts must be integers, as population_count returns them.")
+    max_bins = check_integer(max_bins, "max_bins", minimum=2)
+    low, high = int(counts.min()), int(counts.max())
+    if low == high:
+        return np.array([low - 0.5, high + 0.5])
+    step = -(-(high - low + 1) // max_bins)
+    return np.arange(low + step, high + 1, step) - 0.5
+
+
+def population_count_kl(
+    real_spikes: ArrayLike, synthetic_spikes: ArrayLike, *, edges_from: ArrayLike | None = None
+) -> float:
+    """Divergence of the number of active neurons per frame.
+
+    Parameters
+    ----------
+    real_spikes : array-like of shape (M, T, N)
+        Real spikes.
+    synthetic_spikes : array-like of shape (K, T, N)
+        Synthetic spikes of the same neurons.
+    edges_from : array-like of shape (L, T, N), default=None
+        Real spikes from which the bin edges are read, ``real_spikes`` by default.
+
+    Returns
+    -------
+    float
+        Smoothed KL(real || synthetic) in nats, pooled over windows and frames.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.metrics import population_count_kl
+    >>> rng = np.random.default_rng(0)
+    >>> together = np.repeat(rng.random((20, 50, 1)) < 0.2, 5, axis=2)
+    >>> apart = rng.random((20, 50, 5)) < 0.2
+    >>> population_count_kl(together, apart) > 0.5
+    True
+    """
+    names = ("real_spikes", "synthetic_spikes")
+    real, synthetic = as_window_pair(real_spikes, synthetic_spikes, names)
+    reference = real
+    if edges_from is not None:
+        _, reference = as_window_pair(real, edges_from, ("real_spikes", "edges_from"))
+    edges = population_count_edges(population_count(reference))
+    p = histogram_counts(population_count(real).ravel(), edges)
+    q = histogram_counts(population_count(synthetic).ravel(), edges)
+    return float(smoothed_kl_from_counts(p, q))
