@@ -1,0 +1,120 @@
+"""Losses and validation statistics over the training steps."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+import numpy as np
+from matplotlib.figure import Figure, SubFigure
+from matplotlib.ticker import MaxNLocator
+from numpy.typing import NDArray
+
+from calgan.plotting._style import (
+    COLORS,
+    new_figure,
+    padded,
+    styled,
+)
+
+
+def _is_curve(key: str) -> bool:
+    return key.startswith("val_") or "loss" in key or "penalty" in key
+
+
+def _readable(key: str) -> str:
+    if key.startswith("val_"):
+        return "validation: " + key[4:].replace("_", " ")
+    return key.replace("_", " ")
+
+
+@styled
+def plot_training_curves(
+    history: Iterable[Mapping[str, Any]],
+    *,
+    best_step: int | None = None,
+    max_panels: int = 12,
+    figure: Figure | SubFigure | None = None,
+) -> Figure | SubFigure:
+    """Losses and validation statistics over the training steps, a panel each.
+
+    Parameters
+    ----------
+    history : iterable of mapping
+        Rows such as ``CalciumGAN.history_`` holds: "step" and numbers; keys with "loss" or
+        "penalty" in them and keys that begin with "val_" are drawn, where a row has them.
+    best_step : int, optional
+        Step whose weights were kept, marked by a vertical line.
+    max_panels : int, default=12
+        Largest number of panels.
+    figure : matplotlib Figure or SubFigure, optional
+        Where to draw; a new figure by default.
+
+    Returns
+    -------
+    matplotlib Figure or SubFigure
+        A panel a quantity, over the training steps. The y axis holds the central 98 % of the
+        values, so that the first steps do not hide the others.
+
+    Examples
+    --------
+    >>> from calgan.plotting import plot_training_curves
+    >>> rows = [{"step": s, "critic_loss": 1.0 / s} for s in range(1, 9)]
+    >>> plot_training_curves(rows).axes[0].get_title()
+    'critic loss'
+    """
+    rows = list(history)
+    keys = list(dict.fromkeys(key for row in rows for key in row if _is_curve(key)))
+    curves: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
+    for key in sorted(keys, key=lambda key: key.startswith("val_")):
+        found = [(row.get("step", i + 1), row[key]) for i, row in enumerate(rows) if key in row]
+        numbers = [(s, v) for s, v in found if isinstance(v, (int, float, np.number))]
+        points = np.array(numbers, dtype=float).reshape(-1, 2)
+        points = points[np.all(np.isfinite(points), axis=1)]
+        if len(points):
+            curves[key] = (points[:, 0], points[:, 1])
+    curves = dict(list(curves.items())[:max_panels])
+    if not curves:
+        raise ValueError(
+            "history holds no finite losses or validation statistics to draw: pass the history_ "
+            "of a fitted model."
+        )
+    n_columns = min(3, len(curves))
+    n_rows = -(-len(curves) // n_columns)
+    figure = new_figure(3.0 * max(n_columns, 2), 0.3 + 1.8 * n_rows) if figure is None else figure
+    axes = figure.subplots(n_rows, n_columns, sharex=True, squeeze=False)
+    for ax in axes.flat[len(curves) :]:
+        ax.remove()
+    last = max(float(steps.max()) for steps, _ in curves.values())
+    for position, (key, (steps, values)) in enumerate(curves.items()):
+        ax = axes.flat[position]
+        validation = key.startswith("val_")
+        color = COLORS["synthetic"] if validation else "#444444"
+        if len(values) > 150:
+            ax.plot(steps, values, color=color, linewidth=0.5, alpha=0.35)
+            width = len(values) // 50
+            n_groups = len(values) // width
+            blocks = slice(len(values) - n_groups * width, None)
+            ax.plot(
+                np.median(steps[blocks].reshape(n_groups, width), axis=1),
+                np.median(values[blocks].reshape(n_groups, width), axis=1),
+                color=color,
+                linewidth=1.5,
+            )
+        else:
+            marker = "o" if validation and len(values) < 60 else ""
+            ax.plot(steps, values, color=color, linewidth=1.3, marker=marker, markersize=3)
+        low, high = np.percentile(values, [1, 99]).tolist()
+        ax.set_ylim(*padded(low, high, share=0.08))
+        ax.set_xlim(0, max(last, 1.0))
+        if best_step is not None:
+            ax.axvline(best_step, color=COLORS["real"], linewidth=1.0, linestyle=(0, (3, 2)))
+        ax.set_title(_readable(key), fontsize=9)
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+        ax.yaxis.set_major_locator(MaxNLocator(4))
+        if position + n_columns >= len(curves):
+            ax.tick_params(labelbottom=True)
+            ax.set_xlabel("generator step")
+        if position % n_columns == 0:
+            ax.set_ylabel("value")
+    return figure
