@@ -1,0 +1,255 @@
+"""Pipelines that sample: `Pipeline`, `sample` for any fitted estimator, `make_calcium_pipeline`."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import sklearn.pipeline
+from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils.metaestimators import available_if
+
+from calgan.scaling import MinMaxScaler
+from calgan.windows import Windower
+
+__all__ = ["Pipeline", "make_calcium_pipeline", "sample"]
+
+
+def sample(
+    estimator: Any, n_samples: int = 1, *, random_state: int | np.random.RandomState | None = None
+) -> np.ndarray:
+    """Draw samples from a fitted generator, pipeline or search, in the units of its training data.
+
+    A pipeline samples its last step and takes the result back through the ``inverse_transform`` of
+    the steps before it, last to first. Only the `Windower` is left out: samples are independent
+    windows, and are never stitched together.
+
+    Parameters
+    ----------
+    estimator : generator, sklearn.pipeline.Pipeline or search
+        A fitted generator, a pipeline that ends in one, or a search over either (anything with a
+        ``best_estimator_``, such as ``GridSearchCV``).
+    n_samples : int, default=1
+        Number of windows to draw.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the draw; None falls back on the generator's own.
+
+    Returns
+    -------
+    windows : ndarray of shape (n_samples, n_frames, n_neurons), dtype float32
+        Samples in the units of the data that `estimator` was fitted on.
+
+    Raises
+    ------
+    TypeError
+        If `estimator` cannot sample, or if a step before the generator is not invertible.
+
+    See Also
+    --------
+    Pipeline : A pipeline with this function as its method.
+
+    Examples
+    --------
+    A stock scikit-learn pipeline will do, as will any estimator that has ``sample``:
+
+    >>> import numpy as np
+    >>> from sklearn.base import BaseEstimator
+    >>> from sklearn.pipeline import Pipeline
+    >>> from calgan import MinMaxScaler, Windower, sample
+    >>> class Replay(BaseEstimator):
+    ...     def fit(self, X, y=None):
+    ...         self.windows_ = np.asarray(X)
+    ...         return self
+    ...     def sample(self, n_samples=1, *, random_state=None):
+    ...         return self.windows_[:n_samples]
+    >>> recording = np.arange(40, dtype=np.float32).reshape(20, 2)
+    >>> steps = [("windower", Windower(4)), ("scaler", MinMaxScaler()), ("generator", Replay())]
+    >>> sample(Pipeline(steps).fit(recording), 2)[1, :, 0]
+    array([2., 4., 6., 8.], dtype=float32)
+    """
+    if hasattr(estimator, "best_estimator_"):
+        return sample(estimator.best_estimator_, n_samples, random_state=random_state)
+    if not isinstance(estimator, sklearn.pipeline.Pipeline):
+        if not hasattr(estimator, "sample"):
+            raise TypeError(
+                f"{type(estimator).__name__} cannot sample: pass a fitted generator such as "
+                "CalciumGAN, a pipeline that ends in one, or a search over either, fitted with "
+                "refit=True."
+            )
+        return estimator.sample(n_samples, random_state=random_state)
+
+    transformers = list(_transformers(estimator.steps[:-1]))
+    for name, transformer in transformers:  # before the draw: it may take minutes
+        if not _is_invertible(transformer):
+            raise TypeError(
+                f"pipeline step {name!r} ({type(transformer).__name__}) is not invertible, so "
+                "samples cannot be brought back to the units of the recording: take the step out "
+                "of the pipeline, or sample its last step and work in that step's own units."
+            )
+    windows = sample(estimator.steps[-1][1], n_samples, random_state=random_state)
+    for _, transformer in reversed(transformers):
+        windows = transformer.inverse_transform(windows)
+    return np.asarray(windows)
+
+
+def _transformers(steps: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
+    """Yield the steps that samples go back through, those of nested pipelines included."""
+    for name, step in steps:
+        if isinstance(step, sklearn.pipeline.Pipeline):
+            yield from _transformers(step.steps)
+        elif step not in (None, "passthrough") and not isinstance(step, Windower):
+            yield name, step
+
+
+def _is_invertible(transformer: Any) -> bool:
+    # FunctionTransformer without an inverse_func takes the identity for the inverse of anything.
+    if isinstance(transformer, FunctionTransformer):
+        return transformer.func is None or transformer.inverse_func is not None
+    return hasattr(transformer, "inverse_transform")
+
+
+def _last_step_samples(pipeline: Pipeline) -> bool:
+    last = pipeline.steps[-1][1]
+    return hasattr(last, "sample") or hasattr(last, "best_estimator_")
+
+
+class Pipeline(sklearn.pipeline.Pipeline):
+    """A scikit-learn pipeline that ends in a generator and samples.
+
+    It is ``sklearn.pipeline.Pipeline`` with one more verb; parameters, attributes and every other
+    method are those of that class.
+
+    Parameters
+    ----------
+    steps : list of (str, estimator)
+        Transformers in order, and a generator as the last step.
+    transform_input : list of str or None, default=None
+        As in ``sklearn.pipeline.Pipeline``.
+    memory : str, joblib.Memory or None, default=None
+        As in ``sklearn.pipeline.Pipeline``.
+    verbose : bool, default=False
+        Whether to print the time each step takes to fit.
+
+    See Also
+    --------
+    make_calcium_pipeline : The pipeline for a recording, with its usual steps.
+    sample : The same for a stock scikit-learn pipeline or a search.
+
+    Examples
+    --------
+    >>> from calgan import CalciumGAN, MinMaxScaler, Pipeline, Windower
+    >>> model = Pipeline(
+    ...     [("windower", Windower(64)), ("scaler", MinMaxScaler()), ("generator", CalciumGAN())]
+    ... )
+    >>> model.set_params(generator__max_iter=10)[-1].max_iter
+    10
+    """
+
+    @available_if(_last_step_samples)
+    def sample(
+        self, n_samples: int = 1, *, random_state: int | np.random.RandomState | None = None
+    ) -> np.ndarray:
+        """Draw samples in the units of the recording that the pipeline was fitted on.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of windows to draw.
+        random_state : int, RandomState instance or None, default=None
+            Seed of the draw; None falls back on the generator's own.
+
+        Returns
+        -------
+        windows : ndarray of shape (n_samples, n_frames, n_neurons), dtype float32
+            Independent windows; they are never stitched together.
+
+        Raises
+        ------
+        TypeError
+            If a step before the generator is not invertible.
+        """
+        return sample(self, n_samples, random_state=random_state)
+
+
+def make_calcium_pipeline(
+    variant: str = "1d",
+    *,
+    window: int,
+    stride: int | None = None,
+    frame_rate: float | None = None,
+    random_state: int | np.random.RandomState | None = None,
+    **generator_params: Any,
+) -> Pipeline:
+    """Make the pipeline that learns a recording and samples windows of it.
+
+    Its steps are always named ``windower``, ``encoder`` (``"passthrough"`` unless it is set, for
+    instance to `FFTEncoder`), ``scaler`` and ``generator``, so that a grid reads
+    ``generator__max_iter`` or ``encoder``.
+
+    Parameters
+    ----------
+    variant : {"1d"}, default="1d"
+        Network family: "1d" convolves along time, with the neurons as channels.
+    window : int
+        Length of the windows, in frames.
+    stride : int or None, default=None
+        Frames between the starts of successive training windows. None takes every start (1):
+        windows are lazy and training draws them at random, so that skipping starts saves neither
+        memory nor time and only shows the networks fewer different windows.
+    frame_rate : float or None, default=None
+        Frames per second (Hz). None takes that of the `Recording` given to ``fit``; a generator
+        that needs it refuses a bare array without it.
+    random_state : int, RandomState instance or None, default=None
+        Seed of the generator, for training and sampling.
+    **generator_params : dict
+        Further parameters of `CalciumGAN`, such as ``max_iter``, ``max_time`` or ``recipe``.
+
+    Returns
+    -------
+    pipeline : Pipeline
+        Unfitted. ``recipe="thesis"`` scales all neurons by one global range, as published; every
+        other recipe scales each neuron by its own.
+
+    Raises
+    ------
+    ValueError
+        If `variant` is unknown.
+    TypeError
+        If a parameter in `generator_params` is not one of `CalciumGAN`.
+
+    References
+    ----------
+    B. M. Li, "Synthesising Realistic Calcium Imaging Data of Neuronal Populations using Deep
+    Generative Models", MScR thesis, University of Edinburgh, 2020.
+
+    Examples
+    --------
+    >>> from calgan import make_calcium_pipeline
+    >>> model = make_calcium_pipeline("1d", window=64, random_state=0, max_iter=100)
+    >>> [name for name, _ in model.steps]
+    ['windower', 'encoder', 'scaler', 'generator']
+    >>> model[-1].max_iter
+    100
+    """
+    if variant != "1d":
+        raise ValueError(f"variant must be '1d', got {variant!r}.")
+    # The one step that needs torch: loaded when a pipeline is made, not when calgan is imported.
+    from calgan.gan import CalciumGAN
+
+    generator = CalciumGAN(frame_rate=frame_rate, random_state=random_state)
+    unknown = sorted(set(generator_params) - set(generator.get_params(deep=False)))
+    if unknown:
+        raise TypeError(
+            f"CalciumGAN has no parameter {', '.join(map(repr, unknown))}: see CalciumGAN's "
+            "documentation for those it has."
+        )
+    generator.set_params(**generator_params)
+    return Pipeline(
+        [
+            ("windower", Windower(window, stride=1 if stride is None else stride)),
+            ("encoder", "passthrough"),
+            ("scaler", MinMaxScaler(per_neuron=generator.recipe != "thesis")),
+            ("generator", generator),
+        ]
+    )
