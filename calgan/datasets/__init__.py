@@ -1,0 +1,8 @@
+"""Recordings to work with: a real one that is bundled, and simulated ones with known truth."""
+
+from __future__ import annotations
+
+from calgan.datasets.bundled import load_zebrafish_tectum
+from calgan.datasets.simulation import Process, make_process, make_recording
+
+__all__ = ["Process", "load_zebrafish_tectum", "make_process", "make_recording"]
