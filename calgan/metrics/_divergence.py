@@ -45,8 +45,8 @@ def histogram_edges(real_values: ArrayLike, *, max_bins: int = 30) -> np.ndarray
     Returns
     -------
     edges : ndarray of shape (n_bins - 1,)
-        Inner edges, increasing. Two bins where there are fewer than 60 values. Constant values get three bins: below,
-        at and above the constant.
+        Inner edges, increasing. Two bins where there are fewer than 60 values; three where they
+        are constant: below, at and above the constant.
 
     Raises
     ------
