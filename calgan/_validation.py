@@ -134,10 +134,10 @@ def check_recording(
     >>> check_recording([[0, 1], [2, 3], [4, 5]]).dtype
     dtype('float32')
     """
-    array = _as_real_array(X, name)
+    array = as_real_array(X, name)
     if array.ndim != 2:
         hint = (
-            "reshape one neuron's trace with X[:, None]"
+            "Reshape your data with X[:, None] if it is one neuron's trace"
             if array.ndim == 1
             else "pass one (frames, neurons) array"
         )
@@ -225,7 +225,7 @@ def check_windows(
     (4, 8, 2)
     """
     lazy = is_lazy(X)
-    array = X if lazy else _as_real_array(X, name)
+    array = X if lazy else as_real_array(X, name)
     expected = "(M, T, N) or encoded (M, T, N, C)" if encoded else "(M, T, N)"
     if array.ndim == 2:
         raise ValueError(
@@ -286,6 +286,62 @@ def check_n_neurons(n_neurons: int, estimator: Any, *, name: str = "X") -> None:
             f"{estimator.n_features_in_} features as input; features are neurons, so pass data "
             "of the neurons it was fitted on."
         )
+
+
+def as_real_array(X: Any, name: str) -> np.ndarray:
+    """Return `X` as an array of real numbers, whatever its dimensions; nothing else is checked.
+
+    Parameters
+    ----------
+    X : array-like
+        Numbers. A real array is returned as it is, an object array of numbers as float64.
+    name : str
+        What messages call the array.
+
+    Returns
+    -------
+    ndarray
+
+    Raises
+    ------
+    TypeError
+        If `X` is sparse, text, or anything else that is not numbers.
+    ValueError
+        If `X` is ragged, complex, or has masked entries.
+    """
+    if hasattr(X, "toarray"):
+        raise TypeError(f"{name} is a sparse matrix; pass the dense array {name}.toarray().")
+    if X is None or isinstance(X, (str, bytes, Mapping, set)):
+        raise TypeError(f"{name} must be an array of real numbers, got {type(X).__name__}.")
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise ValueError(
+            f"{name} has {np.ma.count_masked(X)} masked entries; fill them (or leave those frames "
+            "out) first."
+        )
+    try:
+        array = X if isinstance(X, np.memmap) else np.asarray(X)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} is ragged: its entries have different lengths, so it is not one array "
+            f"({error})."
+        ) from error
+    if array.dtype.kind == "c":
+        raise ValueError(
+            f"Complex data not supported: {name} has dtype {array.dtype}; pass real numbers."
+        )
+    if array.dtype.kind == "O":
+        try:
+            return array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"{name} must hold real numbers, but it is an object array with an entry that is "
+                f"none ({error}); pass a float array."
+            ) from error
+    if array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"{name} must hold real numbers, but its dtype is {array.dtype}; pass a float array."
+        )
+    return array
 
 
 def as_seed(random_state: Any) -> int:
@@ -352,42 +408,6 @@ def rng_from(random_state: Any, *stream: int) -> np.random.Generator:
     (True, False)
     """
     return np.random.default_rng([as_seed(random_state), *stream])
-
-
-def _as_real_array(X: Any, name: str) -> np.ndarray:
-    if X is None or isinstance(X, (str, bytes, Mapping, set)):
-        raise TypeError(f"{name} must be an array of real numbers, got {type(X).__name__}.")
-    if hasattr(X, "toarray"):
-        raise TypeError(f"{name} is a sparse matrix; pass the dense array {name}.toarray().")
-    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
-        raise ValueError(
-            f"{name} has {np.ma.count_masked(X)} masked entries; fill them (or leave those frames "
-            "out) first."
-        )
-    try:
-        array = X if isinstance(X, np.memmap) else np.asarray(X)
-    except ValueError as error:
-        raise ValueError(
-            f"{name} is ragged: its entries have different lengths, so it is not one array "
-            f"({error})."
-        ) from error
-    if array.dtype.kind == "c":
-        raise ValueError(
-            f"Complex data not supported: {name} has dtype {array.dtype}; pass real numbers."
-        )
-    if array.dtype.kind == "O":
-        try:
-            return array.astype(np.float64)
-        except (TypeError, ValueError) as error:
-            raise TypeError(
-                f"{name} must hold real numbers, but it is an object array with an entry that is "
-                f"none ({error}); pass a float array."
-            ) from error
-    if array.dtype.kind not in "biuf":
-        raise TypeError(
-            f"{name} must hold real numbers, but its dtype is {array.dtype}; pass a float array."
-        )
-    return array
 
 
 def _as_finite_float32(array: np.ndarray, name: str, *, axes: tuple[str, ...]) -> np.ndarray:

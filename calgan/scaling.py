@@ -10,6 +10,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from calgan._validation import (
+    as_real_array,
     check_n_neurons,
     check_recording,
     check_windows,
@@ -191,6 +192,7 @@ class MinMaxScaler(TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
 
@@ -220,11 +222,8 @@ def _unscale(X: np.ndarray, *, data_min: np.ndarray, span: np.ndarray, lo: float
 
 
 def _check(X: Any) -> Any:
-    try:
-        ndim = X.ndim if is_lazy(X) else np.ndim(X)
-    except ValueError:  # a ragged list, which check_recording explains
-        ndim = 2
-    if ndim in (3, 4):
+    X = X if is_lazy(X) else as_real_array(X, "X")
+    if X.ndim in (3, 4):
         return check_windows(X, estimator="MinMaxScaler")
     return check_recording(X, check_orientation=False)
 

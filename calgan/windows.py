@@ -501,6 +501,7 @@ class Windower(TransformerMixin, BaseEstimator):
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
+        tags.transformer_tags.preserves_dtype = ["float32"]
         return tags
 
 
@@ -518,7 +519,7 @@ def _cut_windows(
     if n_short == len(segments):
         what = "the recording has" if len(segments) == 1 else "its longest segment has"
         raise ValueError(
-            f"a window of {width} frames is longer than X: {what} {max(lengths)} frames; choose a "
+            f"a window of {width} frames is longer than X: {what} only {max(lengths)}; choose a "
             f"width of at most {max(lengths)}."
         )
     if n_short and warn_short:

@@ -325,9 +325,10 @@ def make_recording(
 def _count_frames(duration: Any, frame_rate: float) -> int:
     if isinstance(duration, bool) or not isinstance(duration, numbers.Real):
         raise TypeError(f"duration must be a number of seconds, got {duration!r}.")
-    if not math.isfinite(duration) or round(duration * frame_rate) < 1:
+    seconds = float(duration)
+    if not math.isfinite(seconds) or round(seconds * frame_rate) < 1:
         raise ValueError(
             f"duration must be finite and hold at least one frame at {frame_rate:g} Hz, got "
-            f"{duration!r} s."
+            f"{seconds:g} s."
         )
-    return round(float(duration) * frame_rate)
+    return round(seconds * frame_rate)
