@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -34,8 +34,8 @@ def plot_traces(
     neurons: Sequence[int] | NDArray[np.intp] | None = None,
     roi_ids: Sequence[Any] | NDArray[Any] | None = None,
     units: str = "dF/F",
-    figure: Figure | SubFigure | None = None,
-) -> Figure | SubFigure:
+    figure: Figure | None = None,
+) -> Figure:
     """Traces of the same neurons in one window of each group, side by side, with spike ticks.
 
     Parameters
@@ -53,12 +53,12 @@ def plot_traces(
         Names of the neurons; their indices by default.
     units : str, default="dF/F"
         Units of the traces.
-    figure : matplotlib Figure or SubFigure, optional
+    figure : matplotlib Figure, optional
         Where to draw; a new figure by default.
 
     Returns
     -------
-    matplotlib Figure or SubFigure
+    matplotlib Figure
         One row a neuron, with one y scale a row.
 
     Examples
@@ -107,8 +107,8 @@ def plot_windows(
     frame_rate: float,
     *,
     order: Sequence[int] | NDArray[np.intp] | None = None,
-    figure: Figure | SubFigure | None = None,
-) -> Figure | SubFigure:
+    figure: Figure | None = None,
+) -> Figure:
     """Whole windows as heat maps (neurons by time), one row a group, on one colour scale.
 
     Parameters
@@ -120,12 +120,12 @@ def plot_windows(
         Frames per second, in Hz.
     order : sequence of int, optional
         Order of the neurons from bottom to top, the same in all panels.
-    figure : matplotlib Figure or SubFigure, optional
+    figure : matplotlib Figure, optional
         Where to draw; a new figure by default.
 
     Returns
     -------
-    matplotlib Figure or SubFigure
+    matplotlib Figure
         A grid of heat maps with one colour bar.
 
     Examples
@@ -182,8 +182,8 @@ def plot_raster(
     frame_rate: float,
     *,
     order: Sequence[int] | NDArray[np.intp] | None = None,
-    figure: Figure | SubFigure | None = None,
-) -> Figure | SubFigure:
+    figure: Figure | None = None,
+) -> Figure:
     """Spike rasters of one window of each group, with the rates over time and per neuron.
 
     Parameters
@@ -195,12 +195,12 @@ def plot_raster(
     order : sequence of int, optional
         Order of the neurons from bottom to top, the same in all panels; by default that of the
         first group's rates.
-    figure : matplotlib Figure or SubFigure, optional
+    figure : matplotlib Figure, optional
         Where to draw; a new figure by default.
 
     Returns
     -------
-    matplotlib Figure or SubFigure
+    matplotlib Figure
         A raster a group, with the mean rate of the neurons over time above it and the rate of
         each neuron at its right, on common scales.
 
@@ -279,8 +279,8 @@ def plot_rate_histograms(
     neurons: Sequence[int] | NDArray[np.intp] | None = None,
     roi_ids: Sequence[Any] | NDArray[Any] | None = None,
     resolution: float | None = None,
-    figure: Figure | SubFigure | None = None,
-) -> Figure | SubFigure:
+    figure: Figure | None = None,
+) -> Figure:
     """Histograms over windows of the firing rate of single neurons, a panel each.
 
     Parameters
@@ -294,12 +294,12 @@ def plot_rate_histograms(
     resolution : float, optional
         Smallest step between two rates in Hz, one over the duration of a window. Bins are then
         whole multiples of it, so that none of them is empty for lack of a possible value.
-    figure : matplotlib Figure or SubFigure, optional
+    figure : matplotlib Figure, optional
         Where to draw; a new figure by default.
 
     Returns
     -------
-    matplotlib Figure or SubFigure
+    matplotlib Figure
         A grid of panels with a common y scale.
 
     Examples

@@ -2,56 +2,46 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from calgan.plotting._style import (
-    COLORS,
-    color_of,
-    figure_legend,
-    label_of,
-    new_figure,
-    padded,
-    styled,
-)
+from calgan.plotting._style import COLORS, color_of, figure_legend, label_of, new_figure, styled
 
 _GROUP_TITLES = {
-    "published": "published statistics",
+    "published": "published statistics of spikes",
     "population": "population statistics",
-    "trace": "trace statistics",
+    "trace": "statistics of single neurons",
 }
 _MARKERS = {"synthetic": "o", "shuffled": "D", "memoriser": "s"}
-
-
-def _finite(value: Any) -> bool:
-    return value is not None and bool(np.isfinite(value))
+_BAND = "#CFCFCF"
+# Ratios beyond these lie at the edge of the chart: the others must stay readable.
+_SMALLEST, _LARGEST = 0.1, 300.0
 
 
 @styled
-def plot_headline(
-    statistics: Iterable[Any], *, figure: Figure | SubFigure | None = None
-) -> Figure | SubFigure:
-    """How far each statistic of the synthetic windows is from the floor, with the controls.
+def plot_headline(statistics: Iterable[Any], *, figure: Figure | None = None) -> Figure:
+    """How far each statistic of the synthetic windows is from its floor, with the controls.
 
     Parameters
     ----------
     statistics : iterable of Statistic
         Rows of :attr:`calgan.evaluation.Evaluation.statistics`: objects with the attributes
-        ``label``, ``group``, ``value``, ``floor``, ``floor_interval``, ``controls``,
-        ``trained_on`` and ``better``; rows without a floor are left out.
-    figure : matplotlib Figure or SubFigure, optional
+        ``label``, ``group``, ``value``, ``floor``, ``floor_interval``, ``ratio_interval``,
+        ``controls``, ``trained_on`` and ``better``. Rows without a floor, or with a floor of 0,
+        are left out.
+    figure : matplotlib Figure, optional
         Where to draw; a new figure by default.
 
     Returns
     -------
-    matplotlib Figure or SubFigure
-        Distances as multiples of their floor on a logarithmic axis and, below, the statistics
-        for which more is better, on their own axis.
+    matplotlib Figure
+        A line a statistic: its distance as a multiple of the floor, on a logarithmic axis. The
+        distance of a statistic of which more is better is one minus its value.
 
     Raises
     ------
@@ -63,120 +53,58 @@ def plot_headline(
     >>> from types import SimpleNamespace
     >>> from calgan.plotting import plot_headline
     >>> row = SimpleNamespace(label="rate KL", group="published", value=0.4, floor=0.2,
-    ...     floor_interval=(0.1, 0.3), controls={"shuffled": 0.5}, trained_on=False,
-    ...     better="lower")
+    ...     floor_interval=(0.1, 0.3), ratio_interval=None, controls={"shuffled": 0.5},
+    ...     trained_on=False, better="lower")
     >>> len(plot_headline([row]).axes)
     1
     """
-    usable = [row for row in statistics if _finite(row.value) and _finite(row.floor)]
-    lower = [row for row in usable if row.better == "lower" and row.floor > 0]
-    higher = [row for row in usable if row.better == "higher"]
-    if not lower and not higher:
+    rows = [row for row in statistics if _finite(row.value) and _has_floor(row)]
+    if not rows:
         raise ValueError("No statistic has a floor to compare with: evaluate with train=.")
-    heights = [_n_lines(rows) for rows in (lower, higher) if rows]
+    groups = dict.fromkeys(row.group for row in rows)
     if figure is None:
-        figure = new_figure(9.0, 1.0 + 0.3 * sum(heights) + 0.55 * len(heights))
-    axes = figure.subplots(len(heights), 1, squeeze=False, height_ratios=heights)[:, 0]
-    remaining = list(axes)
-    if lower:
-        ax = remaining.pop(0)
-        _draw_rows(ax, lower, relative=True)
-        ax.set_xlabel("distance ÷ floor (1: as near as real training data; less is better)")
-    if higher:
-        ax = remaining.pop(0)
-        _draw_rows(ax, higher, relative=False)
-        ax.set_xlabel("agreement (1: perfect; more is better)")
-    figure_legend(figure, axes[0])
-    return figure
-
-
-def _n_lines(rows: Sequence[Any]) -> int:
-    return len(rows) + len({row.group for row in rows})
-
-
-def _draw_rows(ax: Axes, rows: Sequence[Any], *, relative: bool) -> None:
-    """One line a statistic: the floor's interval as a bar, the groups as marks."""
-    drawn: list[tuple[str, float, float]] = []
+        figure = new_figure(9.0, 1.3 + 0.29 * (len(rows) + len(groups)))
+    ax = figure.add_subplot()
+    points: dict[str, list[tuple[float, float]]] = {"synthetic": []}
+    spans: list[tuple[float, float, float]] = []
     ticks: list[tuple[float, str]] = []
     y = 0.0
-    for group in dict.fromkeys(row.group for row in rows):
-        heading = y
+    for group in groups:
+        _write_heading(ax, y, _GROUP_TITLES.get(group, str(group)))
         for row in (row for row in rows if row.group == group):
             y += 1.0
-            unit = row.floor if relative else 1.0
-            interval = getattr(row, "floor_interval", None)
-            if interval is not None and all(_finite(end) for end in interval):
-                low, high = interval[0] / unit, interval[1] / unit
-                ax.barh(y, high - low, left=low, height=0.62, color="#CFCFCF", zorder=1)
-                drawn += [("interval", low, y), ("interval", high, y)]
-            drawn.append(("train", row.floor / unit, y))
-            spread = getattr(row, "value_interval", None)
-            if spread is not None and all(_finite(end) for end in spread):
-                ends = [spread[0] / unit, spread[1] / unit]
-                ax.hlines(y, *ends, color=COLORS["synthetic"], linewidth=2.0, zorder=3)
-                drawn += [("interval", end, y) for end in ends]
-            drawn.append(("synthetic", row.value / unit, y))
+            if _finite_pair(row.floor_interval):
+                low, high = sorted(_ratio(row, end) for end in row.floor_interval)
+                ax.barh(y, high - low, left=low, height=0.62, color=_BAND, zorder=1)
+            if _finite_pair(row.ratio_interval):
+                spans.append((y, *row.ratio_interval))
+            points["synthetic"].append((_ratio(row, row.value), y))
             for name, value in (row.controls or {}).items():
                 if _finite(value):
-                    drawn.append((name, value / unit, y))
-            ticks.append((y, row.label + (" †" if row.trained_on else "")))
-            shown = f"×{row.value / unit:.2g}" if relative else f"{row.value:.2f}"
-            ax.annotate(
-                shown,
-                (1.0, y),
-                xycoords=ax.get_yaxis_transform(),
-                xytext=(6, 0),
-                textcoords="offset points",
-                va="center",
-                fontsize=8.5,
-                color=COLORS["synthetic"],
-                annotation_clip=False,
-            )
-        ax.annotate(
-            _GROUP_TITLES.get(group, str(group)),
-            (0.0, heading),
-            fontsize=8.5,
-            style="italic",
-            xycoords=ax.get_yaxis_transform(),
-            xytext=(4, 0),
-            textcoords="offset points",
-            va="center",
-            color="#555555",
-        )
+                    points.setdefault(name, []).append((_ratio(row, value), y))
+            ticks.append((y, _row_label(row)))
+            _write_ratio(ax, y, _ratio(row, row.value))
         y += 1.0
-    values = np.array([value for _, value, _ in drawn])
-    if relative:
-        positive = values[values > 0]
-        left, right = min(float(positive.min()), 0.7) / 1.25, max(float(positive.max()), 1.5) * 1.25
-        ax.set_xscale("log")
-        _set_ratio_ticks(ax, left, right)
-    else:
-        left, right = padded(min(float(values.min()), 0.0), max(float(values.max()), 1.0))
+    shown = np.array([x for pairs in points.values() for x, _ in pairs])
+    shown = shown[(shown > _SMALLEST) & (shown < _LARGEST)]
+    left = min([0.6, *shown]) / 1.3
+    right = max([1.8, *shown]) * 1.3
+    ax.set_xscale("log")
     ax.set_xlim(left, right)
-    ax.barh([np.nan], [np.nan], color="#CFCFCF", label="floor, 95 % interval")
-    names = dict.fromkeys(name for name, _, _ in drawn if name != "interval")
-    for position, name in enumerate(("train", *(n for n in names if n != "train"))):
-        points = [(value, height) for kind, value, height in drawn if kind == name]
-        x, heights = np.array(points).T
-        if name == "train":
-            ax.scatter(
-                x,
-                heights,
-                marker="|",
-                s=130,
-                color="#333333",
-                linewidths=1.6,
-                zorder=2,
-                label="floor",
-            )
-            continue
+    _set_ratio_ticks(ax, left, right)
+    ax.axvline(1.0, color="#333333", linewidth=1.2, zorder=2, label="floor")
+    ax.barh([np.nan], [np.nan], color=_BAND, label="95 % interval of the floor")
+    for height, low, high in spans:
+        ax.hlines(height, max(low, left), high, color=COLORS["synthetic"], linewidth=2.0, zorder=3)
+    for position, (name, pairs) in enumerate(points.items()):
+        x, heights = np.array(pairs).T
         ax.scatter(
             np.clip(x, left, right),
             heights,
             marker=_MARKERS.get(name, "^"),
-            s=52 if name == "synthetic" else 26,
+            s=55 if name == "synthetic" else 28,
             color=color_of(name, position),
-            zorder=4,
+            zorder=5 if name == "synthetic" else 4,
             edgecolors="white",
             linewidths=0.6,
             label=label_of(name),
@@ -187,6 +115,64 @@ def _draw_rows(ax: Axes, rows: Sequence[Any], *, relative: bool) -> None:
     ax.set_ylim(y - 0.4, -0.6)
     ax.grid(axis="x", color="#E5E5E5", linewidth=0.7, zorder=0)
     ax.set_axisbelow(True)
+    ax.set_xlabel("distance ÷ floor  (1: as close as real data gets; less is better)")
+    figure_legend(figure, ax)
+    return figure
+
+
+def _finite(value: Any) -> bool:
+    return value is not None and bool(np.isfinite(value))
+
+
+def _finite_pair(ends: Any) -> bool:
+    return ends is not None and all(_finite(end) for end in ends)
+
+
+def _distance(row: Any, value: float) -> float:
+    return 1.0 - value if row.better == "higher" else value
+
+
+def _has_floor(row: Any) -> bool:
+    return _finite(row.floor) and _distance(row, row.floor) > 0
+
+
+def _ratio(row: Any, value: float) -> float:
+    return _distance(row, value) / _distance(row, row.floor)
+
+
+def _row_label(row: Any) -> str:
+    label = f"1 − {row.label}" if row.better == "higher" else row.label
+    return f"{label} †" if row.trained_on else label
+
+
+def _write_heading(ax: Axes, y: float, text: str) -> None:
+    ax.annotate(
+        text,
+        (0.0, y),
+        xycoords=ax.get_yaxis_transform(),
+        xytext=(-6, 0),
+        textcoords="offset points",
+        ha="right",
+        va="center",
+        fontsize=9,
+        fontweight="bold",
+        color="#444444",
+        annotation_clip=False,
+    )
+
+
+def _write_ratio(ax: Axes, y: float, ratio: float) -> None:
+    ax.annotate(
+        f"×{ratio:.2g}" if ratio < 100 else f"×{ratio:.0f}",
+        (1.0, y),
+        xycoords=ax.get_yaxis_transform(),
+        xytext=(8, 0),
+        textcoords="offset points",
+        va="center",
+        fontsize=8.5,
+        color=COLORS["synthetic"],
+        annotation_clip=False,
+    )
 
 
 def _set_ratio_ticks(ax: Axes, left: float, right: float) -> None:

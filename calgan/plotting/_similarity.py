@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -26,8 +26,8 @@ def plot_van_rossum_heatmaps(
     distances: Groups,
     *,
     names: Sequence[str] | None = None,
-    figure: Figure | SubFigure | None = None,
-) -> Figure | SubFigure:
+    figure: Figure | None = None,
+) -> Figure:
     """Van Rossum distances of one neuron's real trains to those of each group, sorted.
 
     Parameters
@@ -36,12 +36,12 @@ def plot_van_rossum_heatmaps(
         Distances of K neurons between M real windows and M' windows of the group.
     names : sequence of str, optional
         Names of the K neurons.
-    figure : matplotlib Figure or SubFigure, optional
+    figure : matplotlib Figure, optional
         Where to draw; a new figure by default.
 
     Returns
     -------
-    matplotlib Figure or SubFigure
+    matplotlib Figure
         A row a group and a column a neuron. Rows and columns of each heat map are sorted by
         their mean distance, the smallest at the top left; a neuron has one colour scale.
 
@@ -104,8 +104,8 @@ def plot_correlation_matrices(
     *,
     order: Sequence[int] | NDArray[np.intp] | None = None,
     xlabel: str = "neuron, sorted",
-    figure: Figure | SubFigure | None = None,
-) -> Figure | SubFigure:
+    figure: Figure | None = None,
+) -> Figure:
     """Correlation matrices of the groups, side by side on one symmetric colour scale.
 
     Parameters
@@ -117,12 +117,12 @@ def plot_correlation_matrices(
         eigenvector, which puts neurons that fire together next to one another.
     xlabel : str, default="neuron, sorted"
         Label of the axes.
-    figure : matplotlib Figure or SubFigure, optional
+    figure : matplotlib Figure, optional
         Where to draw; a new figure by default.
 
     Returns
     -------
-    matplotlib Figure or SubFigure
+    matplotlib Figure
         One panel a group and a colour bar.
 
     Examples
@@ -172,21 +172,19 @@ def plot_correlation_matrices(
 
 
 @styled
-def plot_correlation_agreement(
-    matrices: Groups, *, figure: Figure | SubFigure | None = None
-) -> Figure | SubFigure:
+def plot_correlation_agreement(matrices: Groups, *, figure: Figure | None = None) -> Figure:
     """Correlation of every pair of neurons in the other groups against that in the first.
 
     Parameters
     ----------
     matrices : mapping of str to array-like of shape (N, N)
         Correlation matrices; the first is the reference on the x axis.
-    figure : matplotlib Figure or SubFigure, optional
+    figure : matplotlib Figure, optional
         Where to draw; a new figure by default.
 
     Returns
     -------
-    matplotlib Figure or SubFigure
+    matplotlib Figure
         A panel for each group but the first, titled with its Pearson correlation with the
         reference over pairs, on common scales.
 
@@ -223,7 +221,7 @@ def plot_correlation_agreement(
             rasterized=True,
         )
         ax.set_title(
-            f"{label_of(group)}: r = {_pearson(reference, values[group])}",
+            f"{label_of(group)}: r = {_pearson(reference, values[group]):.2f}",
             color=color_of(group, position),
         )
         ax.set_xlim(low, high)
@@ -234,8 +232,8 @@ def plot_correlation_agreement(
     return figure
 
 
-def _pearson(x: NDArray[Any], y: NDArray[Any]) -> str:
-    """The correlation as text, "undefined" where a side is constant."""
+def _pearson(x: NDArray[Any], y: NDArray[Any]) -> float:
+    """The correlation, 0 where a side is constant and so has no pattern to agree with."""
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return "undefined"
-    return f"{np.corrcoef(x, y)[0, 1]:.2f}"
+        return 0.0
+    return float(np.corrcoef(x, y)[0, 1])

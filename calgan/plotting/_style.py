@@ -10,7 +10,7 @@ import matplotlib as mpl
 import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from numpy.typing import ArrayLike, NDArray
 
 #: Colour of each group (Okabe and Ito's palette, told apart by colour-blind readers).
@@ -148,12 +148,10 @@ def spread_neurons(activity: ArrayLike, n_neurons: int) -> NDArray[np.intp]:
     return order[np.round(np.linspace(0, len(order) - 1, n_neurons)).astype(int)]
 
 
-def figure_legend(figure: Figure | SubFigure, ax: Axes) -> None:
+def figure_legend(figure: Figure, ax: Axes) -> None:
+    """One legend for all panels, above them."""
     handles, labels = ax.get_legend_handles_labels()
-    if isinstance(figure, Figure):
-        figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
-    else:
-        figure.legend(handles, labels, loc="upper center", ncols=len(labels))
+    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
 
 
 def step_histogram(

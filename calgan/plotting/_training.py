@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 import numpy as np
-from matplotlib.figure import Figure, SubFigure
+from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import NDArray
 
@@ -34,8 +34,8 @@ def plot_training_curves(
     *,
     best_step: int | None = None,
     max_panels: int = 12,
-    figure: Figure | SubFigure | None = None,
-) -> Figure | SubFigure:
+    figure: Figure | None = None,
+) -> Figure:
     """Losses and validation statistics over the training steps, a panel each.
 
     Parameters
@@ -47,12 +47,12 @@ def plot_training_curves(
         Step whose weights were kept, marked by a vertical line.
     max_panels : int, default=12
         Largest number of panels.
-    figure : matplotlib Figure or SubFigure, optional
+    figure : matplotlib Figure, optional
         Where to draw; a new figure by default.
 
     Returns
     -------
-    matplotlib Figure or SubFigure
+    matplotlib Figure
         A panel a quantity, over the training steps. The y axis holds the central 98 % of the
         values, so that the first steps do not hide the others.
 

@@ -1,0 +1,644 @@
+"""The figures of a report, each with the caption that says how to read it."""
+
+from __future__ import annotations
+
+import io
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import matplotlib as mpl
+import matplotlib.style
+import numpy as np
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from calgan import metrics, plotting
+
+_DPI = 130
+# Pairs times windows that the histograms over pairs are built from: enough for smooth ones.
+_MAX_PAIR_VALUES = 4_000_000
+# Pairs a window from which a histogram of its own can be built.
+_MIN_PAIRS = 45
+_N_HEATMAP_WINDOWS = 50
+
+Array = NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ReportFigure:
+    """A figure with what the report says about it.
+
+    Attributes
+    ----------
+    name : str
+        Stem of its file name.
+    section : str
+        Heading of the report under which it stands.
+    title : str
+        What it shows, in a few words.
+    caption : str
+        What is drawn and how to read it.
+    figure : matplotlib Figure
+        The figure itself.
+    vector : bool
+        Whether it is light enough to be embedded as SVG.
+    """
+
+    name: str
+    section: str
+    title: str
+    caption: str
+    figure: Figure
+    vector: bool = False
+
+    def render(self, kind: str) -> bytes:
+        """Return the figure as the bytes of a PNG or SVG file, the same bytes at every call."""
+        buffer = io.BytesIO()
+        with mpl.style.context(["default", {"svg.hashsalt": self.name}]):
+            if kind == "svg":
+                self.figure.savefig(buffer, format="svg", metadata={"Date": None})
+            else:
+                self.figure.savefig(buffer, format="png", dpi=_DPI)
+        return buffer.getvalue()
+
+
+def save_figures(evaluation: Any, folder: str | os.PathLike[str]) -> list[Path]:
+    """Write every figure of an evaluation's report as a PNG file.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What :func:`calgan.evaluate` returned.
+    folder : str or path-like
+        Where to write; made if need be. Files of the same names are replaced.
+
+    Returns
+    -------
+    list of Path
+        The files written, in the order of the report.
+
+    Examples
+    --------
+    >>> from calgan.report import save_figures
+    >>> paths = save_figures(evaluation, "figures")  # doctest: +SKIP
+    """
+    target = Path(folder)
+    target.mkdir(parents=True, exist_ok=True)
+    paths = []
+    for number, item in enumerate(report_figures(evaluation), start=1):
+        path = target / file_name(number, item)
+        path.write_bytes(item.render("png"))
+        paths.append(path)
+    return paths
+
+
+def file_name(number: int, item: ReportFigure) -> str:
+    """Name of a figure's PNG file, so that the files sort as in the report."""
+    return f"{number:02d}_{item.name}.png"
+
+
+class _Measured:
+    """Arrays that several figures share, computed when first asked for."""
+
+    def __init__(self, evaluation: Any) -> None:
+        self.windows: dict[str, Array] = _present(evaluation.windows)
+        self.spikes: dict[str, Array] = _present(evaluation.spikes)
+        self.frame_rate = float(evaluation.frame_rate)
+        self.units = str(evaluation.units or "a.u.")
+        n_windows, self.width, self.n_neurons = self.windows["real"].shape
+        self.seconds = self.width / self.frame_rate
+        self.has_train = "train" in self.windows
+        roi_ids = getattr(evaluation, "roi_ids", None)
+        self.roi_ids = range(self.n_neurons) if roi_ids is None else list(roi_ids)
+        self.n = {group: len(array) for group, array in self.windows.items()}
+        n_pairs = max(self.n_neurons * (self.n_neurons - 1) // 2, 1)
+        self.n_pairs = n_pairs if self.n_neurons > 1 else 0
+        self.n_pair_windows = max(min(n_windows, _MAX_PAIR_VALUES // n_pairs), 2)
+        self.bin_frames = metrics.bin_frames_for(self.frame_rate)
+
+    def shown(self, *groups: str) -> list[str]:
+        """Those of `groups` that there are."""
+        return [group for group in groups if group in self.windows]
+
+    @cached_property
+    def rates(self) -> dict[str, Array]:
+        return {g: metrics.firing_rate(s, self.frame_rate) for g, s in self.spikes.items()}
+
+    @cached_property
+    def mean_rates(self) -> dict[str, Array]:
+        return {group: rates.mean(axis=0) for group, rates in self.rates.items()}
+
+    @cached_property
+    def order(self) -> Array:
+        """Neurons by their mean rate over the held-out windows, the least active first."""
+        return np.argsort(self.mean_rates["real"], kind="stable")
+
+    @cached_property
+    def chosen(self) -> Array:
+        """Six neurons spread over the more active half."""
+        active = self.order[::-1][: max((self.n_neurons + 1) // 2, min(self.n_neurons, 6))]
+        picked = plotting.spread_neurons(self.mean_rates["real"][active], 6)
+        return active[picked]
+
+    @cached_property
+    def typical(self) -> dict[str, int]:
+        """The window of each group whose number of spikes is the median one."""
+        positions = {}
+        for group, spikes in self.spikes.items():
+            ranked = np.argsort(spikes.sum(axis=(1, 2)), kind="stable")
+            positions[group] = int(ranked[len(ranked) // 2])
+        return positions
+
+    @cached_property
+    def correlations(self) -> dict[str, Array]:
+        return {
+            group: metrics.pairwise_correlation(
+                spikes[: self.n_pair_windows], bin_frames=self.bin_frames
+            )
+            for group, spikes in self.spikes.items()
+        }
+
+    @cached_property
+    def van_rossum(self) -> dict[str, Array]:
+        return {
+            group: metrics.van_rossum_distance(spikes[: self.n_pair_windows], self.frame_rate)
+            for group, spikes in self.spikes.items()
+        }
+
+    @cached_property
+    def matrices(self) -> dict[str, Array]:
+        return {group: metrics.correlation_matrix(x) for group, x in self.windows.items()}
+
+    @cached_property
+    def counts(self) -> dict[str, Array]:
+        return {group: metrics.population_count(s) for group, s in self.spikes.items()}
+
+    def real_pool(self, values: dict[str, Array]) -> Array:
+        return np.concatenate([values[group].ravel() for group in self.shown("real", "train")])
+
+    @cached_property
+    def rate_kls(self) -> dict[str, Array]:
+        """Smoothed KL of each neuron's rates, held-out against each other group."""
+        result: dict[str, list[float]] = {g: [] for g in self.shown("synthetic", "train")}
+        max_bins = max(2, min(30, self.n["real"] // 20))
+        for neuron in range(self.n_neurons):
+            column = {group: rates[:, neuron] for group, rates in self.rates.items()}
+            edges = metrics.histogram_edges(self.real_pool(column), max_bins=max_bins)
+            for group, values in result.items():
+                values.append(metrics.smoothed_kl(column["real"], column[group], edges=edges))
+        return {group: np.array(values) for group, values in result.items()}
+
+    def window_kls(self, values: dict[str, Array]) -> dict[str, Array]:
+        """Smoothed KL over pairs, window i held-out against window i of each other group."""
+        n = min(len(values[group]) for group in self.shown("real", "synthetic", "train"))
+        real = values["real"][:n]
+        pool = self.real_pool(values)
+        if self.n_pairs < _MIN_PAIRS or np.isnan(pool).all():
+            return {}
+        n_bins = max(min(30, self.n_pairs // 20), 2)
+        edges = metrics.histogram_edges(pool, max_bins=n_bins)
+        p = metrics.histogram_counts(real, edges)
+        return {
+            group: metrics.smoothed_kl_from_counts(
+                p, metrics.histogram_counts(values[group][:n], edges)
+            )
+            for group in self.shown("synthetic", "train")
+        }
+
+
+def _present(groups: Any) -> dict[str, Array]:
+    order = ("real", "synthetic", "train", "shuffled")
+    names = [*order, *(name for name in groups if name not in order)]
+    return {
+        name: np.asarray(groups[name])
+        for name in names
+        if groups.get(name) is not None and len(groups[name])
+    }
+
+
+def _subset(values: dict[str, Any], groups: list[str]) -> dict[str, Any]:
+    return {group: values[group] for group in groups}
+
+
+def _floor_phrase(measured: _Measured, text: str) -> str:
+    return text if measured.has_train else ""
+
+
+def report_figures(evaluation: Any) -> Iterator[ReportFigure]:
+    """Yield the figures of a report one after the other, none kept when the next is drawn.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What :func:`calgan.evaluate` returned.
+
+    Yields
+    ------
+    ReportFigure
+        Figures that the evaluation has the data for.
+    """
+    m = _Measured(evaluation)
+    headline = _headline(evaluation)
+    if headline is not None:
+        yield headline
+    if m.has_train:
+        yield _nearest(m)
+    yield _traces(m)
+    yield _heat_maps(m)
+    yield _raster(m)
+    yield _rate_histograms(m)
+    yield _per_neuron(m)
+    yield _pair_histograms(m)
+    yield _kl_histograms(m)
+    yield _van_rossum_heatmaps(m)
+    if m.n_neurons > 1:
+        yield _matrices(m)
+        yield _agreement(m)
+    yield _population(m)
+    yield _dynamics(m)
+    training = _training(evaluation)
+    if training is not None:
+        yield training
+
+
+_HEADLINE = "How far from the floor"
+_ACTIVITY = "Traces and spikes"
+_PUBLISHED = "The published statistics"
+_POPULATION = "What the neurons do together"
+_TRACES = "Time course of the traces"
+_TRAINING = "Training"
+_MEMORISATION = "Is it a memoriser?"
+
+SECTIONS = (_HEADLINE, _MEMORISATION, _ACTIVITY, _PUBLISHED, _POPULATION, _TRACES, _TRAINING)
+
+
+def _headline(evaluation: Any) -> ReportFigure | None:
+    with_floor = [row for row in evaluation.statistics if row.floor is not None]
+    if not with_floor:
+        return None
+    trained = any(row.trained_on for row in with_floor)
+    caption = (
+        "Each distance from the held-out windows is divided by its floor, the same distance of "
+        "real training windows; a generator as good as more real data lies at 1. Grey bars: the "
+        "floor's 95 % bootstrap interval over contiguous blocks of the recording; orange lines: "
+        "that of the ratio. Numbers at the right: ratios of the synthetic windows. Where more is "
+        "better (r), the distance is 1 − r. Read a mark of the synthetic windows "
+        "beside the controls: one no better than the neuron-shuffled windows has not learnt what "
+        "the neurons do together, and one as good as the memoriser is good only if the "
+        "memorisation figure below is."
+    )
+    if trained:
+        caption += " † The model's objective trained on this statistic or on a close relative."
+    return ReportFigure(
+        "headline",
+        _HEADLINE,
+        "Every statistic against its floor and controls",
+        caption,
+        plotting.plot_headline(evaluation.statistics),
+        vector=True,
+    )
+
+
+def _traces(m: _Measured) -> ReportFigure:
+    groups = ["real", "synthetic"]
+    windows = {group: m.windows[group][m.typical[group]] for group in groups}
+    spikes = {group: m.spikes[group][m.typical[group]] for group in groups}
+    return ReportFigure(
+        "traces",
+        _ACTIVITY,
+        "Traces of the same neurons, with inferred spikes",
+        f"{len(m.chosen)} of {m.n_neurons} neurons, spread over the ranks of the more active half "
+        f"by held-out mean rate; of each group the window with the median number of spikes (chosen "
+        f"by this rule, not by eye). Ticks below a trace: inferred spikes. The y scale (in "
+        f"{m.units}) is common to a row. Synthetic traces should rise sharply, decay slowly and "
+        f"carry the same noise; they need not match in time, as each window is another draw.",
+        plotting.plot_traces(
+            windows,
+            m.frame_rate,
+            spikes=spikes,
+            neurons=m.chosen,
+            roi_ids=m.roi_ids,
+            units=m.units,
+        ),
+    )
+
+
+def _heat_maps(m: _Measured) -> ReportFigure:
+    groups = ["real", "synthetic"]
+    few = {group: m.windows[group][:4] for group in groups}
+    return ReportFigure(
+        "windows",
+        _ACTIVITY,
+        "Whole windows",
+        f"The first four windows of each group (held-out windows start at random times), all "
+        f"{m.n_neurons} neurons sorted by held-out mean rate, in standard deviations of the real "
+        f"neuron; one colour scale. A collapsed generator shows four alike windows; one that "
+        f"ignores the population shows no common events.",
+        plotting.plot_windows(few, m.frame_rate, order=m.order),
+    )
+
+
+def _nearest(m: _Measured) -> ReportFigure:
+    synthetic = m.windows["synthetic"][:4]
+    train = m.windows["train"]
+    mean, scale = train.mean(axis=(0, 1)), train.std(axis=(0, 1))
+    scale = np.where(scale > 0, scale, 1.0)
+    flat = ((train - mean) / scale).reshape(len(train), -1)
+    samples = ((synthetic - mean) / scale).reshape(len(synthetic), -1)
+    squared = np.sum(flat**2, axis=1) - 2.0 * samples @ flat.T
+    nearest = np.argmin(squared, axis=1)
+    return ReportFigure(
+        "nearest_training_windows",
+        _MEMORISATION,
+        "Synthetic windows and the training windows nearest to them",
+        f"Top: the first four synthetic windows. Below each: the nearest (Euclidean distance of "
+        f"the standardised traces) of {len(train)} training windows at random starts. Pairs that "
+        f"look like copies would mean memorising. Neurons sorted by held-out mean rate, colours "
+        f"in standard deviations over the synthetic windows shown.",
+        plotting.plot_windows(
+            {"synthetic": synthetic, "train": train[nearest]}, m.frame_rate, order=m.order
+        ),
+    )
+
+
+def _raster(m: _Measured) -> ReportFigure:
+    spikes = {group: m.spikes[group][m.typical[group]] for group in ("real", "synthetic")}
+    return ReportFigure(
+        "raster",
+        _ACTIVITY,
+        "Spike rasters with marginal rates",
+        f"Inferred spikes of all {m.n_neurons} neurons in the windows of the median number of "
+        f"spikes. Above: mean rate of the neurons in each frame; right: rate of each neuron in "
+        f"this window. Neurons sorted by held-out mean rate in both panels; common scales.",
+        plotting.plot_raster(spikes, m.frame_rate, order=m.order),
+    )
+
+
+def _rate_histograms(m: _Measured) -> ReportFigure:
+    groups = m.shown("real", "synthetic", "train")
+    rates = _subset(m.rates, groups)
+    neurons = plotting.spread_neurons(m.mean_rates["real"], 12)
+    return ReportFigure(
+        "firing_rates",
+        _PUBLISHED,
+        "Firing rate of single neurons",
+        f"Distribution over {m.n['real']} windows of {m.seconds:.3g} s of the firing rate of "
+        f"{len(neurons)} neurons spread over the ranks of the held-out mean rate, most active "
+        f"first. Bins are whole multiples of one spike a window; the y scale is common."
+        + _floor_phrase(
+            m,
+            " Real training windows (dashed) show how far the recording itself "
+            "drifts between its training and held-out parts.",
+        ),
+        plotting.plot_rate_histograms(
+            rates, neurons=neurons, roi_ids=m.roi_ids, resolution=m.frame_rate / m.width
+        ),
+    )
+
+
+def _per_neuron(m: _Measured) -> ReportFigure:
+    groups = m.shown("real", "synthetic", "train")
+    panels = {
+        "mean firing rate (Hz)": _subset(m.mean_rates, groups),
+        f"mean trace ({m.units})": {g: m.windows[g].mean(axis=(0, 1)) for g in groups},
+        f"s.d. of trace ({m.units})": {g: m.windows[g].std(axis=(0, 1)) for g in groups},
+    }
+    figure = Figure(figsize=(9.0, 3.4), layout="constrained")
+    axes = figure.subplots(1, len(panels))
+    for position, (ax, (quantity, values)) in enumerate(zip(axes, panels.items(), strict=True)):
+        plotting.plot_per_neuron(values, quantity=quantity, legend=position == 0, ax=ax)
+    return ReportFigure(
+        "neurons",
+        _PUBLISHED,
+        "Mean rate, mean and spread of every neuron",
+        f"One point a neuron (n = {m.n_neurons}), the value in the held-out windows on the x "
+        f"axis; on the grey line both are equal. Points on a horizontal line would mean that "
+        f"synthetic neurons do not differ from one another."
+        + _floor_phrase(m, " Grey points compare real training windows in the same way."),
+        figure,
+        vector=True,
+    )
+
+
+def _pair_histograms(m: _Measured) -> ReportFigure:
+    groups = m.shown("real", "synthetic", "train", "shuffled")
+    figure = Figure(figsize=(9.0, 3.5), layout="constrained")
+    axes = figure.subplots(1, 2)
+    bin_seconds = m.bin_frames / m.frame_rate
+    if m.n_neurons > 1:
+        plotting.plot_distribution(
+            _subset(m.correlations, groups),
+            xlabel=f"Pearson correlation of a pair (bins of {bin_seconds:.2g} s)",
+            log=True,
+            ax=axes[0],
+        )
+        plotting.plot_distribution(
+            _subset(m.van_rossum, groups),
+            xlabel="van Rossum distance of a pair (τ = 1 s)",
+            legend=False,
+            ax=axes[1],
+        )
+    return ReportFigure(
+        "pairs",
+        _PUBLISHED,
+        "Correlations and van Rossum distances between neurons",
+        f"Distributions over {m.n_pairs} pairs of neurons and {m.n_pair_windows} windows a group "
+        f"(pairs with a silent train have no correlation); the correlations on a logarithmic "
+        f"axis. Curves end at the central 99.8 % of the values, the rest is counted in the end "
+        f"bins. These distributions hardly tell shuffled from real neurons on a recording that "
+        f"drifts: they do not show whether the right neurons fire together.",
+        figure,
+        vector=True,
+    )
+
+
+def _kl_histograms(m: _Measured) -> ReportFigure:
+    panels: list[tuple[str, str, dict[str, Array]]] = [("firing rate", "neurons", m.rate_kls)]
+    if m.n_neurons > 1:
+        panels.append(("correlation", "windows", m.window_kls(m.correlations)))
+        panels.append(("van Rossum distance", "windows", m.window_kls(m.van_rossum)))
+    panels = [panel for panel in panels if panel[2]]
+    figure = Figure(figsize=(max(3.0 * len(panels), 4.5), 3.2), layout="constrained")
+    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    for position, (ax, (quantity, of, values)) in enumerate(zip(axes, panels, strict=True)):
+        plotting.plot_kl_histogram(
+            values, xlabel=f"KL of {quantity} (nats)", of=of, legend=position == 0, ax=ax
+        )
+    caption = (
+        f"Left: the KL divergence of each neuron's firing rates over windows "
+        f"({m.n_neurons} neurons)."
+    )
+    if len(panels) > 1:
+        caption += (
+            f" Right: divergences of single windows over their {m.n_pairs} pairs of neurons, "
+            f"held-out window i against window i of the group ({m.n_pair_windows} windows)."
+        )
+    elif m.n_neurons > 1:
+        caption += f" {m.n_pairs} pairs of neurons are too few for divergences window by window."
+    return ReportFigure(
+        "kl",
+        _PUBLISHED,
+        "KL divergences by neuron and by window",
+        caption
+        + " Smoothed KL from the held-out windows (0.5 added to every count, bins from the pooled "
+        "real values). Triangles: medians."
+        + _floor_phrase(
+            m,
+            " The floor (dashed) is the same divergence of real training windows: "
+            "a good generator's histogram covers it.",
+        ),
+        figure,
+        vector=True,
+    )
+
+
+def _van_rossum_heatmaps(m: _Measured) -> ReportFigure:
+    neurons = m.chosen[:4]
+    groups = m.shown("synthetic", "train")
+    few = {
+        group: m.spikes[group][:_N_HEATMAP_WINDOWS][:, :, neurons] for group in ("real", *groups)
+    }
+    distances = {
+        group: metrics.van_rossum_cross(few["real"], few[group], m.frame_rate) for group in groups
+    }
+    return ReportFigure(
+        "van_rossum_heatmaps",
+        _PUBLISHED,
+        "Van Rossum distances between real and synthetic trains of one neuron",
+        f"For {len(neurons)} neurons, the distances (τ = 1 s) between {len(few['real'])} held-out "
+        f"windows (rows) and as many windows of the group (columns), both sorted by their mean "
+        f"distance, the smallest at the top left. One colour scale a neuron. Stripes across the "
+        f"whole width are windows far from all others, such as bursts; blocks of one colour come "
+        f"from silent trains."
+        + _floor_phrase(
+            m,
+            " The lower row, real against real training windows, is what the upper "
+            "one should look like.",
+        ),
+        plotting.plot_van_rossum_heatmaps(
+            distances, names=[f"ROI {m.roi_ids[neuron]}" for neuron in neurons]
+        ),
+    )
+
+
+def _matrices(m: _Measured) -> ReportFigure:
+    groups = m.shown("real", "train", "synthetic", "shuffled")
+    reference = m.matrices["train" if m.has_train else "real"]
+    order = np.argsort(np.linalg.eigh(reference)[1][:, -1], kind="stable")
+    source = "training" if m.has_train else "held-out"
+    return ReportFigure(
+        "correlation_matrices",
+        _POPULATION,
+        "Correlation matrices",
+        f"Pearson correlation of the traces of every pair of neurons over all frames of all "
+        f"windows. Neurons sorted by the leading eigenvector of the real {source} matrix, the "
+        f"same order and colours in all panels; the diagonal is left out. Blocks in the real "
+        f"matrix should reappear at the same places in the synthetic one; shuffling wipes them "
+        f"out.",
+        plotting.plot_correlation_matrices(_subset(m.matrices, groups), order=order),
+    )
+
+
+def _agreement(m: _Measured) -> ReportFigure:
+    groups = m.shown("real", "synthetic", "train", "shuffled")
+    return ReportFigure(
+        "correlation_agreement",
+        _POPULATION,
+        "Agreement of the correlations, pair by pair",
+        f"One point a pair of neurons (n = {m.n_pairs}): its correlation in the held-out windows "
+        f"against that in the group. r is the agreement over pairs, 1 on the grey line's slope; "
+        f"the real training windows show what agreement the recording allows.",
+        plotting.plot_correlation_agreement(_subset(m.matrices, groups)),
+    )
+
+
+def _population(m: _Measured) -> ReportFigure:
+    groups = m.shown("real", "synthetic", "train", "shuffled")
+    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
+    plotting.plot_population_counts(_subset(m.counts, groups), m.n_neurons, ax=figure.add_subplot())
+    return ReportFigure(
+        "population_counts",
+        _POPULATION,
+        "How many neurons are active at once",
+        f"Share of frames ({m.n['real']} windows × {m.width} frames a group) with a given number "
+        f"of active neurons, logarithmic. Neurons that fire together make the right tail heavy; "
+        f"shuffled neurons, independent of one another, lack it.",
+        figure,
+        vector=True,
+    )
+
+
+def _dynamics(m: _Measured) -> ReportFigure:
+    groups = m.shown("real", "synthetic", "train")
+    mean = m.windows["real"].mean(axis=(0, 1))
+    scale = m.windows["real"].std(axis=(0, 1))
+    scale = np.where(scale > 0, scale, 1.0)
+    standardised = {group: (m.windows[group] - mean) / scale for group in groups}
+    increments = {group: np.diff(x, axis=1) for group, x in standardised.items()}
+    max_lag = max(min(m.width // 2, round(20 * m.frame_rate)), 1)
+    figure = Figure(figsize=(9.0, 6.2), layout="constrained")
+    axes = figure.subplots(2, 2)
+    plotting.plot_distribution(
+        standardised, xlabel="trace (s.d. of the real neuron)", log=True, max_bins=60, ax=axes[0, 0]
+    )
+    plotting.plot_distribution(
+        increments,
+        xlabel="change from frame to frame (s.d. of the real neuron)",
+        log=True,
+        max_bins=60,
+        legend=False,
+        ax=axes[0, 1],
+    )
+    plotting.plot_autocorrelation(
+        {group: metrics.autocorrelation(m.windows[group], max_lag) for group in groups},
+        m.frame_rate,
+        legend=False,
+        ax=axes[1, 0],
+    )
+    plotting.plot_power_spectra(
+        {group: metrics.power_spectrum(m.windows[group], m.frame_rate) for group in groups},
+        units=m.units,
+        legend=False,
+        ax=axes[1, 1],
+    )
+    for ax, letter in zip(axes.flat, "ABCD", strict=True):
+        ax.set_title(letter, loc="left")
+    return ReportFigure(
+        "dynamics",
+        _TRACES,
+        "Amplitudes, changes, autocorrelation and power spectrum",
+        "A, B: distributions of the trace and of its change from one frame to the next, pooled "
+        "over neurons after the held-out mean and standard deviation of each were taken out; "
+        "logarithmic. The heavy right tail of B are the sharp rises of transients. C: "
+        "autocorrelation of single traces within windows. D: power spectrum. In C and D lines "
+        "are medians over neurons and bands their quartiles (held-out and synthetic).",
+        figure,
+    )
+
+
+def _training(evaluation: Any) -> ReportFigure | None:
+    history = getattr(evaluation, "history", None)
+    if not history:
+        return None
+    best = (getattr(evaluation, "meta", None) or {}).get("best_iter")
+    try:
+        figure = plotting.plot_training_curves(history, best_step=best)
+    except ValueError:
+        return None  # rows without losses or validation statistics leave nothing to draw
+    return ReportFigure(
+        "training",
+        _TRAINING,
+        "Training curves",
+        "Losses (grey) and statistics on the validation windows, the last part of the training "
+        "recording (orange), over generator steps. Thick lines are running medians where there "
+        "are many steps; the y axes hold the central 98 % of the values."
+        + (" The dashed line marks the step whose weights were kept." if best else "")
+        + " Adversarial losses measure no quality by themselves: that they stay bounded is what to "
+        "look for.",
+        figure,
+        vector=False,
+    )

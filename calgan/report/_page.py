@@ -1,0 +1,328 @@
+"""The page around the figures: verdict, tables and methods."""
+
+from __future__ import annotations
+
+import base64
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from html import escape
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import calgan
+from calgan.plotting import COLORS, LABELS
+from calgan.report._figures import SECTIONS, ReportFigure, file_name, report_figures
+from calgan.report._text import (
+    BLOCKED,
+    DEFINITIONS,
+    FLOOR,
+    GROUP_TITLES,
+    MEMORISATION,
+    ROLES,
+    THESIS,
+)
+from calgan.report._theme import STYLE_SHEET
+
+_NOT_AVAILABLE = "not available (pass train=)"
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "torch",
+    "lightning-fabric",
+    "oasis-deconv",
+    "elephant",
+    "matplotlib",
+)
+# A figure narrower than this, in CSS pixels at 100 a inch, fits a phone without scrolling.
+_WIDE = 560
+
+
+def build_html(
+    evaluation: Any,
+    *,
+    title: str | None = None,
+    figures_folder: str | os.PathLike[str] | None = None,
+) -> str:
+    """Return the report of an evaluation as one self-contained HTML page.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What :func:`calgan.evaluate` returned.
+    title : str, optional
+        Heading of the page.
+    figures_folder : str or path-like, optional
+        A folder in which to write the figures as PNG files too; made if need be.
+
+    Returns
+    -------
+    str
+        The page, with its style sheet and images in it; nothing is loaded from elsewhere.
+
+    Examples
+    --------
+    >>> from calgan.report import build_html
+    >>> page = build_html(evaluation, title="Mouse 7, day 3")  # doctest: +SKIP
+    """
+    folder = None if figures_folder is None else Path(figures_folder)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    figures: dict[str, list[str]] = {name: [] for name in SECTIONS}
+    for number, item in enumerate(report_figures(evaluation), start=1):
+        if folder is not None:
+            (folder / file_name(number, item)).write_bytes(item.render("png"))
+        figures[item.section].append(_figure(item, number))
+    heading, memorising, *others = SECTIONS
+    sections = {
+        heading: [*figures[heading], _statistics_table(evaluation)],
+        memorising: [_memorisation(evaluation), *figures[memorising]],
+        **{name: figures[name] for name in others if figures[name]},
+        "How this was computed": [_methods(evaluation)],
+    }
+    links = " ".join(
+        f'<a href="#s{position}">{escape(name)}</a>' for position, name in enumerate(sections)
+    )
+    body = "\n".join(
+        f'<section><h2 id="s{position}">{escape(name)}</h2>\n' + "\n".join(parts) + "</section>"
+        for position, (name, parts) in enumerate(sections.items())
+    )
+    title = escape(title or "How real are the synthetic traces?")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="calgan {escape(calgan.__version__)}">
+<title>{title}</title>
+<style>{STYLE_SHEET}</style>
+</head>
+<body>
+<main>
+<header>
+<h1>{title}</h1>
+<p class="facts">{escape(_facts(evaluation))}</p>
+{_verdict(evaluation)}
+<nav>{links}</nav>
+{_colour_key(evaluation)}
+</header>
+{body}
+</main>
+</body>
+</html>
+"""
+
+
+def _facts(evaluation: Any) -> str:
+    n_windows, width, n_neurons = evaluation.windows["real"].shape
+    seconds = width / evaluation.frame_rate
+    return " · ".join(
+        [
+            _plural(n_neurons, "neuron"),
+            f"{evaluation.frame_rate:.4g} Hz",
+            f"windows of {width} frames ({seconds:.3g} s)",
+            f"{_plural(n_windows, 'window')} a group",
+            f"protocol “{evaluation.protocol}”",
+            f"calgan {calgan.__version__}",
+        ]
+    )
+
+
+def _plural(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _paragraphs(text: str | Iterable[str]) -> str:
+    parts = text.split("\n") if isinstance(text, str) else list(text)
+    return "".join(f"<p>{escape(part.strip())}</p>" for part in parts if part.strip())
+
+
+def _verdict(evaluation: Any) -> str:
+    return f'<div class="verdict">{_paragraphs(evaluation.conclusion)}</div>'
+
+
+def _colour_key(evaluation: Any) -> str:
+    controls = {name for row in evaluation.statistics for name in (row.controls or {})}
+    present = {*evaluation.windows, *controls}
+    items = "".join(
+        f'<li><i style="background:{COLORS[name]}"></i><b>{LABELS[name]}</b>: {escape(role)}</li>'
+        for name, role in ROLES.items()
+        if name in present
+    )
+    return f'<ul class="key" aria-label="Colours used in all figures">{items}</ul>'
+
+
+def _figure(item: ReportFigure, number: int) -> str:
+    kind = "svg" if item.vector else "png"
+    mime = "image/svg+xml" if item.vector else "image/png"
+    data = base64.b64encode(item.render(kind)).decode("ascii")
+    inches = item.figure.get_size_inches()
+    width, height = (round(100 * float(length)) for length in inches)
+    wide = width > _WIDE
+    return (
+        f'<figure id="{escape(item.name)}"><div class="scroll">'
+        f'<img{" class=wide" if wide else ""} width="{width}" height="{height}" '
+        f'alt="{escape(item.title)}" src="data:{mime};base64,{data}"></div>'
+        f"<figcaption><b>Figure {number}. {escape(item.title)}.</b> {escape(item.caption)}"
+        + ('<span class="swipe"> Swipe the figure sideways to see all of it.</span>' * wide)
+        + "</figcaption></figure>"
+    )
+
+
+def _number(value: float | None) -> str:
+    """Three significant digits, without an exponent where a plain number is as short."""
+    if value is None or np.isnan(value):
+        return "–"
+    if value != 0 and not 1e-3 <= abs(value) < 1e4:
+        return f"{value:.2e}"
+    return f"{value:#.3g}".rstrip(".")
+
+
+def _interval(ends: Any) -> str:
+    if ends is None or any(end is None or np.isnan(end) for end in ends):
+        return ""
+    return f" <small>[{_number(ends[0])}, {_number(ends[1])}]</small>"
+
+
+def _statistics_table(evaluation: Any) -> str:
+    rows = list(evaluation.statistics)
+    controls = list(dict.fromkeys(name for row in rows for name in (row.controls or {})))
+    controls.sort(key=lambda name: name != "memoriser")
+    header = "".join(
+        f"<th>{text}</th>"
+        for text in (
+            "Statistic",
+            "Synthetic",
+            "Floor <small>[95 %]</small>",
+            "Ratio",
+            *(escape(LABELS.get(name, name)).capitalize() for name in controls),
+        )
+    )
+    body = []
+    for group in dict.fromkeys(row.group for row in rows):
+        heading = escape(GROUP_TITLES.get(group, str(group)))
+        body.append(f'<tr class="group"><th colspan="{4 + len(controls)}">{heading}</th></tr>')
+        body += [_statistics_row(row, controls) for row in rows if row.group == group]
+    notes = (
+        "↓ less is better, ↑ more is better. Brackets: 95 % intervals of a bootstrap over blocks "
+        "of the recording."
+    )
+    trained = [row.label for row in rows if row.trained_on]
+    if trained:
+        notes += (
+            " The statistics marked “trained on” were part of the model's objective and "
+            "flatter it; the unmarked ones were not."
+        )
+    return (
+        '<h3>All statistics</h3><div class="scroll"><table class="statistics"><thead><tr>'
+        f"{header}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+        f'<p class="note">{notes}</p>'
+    )
+
+
+def _statistics_row(row: Any, controls: list[str]) -> str:
+    arrow = "↑" if row.better == "higher" else "↓"
+    unit = f" <small>({escape(row.unit)})</small>" if row.unit else ""
+    badge = ' <span class="badge">trained on</span>' if row.trained_on else ""
+    cells = [
+        f'<th scope="row">{escape(row.label)}{unit} {arrow}{badge}</th>',
+        f"<td><b>{_number(row.value)}</b>{_interval(getattr(row, 'value_interval', None))}</td>",
+    ]
+    values = [(row.controls or {}).get(name) for name in controls]
+    if row.floor is None:
+        # The memoriser needs the training recording as the floor does: one cell says so for all.
+        n_missing = 2 + (controls[:1] == ["memoriser"])
+        cells.append(f'<td class="missing" colspan="{n_missing}">{_NOT_AVAILABLE}</td>')
+        values = values[n_missing - 2 :]
+    else:
+        floor = f"{_number(row.floor)}{_interval(row.floor_interval)}"
+        ratio = (
+            "–"
+            if row.ratio is None
+            else f"<b>×{_number(row.ratio)}</b>{_interval(row.ratio_interval)}"
+        )
+        cells += [f"<td>{floor}</td>", f"<td>{ratio}</td>"]
+    cells += [f"<td>{_number(value)}</td>" for value in values]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _memorisation(evaluation: Any) -> str:
+    found: Mapping[str, Any] = evaluation.memorisation or {}
+    if found.get("value") is None:
+        return f"<p>{escape(MEMORISATION)}</p><p><i>{_NOT_AVAILABLE}</i></p>"
+    lines = [
+        ("synthetic windows", found["value"], found.get("interval")),
+        ("replayed training windows (a copying model)", found.get("replay"), None),
+        ("new real windows (a second held-out stretch)", found.get("second_held_out"), None),
+    ]
+    rows = "".join(
+        f'<tr><th scope="row">{escape(label)}</th><td><b>{_number(value)}</b>{_interval(ends)}</td>'
+        "</tr>"
+        for label, value, ends in lines
+        if value is not None
+    )
+    n = found.get("n_samples")
+    counted = "" if n is None else f" Medians over {n} synthetic windows."
+    return (
+        f"<p>{escape(MEMORISATION)}{counted}</p>"
+        '<div class="scroll"><table><thead><tr><th>Nearest training ÷ nearest held-out distance'
+        f"</th><th>Median ratio</th></tr></thead><tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _methods(evaluation: Any) -> str:
+    names = [row.name for row in evaluation.statistics if row.name in DEFINITIONS]
+    labels = {row.name: row.label for row in evaluation.statistics}
+    definitions = "".join(
+        f'<tr><th scope="row">{escape(labels[name])}</th><td>{escape(DEFINITIONS[name])}</td></tr>'
+        for name in names
+    )
+    settings = {
+        "protocol": evaluation.protocol,
+        "windows a group": evaluation.n_windows,
+        "frame rate (Hz)": evaluation.frame_rate,
+        **_readable_keys(getattr(evaluation, "meta", None) or {}),
+        **_versions(),
+    }
+    rows = "".join(
+        f'<tr><th scope="row">{escape(str(key))}</th><td>{escape(_text(value))}</td></tr>'
+        for key, value in settings.items()
+    )
+    protocol = THESIS if evaluation.protocol == "thesis" else BLOCKED
+    return (
+        f"<p>{escape(protocol)}</p><p>{escape(FLOOR)}</p>"
+        f'<h3>The statistics</h3><table class="plain"><tbody>{definitions}</tbody></table>'
+        f'<h3>Settings, seeds and versions</h3><table class="plain"><tbody>{rows}</tbody></table>'
+    )
+
+
+def _readable_keys(meta: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(key).replace("_", " "): value for key, value in meta.items() if value is not None}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{str(k).replace('_', ' ')}: {_text(v)}" for k, v in value.items())
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.5g}"
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        shown = ", ".join(_text(entry) for entry in value[:12])
+        return shown + (f", … ({len(value)} in all)" if len(value) > 12 else "")
+    return str(value)
+
+
+def _versions() -> dict[str, str]:
+    found = {"calgan": calgan.__version__, "Python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    text = ", ".join(f"{package} {number}" for package, number in found.items())
+    return {"versions": text}

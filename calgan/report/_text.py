@@ -1,0 +1,79 @@
+"""Sentences of the report that do not depend on the numbers."""
+
+from __future__ import annotations
+
+GROUP_TITLES = {
+    "published": "Published statistics (spikes)",
+    "population": "Population statistics",
+    "trace": "Statistics of single neurons",
+}
+
+#: What each group of windows is, in the colour key.
+ROLES = {
+    "real": "windows of the held-out part of the recording, at random starts",
+    "synthetic": "windows sampled from the model",
+    "train": "windows of the part the model was fitted on; against the held-out windows they give "
+    "the floor",
+    "memoriser": "other training windows replayed, as a model that only copies would do",
+    "shuffled": "real windows in which each neuron comes from another window: neurons as real, "
+    "their co-ordination destroyed",
+}
+
+#: How each statistic is defined, by name.
+DEFINITIONS = {
+    "firing_rate_kl": "For each neuron, the KL divergence of the distribution over windows of its "
+    "firing rate; mean over neurons.",
+    "correlation_kl": "KL divergence of the distribution of the Pearson correlations between the "
+    "spike trains of two neurons (bins of about 0.5 s), pooled over windows and pairs.",
+    "van_rossum_kl": "KL divergence of the distribution of the van Rossum distances (exponential "
+    "kernel, τ = 1 s) between the spike trains of two neurons, pooled over windows and pairs.",
+    "population_count_kl": "KL divergence of the distribution of the number of neurons that are "
+    "active in the same frame.",
+    "correlation_matrix_r": "Pearson correlation, over all pairs of neurons, between the entries "
+    "of the real and the other correlation matrix of the traces.",
+    "correlation_matrix_rmse": "Root mean square difference of the same entries.",
+    "spike_correlation_matrix_r": "The agreement of the correlation matrices of the spikes in bins "
+    "of about 0.5 s, in the same way.",
+    "lagged_correlation_rmse": "Root mean square difference of the correlations of each neuron "
+    "with each neuron one second later.",
+    "mean_rate_error": "Root mean square difference of the neurons' mean firing rates.",
+    "marginal_w1": "Wasserstein-1 distance of the distributions of a neuron's trace values, in "
+    "standard deviations of the real trace; mean over neurons.",
+    "increment_w1": "The same for the changes from one frame to the next: the shape of events.",
+    "log_spectrum_error": "Root mean square difference of the neurons' log power spectra.",
+    "autocorrelation_rmse": "Root mean square difference of the neurons' autocorrelations, at lags "
+    "of up to five seconds.",
+    "window_variability_error": "How differently each neuron's mean varies from window to window, "
+    "in decibels: large when samples are too much alike.",
+}
+
+BLOCKED = (
+    "Spikes of all groups were inferred in the same way, window by window: OASIS with decay, "
+    "baseline, noise and threshold of each neuron fitted once on real data and then "
+    "frozen. Divergences are KL(held-out || group), in nats, on bins laid over the pooled real "
+    "values with open end bins, 0.5 added to every count. Each group contributes the same number "
+    "of windows, at random starts, because such divergences depend on how many there are; values "
+    "are means over repeated draws. Intervals are 95 % intervals of a bootstrap over contiguous "
+    "blocks of the recording: neighbouring windows overlap and are no independent observations."
+)
+
+THESIS = (
+    "This evaluation followed the protocol of the original publication, for comparison with its "
+    "table only: OASIS with one decay for all neurons and divergences over 30 bins of the pooled "
+    "range in which empty bins count as 1e-10. Its values depend on the number of windows and "
+    "reward memorising; the figures use calgan's own estimators."
+)
+
+FLOOR = (
+    "The floor is the statistic between held-out and training windows of the real recording: what "
+    "a generator that is as good as more of the same recording would score. It is not zero because "
+    "recordings are short and drift. The ratio divides the synthetic value by the floor; "
+    "one is as good as real data."
+)
+
+MEMORISATION = (
+    "For each synthetic window, the distance to its nearest training window is divided by the "
+    "distance to its nearest held-out window, out of equally many. A model that copies scores near "
+    "the replayed training windows; one that generalises scores near new real windows, or near 1 "
+    "where those are not available."
+)
