@@ -1,0 +1,291 @@
+"""One contract for every transformer, and scikit-learn's own estimator checks."""
+
+from __future__ import annotations
+
+import inspect
+import pickle
+import random
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import joblib
+import numpy as np
+import pytest
+from adapters import LiftedFFTEncoder, LiftedMinMaxScaler, LiftedOasisDeconvolver
+from sklearn.base import BaseEstimator, clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from calgan import FFTEncoder, MinMaxScaler, OasisDeconvolver, Windower
+from calgan.windows import WindowView
+
+WIDTH = 16
+
+
+@dataclass(frozen=True)
+class Case:
+    """A transformer, and which kinds of data it takes."""
+
+    make: Callable[[], Any]
+    takes: tuple[str, ...]  # of "recording", "windows"
+    other_params: dict[str, Any]
+
+
+CASES = {
+    "Windower": Case(lambda: Windower(WIDTH, stride=4), ("recording",), {"width": 8}),
+    "MinMaxScaler": Case(MinMaxScaler, ("recording", "windows"), {"per_neuron": True}),
+    "MinMaxScaler-per_neuron": Case(
+        lambda: MinMaxScaler(per_neuron=True), ("recording", "windows"), {"feature_range": (-1, 1)}
+    ),
+    "FFTEncoder-full": Case(FFTEncoder, ("windows",), {"layout": "packed"}),
+    "FFTEncoder-packed": Case(lambda: FFTEncoder("packed"), ("windows",), {"layout": "full"}),
+    "OasisDeconvolver": Case(
+        lambda: OasisDeconvolver(frame_rate=10.0), ("recording", "windows"), {"decay_time": 0.7}
+    ),
+}
+EACH = [
+    pytest.param(case, kind, id=f"{name}-{kind}")
+    for name, case in CASES.items()
+    for kind in case.takes
+]
+every_case = pytest.mark.parametrize(("case", "kind"), EACH)
+
+
+@pytest.fixture
+def data(traces: np.ndarray) -> Callable[[str], np.ndarray]:
+    """Return the data of one kind: a recording, or the windows cut from it."""
+
+    def of(kind: str) -> np.ndarray:
+        if kind == "recording":
+            return traces
+        return np.asarray(Windower(WIDTH, stride=8).fit_transform(traces))
+
+    return of
+
+
+def as_array(X: Any) -> np.ndarray:
+    return np.asarray(X)
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_constructor_only_assigns(case: Case) -> None:
+    transformer = case.make()
+    assert set(vars(transformer)) == set(inspect.signature(type(transformer)).parameters)
+    sentinel = object()  # no constructor may look at what it is given
+    for name in case.other_params:
+        rebuilt = type(transformer)(**{**transformer.get_params(), name: sentinel})
+        assert getattr(rebuilt, name) is sentinel
+
+
+@pytest.mark.parametrize("case", CASES.values(), ids=CASES)
+def test_params_are_got_set_and_cloned(case: Case) -> None:
+    transformer = case.make()
+    assert transformer.set_params(**case.other_params) is transformer
+    params = transformer.get_params()
+    assert case.other_params.items() <= params.items()
+    assert clone(transformer).get_params() == params
+
+
+@every_case
+def test_fit_returns_self_and_marks_what_it_learnt(case: Case, kind: str, data: Any) -> None:
+    transformer = case.make()
+    params = transformer.get_params()
+    before = set(vars(transformer))
+    assert transformer.fit(data(kind)) is transformer
+    assert transformer.get_params() == params
+    learnt = set(vars(transformer)) - before
+    assert learnt
+    assert all(name.endswith("_") and not name.startswith("_") for name in learnt)
+    assert transformer.n_features_in_ == data(kind).shape[-1]
+
+
+@every_case
+def test_clone_of_a_fitted_transformer_is_not_fitted(case: Case, kind: str, data: Any) -> None:
+    fitted = case.make().fit(data(kind))
+    with pytest.raises(NotFittedError):
+        clone(fitted).transform(data(kind))
+
+
+@every_case
+def test_input_is_not_modified(case: Case, kind: str, data: Any) -> None:
+    X = np.array(data(kind))
+    kept = X.copy()
+    out = case.make().fit(X).transform(X)
+    as_array(out)
+    np.testing.assert_array_equal(X, kept)
+    if isinstance(out, np.ndarray):
+        assert not np.shares_memory(out, X)
+
+
+@every_case
+def test_read_only_float64_and_fortran_input_give_the_same(
+    case: Case, kind: str, data: Any
+) -> None:
+    X = np.array(data(kind))
+    expected = as_array(case.make().fit(X).transform(X))
+    assert expected.dtype == np.float32
+    read_only = X.copy()
+    read_only.setflags(write=False)
+    for same in (read_only, X.astype(np.float64), np.asfortranarray(X), X.tolist()):
+        np.testing.assert_array_equal(as_array(case.make().fit(same).transform(same)), expected)
+
+
+@every_case
+def test_fit_transform_is_fit_then_transform(case: Case, kind: str, data: Any) -> None:
+    X = data(kind)
+    together = case.make().fit_transform(X)
+    np.testing.assert_array_equal(as_array(together), as_array(case.make().fit(X).transform(X)))
+
+
+@every_case
+def test_fit_is_deterministic_and_forgets_the_former_data(case: Case, kind: str, data: Any) -> None:
+    X = data(kind)
+    other = X[: len(X) // 2, ..., :3] * 3 - 1
+    expected = as_array(case.make().fit(X).transform(X))
+    refitted = case.make().fit(other).fit(X)
+    np.testing.assert_array_equal(as_array(refitted.transform(X)), expected)
+
+
+@every_case
+@pytest.mark.parametrize("how", ["pickle", "joblib"])
+def test_a_reloaded_transformer_does_the_same(
+    case: Case, kind: str, how: str, data: Any, tmp_path: Any
+) -> None:
+    X = data(kind)
+    transformer = case.make().fit(X)
+    if how == "pickle":
+        reloaded = pickle.loads(pickle.dumps(transformer))
+    else:
+        joblib.dump(transformer, tmp_path / "transformer")
+        reloaded = joblib.load(tmp_path / "transformer")
+    np.testing.assert_array_equal(
+        as_array(reloaded.transform(X)), as_array(transformer.transform(X))
+    )
+
+
+@every_case
+def test_no_global_random_state_is_touched(case: Case, kind: str, data: Any) -> None:
+    def states() -> tuple[Any, ...]:
+        return random.getstate(), str(np.random.get_state())
+
+    before = states()
+    as_array(case.make().fit_transform(data(kind)))
+    assert states() == before
+
+
+@every_case
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_nan_and_infinity_are_refused(case: Case, kind: str, bad: float, data: Any) -> None:
+    X = np.array(data(kind))
+    transformer = case.make().fit(X)
+    X[3, ..., 1] = bad
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        case.make().fit(X)
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        transformer.transform(X)
+
+
+@every_case
+def test_another_number_of_neurons_is_refused(case: Case, kind: str, data: Any) -> None:
+    X = data(kind)
+    transformer = case.make().fit(X)
+    with pytest.raises(ValueError, match=r"X has 3 features, but \w+ is expecting 5 features"):
+        transformer.transform(X[..., :3])
+
+
+@every_case
+def test_transforming_before_fit_says_so(case: Case, kind: str, data: Any) -> None:
+    with pytest.raises(NotFittedError):
+        case.make().transform(data(kind))
+
+
+@every_case
+@pytest.mark.parametrize("X", ["text", None, 3.0, [["a", "b"]], np.zeros((2, 2, 2, 2, 2))])
+def test_what_is_no_data_is_refused(case: Case, kind: str, X: Any) -> None:
+    with pytest.raises((TypeError, ValueError)):
+        case.make().fit(X)
+
+
+@pytest.mark.parametrize(
+    "case", [pytest.param(c, id=n) for n, c in CASES.items() if "windows" in c.takes]
+)
+def test_lazy_is_eager(case: Case, traces: np.ndarray) -> None:
+    view = Windower(WIDTH, stride=8).fit_transform(traces)
+    windows = np.asarray(view)
+    transformer = case.make().fit(view)
+    out = transformer.transform(view)
+    np.testing.assert_array_equal(as_array(out), transformer.transform(windows))
+    if not isinstance(transformer, OasisDeconvolver):  # it counts frames that windows share once
+        eagerly = case.make().fit(windows)
+        np.testing.assert_array_equal(eagerly.transform(windows), as_array(out))
+    if isinstance(out, WindowView):
+        # What is lazy keeps each window's place, through slicing and pickling.
+        reloaded = pickle.loads(pickle.dumps(out[3:9]))
+        np.testing.assert_array_equal(reloaded.start, view.start[3:9])
+        np.testing.assert_array_equal(as_array(reloaded), as_array(out)[3:9])
+
+
+@every_case
+def test_inverse_returns_the_input(case: Case, kind: str, data: Any) -> None:
+    X = data(kind)
+    transformer = case.make().fit(X)
+    if not hasattr(transformer, "inverse_transform"):
+        assert type(transformer) in (Windower, OasisDeconvolver)
+        return
+    back = transformer.inverse_transform(transformer.transform(X))
+    assert back.dtype == np.float32
+    np.testing.assert_allclose(back, X, rtol=1e-5, atol=1e-6 * np.abs(X).max())
+
+
+# scikit-learn's own checks. On 2-D data a recording's frames are the rows; through the adapters
+# each row is lifted to a window.
+
+OTHER_ROWS = "one row a window, not one a frame"
+EXPECTED_FAILURES: dict[type, dict[str, str]] = {
+    Windower: {
+        "check_transformer_data_not_an_array": OTHER_ROWS,
+        "check_transformer_general": OTHER_ROWS,
+        "check_methods_sample_order_invariance": OTHER_ROWS,
+        "check_methods_subset_invariance": OTHER_ROWS,
+        "check_fit2d_1sample": "a frame is shorter than a window, and the refusal says so",
+    },
+    LiftedFFTEncoder: {
+        "check_estimators_empty_data_messages": "the refusal of 0 neurons is worded for windows",
+        "check_fit2d_predict1d": "the refusal of 1-D data asks for windows, not for a reshape",
+    },
+    LiftedMinMaxScaler: {
+        "check_estimators_empty_data_messages": "the refusal of 0 neurons is worded for windows",
+    },
+    OasisDeconvolver: {
+        "check_transformer_preserve_dtypes": "spikes are float32, whatever the traces are",
+        "check_transformer_data_not_an_array": "array-likes that refuse numpy.ndim are unsupported",
+    },
+    LiftedOasisDeconvolver: {
+        "check_transformer_preserve_dtypes": "spikes are float32, whatever the traces are",
+    },
+}
+
+
+def expected_failed_checks(estimator: BaseEstimator) -> dict[str, str]:
+    """Name the checks that an estimator is right to fail, with the reason."""
+    return EXPECTED_FAILURES.get(type(estimator), {})
+
+
+@parametrize_with_checks(
+    [
+        Windower(4, stride=2),
+        MinMaxScaler(),
+        MinMaxScaler(per_neuron=True),
+        MinMaxScaler(clip=True),
+        OasisDeconvolver(frame_rate=10.0),
+        LiftedMinMaxScaler(),
+        LiftedMinMaxScaler(per_neuron=True),
+        LiftedFFTEncoder(),
+        LiftedFFTEncoder("packed"),
+        LiftedOasisDeconvolver(frame_rate=10.0),
+    ],
+    expected_failed_checks=expected_failed_checks,
+)
+def test_scikit_learn_checks(estimator: BaseEstimator, check: Callable[[Any], None]) -> None:
+    check(estimator)
