@@ -1,0 +1,8 @@
+"""Judging synthetic windows: every statistic beside its floor, its controls and memorisation."""
+
+from __future__ import annotations
+
+from calgan.evaluation._procedure import evaluate
+from calgan.evaluation._result import Evaluation, Statistic
+
+__all__ = ["Evaluation", "Statistic", "evaluate"]

@@ -1,0 +1,591 @@
+"""`evaluate`: draw windows, infer spikes, compute every statistic beside its yardsticks."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+
+from calgan._validation import as_seed, check_frame_rate, check_integer, check_windows, rng_from
+from calgan.deconvolution import OasisDeconvolver, infer_spikes
+from calgan.evaluation import _measures
+from calgan.evaluation._bootstrap import (
+    BlockSums,
+    centred_interval,
+    draw_values,
+    replicate_values,
+    resampling_weights,
+    sum_by_block,
+)
+from calgan.evaluation._draws import (
+    WindowBank,
+    WindowSource,
+    draw_from_recording,
+    draw_from_samples,
+    read_source,
+)
+from calgan.evaluation._measures import Context, Measure, StatisticInfo
+from calgan.evaluation._memorisation import memorisation_figure
+from calgan.evaluation._result import Evaluation, Statistic
+from calgan.evaluation._verdict import conclude
+from calgan.metrics import correlation_kl, firing_rate_kl, van_rossum_kl
+
+_MIN_SAMPLES = 20
+_MIN_WIDTH = 8
+_MIN_BLOCKS = 3
+_FEW_SAMPLES = 100
+# Published inference: decay a frame and threshold at 24 Hz; elsewhere the same in seconds, and the
+# threshold in units of the noise (0.55 at the published simulation's 0.3).
+_THESIS_FRAME_RATE = 24.0
+_THESIS_DECAY, _THESIS_THRESHOLD = 0.95, 0.55
+_THESIS_TAU, _THESIS_NOISE = 0.812, 0.3
+# What figures need, and no more: windows of a long recording would fill the memory.
+_KEPT_VALUES = 16_000_000
+_CONTEXT_VALUES = 4_000_000
+
+Infer = Callable[[np.ndarray], np.ndarray]
+
+
+def evaluate(
+    real: Any,
+    synthetic: Any,
+    *,
+    train: Any = None,
+    frame_rate: float | None = None,
+    protocol: str = "blocked",
+    random_state: Any = None,
+    model: Any = None,
+    n_windows: int = 500,
+    n_splits: int = 3,
+    n_bootstrap: int = 200,
+) -> Evaluation:
+    """Judge synthetic windows against a held-out recording, beside what real data scores.
+
+    Every statistic of held-out against synthetic windows stands beside its floor (held-out against
+    training windows, as many of them, on the same bins) and two controls: replayed training
+    windows and neuron-shuffled ones. A memorisation figure says whether the samples lie nearer to
+    the training recording than to the held-out one.
+
+    Parameters
+    ----------
+    real : Recording, array-like of shape (T, N), list of these, (S, T, N) trials or WindowView
+        Held-out traces: frames that the model never saw, at least a window away from those it
+        did, as `calgan.model_selection.train_test_blocks` splits them.
+    synthetic : array-like of shape (n, T, N)
+        Synthetic windows in the units of `real`, at least 20.
+    train : like `real`, default=None
+        What the model was fitted on. Without it floors, memoriser and memorisation are not
+        available.
+    frame_rate : float, default=None
+        Frames per second (Hz). None takes that of `real` or `train`.
+    protocol : {"blocked", "thesis"}, default="blocked"
+        ``"thesis"`` replaces spike inference and the three published divergences by the published
+        estimators, for comparison with the published table only.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of the windows drawn; None draws a fresh one, kept in ``meta["random_state"]``.
+    model : fitted generator, pipeline or search, default=None
+        Where the samples come from: marks the statistics it was trained on and adds its training
+        curves to the report.
+    n_windows : int, default=500
+        Most windows on either side of a comparison; fewer if there are fewer samples.
+    n_splits : int, default=3
+        Draws of windows that are averaged.
+    n_bootstrap : int, default=200
+        Resamplings of contiguous blocks behind each interval.
+
+    Returns
+    -------
+    Evaluation
+        Prints as a table; see `Evaluation.to_html` for the report.
+
+    Raises
+    ------
+    ValueError
+        If the inputs differ in neurons, hold NaN, are too short or too few, or no frame rate is
+        known.
+
+    Warns
+    -----
+    UserWarning
+        If there are fewer than 100 samples, or frames of `real` occur in `train`.
+
+    Notes
+    -----
+    Windows are drawn at random starts. Spikes are inferred window by window with an
+    `OasisDeconvolver` that is fitted on `train` (on `real` without it) and then frozen. Intervals
+    resample contiguous blocks of both recordings, each at least one window long. See the user
+    guide, *Evaluating samples*.
+
+    Examples
+    --------
+    >>> from calgan import evaluate
+    >>> from calgan.datasets import make_process
+    >>> process = make_process(n_neurons=6, random_state=0)
+    >>> train, _ = process.sample_recording(120.0, random_state=1)
+    >>> test, _ = process.sample_recording(60.0, random_state=2)
+    >>> synthetic, _ = process.sample_windows(100, 40, random_state=3)
+    >>> evaluation = evaluate(test, synthetic, train=train, random_state=0)
+    >>> bool(evaluation["correlation_matrix_r"].value > 0.5)
+    True
+    """
+    if protocol not in ("blocked", "thesis"):
+        raise ValueError(f"protocol must be 'blocked' or 'thesis', got {protocol!r}.")
+    n_windows = check_integer(n_windows, "n_windows", minimum=_MIN_SAMPLES)
+    n_splits = check_integer(n_splits, "n_splits")
+    n_bootstrap = check_integer(n_bootstrap, "n_bootstrap", minimum=0)
+    seed = as_seed(random_state)
+    samples = _check_samples(synthetic)
+    width = samples.shape[1]
+    real_source = read_source(real, width, name="real")
+    train_source = None if train is None else read_source(train, width, name="train")
+    _check_neurons(real_source, samples, train_source)
+    rate = _frame_rate(frame_rate, real_source, train_source)
+    remarks = _overlap(real_source, train_source)
+    n = min(n_windows, len(samples))
+    if n < _FEW_SAMPLES:
+        warnings.warn(
+            f"synthetic holds {n} windows to compare; below {_FEW_SAMPLES} histograms are coarse "
+            "and floors high, so sample more (500 is a good number).",
+            UserWarning,
+            stacklevel=2,
+        )
+
+    fitted_on = real_source if train_source is None else train_source
+    infer, inference = _spike_inference(protocol, rate, fitted_on, train_source is None)
+    banks = _draw(real_source, train_source, samples, n, n_splits, seed, infer)
+    context = _context(banks, rate, n)
+    measures = _make_measures(context, protocol)
+    sums = _summarise(banks, measures)
+    trained_on = _trained_statistics(model)
+    has_intervals = (
+        n_bootstrap > 0
+        and min(bank.n_blocks for name, bank in banks.items() if name != "shuffled") >= _MIN_BLOCKS
+    )
+    if n_bootstrap and not has_intervals:
+        remarks.append(
+            f"There are no intervals: a recording holds fewer than {_MIN_BLOCKS} blocks as long as "
+            "a window to resample."
+        )
+    statistics: list[Statistic] = []
+    if protocol == "thesis":
+        statistics += _published(banks, rate, trained_on)
+    rng = rng_from(seed, 2)
+    weights = {
+        "real": resampling_weights(banks["real"].n_blocks, n_bootstrap, rng),
+        "synthetic": resampling_weights(banks["synthetic"].n_blocks, n_bootstrap, rng),
+        "train": resampling_weights(
+            banks["train"].n_blocks if "train" in banks else 1, n_bootstrap, rng
+        ),
+    }
+    for position, measure in enumerate(measures):
+        parts = {name: each[position] for name, each in sums.items()}
+        statistics += _rows(measure, parts, weights if has_intervals else None, trained_on)
+    order = {name: i for i, name in enumerate(("published", "population", "trace"))}
+    statistics.sort(key=lambda row: order[row.group])
+
+    windows, spikes = _kept(banks)
+    memorisation = None
+    if train_source is not None:
+        bank = banks["train"]
+        replay = bank.traces(bank.lists["memoriser"][0][:100])
+        memorisation = memorisation_figure(
+            samples, train_source, real_source, replay, rng_from(seed, 3), n_bootstrap
+        )
+    known = {name for measure in _ALL for info in measure.infos for name in info.trained_by}
+    names = {info.name for measure in _ALL for info in measure.infos}
+    meta = {
+        "n_splits": n_splits,
+        "n_bootstrap": n_bootstrap,
+        "random_state": seed,
+        "n_samples": len(samples),
+        "n_real_frames": sum(map(len, real_source.segments)),
+        "n_real_windows": real_source.n_independent,
+        "n_real_blocks": banks["real"].n_blocks,
+        "n_train_frames": train_source and sum(map(len, train_source.segments)),
+        "n_train_windows": train_source and train_source.n_independent,
+        "has_intervals": has_intervals,
+        "spike_inference": inference,
+        "shuffled_from": "real" if train_source is None else "train",
+        "trained_on_statistics": None if trained_on is None else sorted(trained_on),
+        "trained_on_others": sorted((trained_on or frozenset()) - known - names),
+        "best_iter": getattr(_generator(model), "best_iter_", None),
+        "remarks": remarks,
+        **_spreads(banks),
+    }
+    return Evaluation(
+        statistics=tuple(statistics),
+        memorisation=memorisation,
+        conclusion=conclude(statistics, memorisation, meta, protocol),
+        protocol=protocol,
+        n_windows=n,
+        window=width,
+        frame_rate=rate,
+        roi_ids=_roi_ids(real_source, train_source),
+        units=real_source.units or (train_source and train_source.units) or "a.u.",
+        windows=windows,
+        spikes=spikes,
+        history=list(getattr(_generator(model), "history_", None) or []),
+        meta=meta,
+    )
+
+
+_ALL = (*_measures.PUBLISHED, *_measures.POPULATION, *_measures.TRACE)
+
+
+def _check_samples(synthetic: Any) -> np.ndarray:
+    shape = np.shape(synthetic) if hasattr(synthetic, "shape") else None
+    if shape is not None and len(shape) != 3:
+        raise ValueError(
+            f"synthetic must be windows of shape (n, T, N), but it is {len(shape)}-D with shape "
+            f"{tuple(shape)}; pass what sample(n) returns."
+        )
+    samples: np.ndarray = np.asarray(
+        check_windows(synthetic, name="synthetic", estimator="evaluate", encoded=False)
+    )
+    if len(samples) < _MIN_SAMPLES:
+        raise ValueError(
+            f"synthetic holds {len(samples)} windows, too few to compare distributions; sample at "
+            f"least {_MIN_SAMPLES} (500 is a good number)."
+        )
+    if samples.shape[1] < _MIN_WIDTH:
+        raise ValueError(
+            f"synthetic has windows of {samples.shape[1]} frames, but correlations and spectra "
+            f"need at least {_MIN_WIDTH}; sample longer windows."
+        )
+    return samples
+
+
+def _check_neurons(
+    real: WindowSource, samples: np.ndarray, train: WindowSource | None
+) -> None:
+    if real.n_neurons != samples.shape[2]:
+        raise ValueError(
+            f"real has {real.n_neurons} neurons and synthetic has {samples.shape[2]}; both must "
+            "hold the same neurons in the same order."
+        )
+    if train is None:
+        return
+    if train.n_neurons != real.n_neurons:
+        raise ValueError(
+            f"train has {train.n_neurons} neurons and real has {real.n_neurons}; both must hold "
+            "the same neurons in the same order."
+        )
+    if (
+        real.roi_ids is not None
+        and train.roi_ids is not None
+        and not np.array_equal(real.roi_ids, train.roi_ids)
+    ):
+        raise ValueError(
+            "real and train have different roi_ids; select the same neurons in the same order "
+            "from both."
+        )
+    if real.units and train.units and real.units != train.units:
+        raise ValueError(
+            f"real is in {real.units} and train in {train.units}; bring both to one unit."
+        )
+
+
+def _frame_rate(
+    frame_rate: float | None, real: WindowSource, train: WindowSource | None
+) -> float:
+    known = {"real": real.frame_rate, "train": train.frame_rate if train else None}
+    if frame_rate is not None:
+        known = {"frame_rate": check_frame_rate(frame_rate), **known}
+    rates = {name: rate for name, rate in known.items() if rate is not None}
+    if not rates:
+        raise ValueError(
+            "no frame rate is known: real is a bare array, so pass frame_rate=... (Hz) or a "
+            "Recording."
+        )
+    first = next(iter(rates))
+    for name, rate in rates.items():
+        if not np.isclose(rate, rates[first], rtol=1e-3):
+            raise ValueError(
+                f"frame rates differ: {first} says {rates[first]:g} Hz and {name} {rate:g} Hz; "
+                "resample one, or correct the number."
+            )
+    return float(rates[first])
+
+
+def _overlap(real: WindowSource, train: WindowSource | None) -> list[str]:
+    """Warn of held-out frames that occur in the training recording, too."""
+    if train is None:
+        return []
+    seen = {row.tobytes() for segment in train.segments for row in np.asarray(segment)}
+    shared = sum(row.tobytes() in seen for segment in real.segments for row in np.asarray(segment))
+    total = sum(map(len, real.segments))
+    if shared <= 0.01 * total:
+        return []
+    text = (
+        f"{100 * shared / total:.0f} % of the frames of real occur in train: it is not held out, "
+        "so floors and memorisation mean little; split with train_test_blocks."
+    )
+    warnings.warn(text, UserWarning, stacklevel=3)
+    return [text]
+
+
+def _spike_inference(
+    protocol: str, rate: float, source: WindowSource, from_real: bool
+) -> tuple[Infer, str]:
+    """Return how spikes are inferred in windows, and a line that says so."""
+    where = "held-out recording" if from_real else "training recording"
+    if protocol == "thesis" and np.isclose(rate, _THESIS_FRAME_RATE, rtol=0.02):
+
+        def infer(windows: np.ndarray) -> np.ndarray:
+            amplitudes = infer_spikes(
+                windows, decay=_THESIS_DECAY, baseline=0.0, threshold=_THESIS_THRESHOLD
+            )
+            return amplitudes >= 0.5
+
+        return infer, (
+            f"OASIS with g = {_THESIS_DECAY}, s_min = {_THESIS_THRESHOLD}, window by window"
+        )
+    deconvolver = OasisDeconvolver(rate)
+    if protocol == "thesis":
+        decay = np.exp(-1.0 / (_THESIS_TAU * rate))
+        # The deconvolver's unit of noise is that of a lone spike's amplitude.
+        threshold = _THESIS_THRESHOLD / _THESIS_NOISE / np.sqrt(1.0 - decay**2)
+        deconvolver.set_params(decay_time=_THESIS_TAU, threshold=threshold)
+    deconvolver.fit(source.segments)
+    how = (
+        f"a decay time of {_THESIS_TAU} s and a threshold of "
+        f"{_THESIS_THRESHOLD / _THESIS_NOISE:.2f} noise deviations"
+        if protocol == "thesis"
+        else "decay, noise and threshold of each neuron"
+    )
+    return deconvolver.transform, f"OASIS with {how} from the {where}, window by window"
+
+
+def _draw(
+    real: WindowSource,
+    train: WindowSource | None,
+    samples: np.ndarray,
+    n: int,
+    n_splits: int,
+    seed: int,
+    infer: Infer,
+) -> dict[str, WindowBank]:
+    """Return the windows of every side with their spikes."""
+    names: tuple[str, ...] = ("real",) if train is not None else ("real", "other")
+    rng = rng_from(seed, 0)
+    banks = {
+        "real": draw_from_recording(real, names, n, n_splits, rng).with_spikes(infer),
+        "synthetic": draw_from_samples(samples, n, n_splits, rng).with_spikes(infer),
+    }
+    if train is None:
+        banks["shuffled"] = banks["real"].shuffled("other", rng_from(seed, 1))
+        return banks
+    bank = draw_from_recording(train, ("train", "memoriser"), n, n_splits, rng)
+    banks["train"] = bank.with_spikes(infer)
+    banks["shuffled"] = banks["train"].shuffled("train", rng_from(seed, 1))
+    return banks
+
+
+def _context(banks: dict[str, WindowBank], rate: float, n: int) -> Context:
+    """Return some real windows of either recording, from which edges and scales are read."""
+    sides = [(banks[name], banks[name].lists[name][0]) for name in ("real", "train") if name in banks]
+    bank = banks["real"]
+    n_neurons = bank.frames.shape[1]
+    size = max(bank.width * n_neurons, n_neurons * (n_neurons - 1) // 2)
+    most = int(np.clip(_CONTEXT_VALUES // size, 20, n))
+    picks = [(bank, draw[:: max(1, -(-len(draw) // most))]) for bank, draw in sides]
+    return Context(
+        traces=np.concatenate([bank.traces(index) for bank, index in picks]),
+        spikes=np.concatenate([bank.spikes(index) for bank, index in picks]),
+        frame_rate=rate,
+        n_windows=n,
+    )
+
+
+def _make_measures(context: Context, protocol: str) -> list[Measure]:
+    published = () if protocol == "thesis" else _measures.PUBLISHED
+    kinds: list[Any] = [*published, *_measures.POPULATION, *_measures.TRACE]
+    if context.n_neurons == 1:
+        kinds = [kind for kind in kinds if kind not in _measures.NEEDS_PAIRS]
+    return [kind(context) for kind in kinds]
+
+
+def _summarise(
+    banks: dict[str, WindowBank], measures: Sequence[Measure]
+) -> dict[str, list[BlockSums]]:
+    kept = {
+        "real": {"real": True},
+        "synthetic": {"synthetic": True},
+        "train": {"train": True, "memoriser": False},
+        "shuffled": {"shuffled": False},
+    }
+    sums: dict[str, list[BlockSums]] = {}
+    for name, bank in banks.items():
+        sums.update(sum_by_block(bank, measures, kept[name]))
+    return sums
+
+
+def _rows(
+    measure: Measure,
+    sums: dict[str, BlockSums],
+    weights: dict[str, np.ndarray] | None,
+    trained_on: frozenset[str] | None,
+) -> list[Statistic]:
+    """Return a measure's rows of the table."""
+    values = {
+        name: draw_values(measure, sums["real"], other).mean(axis=1)
+        for name, other in sums.items()
+        if name != "real"
+    }
+    replicates: dict[str, np.ndarray] = {}
+    if weights is not None:
+        replicates = {
+            name: replicate_values(measure, sums["real"], sums[name], weights["real"], weights[name])
+            for name in ("synthetic", "train")
+            if name in sums
+        }
+    rows = []
+    for position, info in enumerate(measure.infos):
+        rows.append(
+            _row(
+                info,
+                {name: float(value[position]) for name, value in values.items()},
+                {name: each[position] for name, each in replicates.items()},
+                trained_on,
+            )
+        )
+    return rows
+
+
+def _row(
+    info: StatisticInfo,
+    values: dict[str, float],
+    replicates: dict[str, np.ndarray],
+    trained_on: frozenset[str] | None,
+) -> Statistic:
+    def excess(value: Any) -> Any:
+        return 1.0 - value if info.better == "higher" else value
+
+    value, floor = values["synthetic"], values.get("train")
+    intervals = {
+        name: centred_interval(values[name], each, better=info.better)
+        for name, each in replicates.items()
+    }
+    ratio = ratio_interval = None
+    if floor is not None:
+        lowest = excess(floor)
+        ratio = float(excess(value) / lowest) if lowest > 0 else float("inf")
+        if "train" in replicates and np.isfinite(ratio):
+            denominator = excess(replicates["train"])
+            usable = denominator > 0
+            if usable.any():
+                ratios = excess(replicates["synthetic"])[usable] / denominator[usable]
+                ratio_interval = centred_interval(ratio, ratios)
+    return Statistic(
+        name=info.name,
+        label=info.label,
+        group=info.group,
+        value=value,
+        value_interval=intervals.get("synthetic"),
+        floor=floor,
+        floor_interval=intervals.get("train"),
+        ratio=ratio,
+        ratio_interval=ratio_interval,
+        controls={"memoriser": values.get("memoriser"), "shuffled": values.get("shuffled")},
+        trained_on=bool((trained_on or frozenset()) & {info.name, *info.trained_by}),
+        better=info.better,
+        unit=info.unit,
+    )
+
+
+def _published(
+    banks: dict[str, WindowBank], rate: float, trained_on: frozenset[str] | None
+) -> list[Statistic]:
+    """Return the three published divergences by the published estimators, without intervals."""
+    divergences = {
+        "firing_rate_kl": firing_rate_kl,
+        "correlation_kl": correlation_kl,
+        "van_rossum_kl": van_rossum_kl,
+    }
+    sides = {"synthetic": ("synthetic", "synthetic"), "shuffled": ("shuffled", "shuffled")}
+    if "train" in banks:
+        sides |= {"train": ("train", "train"), "memoriser": ("train", "memoriser")}
+    one_neuron = banks["real"].frames.shape[1] == 1
+    infos = {info.name: info for kind in _measures.PUBLISHED for info in kind.infos}
+    found: dict[str, dict[str, list[float]]] = {name: {} for name in divergences}
+    for draw, index in enumerate(banks["real"].lists["real"]):
+        real = banks["real"].spikes(index)
+        for side, (bank, key) in sides.items():
+            other = banks[bank].spikes(banks[bank].lists[key][draw])
+            for name, divergence in divergences.items():
+                if one_neuron and name != "firing_rate_kl":
+                    continue
+                value = divergence(real, other, rate, protocol="thesis")
+                found[name].setdefault(side, []).append(value)
+    return [
+        _row(infos[name], {side: float(np.mean(each)) for side, each in sides_.items()}, {},
+             trained_on)
+        for name, sides_ in found.items()
+        if sides_
+    ]  # fmt: skip
+
+
+def _kept(
+    banks: dict[str, WindowBank],
+) -> tuple[dict[str, np.ndarray | None], dict[str, np.ndarray | None]]:
+    """Return the windows and spikes of the first draw, or as many as figures need."""
+    windows: dict[str, np.ndarray | None] = {"train": None}
+    spikes: dict[str, np.ndarray | None] = {"train": None}
+    for name in ("real", "synthetic", "train", "shuffled"):
+        if name not in banks:
+            continue
+        bank = banks[name]
+        most = max(_MIN_SAMPLES, _KEPT_VALUES // (bank.width * bank.frames.shape[1]))
+        index = bank.lists[name][0][:most]
+        windows[name], spikes[name] = bank.traces(index), bank.spikes(index)
+    return windows, spikes
+
+
+def _spreads(banks: dict[str, WindowBank]) -> dict[str, float]:
+    """Return what tells a collapsed generator: spreads relative to real ones, silent trains."""
+
+    def spreads(name: str) -> tuple[np.ndarray, np.ndarray, float]:
+        bank = banks[name]
+        assert bank.packed is not None
+        index = bank.lists[name][0][:100]
+        traces = bank.traces(index)
+        silent = 1.0 - float(bank.packed[index].any(axis=1).mean())
+        return traces.std(axis=(0, 1)), traces.mean(axis=1).std(axis=0), silent
+
+    (real_sd, real_window_sd, real_silent) = spreads("real")
+    (sd, window_sd, silent) = spreads("synthetic")
+
+    def relative(mine: np.ndarray, theirs: np.ndarray) -> float:
+        usable = theirs > 0
+        return float(np.median(mine[usable] / theirs[usable])) if usable.any() else 1.0
+
+    return {
+        "relative_sd": relative(sd, real_sd),
+        "relative_window_sd": relative(window_sd, real_window_sd),
+        "silent_real": real_silent,
+        "silent_synthetic": silent,
+    }
+
+
+def _generator(model: Any) -> Any:
+    """Return the generator inside a search or pipeline."""
+    if hasattr(model, "best_estimator_"):
+        return _generator(model.best_estimator_)
+    if hasattr(model, "steps"):
+        return _generator(model.steps[-1][1])
+    return model
+
+
+def _trained_statistics(model: Any) -> frozenset[str] | None:
+    """Return what the model's objective matches, None if there is no telling."""
+    names = getattr(_generator(model), "trained_statistics_", None)
+    return None if names is None else frozenset(names)
+
+
+def _roi_ids(real: WindowSource, train: WindowSource | None) -> np.ndarray:
+    for source in (real, train):
+        if source is not None and source.roi_ids is not None:
+            return np.asarray(source.roi_ids)
+    return np.arange(real.n_neurons)

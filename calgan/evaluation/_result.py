@@ -1,0 +1,421 @@
+"""The outcome of an evaluation: numbers, controls, and how they print."""
+
+from __future__ import annotations
+
+import html
+import math
+import textwrap
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+NOT_AVAILABLE = "not available (pass train=)"
+
+GROUPS = {
+    "published": "Published statistics of spikes",
+    "population": "Population statistics: what neurons do together",
+    "trace": "Statistics of single neurons",
+}
+"""Parts of the table, in order, and their headings."""
+
+_WIDTH = 120
+
+
+@dataclass(frozen=True)
+class Statistic:
+    """One statistic of synthetic windows against held-out windows, beside its yardsticks.
+
+    Attributes
+    ----------
+    name : str
+        Key, such as ``"correlation_kl"``.
+    label : str
+        Name in the table.
+    group : {"published", "population", "trace"}
+        Part of the table.
+    value : float
+        Held-out against synthetic windows.
+    value_interval : tuple of float or None
+        95 % bootstrap interval of `value`.
+    floor : float or None
+        Held-out against training windows: what another stretch of the real recording scores.
+        None without a training recording.
+    floor_interval : tuple of float or None
+        95 % bootstrap interval of `floor`.
+    ratio : float or None
+        `value` over `floor`; for a statistic of which higher is better, ``1 - value`` over
+        ``1 - floor``. So 1 is as close as real data gets, and more is farther away.
+    ratio_interval : tuple of float or None
+        95 % bootstrap interval of `ratio`.
+    controls : dict
+        The same statistic of held-out windows against replayed training windows
+        (``"memoriser"``, None without a training recording) and against windows whose neurons
+        were shuffled (``"shuffled"``).
+    trained_on : bool
+        Whether the model's objective pushes this statistic directly.
+    better : {"lower", "higher"}
+        Which way is closer to the real recording.
+    unit : str
+        Unit of the value; empty for a pure number.
+    """
+
+    name: str
+    label: str
+    group: str
+    value: float
+    value_interval: tuple[float, float] | None
+    floor: float | None
+    floor_interval: tuple[float, float] | None
+    ratio: float | None
+    ratio_interval: tuple[float, float] | None
+    controls: dict[str, float | None]
+    trained_on: bool = False
+    better: str = "lower"
+    unit: str = ""
+
+    @property
+    def difference(self) -> float | None:
+        """`value` minus `floor`: what the estimator adds to both is gone from it."""
+        return None if self.floor is None else self.value - self.floor
+
+    def excess(self, value: float) -> float:
+        """Return how far `value` is from a perfect match: 1 - r where higher is better."""
+        return 1.0 - value if self.better == "higher" else value
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return the statistic as plain Python values."""
+        return {
+            "name": self.name,
+            "label": self.label,
+            "group": self.group,
+            "value": _plain(self.value),
+            "value_interval": _plain(self.value_interval),
+            "floor": _plain(self.floor),
+            "floor_interval": _plain(self.floor_interval),
+            "difference": _plain(self.difference),
+            "ratio": _plain(self.ratio),
+            "ratio_interval": _plain(self.ratio_interval),
+            "controls": _plain(self.controls),
+            "trained_on": self.trained_on,
+            "better": self.better,
+            "unit": self.unit,
+        }
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """How far synthetic windows are from a held-out recording; made by `calgan.evaluate`.
+
+    Printing it gives the table; ``evaluation["correlation_kl"]`` gives one `Statistic`.
+
+    Attributes
+    ----------
+    statistics : tuple of Statistic
+        Every statistic, in the order of the table.
+    memorisation : dict or None
+        ``"value"``: distance of samples to the nearest training windows over that to as many
+        held-out windows (median); ``"interval"``; ``"replay"`` and ``"second_held_out"``: what
+        replayed training windows and a second held-out stretch score (None where the recording
+        is too short); ``"share_copied"``: share of samples nearer to a replay than to new data;
+        ``"n_samples"``, ``"n_reference"``: windows compared. None without a training recording.
+    conclusion : tuple of str
+        Plain sentences: how far from the floor, better than the shuffled control or not,
+        memoriser or not, and what to keep in mind.
+    protocol : {"blocked", "thesis"}
+        How the statistics were estimated.
+    n_windows : int
+        Windows on either side of each comparison.
+    window : int
+        Frames a window.
+    frame_rate : float
+        Frames per second (Hz).
+    roi_ids : ndarray of shape (N,)
+        Ids of the neurons.
+    units : str
+        Units of the traces.
+    windows : dict of str to ndarray of shape (m, T, N)
+        Windows kept for figures: ``"real"`` (held-out), ``"synthetic"``, ``"train"`` (None without
+        a training recording) and ``"shuffled"``.
+    spikes : dict of str to ndarray of shape (m, T, N)
+        The spikes inferred in these windows, 0 or 1, under the same keys.
+    history : list of dict
+        Training history of the model, empty without ``model=``.
+    meta : dict
+        What else is needed to repeat the comparison: numbers of frames and draws, the seed, what
+        the spikes were inferred with, shares of silent trains, remarks.
+
+    Examples
+    --------
+    See `calgan.evaluate`.
+    """
+
+    statistics: tuple[Statistic, ...]
+    memorisation: dict[str, Any] | None
+    conclusion: tuple[str, ...]
+    protocol: str
+    n_windows: int
+    window: int
+    frame_rate: float
+    roi_ids: np.ndarray
+    units: str
+    windows: dict[str, np.ndarray | None]
+    spikes: dict[str, np.ndarray | None]
+    history: list[dict[str, Any]] = field(default_factory=list)
+    meta: dict[str, Any] = field(default_factory=dict)
+
+    def __getitem__(self, name: str) -> Statistic:
+        for statistic in self.statistics:
+            if statistic.name == name:
+                return statistic
+        known = ", ".join(statistic.name for statistic in self.statistics)
+        raise KeyError(f"no statistic is called {name!r}; there are {known}.")
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons."""
+        return len(self.roi_ids)
+
+    @property
+    def has_train(self) -> bool:
+        """Whether a training recording was passed, so that there are floors."""
+        return self.memorisation is not None
+
+    def to_dict(self) -> dict[str, Any]:
+        """Return every number and sentence, without the arrays, as plain Python values.
+
+        Returns
+        -------
+        dict
+            Fit for ``json.dumps``; a number that is not finite becomes None.
+        """
+        return {
+            "protocol": self.protocol,
+            "n_windows": self.n_windows,
+            "window": self.window,
+            "frame_rate": _plain(self.frame_rate),
+            "n_neurons": self.n_neurons,
+            "roi_ids": _plain(self.roi_ids),
+            "units": self.units,
+            "statistics": [statistic.to_dict() for statistic in self.statistics],
+            "memorisation": _plain(self.memorisation),
+            "conclusion": list(self.conclusion),
+            "meta": _plain(self.meta),
+        }
+
+    def to_html(
+        self, path: str | Path, *, title: str | None = None, figures: str | Path | None = None
+    ) -> Path:
+        """Write one self-contained HTML file with the table and the figures.
+
+        Parameters
+        ----------
+        path : str or Path
+            File to write.
+        title : str, default=None
+            Heading of the report.
+        figures : str or Path, default=None
+            Folder to which the figures are written as images, too.
+
+        Returns
+        -------
+        Path
+            The file written.
+        """
+        # The report draws: it is looked up only now, and matplotlib with it.
+        from calgan import report
+
+        path = Path(path)
+        path.write_text(report.build_html(self, title=title), encoding="utf-8")
+        if figures is not None:
+            report.save_figures(self, figures)
+        return path
+
+    def __repr__(self) -> str:
+        return (
+            f"Evaluation({len(self.statistics)} statistics of {self.n_windows} windows of "
+            f"{self.window} frames x {self.n_neurons} neurons, protocol={self.protocol!r})"
+        )
+
+    def __str__(self) -> str:
+        lines = self.heading()
+        columns = f"{'':34}{'synthetic':>11}{'floor':>10}  {'95 % interval':<19}"
+        columns += f"{'ratio':>7}  {'95 % interval':<15}{'replay':>10}{'shuffled':>11}"
+        for group, group_title in GROUPS.items():
+            rows = [statistic for statistic in self.statistics if statistic.group == group]
+            if not rows:
+                continue
+            lines += ["", group_title, columns if group == "published" else ""]
+            lines = lines if lines[-1] else lines[:-1]
+            lines += [self._row(statistic) for statistic in rows]
+        lines += ["", *self._memorisation_lines(), ""]
+        lines += [line for text in self.legend() for line in _wrap(text, "")]
+        lines += ["", "In words"]
+        lines += [line for text in self.conclusion for line in _wrap(text, "- ")]
+        return "\n".join(line.rstrip() for line in lines)
+
+    def heading(self) -> list[str]:
+        """Return the lines that say what was compared."""
+        seconds = self.window / self.frame_rate
+        meta = self.meta
+        published = (
+            " (published estimators, for comparison with the published table only)"
+            if self.protocol == "thesis"
+            else ""
+        )
+        train = (
+            f"training recording {meta['n_train_frames']} frames ({meta['n_train_windows']})"
+            if self.has_train
+            else f"training recording {NOT_AVAILABLE}"
+        )
+        return [
+            f"Synthetic against held-out recording, protocol {self.protocol!r}{published}",
+            f"{self.n_windows} windows of {self.window} frames ({seconds:.3g} s at "
+            f"{self.frame_rate:.4g} Hz) on either side, {self.n_neurons} neurons, "
+            f"mean of {meta['n_splits']} draws",
+            f"held-out recording {meta['n_real_frames']} frames ({meta['n_real_windows']} windows "
+            f"side by side), {train}",
+        ]
+
+    def legend(self) -> list[str]:
+        """Return the sentences that say how the table is read."""
+        texts = [
+            "floor: held-out against training windows; ratio: distance of the synthetic windows "
+            "over that of the floor (1 - r where higher is better, marked ^), 1 is as close as "
+            "real data; replay: training windows in place of synthetic ones; shuffled: each "
+            "neuron taken from another window. Units, where there are any, follow the name."
+        ]
+        trained = self.meta.get("trained_on_statistics")
+        if trained is None:
+            texts.append("Pass model= to mark the statistics that the model was trained on (*).")
+        elif any(statistic.trained_on for statistic in self.statistics):
+            texts.append("* the model was trained on this statistic directly.")
+        else:
+            texts.append("The model was trained on none of these statistics directly.")
+        return texts
+
+    def _row(self, statistic: Statistic) -> str:
+        mark = " ^" if statistic.better == "higher" else ""
+        mark += " *" if statistic.trained_on else ""
+        label = f"  {statistic.label}{f' [{statistic.unit}]' if statistic.unit else ''}{mark}"
+        row = f"{label:<34}{show(statistic.value):>11}"
+        shuffled = show(statistic.controls.get("shuffled"))
+        if statistic.floor is None:
+            return f"{row}{NOT_AVAILABLE:^63}{shuffled:>11}"
+        return (
+            f"{row}{show(statistic.floor):>10}  {show_interval(statistic.floor_interval):<19}"
+            f"{show_ratio(statistic.ratio):>7}  {show_interval(statistic.ratio_interval, 2):<15}"
+            f"{show(statistic.controls.get('memoriser')):>10}{shuffled:>11}"
+        )
+
+    def _memorisation_lines(self) -> list[str]:
+        title = "Memorisation (distance to training windows over distance to held-out windows)"
+        if self.memorisation is None:
+            return [title, f"{'  synthetic':<34}{NOT_AVAILABLE}"]
+        result = self.memorisation
+        lines = [
+            title,
+            f"{'  synthetic':<34}{show(result['value']):>11}  {show_interval(result['interval'])}",
+            f"{'  replayed training windows':<34}{show(result['replay']):>11}",
+        ]
+        second = result["second_held_out"]
+        shown = f"{show(second):>11}" if second is not None else "  recording too short"
+        return [*lines, f"{'  a second held-out stretch':<34}{shown}"]
+
+    def _repr_html_(self) -> str:
+        heads = (
+            "statistic", "synthetic", "floor", "95 % interval", "ratio", "95 % interval", "replay",
+            "shuffled",
+        )  # fmt: skip
+        parts = [f"<p>{html.escape(line)}</p>" for line in self.heading()]
+        parts.append("<table><thead><tr>")
+        parts += [f"<th>{html.escape(head)}</th>" for head in heads]
+        parts.append("</tr></thead><tbody>")
+        for group, title in GROUPS.items():
+            rows = [statistic for statistic in self.statistics if statistic.group == group]
+            if not rows:
+                continue
+            parts.append(
+                f"<tr><th colspan='{len(heads)}' style='text-align:left'>"
+                f"{html.escape(title)}</th></tr>"
+            )
+            parts += [self._html_row(statistic) for statistic in rows]
+        parts.append("</tbody></table>")
+        parts.append(f"<pre>{html.escape(chr(10).join(self._memorisation_lines()))}</pre>")
+        parts += [f"<p><small>{html.escape(text)}</small></p>" for text in self.legend()]
+        items = "".join(f"<li>{html.escape(text)}</li>" for text in self.conclusion)
+        return "".join([*parts, f"<ul>{items}</ul>"])
+
+    def _html_row(self, statistic: Statistic) -> str:
+        unit = f" [{statistic.unit}]" if statistic.unit else ""
+        mark = (" ^" if statistic.better == "higher" else "") + (
+            " *" if statistic.trained_on else ""
+        )
+        shuffled = show(statistic.controls.get("shuffled"))
+        first = f"<th style='text-align:left'>{html.escape(statistic.label + unit + mark)}</th>"
+        first += f"<td>{show(statistic.value)}</td>"
+        if statistic.floor is None:
+            cells = f"<td colspan='5'>{html.escape(NOT_AVAILABLE)}</td><td>{shuffled}</td>"
+        else:
+            values = (
+                show(statistic.floor),
+                show_interval(statistic.floor_interval),
+                show_ratio(statistic.ratio),
+                show_interval(statistic.ratio_interval, 2),
+                show(statistic.controls.get("memoriser")),
+                shuffled,
+            )
+            cells = "".join(f"<td>{value}</td>" for value in values)
+        return f"<tr>{first}{cells}</tr>"
+
+
+def show(value: float | None, digits: int = 3) -> str:
+    """Return a number with `digits` significant digits, or a dash for None."""
+    if value is None:
+        return "-"
+    if not math.isfinite(value):
+        return "undefined" if math.isnan(value) else "infinite"
+    if value != 0 and (abs(value) >= 1e5 or abs(value) < 1e-4):
+        return f"{value:.{digits - 1}e}"
+    whole = len(str(int(abs(value)))) if abs(value) >= 1 else 0
+    if abs(value) >= 1:
+        return f"{value:.{max(0, digits - whole)}f}"
+    places = digits if value == 0 else digits - 1 - math.floor(math.log10(abs(value)))
+    return f"{value:.{min(places, 6)}f}"
+
+
+def show_ratio(value: float | None) -> str:
+    """Return a ratio with two significant digits."""
+    return show(value, 2)
+
+
+def show_interval(interval: Sequence[float] | None, digits: int = 3) -> str:
+    """Return an interval in brackets, or a dash for None."""
+    if interval is None:
+        return "-"
+    return f"[{show(interval[0], digits)}, {show(interval[1], digits)}]"
+
+
+def _wrap(text: str, bullet: str) -> list[str]:
+    return textwrap.wrap(
+        text, _WIDTH, initial_indent=bullet, subsequent_indent=" " * len(bullet)
+    )
+
+
+def _plain(value: Any) -> Any:
+    """Return numpy scalars, arrays, tuples and non-finite numbers as what JSON can hold."""
+    if isinstance(value, Mapping):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, np.ndarray):
+        return _plain(value.tolist())
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, np.generic):
+        return _plain(value.item())
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if value is None or isinstance(value, (bool, int, str)):
+        return value
+    return str(value)

@@ -1,0 +1,210 @@
+"""What the numbers of an evaluation mean, in plain sentences."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from calgan.evaluation._result import GROUPS, Statistic, show, show_ratio
+
+# Between a replay (0) and new data (1): below the first a memoriser, above the second none.
+_MEMORISER = 0.5
+_NEW = 0.8
+_FEW_BLOCKS = 10
+
+
+def conclude(
+    statistics: Sequence[Statistic],
+    memorisation: dict[str, Any] | None,
+    meta: dict[str, Any],
+    protocol: str,
+) -> tuple[str, ...]:
+    """Return the sentences below the table.
+
+    Parameters
+    ----------
+    statistics : sequence of Statistic
+        Rows of the table.
+    memorisation : dict or None
+        The memorisation figure and its yardsticks.
+    meta : dict
+        Remarks and shares gathered on the way.
+    protocol : {"blocked", "thesis"}
+        How the statistics were estimated.
+
+    Returns
+    -------
+    tuple of str
+    """
+    sentences = [*_collapse(meta)]
+    if memorisation is None:
+        sentences.append(
+            "How far this is from what real data scores cannot be said: the floor, the memoriser "
+            "and the memorisation figure are not available (pass train=)."
+        )
+    else:
+        sentences += _distance(statistics)
+    sentences += _population(statistics)
+    sentences += _insensitive(statistics)
+    if memorisation is not None:
+        sentences.append(_memorised(memorisation))
+    sentences += _trained_on(statistics, meta)
+    if protocol == "thesis":
+        sentences.append(
+            "The published estimators reward memorising and depend on the number of windows: "
+            "compare them with the published table only, and use protocol='blocked' otherwise."
+        )
+    blocks = meta["n_real_blocks"]
+    if meta["has_intervals"] and blocks < _FEW_BLOCKS:
+        sentences.append(
+            f"The held-out recording has {blocks} blocks to resample, so every interval is rough: "
+            "hold more out, or use shorter windows, for a sharper judgement."
+        )
+    return (*sentences, *meta["remarks"])
+
+
+def is_memoriser(memorisation: dict[str, Any]) -> bool:
+    """Tell whether the samples lie nearer to a replay than to new data."""
+    return _position(memorisation) < _MEMORISER
+
+
+def _position(memorisation: dict[str, Any]) -> float:
+    """Where the figure lies between a replay's (0) and that of new data (1)."""
+    new = memorisation["second_held_out"]
+    # A drifting recording may put new data a little above or below 1.
+    new = 1.0 if new is None else min(new, 1.0)
+    replay = memorisation["replay"]
+    if new - replay < 0.1:
+        return 1.0
+    return float((memorisation["value"] - replay) / (new - replay))
+
+
+def _collapse(meta: dict[str, Any]) -> list[str]:
+    found = []
+    if meta["relative_sd"] < 0.1:
+        found.append(
+            f"half of the neurons have less than {show(100 * meta['relative_sd'], 2)} % of their "
+            "real standard deviation"
+        )
+    if meta["relative_window_sd"] < 0.1:
+        found.append(
+            "windows differ from one another by less than "
+            f"{show(100 * meta['relative_window_sd'], 2)} % of what real windows do"
+        )
+    silent, real = meta["silent_synthetic"], meta["silent_real"]
+    if silent > 0.95 and silent - real > 0.1:
+        found.append(f"{100 * silent:.0f} % of the synthetic trains are silent ({100 * real:.0f} % "
+                     "of the real)")  # fmt: skip
+    if not found:
+        return []
+    return [
+        "The generator has collapsed: " + "; ".join(found) + ". Whatever looks good in the table "
+        "does so by accident."
+    ]
+
+
+def _geometric_mean(ratios: Sequence[float]) -> float:
+    return float(np.exp(np.mean(np.log(np.maximum(ratios, 1e-6)))))
+
+
+def _distance(statistics: Sequence[Statistic]) -> list[str]:
+    parts = []
+    for group in GROUPS:
+        rows = [s for s in statistics if s.group == group and s.ratio is not None]
+        rows = [s for s in rows if s.ratio is not None and np.isfinite(s.ratio)]
+        if not rows:
+            continue
+        worst = max(rows, key=lambda s: s.ratio or 0.0)
+        mean = _geometric_mean([s.ratio for s in rows if s.ratio is not None])
+        name = {"published": "published", "population": "population", "trace": "single-neuron"}
+        parts.append(
+            f"{show_ratio(mean)} times in the {name[group]} statistics (worst: {worst.label}, "
+            f"{show_ratio(worst.ratio)})"
+        )
+    if not parts:
+        return []
+    return [
+        "Distance from the held-out recording, as a multiple of the training recording's own "
+        "distance (1 would be as close as real data; geometric means): " + "; ".join(parts) + "."
+    ]
+
+
+def _beats(statistic: Statistic) -> bool:
+    shuffled = statistic.controls["shuffled"]
+    return shuffled is not None and statistic.excess(statistic.value) < statistic.excess(shuffled)
+
+
+def _population(statistics: Sequence[Statistic]) -> list[str]:
+    rows = [s for s in statistics if s.group == "population"]
+    if not rows:
+        return []
+    won = [s for s in rows if _beats(s)]
+    lost = [s for s in rows if not _beats(s)]
+    shown = "; ".join(
+        f"{s.label} {show(s.value)} against {show(s.controls['shuffled'])}" for s in rows
+    )
+    if not lost:
+        head = f"All {len(rows)} population statistics beat the neuron-shuffled control"
+    elif not won:
+        head = f"None of the {len(rows)} population statistics beats the neuron-shuffled control"
+    else:
+        head = (
+            f"{len(won)} of {len(rows)} population statistics beat the neuron-shuffled control "
+            f"(not: {', '.join(s.label for s in lost)})"
+        )
+    return [f"{head}: {shown}."]
+
+
+def _insensitive(statistics: Sequence[Statistic]) -> list[str]:
+    rows = [
+        s
+        for s in statistics
+        if s.group == "published" and s.floor and (s.controls["shuffled"] or 0.0) < 1.25 * s.floor
+    ]
+    if not rows:
+        return []
+    names = ", ".join(s.label for s in rows)
+    return [
+        f"On this recording shuffling the neurons leaves {names} near the floor: "
+        f"{'it says' if len(rows) == 1 else 'they say'} little about the population."
+    ]
+
+
+def _memorised(memorisation: dict[str, Any]) -> str:
+    position = _position(memorisation)
+    new = memorisation["second_held_out"]
+    yardstick = f"a replay scores {show(memorisation['replay'], 2)}"
+    yardstick += f", a second held-out stretch {show(new, 2)}" if new is not None else ""
+    value = show(memorisation["value"], 2)
+    if position < _MEMORISER:
+        return f"The model memorises: its memorisation figure is {value} ({yardstick})."
+    copied = memorisation["share_copied"]
+    some = f"; {100 * copied:.0f} % of the samples look copied" if copied >= 0.05 else ""
+    if position < _NEW:
+        return (
+            f"The samples lean towards the training recording: memorisation figure {value} "
+            f"({yardstick}){some}. Memorising in part, or drift of the recording, may be why."
+        )
+    return f"No sign of memorising: memorisation figure {value} ({yardstick}){some}."
+
+
+def _trained_on(statistics: Sequence[Statistic], meta: dict[str, Any]) -> list[str]:
+    rows = [s for s in statistics if s.trained_on]
+    sentences = []
+    if rows:
+        others = [s for s in statistics if not s.trained_on and s.ratio is not None]
+        names = ", ".join(s.label for s in rows)
+        text = f"The model was trained on {names} directly: give more weight to the other rows"
+        ratios = [s.ratio for s in others if s.ratio is not None and np.isfinite(s.ratio)]
+        if ratios:
+            text += f" ({show_ratio(_geometric_mean(ratios))} times the floor)"
+        sentences.append(text + ".")
+    if meta.get("trained_on_others"):
+        sentences.append(
+            "It was also trained on what has no row of its own here: "
+            + ", ".join(meta["trained_on_others"])
+            + "."
+        )
+    return sentences
