@@ -236,12 +236,17 @@ def check_windows(
     if array.ndim not in ((3, 4) if encoded else (3,)):
         raise ValueError(
             f"{estimator} takes windows of shape {expected}, but {name} is {array.ndim}-D with "
-            f"shape {tuple(array.shape)}; make windows with Windower(width)."
+            f"shape {tuple(array.shape)}; Reshape your data, or make windows with Windower(width)."
+        )
+    if array.shape[2] == 0:
+        raise ValueError(
+            f"each window of {name} has 0 feature(s) (shape={tuple(array.shape[1:])}) while a "
+            "minimum of 1 is required: features are neurons."
         )
     if 0 in array.shape:
         raise ValueError(
             f"{name} is empty: its shape {tuple(array.shape)} has an axis of length 0; "
-            f"{estimator} needs at least one window, frame and neuron."
+            f"{estimator} needs at least one window and one frame."
         )
     if lazy:
         return X
@@ -407,7 +412,8 @@ def rng_from(random_state: Any, *stream: int) -> np.random.Generator:
     >>> a == rng_from(0, 1).random(), a == b
     (True, False)
     """
-    return np.random.default_rng([as_seed(random_state), *stream])
+    # spawn_key, and not a list of numbers: there [7] and [7, 0] are the same seed.
+    return np.random.default_rng(np.random.SeedSequence(as_seed(random_state), spawn_key=stream))
 
 
 def _as_finite_float32(array: np.ndarray, name: str, *, axes: tuple[str, ...]) -> np.ndarray:

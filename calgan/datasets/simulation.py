@@ -81,6 +81,11 @@ class Process:
     baselines: np.ndarray
     noise: np.ndarray
 
+    def __post_init__(self) -> None:
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+
     @property
     def n_neurons(self) -> int:
         """Number of neurons N."""
@@ -202,7 +207,7 @@ class Process:
 
     def __repr__(self) -> str:
         return (
-            f"Process({self.n_neurons} neurons in {len(self.time_constants)} assemblies, "
+            f"Process({self.n_neurons} neurons, {len(self.time_constants)} assemblies, "
             f"{self.frame_rate:g} Hz)"
         )
 
@@ -224,7 +229,7 @@ def make_process(
     time constants      of the drives, 2 to 6 s
     decay times         of calcium, 0.4 to 1.2 s
     amplitudes          of one spike, lognormal, median 0.5 dF/F
-    noise               standard deviation 0.06 to 0.16 dF/F
+    noise               standard deviation 0.04 to 0.12 dF/F
     baselines           -0.05 to 0.1 dF/F
     ==================  ============================================================
 
@@ -252,7 +257,7 @@ def make_process(
     --------
     >>> from calgan.datasets import make_process
     >>> make_process(n_neurons=40, random_state=0)
-    Process(40 neurons in 4 assemblies, 10 Hz)
+    Process(40 neurons, 4 assemblies, 10 Hz)
     """
     n_neurons = check_integer(n_neurons, "n_neurons")
     frame_rate = check_frame_rate(frame_rate)
@@ -275,7 +280,7 @@ def make_process(
         decay_times=rng.uniform(0.4, 1.2, n_neurons),
         amplitudes=rng.lognormal(math.log(0.5), 0.35, n_neurons),
         baselines=rng.uniform(-0.05, 0.1, n_neurons),
-        noise=rng.uniform(0.06, 0.16, n_neurons),
+        noise=rng.uniform(0.04, 0.12, n_neurons),
     )
 
 
