@@ -27,6 +27,7 @@ def check_frame_rate(frame_rate: Any, *, name: str = "frame_rate") -> float:
     Returns
     -------
     float
+        The frame rate (Hz).
 
     Raises
     ------
@@ -72,6 +73,7 @@ def check_integer(value: Any, name: str, *, minimum: int = 1) -> int:
     Returns
     -------
     int
+        The value.
 
     Raises
     ------
@@ -115,6 +117,7 @@ def check_recording(
     Returns
     -------
     ndarray of shape (T, N), float32
+        The recording.
 
     Raises
     ------
@@ -209,6 +212,7 @@ def check_windows(
     Returns
     -------
     WindowView or ndarray, float32
+        The windows.
 
     Raises
     ------
@@ -259,10 +263,12 @@ def is_lazy(X: Any) -> bool:
     Parameters
     ----------
     X : object
+        Anything.
 
     Returns
     -------
     bool
+        Whether it is one.
     """
     # By its verbs and not by its class: this layer lies below the windows module.
     return hasattr(X, "gather") and hasattr(X, "iter_batches") and hasattr(X, "shape")
@@ -306,6 +312,7 @@ def as_real_array(X: Any, name: str) -> np.ndarray:
     Returns
     -------
     ndarray
+        The numbers, of dtype bool, int, uint or float.
 
     Raises
     ------
@@ -361,6 +368,7 @@ def as_seed(random_state: Any) -> int:
     Returns
     -------
     int
+        A seed for `numpy.random.SeedSequence`.
 
     Raises
     ------
@@ -404,6 +412,7 @@ def rng_from(random_state: Any, *stream: int) -> np.random.Generator:
     Returns
     -------
     numpy.random.Generator
+        The same one for the same seed and stream.
 
     Examples
     --------

@@ -224,6 +224,7 @@ class Recording:
         Returns
         -------
         Recording
+            The same frames, fewer neurons.
 
         Raises
         ------
@@ -262,6 +263,7 @@ class Recording:
         Returns
         -------
         list of ndarray of shape (T_i, N), float32
+            Views of the traces.
 
         Examples
         --------
@@ -381,6 +383,7 @@ def as_segments(X: Any, *, name: str = "X", check_orientation: bool = True) -> S
     Returns
     -------
     Segments
+        The segments, with what the input says of frame rate, ids and units.
 
     Raises
     ------

@@ -20,7 +20,7 @@ _MATERIALISE_BATCH = 256
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class WindowView:
+class WindowView:  # numpydoc ignore=PR02
     """Read-only, array-like view of windows that are gathered when they are needed.
 
     A view holds the segments once and two integers a window. Slices, integer and boolean arrays
@@ -120,6 +120,7 @@ class WindowView:
         Returns
         -------
         ndarray of shape (m, T, N) or (m, T, N, C), float32
+            The windows, transforms applied.
 
         Examples
         --------
@@ -167,6 +168,7 @@ class WindowView:
         Yields
         ------
         ndarray of shape (m, T, N) or (m, T, N, C), float32
+            A batch; the last one may be smaller.
 
         Examples
         --------
@@ -197,6 +199,7 @@ class WindowView:
         Returns
         -------
         WindowView
+            A view of the same windows; nothing is computed yet.
 
         Examples
         --------
@@ -302,6 +305,7 @@ def gather(X: Any, indices: Any = None) -> np.ndarray:
     Returns
     -------
     ndarray of shape (m, T, N) or (m, T, N, C), float32
+        The windows.
 
     Examples
     --------
@@ -329,6 +333,7 @@ def iter_batches(X: Any, batch_size: int = 64) -> Iterator[np.ndarray]:
     Yields
     ------
     ndarray of shape (m, T, N) or (m, T, N, C), float32
+        A batch; the last one may be smaller.
 
     Examples
     --------
@@ -363,6 +368,7 @@ def map_windows(
     Returns
     -------
     WindowView or ndarray
+        What `func` makes of them: a view of a view, an array of an array.
 
     Examples
     --------
@@ -453,6 +459,7 @@ class Windower(TransformerMixin, BaseEstimator):
         Returns
         -------
         WindowView of shape (M, width, N)
+            The windows, not expanded.
 
         Raises
         ------

@@ -22,7 +22,7 @@ _WINDOW_BATCH = 128
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class Process:
+class Process:  # numpydoc ignore=PR02
     r"""A stationary population of neurons, simulated from slow drives to fluorescence.
 
     All parameters are fixed when the process is made (`make_process`), so that every recording
@@ -245,6 +245,7 @@ def make_process(
     Returns
     -------
     Process
+        The population, to draw recordings and windows from.
 
     Raises
     ------
