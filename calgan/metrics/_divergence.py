@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 from numpy.typing import ArrayLike
 
@@ -22,7 +24,7 @@ def _finite_values(values: ArrayLike, name: str) -> np.ndarray:
 
 def _check_edges(edges: ArrayLike) -> np.ndarray:
     inner = np.asarray(edges, dtype=np.float64)
-    if inner.ndim != 1 or inner.size == 0 or not (np.diff(inner) > 0).all():
+    if inner.ndim != 1 or inner.size == 0 or np.isnan(inner).any() or (np.diff(inner) <= 0).any():
         raise ValueError(
             "edges must be a 1-D array of increasing inner bin edges, as histogram_edges returns."
         )
@@ -101,7 +103,7 @@ def histogram_counts(values: ArrayLike, edges: ArrayLike) -> np.ndarray:
     if values.ndim == 0:
         raise ValueError("values must have at least one axis; pass a list of values.")
     n_bins = len(inner) + 1
-    rows = values.reshape(-1, values.shape[-1])
+    rows = values.reshape(math.prod(values.shape[:-1]), values.shape[-1])
     counts = np.empty((len(rows), n_bins), dtype=np.int64)
     for row, row_counts in zip(rows, counts, strict=True):
         bins = np.searchsorted(inner, row[~np.isnan(row)], side="right")

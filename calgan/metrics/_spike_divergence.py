@@ -161,7 +161,8 @@ def correlation_kl(
     -------
     float
         KL(real || synthetic) in nats. Pairs with a silent neuron have no correlation and are
-        left out.
+        left out, so that a generator of mostly silent neurons is judged on the few others (on
+        none: as uniform over the bins). Firing rates show what this hides.
 
     Examples
     --------
