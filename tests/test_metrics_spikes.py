@@ -52,7 +52,10 @@ def test_bin_frames_for(frame_rate, frames):
 # --- correlation ------------------------------------------------------------------------------
 
 
-@pytest.mark.filterwarnings("ignore:The 'copy' argument in Quantity")  # elephant's own
+# Warnings of elephant's own making, and one for the frames left over, which are meant to be.
+@pytest.mark.filterwarnings("ignore:The 'copy' argument in Quantity")
+@pytest.mark.filterwarnings("ignore:the matrix subclass:PendingDeprecationWarning")
+@pytest.mark.filterwarnings("ignore:Binning discarded")
 @pytest.mark.parametrize("bin_frames", [1, 5, 12])
 def test_correlation_agrees_with_elephant(spikes, bin_frames):
     result = metrics.pairwise_correlation(spikes, bin_frames=bin_frames)
