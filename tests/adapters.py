@@ -12,9 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from calgan.deconvolution import OasisDeconvolver
-from calgan.scaling import MinMaxScaler
-from calgan.spectral import FFTEncoder
+from calgan import CalciumGAN, FFTEncoder, MinMaxScaler, OasisDeconvolver
 
 N_FRAMES = 16
 
@@ -42,22 +40,37 @@ class Lifted:
     def fit(self, X: Any, y: Any = None) -> Any:
         return super().fit(lift(X), y)
 
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = True  # otherwise scikit-learn skips its checks
+        return tags
+
+
+class LiftedTransformer(Lifted):
+    """Lifted, and each window of the result flattened to a row again."""
+
     def transform(self, X: Any) -> np.ndarray:
-        return lower(super().transform(lift(X)))
+        windows = np.asarray(super().transform(lift(X)))
+        return windows.reshape(len(windows), -1)
 
 
-def lower(X: Any) -> np.ndarray:
-    """Flatten each window to a row."""
-    return np.asarray(X).reshape(len(X), -1)
-
-
-class LiftedFFTEncoder(Lifted, FFTEncoder):
+class LiftedFFTEncoder(LiftedTransformer, FFTEncoder):
     """FFTEncoder of lifted rows."""
 
 
-class LiftedMinMaxScaler(Lifted, MinMaxScaler):
+class LiftedMinMaxScaler(LiftedTransformer, MinMaxScaler):
     """MinMaxScaler of lifted rows."""
 
 
-class LiftedOasisDeconvolver(Lifted, OasisDeconvolver):
+class LiftedOasisDeconvolver(LiftedTransformer, OasisDeconvolver):
     """OasisDeconvolver of lifted rows."""
+
+
+class LiftedCalciumGAN(Lifted, CalciumGAN):
+    """CalciumGAN of lifted rows."""
+
+    def partial_fit(self, X: Any, y: Any = None) -> Any:
+        return super().partial_fit(lift(X), y)
+
+    def score_samples(self, X: Any) -> np.ndarray:
+        return super().score_samples(lift(X))

@@ -1,0 +1,398 @@
+"""The contract of every generator, one function a promise (docs/architecture.rst)."""
+
+from __future__ import annotations
+
+import inspect
+import io
+import os
+import pickle
+import random
+import signal
+import sys
+import tempfile
+import threading
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, redirect_stderr, redirect_stdout
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import joblib
+import numpy as np
+import torch
+from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+
+LONG = 10**7  # more steps than any test could wait for
+
+
+@dataclass(frozen=True)
+class Case:
+    """A generator (or a pipeline that ends in one) and data that it fits on in no time."""
+
+    make: Callable[[], Any]
+    X: Any
+    sample_shape: tuple[int, ...]
+    prefix: str = ""  # of the generator's parameters, such as "generator__"
+    short: dict[str, Any] = field(default_factory=lambda: {"max_iter": 3})
+
+    def estimator(self, **params: Any) -> Any:
+        params = {"random_state": 0, **self.short, **params}
+        return self.make().set_params(**{self.prefix + k: v for k, v in params.items()})
+
+    def fitted(self, **params: Any) -> Any:
+        return self.estimator(**params).fit(self.X)
+
+    @property
+    def is_pipeline(self) -> bool:
+        return bool(self.prefix)
+
+    def core(self, estimator: Any) -> Any:
+        """Return the generator itself."""
+        return estimator[-1] if self.is_pipeline else estimator
+
+    def has(self, *names: str) -> bool:
+        return set(names) <= set(self.core(self.make()).get_params(deep=False))
+
+
+def assert_same_draws(a: Any, b: Any, n_samples: int = 3) -> None:
+    np.testing.assert_array_equal(
+        a.sample(n_samples, random_state=5), b.sample(n_samples, random_state=5)
+    )
+
+
+# Construction and fitting
+
+
+def check_constructor_only_assigns(case: Case) -> None:
+    cls = type(case.core(case.make()))
+    names = list(inspect.signature(cls).parameters)
+    sentinels = {name: object() for name in names}  # no constructor may look at what it is given
+    assert vars(cls(**sentinels)) == sentinels
+
+
+def check_params_and_clone(case: Case) -> None:
+    estimator = case.fitted(max_iter=2)
+    copy = clone(estimator)
+    assert case.core(copy).get_params() == case.core(estimator).get_params()
+    with np.testing.assert_raises(NotFittedError):
+        copy.sample(1)
+    assert_same_draws(copy.fit(case.X), estimator)
+
+
+def check_fit_returns_self_and_keeps_params(case: Case) -> None:
+    for random_state in (0, None):
+        estimator = case.estimator(random_state=random_state)
+        core = case.core(estimator)
+        before, params = set(vars(core)), core.get_params()
+        assert estimator.fit(case.X) is estimator
+        assert case.core(estimator).get_params() == params
+        learnt = set(vars(case.core(estimator))) - before
+        wrong = [name for name in learnt if not name.endswith("_") and not name.startswith("_")]
+        assert not wrong, f"fitted attributes end in an underscore, unlike {wrong}"
+        assert core.n_features_in_ == case.sample_shape[1]
+
+
+def check_input_is_not_modified(case: Case) -> None:
+    X = np.array(case.X)
+    kept = X.copy()
+    estimator = case.estimator().fit(X)
+    estimator.score_samples(X)
+    np.testing.assert_array_equal(X, kept)
+
+
+def check_fit_forgets_the_former_fit(case: Case) -> None:
+    estimator = case.fitted()
+    assert_same_draws(estimator.fit(case.X), case.fitted())
+    assert case.core(estimator).n_iter_ == case.core(case.fitted()).n_iter_
+
+
+# Sampling
+
+
+def check_samples_have_the_shape_and_type(case: Case) -> None:
+    estimator = case.fitted()
+    assert estimator.sample().shape == (1, *case.sample_shape)
+    windows = estimator.sample(4)
+    assert isinstance(windows, np.ndarray)
+    assert windows.shape == (4, *case.sample_shape)
+    assert windows.dtype == np.float32
+    assert np.isfinite(windows).all()
+    assert len(np.unique(windows, axis=0)) == 4, "samples are copies of one another"
+
+
+def check_samples_are_in_the_units_of_the_data(case: Case) -> None:
+    X = np.asarray(case.X)
+    spread = X.max() - X.min()
+    assert X.min() - spread < np.median(case.fitted().sample(20)) < X.max() + spread
+
+
+def check_a_draw_does_not_depend_on_the_batch(case: Case) -> None:
+    estimator = case.fitted()
+    many = estimator.sample(7, random_state=3)
+    spread = float(np.ptp(many))
+    for n_samples in (1, 3, 5):
+        few = estimator.sample(n_samples, random_state=3)
+        np.testing.assert_allclose(many[:n_samples], few, rtol=1e-4, atol=1e-5 * spread)
+
+
+def check_draws_are_reproducible(case: Case) -> None:
+    estimator = case.fitted()
+    first = estimator.sample(3)
+    np.testing.assert_array_equal(estimator.sample(3), first)  # None: the estimator's own
+    np.testing.assert_array_equal(
+        estimator.sample(3, random_state=9), estimator.sample(3, random_state=9)
+    )
+    assert not np.allclose(estimator.sample(3, random_state=9), first)
+    assert not np.allclose(estimator.sample(3, random_state=9), estimator.sample(3, random_state=8))
+
+
+def check_same_seed_same_fit(case: Case) -> None:
+    a, b = case.fitted(random_state=1), case.fitted(random_state=1)
+    np.testing.assert_array_equal(a.sample(3), b.sample(3))
+    assert_same_draws(a, b)
+    numbers = [
+        [{k: v for k, v in row.items() if "time" not in k} for row in case.core(e).history_]
+        for e in (a, b)
+    ]
+    np.testing.assert_equal(numbers[0], numbers[1])
+    other = case.fitted(random_state=2)
+    assert not np.allclose(a.sample(3), other.sample(3))
+
+
+def check_unseeded_fits_differ_and_still_draw(case: Case) -> None:
+    a, b = case.fitted(random_state=None), case.fitted(random_state=None)
+    assert not np.allclose(a.sample(3), b.sample(3))
+    assert_same_draws(a, a)
+
+
+def check_global_random_state_is_left_alone(case: Case) -> None:
+    numpy_state, torch_state = np.random.get_state(), torch.random.get_rng_state()
+
+    def states() -> tuple[Any, ...]:
+        torch_bytes = torch.random.get_rng_state().numpy().tobytes()
+        return random.getstate(), str(np.random.get_state()), torch_bytes
+
+    before = states()
+    estimator = case.estimator()
+    assert states() == before, "constructing"
+    estimator.fit(case.X)
+    assert states() == before, "fitting"
+    draws = estimator.sample(3)
+    estimator.score_samples(case.X)
+    assert states() == before, "sampling"
+    try:  # ... and nothing depends on it
+        np.random.seed(99)
+        torch.manual_seed(99)
+        np.testing.assert_array_equal(case.fitted().sample(3), draws)
+    finally:
+        np.random.set_state(numpy_state)
+        torch.random.set_rng_state(torch_state)
+
+
+# Persistence
+
+
+def check_pickle_draws_the_same(case: Case) -> None:
+    estimator = case.fitted()
+    reloaded = pickle.loads(pickle.dumps(estimator))
+    np.testing.assert_array_equal(reloaded.sample(3), estimator.sample(3))
+    assert_same_draws(reloaded, estimator)
+    np.testing.assert_array_equal(reloaded.score_samples(case.X), estimator.score_samples(case.X))
+
+
+def check_joblib_draws_the_same(case: Case) -> None:
+    estimator = case.fitted()
+    buffer = io.BytesIO()
+    joblib.dump(estimator, buffer)
+    buffer.seek(0)
+    np.testing.assert_array_equal(joblib.load(buffer).sample(3), estimator.sample(3))
+
+
+def check_saved_draws_the_same(case: Case) -> None:
+    core = case.core(case.fitted())
+    if not hasattr(core, "save"):
+        return
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "model"
+        core.save(path)
+        reloaded = type(core).load(path)
+        assert sorted(Path(folder).iterdir()) == [path], "temporary files are left behind"
+        assert reloaded.get_params() == core.get_params()
+        assert (reloaded.n_iter_, reloaded.history_) == (core.n_iter_, core.history_)
+        np.testing.assert_array_equal(reloaded.sample(3), core.sample(3))
+        assert_same_draws(reloaded, core)
+        path.write_bytes(b"no model")
+        try:
+            type(core).load(path)
+        except ValueError as error:
+            assert str(path) in str(error)
+        else:
+            raise AssertionError("a file that is no model was loaded")
+
+
+# Training
+
+
+def check_history_has_a_row_a_step(case: Case) -> None:
+    core = case.core(case.fitted(max_iter=4))
+    assert isinstance(core.n_iter_, int)
+    assert 1 <= core.n_iter_ <= 4
+    assert len(core.history_) >= 1
+    steps = [row["step"] for row in core.history_]
+    assert steps == sorted(set(steps))
+    assert steps[-1] == core.n_iter_
+    assert all(np.isscalar(value) for row in core.history_ for value in row.values())
+
+
+def check_partial_fit_goes_on(case: Case) -> None:
+    if case.is_pipeline:
+        return  # scikit-learn's pipelines have no partial_fit
+    estimator = case.estimator().partial_fit(case.X)
+    done, rows = estimator.n_iter_, len(estimator.history_)
+    assert done >= 1
+    assert estimator.partial_fit(case.X) is estimator
+    assert estimator.n_iter_ > done
+    assert len(estimator.history_) > rows
+    steps = [row["step"] for row in estimator.history_]
+    assert steps == sorted(set(steps))
+    again = case.estimator().partial_fit(case.X).partial_fit(case.X)
+    assert_same_draws(again, estimator)
+
+
+def check_warm_start_goes_on(case: Case) -> None:
+    if not case.has("warm_start"):
+        return
+    estimator = case.fitted(warm_start=True)
+    done, rows = case.core(estimator).n_iter_, len(case.core(estimator).history_)
+    estimator.set_params(**{case.prefix + "max_iter": 2 * done}).fit(case.X)
+    assert case.core(estimator).n_iter_ > done
+    assert len(case.core(estimator).history_) > rows
+
+
+def check_a_run_stopped_by_time_can_be_repeated(case: Case) -> None:
+    if not case.has("max_time"):
+        return
+    stopped = case.fitted(max_iter=LONG, max_time=0.3)
+    n_iter = case.core(stopped).n_iter_
+    assert 1 <= n_iter < LONG
+    assert_same_draws(case.fitted(max_iter=n_iter), stopped)
+
+
+@contextmanager
+def interrupt_after(seconds: float) -> Iterator[None]:
+    """Press Ctrl-C once."""
+    # A test worker ignores the signal unless told otherwise.
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer = threading.Timer(seconds, os.kill, [os.getpid(), signal.SIGINT])
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+        signal.signal(signal.SIGINT, before)
+
+
+def check_ctrl_c_keeps_what_was_learnt(case: Case) -> None:
+    case.fitted()  # imports are done: the interrupt comes while it trains
+    estimator = case.estimator(max_iter=LONG)
+    with warnings.catch_warnings(), interrupt_after(1.0), redirect_stderr(io.StringIO()):
+        warnings.simplefilter("ignore")
+        try:
+            estimator.fit(case.X)
+        except KeyboardInterrupt:
+            raise AssertionError("the interrupt got out of fit") from None
+    assert 1 <= case.core(estimator).n_iter_ < LONG
+    assert estimator.sample(2).shape == (2, *case.sample_shape)
+
+
+def check_progress_is_shown_on_request(case: Case) -> None:
+    shown = {}
+    for verbose in (0, 1):
+        out = io.StringIO()
+        with redirect_stdout(out), redirect_stderr(out):
+            case.fitted(verbose=verbose)
+        shown[verbose] = out.getvalue()
+    assert shown[0] == ""
+    assert shown[1] != ""
+
+
+# Wrong input
+
+
+def check_a_recording_is_refused(case: Case) -> None:
+    if case.is_pipeline:
+        return  # a pipeline's windower takes recordings
+    frames = np.asarray(case.X).reshape(-1, case.sample_shape[1])
+    try:
+        case.estimator().fit(frames)
+    except ValueError as error:
+        assert "Windower" in str(error)
+        assert "make_calcium_pipeline" in str(error)
+    else:
+        raise AssertionError("a 2-D array was taken for windows")
+
+
+def check_nan_is_refused(case: Case) -> None:
+    for bad in (np.nan, np.inf):
+        X = np.array(case.X)
+        X[(2,) + (1,) * (X.ndim - 1)] = bad
+        for method in (case.estimator().fit, case.fitted().score_samples):
+            try:
+                method(X)
+            except ValueError as error:
+                assert "NaN" in str(error)
+            else:
+                raise AssertionError(f"{bad} was taken")
+
+
+def check_other_neurons_are_refused(case: Case) -> None:
+    estimator = case.fitted()
+    fewer = np.asarray(case.X)[..., :-1]
+    methods = [estimator.score_samples]
+    if hasattr(estimator, "partial_fit"):
+        methods.append(estimator.partial_fit)
+    for method in methods:
+        try:
+            method(fewer)
+        except ValueError as error:
+            assert str(case.sample_shape[1]) in str(error)
+        else:
+            raise AssertionError("another number of neurons was taken")
+
+
+def check_n_samples_is_a_positive_integer(case: Case) -> None:
+    estimator = case.fitted()
+    for wrong in (0, -1, 1.5, "3", None, True):
+        try:
+            estimator.sample(wrong)
+        except (TypeError, ValueError) as error:
+            assert "n_samples" in str(error)
+        else:
+            raise AssertionError(f"sample({wrong!r}) was taken")
+
+
+def check_unfitted_says_so(case: Case) -> None:
+    for method in ("sample", "score_samples"):
+        args = [case.X] if method == "score_samples" else []
+        try:
+            getattr(case.estimator(), method)(*args)
+        except NotFittedError:
+            continue
+        raise AssertionError(f"{method} before fit")
+
+
+def check_score_samples_is_one_number_a_window(case: Case) -> None:
+    scores = case.fitted().score_samples(case.X)
+    assert scores.ndim == 1
+    assert np.isfinite(scores).all()
+    if not case.is_pipeline:
+        assert len(scores) == len(case.X)
+
+
+CHECKS = [
+    value
+    for name, value in list(vars(sys.modules[__name__]).items())
+    if name.startswith("check_") and inspect.isfunction(value)
+]

@@ -1,0 +1,177 @@
+"""Imports go downwards only, public modules load nothing heavy, and dependencies are declared."""
+
+from __future__ import annotations
+
+import ast
+import importlib.metadata
+import pkgutil
+import re
+import subprocess
+import sys
+import tomllib
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+import calgan
+
+ROOT = Path(__file__).parents[1]
+PACKAGE = ROOT / "calgan"
+
+# docs/architecture.rst. A name stands for a module or a folder.
+LAYERS = [
+    {"_validation", "_torch"},
+    {
+        "recording",
+        "windows",
+        "scaling",
+        "spectral",
+        "deconvolution",
+        "metrics",
+        "datasets",
+        "networks",
+        "objectives",
+        "recipes",
+    },
+    {"training", "gan", "persistence"},
+    {"pipeline", "scoring", "model_selection", "evaluation"},
+    {"plotting", "report"},
+]
+LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
+MAY_IMPORT_TORCH = {"_torch", "networks", "objectives", "training", "gan", "persistence"}
+TORCH = {"torch", "lightning_fabric"}
+# Imports upwards that are made inside a function, each for a reason.
+DEFERRED_UPWARDS = {
+    ("metrics", "scoring"),  # the scorers are offered as calgan.metrics.*_scorer
+    ("evaluation", "report"),  # Evaluation.to_html
+    ("evaluation", "plotting"),  # Evaluation's figures
+}
+# What a user may import without loading torch, matplotlib or elephant.
+LIGHT = [
+    "calgan",
+    "calgan._validation",
+    "calgan.datasets",
+    "calgan.deconvolution",
+    "calgan.evaluation",
+    "calgan.metrics",
+    "calgan.model_selection",
+    "calgan.pipeline",
+    "calgan.recording",
+    "calgan.scaling",
+    "calgan.scoring",
+    "calgan.spectral",
+    "calgan.windows",
+]
+
+FILES = sorted(PACKAGE.rglob("*.py"))
+
+
+def module_of(path: Path) -> str:
+    """Return the name that a file goes by in LAYERS ('' for calgan itself)."""
+    first = path.relative_to(PACKAGE).parts[0].removesuffix(".py")
+    return "" if first == "__init__" else first
+
+
+def imports_of(path: Path) -> Iterator[tuple[str, bool]]:
+    """Yield each dotted name that a file imports, and whether the file does so when loaded."""
+    tree = ast.parse(path.read_text())
+    deferred = {
+        inner
+        for node in ast.walk(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        or (isinstance(node, ast.If) and "TYPE_CHECKING" in ast.unparse(node.test))
+        for inner in ast.walk(node)
+    }
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: imports are absolute"
+            assert node.module is not None
+            # `from calgan import recording` imports calgan.recording.
+            names = [f"{node.module}.{alias.name}" for alias in node.names]
+        else:
+            continue
+        for name in names:
+            yield name, node not in deferred
+
+
+def test_every_module_has_a_layer() -> None:
+    modules = {module_of(path) for path in FILES} - {""}
+    assert modules - set(LAYER) == set(), "give the module a layer here and in docs/architecture"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_imports_go_downwards(path: Path) -> None:
+    module = module_of(path)
+    for name, when_loaded in imports_of(path):
+        if not name.startswith("calgan."):
+            continue
+        imported = name.split(".")[1]
+        if imported not in LAYER or imported == module:
+            continue  # a name of calgan/__init__ itself, or a neighbour in the same folder
+        assert module, f"calgan/__init__ resolves its names lazily and must not import {name}"
+        if not when_loaded and (module, imported) in DEFERRED_UPWARDS:
+            continue
+        assert LAYER[imported] <= LAYER[module], f"{module} imports {imported} from a layer above"
+
+
+def test_modules_do_not_import_in_circles() -> None:
+    edges: dict[str, set[str]] = {name: set() for name in LAYER}
+    for path in FILES:
+        for name, when_loaded in imports_of(path):
+            imported = name.split(".")[1] if name.startswith("calgan.") else ""
+            if when_loaded and imported in LAYER and imported != module_of(path):
+                edges[module_of(path)].add(imported)
+    while leaves := [name for name, imported in edges.items() if not imported]:
+        for leaf in leaves:
+            del edges[leaf]
+        for imported in edges.values():
+            imported.difference_update(leaves)
+    assert not edges, f"these import one another: {edges}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_torch_stays_where_it_belongs(path: Path) -> None:
+    uses = {name for name, _ in imports_of(path) if name.split(".")[0] in TORCH}
+    assert not uses or module_of(path) in MAY_IMPORT_TORCH
+
+
+@pytest.mark.parametrize("module", LIGHT)
+def test_light_modules_load_nothing_heavy(module: str) -> None:
+    heavy = ["torch", "lightning_fabric", "matplotlib.pyplot", "elephant", "neo", "oasis"]
+    code = (
+        f"import sys, {module}\n"
+        f"loaded = [name for name in {heavy} if name in sys.modules]\n"
+        f"assert not loaded, loaded"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert run.returncode == 0, run.stderr
+
+
+def test_public_names_resolve() -> None:
+    for name in calgan.__all__:
+        assert getattr(calgan, name) is not None
+    assert set(calgan.__all__) <= set(dir(calgan))
+    with pytest.raises(AttributeError, match="module 'calgan' has no attribute 'nonsense'"):
+        calgan.nonsense  # noqa: B018
+
+
+def test_every_module_imports() -> None:
+    for found in pkgutil.walk_packages(calgan.__path__, "calgan."):
+        __import__(found.name)
+
+
+def test_what_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    declared = {
+        re.match(r"[\w-]+", line)[0].lower().replace("_", "-") for line in project["dependencies"]
+    }
+    owners = importlib.metadata.packages_distributions()
+    imported = {name.split(".")[0] for path in FILES for name, _ in imports_of(path)}
+    third_party = imported - set(sys.stdlib_module_names) - {"calgan"}
+    used = {owners[name][0].lower().replace("_", "-") for name in third_party}
+    assert used - declared == set(), "imported, but not in pyproject.toml"
+    # elephant's statistics are the tests' oracle and users' next tool; see docs/architecture.
+    assert declared - used <= {"elephant"}, "declared, but imported nowhere"

@@ -1,0 +1,225 @@
+"""Pipelines that sample: back through the steps, for stock pipelines and searches too."""
+
+from __future__ import annotations
+
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import sklearn.pipeline
+from sklearn.base import clone
+from sklearn.model_selection import GridSearchCV
+from sklearn.preprocessing import FunctionTransformer
+from stand_in import NoiseGenerator
+
+import calgan
+from calgan import (
+    CalciumGAN,
+    FFTEncoder,
+    MinMaxScaler,
+    OasisDeconvolver,
+    Pipeline,
+    Recording,
+    Windower,
+    make_calcium_pipeline,
+    sample,
+)
+from calgan.model_selection import BlockedKFold
+
+WIDTH = 16
+
+
+def make(kind: type = Pipeline, **steps: Any) -> Any:
+    """Return a pipeline around the stand-in generator, with some steps replaced."""
+    named = {
+        "windower": Windower(WIDTH),
+        "encoder": "passthrough",
+        "scaler": MinMaxScaler(per_neuron=True),
+        "generator": NoiseGenerator(max_iter=3, random_state=0),
+    }
+    return kind(list((named | steps).items()))
+
+
+def by_hand(recording: Any, n_samples: int, encoder: Any = None) -> np.ndarray:
+    """Sample without a pipeline."""
+    windows = Windower(WIDTH).fit_transform(recording)
+    if encoder is not None:
+        windows = encoder.fit_transform(windows)
+    scaler = MinMaxScaler(per_neuron=True).fit(windows)
+    generator = NoiseGenerator(max_iter=3, random_state=0).fit(scaler.transform(windows))
+    samples = scaler.inverse_transform(generator.sample(n_samples))
+    return samples if encoder is None else encoder.inverse_transform(samples)
+
+
+@pytest.mark.parametrize("kind", [Pipeline, sklearn.pipeline.Pipeline])
+def test_sample_goes_back_through_the_steps(kind: type, traces: np.ndarray) -> None:
+    counts = 1000 + 300 * traces
+    model = make(kind).fit(counts)
+    windows = sample(model, 4)
+    assert windows.shape == (4, WIDTH, 5)
+    assert windows.dtype == np.float32
+    np.testing.assert_array_equal(windows, by_hand(counts, 4))
+    assert 900 < windows.mean() < 1400
+
+
+@pytest.mark.parametrize("layout", ["full", "packed"])
+def test_sample_decodes(layout: str, traces: np.ndarray) -> None:
+    # The stand-in learns encoded windows (M, T, N, C) as well.
+    model = make(encoder=FFTEncoder(layout)).fit(traces)
+    windows = model.sample(3)
+    assert windows.shape == (3, WIDTH, 5)
+    np.testing.assert_array_equal(windows, by_hand(traces, 3, FFTEncoder(layout)))
+
+
+def test_random_state_reaches_the_generator(traces: np.ndarray) -> None:
+    model = make().fit(traces)
+    np.testing.assert_array_equal(model.sample(2, random_state=7), sample(model, 2, random_state=7))
+    assert not np.allclose(model.sample(2, random_state=7), model.sample(2, random_state=8))
+    assert model.sample().shape == (1, WIDTH, 5)
+
+
+@pytest.mark.parametrize("kind", ["array", "Recording", "segments", "recordings", "trials", "view"])
+def test_it_fits_whatever_a_recording_may_be(kind: str, traces: np.ndarray) -> None:
+    X: Any = {
+        "array": traces,
+        "Recording": Recording(traces, 10.0),
+        "segments": [traces[:100], traces[100:]],
+        "recordings": [Recording(traces[:100], 10.0), Recording(traces[100:], 10.0)],
+        "trials": traces.reshape(4, 60, 5),
+        "view": Windower(WIDTH).fit_transform(traces),
+    }[kind]
+    model = make().fit(X)
+    assert model.sample(2).shape == (2, WIDTH, 5)
+    n_borders = {"segments": 1, "recordings": 1, "trials": 3}.get(kind, 0)
+    # No window crosses a border.
+    assert len(model.score_samples(X)) == 240 - (n_borders + 1) * (WIDTH - 1)
+
+
+def test_a_step_that_is_not_invertible_says_so(traces: np.ndarray) -> None:
+    deconvolver = OasisDeconvolver(frame_rate=10.0)
+    model = make(encoder=deconvolver).fit(traces)
+    with pytest.raises(TypeError, match=r"'encoder' \(OasisDeconvolver\) is not invertible"):
+        model.sample(2)
+    assert model[-1].sample(2).shape == (2, WIDTH, 5)  # as the sentence advises
+
+
+def test_a_function_without_an_inverse_is_not_taken_for_the_identity(traces: np.ndarray) -> None:
+    model = make(encoder=FunctionTransformer(np.arcsinh)).fit(traces)
+    with pytest.raises(TypeError, match="not invertible"):
+        model.sample(2)
+    both = make(encoder=FunctionTransformer(np.arcsinh, inverse_func=np.sinh, check_inverse=False))
+    assert np.isfinite(both.fit(traces).sample(2)).all()
+    assert make(encoder=FunctionTransformer()).fit(traces).sample(2).shape == (2, WIDTH, 5)
+
+
+def test_nested_pipelines_are_undone_step_by_step(traces: np.ndarray) -> None:
+    front = sklearn.pipeline.Pipeline(
+        [("windower", Windower(WIDTH)), ("scaler", MinMaxScaler(per_neuron=True))]
+    )
+    back = Pipeline([("generator", NoiseGenerator(max_iter=3, random_state=0))])
+    model = Pipeline([("front", front), ("skipped", None), ("back", back)]).fit(traces)
+    np.testing.assert_array_equal(model.sample(3), by_hand(traces, 3))
+
+
+def test_a_generator_alone_and_what_cannot_sample(traces: np.ndarray) -> None:
+    generator = NoiseGenerator(random_state=0).fit(Windower(WIDTH).fit_transform(traces))
+    np.testing.assert_array_equal(sample(generator, 2), generator.sample(2))
+    with pytest.raises(TypeError, match="MinMaxScaler cannot sample: pass a fitted generator"):
+        sample(MinMaxScaler())
+    with pytest.raises(TypeError, match="GridSearchCV cannot sample"):
+        sample(GridSearchCV(make(), {}))
+    assert not hasattr(Pipeline([("scaler", MinMaxScaler())]), "sample")
+    assert hasattr(make(), "sample")
+
+
+def negative_error(estimator: Any, X: Any, y: Any = None) -> float:
+    """Score a model by the mean of its samples."""
+    return -abs(float(sample(estimator, 5).mean() - np.asarray(X).mean()))
+
+
+@pytest.mark.parametrize("kind", [Pipeline, sklearn.pipeline.Pipeline])
+@pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
+def test_searches_run_over_windows(kind: type, n_jobs: int, traces: np.ndarray) -> None:
+    view = Windower(WIDTH).fit_transform(traces)
+    search = GridSearchCV(
+        make(kind),
+        {"generator__max_iter": [1, 4], "scaler__per_neuron": [True, False]},
+        cv=BlockedKFold(3),
+        scoring=negative_error,
+        n_jobs=n_jobs,
+        error_score="raise",
+    ).fit(view)
+    assert len(search.cv_results_["params"]) == 4
+    windows = sample(search, 3)
+    np.testing.assert_array_equal(windows, sample(search.best_estimator_, 3))
+    assert windows.shape == (3, WIDTH, 5)
+
+
+def test_searches_run_over_segments_and_encoders(traces: np.ndarray) -> None:
+    segments = [traces[i : i + 60] for i in range(0, 240, 60)]
+    search = GridSearchCV(
+        make(),
+        {"encoder": ["passthrough", FFTEncoder("packed")]},
+        cv=BlockedKFold(2),
+        scoring=negative_error,
+        error_score="raise",
+    ).fit(segments)
+    assert sample(search, 2).shape == (2, WIDTH, 5)
+
+
+def test_a_search_over_frames_is_refused(traces: np.ndarray) -> None:
+    search = GridSearchCV(make(), {}, cv=BlockedKFold(2), scoring=negative_error)
+    with pytest.raises(ValueError, match="cannot tell when the rows"):
+        search.fit(traces)
+
+
+def test_it_clones_and_pickles(traces: np.ndarray) -> None:
+    model = make().fit(traces)
+    assert type(clone(model)) is Pipeline
+    reloaded = pickle.loads(pickle.dumps(model))
+    np.testing.assert_array_equal(reloaded.sample(2), model.sample(2))
+    assert type(model[:-1]) is Pipeline
+    assert "NoiseGenerator" in repr(model)
+
+
+# make_calcium_pipeline
+
+
+def test_make_calcium_pipeline_has_the_named_steps() -> None:
+    model = make_calcium_pipeline("1d", window=64, frame_rate=2.16, random_state=3, max_iter=7)
+    assert isinstance(model, calgan.Pipeline)
+    assert [name for name, _ in model.steps] == ["windower", "encoder", "scaler", "generator"]
+    assert model["encoder"] == "passthrough"
+    generator = model[-1]
+    assert isinstance(generator, CalciumGAN)
+    assert (generator.frame_rate, generator.random_state, generator.max_iter) == (2.16, 3, 7)
+    windower = model["windower"]
+    assert (windower.width, windower.stride) == (64, 1)
+    assert make_calcium_pipeline(window=64, stride=5)["windower"].stride == 5
+    model.set_params(encoder=FFTEncoder(), generator__max_iter=2)
+    assert model[-1].max_iter == 2
+
+
+def test_the_thesis_scales_by_one_global_range() -> None:
+    assert make_calcium_pipeline(window=64)["scaler"].per_neuron
+    assert not make_calcium_pipeline(window=64, recipe="thesis")["scaler"].per_neuron
+
+
+def test_make_calcium_pipeline_refuses_what_it_does_not_know() -> None:
+    with pytest.raises(ValueError, match="variant must be '1d', got '3d'"):
+        make_calcium_pipeline("3d", window=64)
+    with pytest.raises(TypeError, match="CalciumGAN has no parameter 'epochs', 'learn_fast'"):
+        make_calcium_pipeline(window=64, epochs=3, learn_fast=True)
+
+
+def test_a_calcium_pipeline_learns_and_samples(traces: np.ndarray) -> None:
+    recording = Recording(1000 + 300 * traces, 10.0)
+    model = make_calcium_pipeline(
+        "1d", window=32, random_state=0, max_iter=2, batch_size=4, verbose=0
+    )
+    windows = model.fit(recording).sample(3)
+    assert windows.shape == (3, 32, 5)
+    assert windows.dtype == np.float32
+    assert 800 < windows.mean() < 1800
+    assert model[-1].n_features_in_ == 5
