@@ -211,6 +211,12 @@ def test_every_form_of_a_recording_gives_the_same_spikes(traces):
     assert_array_equal(as_list[0], events)
 
 
+def test_a_list_of_segments_shorter_than_the_population_is_transformed_without_a_warning():
+    X, _ = simulate(300, 20, frame_rate=10.0, decay_time=1.0, noise=0.1)
+    deconvolver = OasisDeconvolver(10.0).fit(X)
+    assert [part.shape for part in deconvolver.transform([X[:8], X[8:18]])] == [(8, 20), (10, 20)]
+
+
 def test_segments_are_deconvolved_apart_and_gaps_hold_no_spikes(traces):
     recording = Recording(traces, 10.0, segments=[[0, 500], [700, 2000]])
     deconvolver = OasisDeconvolver().fit(recording)
