@@ -1,0 +1,934 @@
+"""CalciumGAN: a Wasserstein GAN that learns windows of a calcium-imaging recording."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import math
+import os
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from sklearn.base import BaseEstimator
+from sklearn.utils.validation import check_is_fitted
+from torch import Tensor, nn
+
+import calgan
+from calgan import metrics, objectives
+from calgan._torch import noise, preserved_rng, to_numpy, to_tensor
+from calgan._validation import (
+    as_seed,
+    check_frame_rate,
+    check_integer,
+    check_n_neurons,
+    check_windows,
+    rng_from,
+)
+from calgan.deconvolution import OasisDeconvolver
+from calgan.networks import (
+    CalciumGenerator,
+    CompactCritic,
+    Standardiser,
+    WaveGANCritic,
+    WaveGANGenerator,
+    seeded_init,
+)
+from calgan.persistence import read_model, write_model
+from calgan.recipes import Recipe, get_recipe
+from calgan.training import (
+    TrainingState,
+    copy_on_cpu,
+    final_weights,
+    make_fabric,
+    run_training,
+    update_average,
+)
+from calgan.windows import gather
+
+# Independent uses of one seed.
+_INIT, _TRAIN, _CHECK, _SAMPLE = range(4)
+_STATISTICS_VALUES = 16_000_000  # real values that the statistics are computed from (64 MB)
+_CHECK_VALUES = 8_000_000
+_CHECK_WINDOWS = 128
+_TINY = 0.01  # keeps a floor that is nearly 0 from ruling the score
+_MIN_VALIDATION = 8  # windows; fewer say nothing
+
+
+class CalciumGAN(BaseEstimator):
+    """Wasserstein GAN with gradient penalty over windows of calcium traces.
+
+    Two recipes. ``"thesis"`` is the published system to the letter: WaveGAN networks with phase
+    shuffle, five critic steps, days of training. ``"compact"`` suits small recordings on a CPU in
+    minutes: a generator with an explicit calcium decoder (events, exponential decay, measurement
+    noise), a small critic, and a statistics-matching term; what that term trains on is listed in
+    ``trained_statistics_``, so that a report can mark it.
+
+    Parameters
+    ----------
+    recipe : {"compact", "thesis"}, default="compact"
+        Named settings; the parameters below that are None take its values.
+    max_iter : int, default=None
+        Generator steps in total; None: 1000 for "compact", 400 passes for "thesis".
+    max_time : float, default=None
+        Limit of the training in seconds; whichever of the two comes first ends it.
+    batch_size : int, default=None
+        Windows a batch.
+    filters : int, default=None
+        Channel unit of the networks.
+    noise_size : int, default=None
+        Latent width.
+    phase_shuffle : int, default=None
+        Largest phase shift in the thesis's critic, in steps; 0 leaves it out.
+    learning_rate, critic_learning_rate : float, default=None
+        Adam's step sizes.
+    n_critic : int, default=None
+        Critic steps a generator step.
+    gradient_penalty : float, default=None
+        Weight of the gradient penalty.
+    matching : float, default=None
+        Weight of the statistics matching; 0 leaves it out.
+    ema : float, default=None
+        Decay of the moving average of the generator's weights a step; 0 leaves it out.
+    validation_fraction : float, default=None
+        Share of the windows, the last in time, held out to track statistics while it trains;
+        training windows that overlap them are left out. 0 trains on all windows and tracks nothing.
+    early_stopping : bool, default=None
+        Stop after `n_iter_no_change` steps without improvement of the tracked statistics. The best
+        state is kept whenever there is a validation split.
+    n_iter_no_change : int, default=500
+        Generator steps without improvement after which to stop.
+    check_every : int, default=50
+        Generator steps between two looks at the tracked statistics.
+    frame_rate : float, default=None
+        Frames per second (Hz), for the spike statistics that are tracked; None takes that of the
+        windows (a ``WindowView`` of a ``Recording`` knows it), and tracks trace statistics only
+        when they have none.
+    device : str, default="auto"
+        "auto", "cpu", "cuda", "cuda:<number>" or "mps". What is kept after ``fit`` is on the CPU.
+    precision : {"32-true", "bf16-mixed", "16-mixed"}, default="32-true"
+        Arithmetic of the networks; penalties and losses are float32 always.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the last state until `max_iter` steps are done in total.
+    verbose : int, default=None
+        1 shows a progress bar, 0 does not, None does on a terminal.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of initialisation, training and, by default, sampling.
+
+    Attributes
+    ----------
+    generator_, critic_ : torch.nn.Module
+        Trained networks on the CPU; the generator's weights are those of the best check.
+    history_ : list of dict
+        One row a generator step: "step", "critic_loss", "gradient_penalty", "generator_loss",
+        "matching"; rows of checks have "val_score" and one "val_..." figure a statistic, each with
+        its floor (the training windows against the validation windows) in `validation_floor_`.
+    n_iter_ : int
+        Generator steps taken.
+    best_iter_ : int
+        Step whose weights `generator_` has.
+    stopped_ : str
+        Why training ended: "max_iter", "max_time", "early stopping" or "interrupted".
+    validation_floor_ : dict
+        Tracked statistics of training windows against validation windows.
+    trained_statistics_ : tuple of str
+        Statistics that the objective trains on; empty for the thesis's recipe.
+    settings_ : Recipe
+        The recipe with the overriding parameters in place.
+    n_features_in_, n_frames_in_ : int
+        Neurons N and frames T of a window.
+    frame_rate_ : float or None
+        Frame rate (Hz), where known.
+    seed_ : int
+        Seed in force.
+
+    References
+    ----------
+    Li, "Synthesising Realistic Calcium Imaging Data of Neuronal Populations using Deep Generative
+    Models", MScR thesis, University of Edinburgh, 2020.
+    Gulrajani et al., "Improved Training of Wasserstein GANs", NeurIPS 2017, arXiv:1704.00028.
+    Donahue et al., "Adversarial Audio Synthesis", ICLR 2019, arXiv:1802.04208.
+
+    Examples
+    --------
+    >>> from calgan import CalciumGAN, Windower
+    >>> from calgan.datasets import make_recording
+    >>> recording, _ = make_recording(60.0, n_neurons=5, random_state=0)
+    >>> windows = Windower(32).fit_transform(recording)
+    >>> gan = CalciumGAN(max_iter=2, random_state=0).fit(windows)
+    >>> gan.sample(3).shape
+    (3, 32, 5)
+    """
+
+    def __init__(
+        self,
+        recipe: str = "compact",
+        *,
+        max_iter: int | None = None,
+        max_time: float | None = None,
+        batch_size: int | None = None,
+        filters: int | None = None,
+        noise_size: int | None = None,
+        phase_shuffle: int | None = None,
+        learning_rate: float | None = None,
+        critic_learning_rate: float | None = None,
+        n_critic: int | None = None,
+        gradient_penalty: float | None = None,
+        matching: float | None = None,
+        ema: float | None = None,
+        validation_fraction: float | None = None,
+        early_stopping: bool | None = None,
+        n_iter_no_change: int = 500,
+        check_every: int = 50,
+        frame_rate: float | None = None,
+        device: str = "auto",
+        precision: str = "32-true",
+        warm_start: bool = False,
+        verbose: int | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.recipe = recipe
+        self.max_iter = max_iter
+        self.max_time = max_time
+        self.batch_size = batch_size
+        self.filters = filters
+        self.noise_size = noise_size
+        self.phase_shuffle = phase_shuffle
+        self.learning_rate = learning_rate
+        self.critic_learning_rate = critic_learning_rate
+        self.n_critic = n_critic
+        self.gradient_penalty = gradient_penalty
+        self.matching = matching
+        self.ema = ema
+        self.validation_fraction = validation_fraction
+        self.early_stopping = early_stopping
+        self.n_iter_no_change = n_iter_no_change
+        self.check_every = check_every
+        self.frame_rate = frame_rate
+        self.device = device
+        self.precision = precision
+        self.warm_start = warm_start
+        self.verbose = verbose
+        self.random_state = random_state
+
+    # ------------------------------------------------------------------ public verbs
+
+    def fit(self, X: Any, y: Any = None) -> CalciumGAN:
+        """Train on windows.
+
+        Parameters
+        ----------
+        X : WindowView or array-like of shape (M, T, N) or (M, T, N, C)
+            Windows; channels of an encoding are treated as further features.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            If X is a 2-D recording, holds NaN or inf, has too few or too short windows, a width
+            that the network cannot halve often enough, or (for the thesis's sigmoid) values outside
+            [0, 1]; if a parameter is out of range.
+        """
+        X = check_windows(X, estimator=type(self).__name__)
+        go_on = self.warm_start and hasattr(self, "generator_")
+        settings = self._start(X, go_on)
+        max_iter = settings.max_iter
+        if max_iter is None:
+            max_iter = (settings.epochs or 1) * math.ceil(X.shape[0] / settings.batch_size)
+        self._train(X, max_iter)
+        return self
+
+    def partial_fit(self, X: Any, y: Any = None) -> CalciumGAN:
+        """Go on training for one pass over windows, from where the last call ended.
+
+        Parameters
+        ----------
+        X : WindowView or array-like of shape (M, T, N) or (M, T, N, C)
+            Windows, shaped like those of earlier calls.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self
+
+        Raises
+        ------
+        ValueError
+            As for `fit`, and if the windows' shape differs from that of earlier calls.
+        """
+        X = check_windows(X, estimator=type(self).__name__)
+        settings = self._start(X, hasattr(self, "generator_"))
+        steps = math.ceil(X.shape[0] / settings.batch_size)
+        self._train(X, getattr(self, "n_iter_", 0) + steps)
+        return self
+
+    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> NDArray[np.float32]:
+        """Draw synthetic windows.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of windows. The first windows do not depend on how many follow.
+        random_state : int, RandomState, Generator or None, default=None
+            Seed of the draw; None takes the estimator's own.
+
+        Returns
+        -------
+        windows : ndarray of shape (n_samples, T, N) or (n_samples, T, N, C), float32
+            In the units of the windows that it was fitted on.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If it is not fitted.
+        ValueError
+            If `n_samples` is not positive.
+        """
+        check_is_fitted(self, "generator_")
+        n_samples = check_integer(n_samples, "n_samples")
+        rng = rng_from(self.random_state if random_state is None else random_state, _SAMPLE)
+        return self._unfold(self._draw(self.generator_, n_samples, rng))
+
+    def score_samples(self, X: Any) -> NDArray[np.float32]:
+        """Return the critic's value of each window; it is no likelihood.
+
+        Values have no zero and no unit. They rank windows by how real the critic at the end of the
+        training thinks they are, and compare within one fitted model only.
+
+        Parameters
+        ----------
+        X : WindowView or array-like of shape (M, T, N) or (M, T, N, C)
+            Windows.
+
+        Returns
+        -------
+        values : ndarray of shape (M,), float32
+        """
+        check_is_fitted(self, "critic_")
+        X = check_windows(X, estimator=type(self).__name__)
+        self._check_shape(X)
+        step = max(1, _CHECK_VALUES // int(np.prod(X.shape[1:])))
+        with torch.no_grad():
+            values = [
+                to_numpy(self.critic_(self._batch(X, np.arange(i, min(i + step, X.shape[0])))))
+                for i in range(0, X.shape[0], step)
+            ]
+        return np.concatenate(values)
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the fitted model, its training state included, as one safetensors file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If it is not fitted.
+        """
+        check_is_fitted(self, "generator_")
+        params = self.get_params(deep=False)
+        if not (params["random_state"] is None or isinstance(params["random_state"], int)):
+            params["random_state"] = self.seed_  # a generator object cannot be written down
+        header = {
+            "class": type(self).__name__,
+            "calgan_version": calgan.__version__,
+            "params": {key: _plain(value) for key, value in params.items()},
+            "settings": dataclasses.asdict(self.settings_),
+            "fitted": {name: getattr(self, name) for name in _FITTED},
+            "state": {key: self._checkpoint[key] for key in _STATE_NUMBERS},
+        }
+        tensors = {
+            f"{part}/{key}": value
+            for part, weights in self._checkpoint["weights"].items()
+            for key, value in weights.items()
+        }
+        tensors |= {f"kept/{key}": value for key, value in self.generator_.state_dict().items()}
+        for name, optimizer in self._checkpoint["optimizers"].items():
+            for index, moments in optimizer.items():
+                tensors |= {f"adam.{name}/{index}/{k}": v for k, v in moments.items()}
+        # Without a moving average two entries are one tensor, which safetensors refuses.
+        write_model(path, header, {key: value.clone() for key, value in tensors.items()})
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> CalciumGAN:
+        """Load a model saved by `save`.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File written by `save`.
+
+        Returns
+        -------
+        CalciumGAN
+            Fitted; it draws the same samples and can go on training.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is no model of this class.
+        """
+        header, tensors = read_model(path, cls.__name__)
+        try:
+            model = cls(**header["params"])
+            settings = dict(header["settings"], betas=tuple(header["settings"]["betas"]))
+            model.settings_ = Recipe(**settings)
+            for name in _FITTED:
+                value = header["fitted"][name]
+                setattr(model, name, tuple(value) if name in _TUPLES else value)
+            parts: dict[str, dict[str, Any]] = {}
+            for key, value in tensors.items():
+                part, _, rest = key.partition("/")
+                parts.setdefault(part, {})[rest] = value
+            model.generator_, model.critic_ = model._build_networks()
+            model.generator_.load_state_dict(parts.pop("kept"))
+            model.critic_.load_state_dict(parts["critic"])
+            optimizers: dict[str, dict[int, dict[str, Tensor]]] = {}
+            for name in ("generator", "critic"):
+                moments = optimizers[name] = {}
+                for key, value in parts.pop(f"adam.{name}", {}).items():
+                    index, _, moment = key.partition("/")
+                    moments.setdefault(int(index), {})[moment] = value
+            model._checkpoint = {**header["state"], "weights": parts, "optimizers": optimizers}
+        except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+            raise ValueError(f"{path} is a damaged model file of calgan: {error}.") from error
+        for module in (model.generator_, model.critic_):
+            module.eval().requires_grad_(False)
+        return model
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.two_d_array = False
+        tags.input_tags.three_d_array = True
+        return tags
+
+    # ------------------------------------------------------------------ the ladder of fit
+
+    def _start(self, X: Any, go_on: bool) -> Recipe:
+        """Validate parameters and windows; forget the last training unless it goes on."""
+        settings = self._resolve()
+        make_fabric(self.device, self.precision)  # fails before any work is lost
+        if X.shape[0] < 2:
+            raise ValueError(
+                f"{type(self).__name__} needs at least 2 windows to train on, got {X.shape[0]}: "
+                "use a shorter window or a smaller stride."
+            )
+        frame_rate = self.frame_rate
+        if frame_rate is None:
+            frame_rate = getattr(X, "frame_rate", None)
+        if frame_rate is not None:
+            frame_rate = check_frame_rate(frame_rate)
+        if go_on:
+            self._check_shape(X)
+        else:
+            self.n_features_in_ = int(X.shape[2])
+            self.n_frames_in_ = int(X.shape[1])
+            self.n_channels_in_ = int(X.shape[3]) if len(X.shape) == 4 else None
+            self.seed_ = as_seed(self.random_state)
+            self._forget()
+        self.settings_ = settings
+        self.frame_rate_ = frame_rate
+        matches = settings.matching > 0 and self.n_channels_in_ is None
+        self.trained_statistics_ = objectives.MATCHED_STATISTICS if matches else ()
+        return settings
+
+    def _forget(self) -> None:
+        for name in ("generator_", "critic_", "history_", "n_iter_", "_checkpoint"):
+            if hasattr(self, name):
+                delattr(self, name)
+
+    def _resolve(self) -> Recipe:
+        """Return the recipe with the parameters that override it, all checked."""
+        recipe = get_recipe(self.recipe)
+        names = {f.name for f in dataclasses.fields(Recipe)} - {"name"}
+        params = self.get_params(deep=False)
+        given = {k: v for k, v in params.items() if k in names and v is not None}
+        settings = dataclasses.replace(recipe, **given)
+        minima = {"batch_size": 2, "filters": 1, "noise_size": 1, "phase_shuffle": 0, "n_critic": 1}
+        for name, minimum in minima.items():
+            check_integer(getattr(settings, name), name, minimum=minimum)
+        if settings.max_iter is not None:
+            check_integer(settings.max_iter, "max_iter", minimum=1)
+        for name in ("n_iter_no_change", "check_every"):
+            check_integer(getattr(self, name), name)
+        _check_real("learning_rate", settings.learning_rate, above=0)
+        _check_real("critic_learning_rate", settings.critic_learning_rate, above=0)
+        _check_real("gradient_penalty", settings.gradient_penalty, least=0)
+        _check_real("matching", settings.matching, least=0)
+        _check_real("ema", settings.ema, least=0, below=1)
+        _check_real("validation_fraction", settings.validation_fraction, least=0, below=1)
+        if self.max_time is not None:
+            _check_real("max_time", self.max_time, above=0)
+        return settings
+
+    def _train(self, X: Any, max_iter: int) -> None:
+        settings = self.settings_
+        fabric = make_fabric(self.device, self.precision)
+        train, held_out = self._split(X)
+        reference = self._reference(X, train)
+        state = self._build_state(reference, fabric)
+        match = self._make_matching(reference, fabric.device) if settings.matching > 0 else None
+        check = self._make_check(X, held_out, reference, state) if len(held_out) else None
+
+        def step(number: int) -> dict[str, float]:
+            return self._train_step(number, X, train, state, fabric, match)
+
+        patience = max(1, self.n_iter_no_change // self.check_every)
+        self.stopped_ = run_training(
+            state,
+            step,
+            max_iter=max_iter,
+            max_time=self.max_time,
+            check=check,
+            check_every=self.check_every,
+            patience=patience if settings.early_stopping else None,
+            verbose=self.verbose,
+            description=f"CalciumGAN ({settings.name})",
+        )
+        self.best_iter_, weights = final_weights(state, check, self.check_every)
+        self._keep(state, weights)
+
+    def _split(self, X: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+        """Hold out the last windows in time and purge those that overlap them."""
+        m = X.shape[0]
+        everything = np.arange(m)
+        n_held = round(self.settings_.validation_fraction * m)
+        if n_held < _MIN_VALIDATION:
+            return everything, everything[:0]
+        start, segment = getattr(X, "start", None), getattr(X, "segment", None)
+        if start is None or segment is None:  # plain arrays: taken as ordered in time
+            return everything[:-n_held], everything[-n_held:]
+        order = np.lexsort((start, segment))
+        held_out, rest = order[-n_held:], order[:-n_held]
+        first = held_out[0]
+        overlaps = (segment[rest] == segment[first]) & (start[rest] + X.width > start[first])
+        train = np.sort(rest[~overlaps])
+        if len(train) < 2:
+            return everything, everything[:0]
+        return train, np.sort(held_out)
+
+    def _reference(self, X: Any, train: NDArray[np.intp]) -> NDArray[np.float32]:
+        """Gather real windows (m, T, F), spread over the training windows, for the statistics."""
+        limit = max(16, _STATISTICS_VALUES // int(np.prod(X.shape[1:])))
+        reference = self._fold(gather(X, _spread(train, limit)))
+        if self.settings_.architecture == "wavegan":
+            low, high = float(reference.min()), float(reference.max())
+            if low < -1e-3 or high > 1 + 1e-3:
+                raise ValueError(
+                    f"recipe={self.recipe!r} ends in a sigmoid and needs windows scaled to [0, 1], "
+                    f"got values from {low:.4g} to {high:.4g}: put a MinMaxScaler before it (as "
+                    "make_calcium_pipeline does)."
+                )
+        silent = np.flatnonzero(np.ptp(reference, axis=(0, 1)) == 0)
+        if len(silent) and not hasattr(self, "generator_"):
+            names = ", ".join(map(str, silent[:5])) + (", ..." if len(silent) > 5 else "")
+            warnings.warn(
+                f"{len(silent)} of {reference.shape[2]} features are constant in the training "
+                f"windows (index {names}): silent neurons teach the network nothing, so drop them, "
+                "e.g. with Recording.select.",
+                UserWarning,
+                stacklevel=5,
+            )
+        self.fingerprint_ = hashlib.sha256(reference.tobytes()).hexdigest()
+        return reference
+
+    def _make_matching(
+        self, reference: NDArray[np.float32], device: torch.device
+    ) -> Callable[[Tensor], Tensor]:
+        units = _units(reference).to(device)
+        targets = objectives.matching_targets(units.standardise(to_tensor(reference, device)))
+
+        def match(windows: Tensor) -> Tensor:
+            terms = objectives.statistics_matching(units.standardise(windows), targets)
+            return torch.stack(list(terms.values())).sum()
+
+        return match
+
+    def _build_networks(self) -> tuple[nn.Module, nn.Module]:
+        """Build the two networks for the windows' shape, not yet initialised from the seed."""
+        s = self.settings_
+        shape = (self.n_frames_in_, self.n_features_in_ * (self.n_channels_in_ or 1))
+        generator: nn.Module
+        critic: nn.Module
+        with preserved_rng():
+            if s.architecture == "wavegan":
+                generator = WaveGANGenerator(
+                    *shape,
+                    noise_size=s.noise_size,
+                    filters=s.filters,
+                    kernel_size=s.kernel_size,
+                    max_depth=s.max_depth,
+                )
+                critic = WaveGANCritic(
+                    *shape,
+                    filters=s.filters,
+                    kernel_size=s.kernel_size,
+                    max_depth=s.max_depth,
+                    phase_shuffle=s.phase_shuffle,
+                )
+            else:
+                generator = CalciumGenerator(
+                    *shape,
+                    channels=s.filters,
+                    latent=s.noise_size,
+                    kernel_size=s.kernel_size,
+                    max_depth=s.max_depth,
+                    decoder=self.n_channels_in_ is None,
+                )
+                critic = CompactCritic(
+                    *shape, channels=s.filters, kernel_size=s.kernel_size, max_depth=s.max_depth
+                )
+        return generator, critic
+
+    def _build_state(self, reference: NDArray[np.float32], fabric: Any) -> TrainingState:
+        """Build networks and optimisers, fresh from the seed or as the last call left them."""
+        s = self.settings_
+        generator, critic = self._build_networks()
+        checkpoint = getattr(self, "_checkpoint", None)
+        if checkpoint is None:
+            seeds = rng_from(self.seed_, _INIT).integers(2**62, size=2)
+            seeded_init(generator, int(seeds[0]))
+            seeded_init(critic, int(seeds[1]))
+            if isinstance(generator, CalciumGenerator) and isinstance(critic, CompactCritic):
+                units = _units(reference)
+                for network in (generator, critic):
+                    network.units.load_state_dict(units.state_dict())
+                generator.start_from(units.standardise(to_tensor(reference)))
+        else:
+            generator.load_state_dict(checkpoint["weights"]["generator"])
+            critic.load_state_dict(checkpoint["weights"]["critic"])
+        fabric.to_device(generator)
+        fabric.to_device(critic)
+        averaged = generator
+        if s.ema > 0:
+            averaged = copy_on_cpu(generator)
+            if checkpoint is not None:
+                averaged.load_state_dict(checkpoint["weights"]["averaged"])
+            fabric.to_device(averaged)
+        optimizers: dict[str, torch.optim.Optimizer] = {
+            "generator": torch.optim.Adam(generator.parameters(), s.learning_rate, betas=s.betas),
+            "critic": torch.optim.Adam(critic.parameters(), s.critic_learning_rate, betas=s.betas),
+        }
+        state = TrainingState(
+            modules={"generator": generator, "critic": critic},
+            optimizers=optimizers,
+            averaged=averaged,
+        )
+        if checkpoint is not None:
+            for name, optimizer in optimizers.items():
+                groups = optimizer.state_dict()["param_groups"]  # step sizes may have been changed
+                moments = checkpoint["optimizers"][name]
+                optimizer.load_state_dict({"state": moments, "param_groups": groups})
+            state.step = checkpoint["step"]
+            state.history = self.history_
+            if checkpoint["best_score"] is not None:
+                state.best_score = checkpoint["best_score"]
+            state.best_step = checkpoint["best_step"]
+            state.best_weights = checkpoint["weights"].get("best")
+            state.final_check = checkpoint["final_check"]
+        state.optimizers = {k: fabric.setup_optimizers(v) for k, v in optimizers.items()}
+        return state
+
+    def _train_step(
+        self,
+        number: int,
+        X: Any,
+        train: NDArray[np.intp],
+        state: TrainingState,
+        fabric: Any,
+        match: Callable[[Tensor], Tensor] | None,
+    ) -> dict[str, float]:
+        """Take the critic's steps and one generator step; draws depend on seed and number only."""
+        s = self.settings_
+        rng = rng_from(self.seed_, _TRAIN, number)
+        generator: Any = state.modules["generator"]
+        critic: Any = state.modules["critic"]
+        size = min(s.batch_size, len(train))
+        size += size % 2  # the matching compares two halves
+        chosen = rng.choice(train, size, replace=size > len(train))
+        real = self._batch(X, chosen).to(fabric.device)
+
+        def draw() -> Tensor:
+            with fabric.autocast():
+                return generator(noise(rng, size, generator.noise_size).to(fabric.device)).float()
+
+        critic.requires_grad_(True)
+        if s.n_critic == 1:  # one draw serves both networks
+            fake = draw()
+            row = self._critic_step(real, fake.detach(), rng, state, fabric)
+        else:
+            for _ in range(s.n_critic):
+                with torch.no_grad():
+                    fake = draw()
+                row = self._critic_step(real, fake, rng, state, fabric)
+            fake = draw()
+        critic.requires_grad_(False)
+        with fabric.autocast():
+            values = critic(fake, critic.draw_shifts(rng))
+        loss = s.adversarial * objectives.wasserstein_generator_loss(values.float())
+        row["generator_loss"] = float(loss.detach())
+        if match is not None:
+            matching = match(fake)
+            row["matching"] = float(matching.detach())
+            loss = loss + s.matching * matching
+        optimizer = state.optimizers["generator"]
+        optimizer.zero_grad()
+        fabric.backward(loss)
+        if s.clip_norm > 0:
+            fabric.clip_gradients(
+                generator, optimizer, max_norm=s.clip_norm, error_if_nonfinite=False
+            )
+        optimizer.step()
+        update_average(state.averaged, generator, number, s.ema)
+        return row
+
+    def _critic_step(
+        self,
+        real: Tensor,
+        fake: Tensor,
+        rng: np.random.Generator,
+        state: TrainingState,
+        fabric: Any,
+    ) -> dict[str, float]:
+        critic: Any = state.modules["critic"]
+        with fabric.autocast():
+            on_real = critic(real, critic.draw_shifts(rng))
+            on_fake = critic(fake, critic.draw_shifts(rng))
+        loss = objectives.wasserstein_critic_loss(on_real.float(), on_fake.float())
+        mix = torch.from_numpy(rng.random(len(real), dtype=np.float32)).to(real.device)
+        shifts = critic.draw_shifts(rng)
+        # In float32 and outside the loss scaling: the norm of a gradient is not linear in it.
+        penalty = objectives.gradient_penalty(
+            lambda windows: critic.judge(windows, shifts),
+            critic.standardised(real),
+            critic.standardised(fake),
+            mix,
+        )
+        optimizer = state.optimizers["critic"]
+        optimizer.zero_grad()
+        fabric.backward(loss + self.settings_.gradient_penalty * penalty)
+        optimizer.step()
+        return {"critic_loss": float(loss.detach()), "gradient_penalty": float(penalty.detach())}
+
+    # ------------------------------------------------------------------ validation while it trains
+
+    def _make_check(
+        self,
+        X: Any,
+        held_out: NDArray[np.intp],
+        reference: NDArray[np.float32],
+        state: TrainingState,
+    ) -> Any:
+        """Return a function that compares samples of the current generator with held-out windows.
+
+        The score is the mean over statistics of log(value / floor), not rewarded below 0; the floor
+        is the same statistic of as many training windows.
+        """
+        limit = min(_CHECK_WINDOWS, max(_MIN_VALIDATION, _CHECK_VALUES // reference[0].size))
+        real = self._fold(gather(X, _spread(held_out, limit)))
+        baseline = reference[_spread(np.arange(len(reference)), len(real))]
+        spikes = None
+        if self.frame_rate_ is not None and self.n_channels_in_ is None:
+            deconvolver = OasisDeconvolver(self.frame_rate_)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # silent neurons have been reported
+                deconvolver.fit(reference[_spread(np.arange(len(reference)), 4 * limit)])
+            spikes = deconvolver
+
+        def compare(windows: NDArray[np.float32]) -> dict[str, float]:
+            return tracked_statistics(real, windows, spikes, self.frame_rate_)
+
+        floor = self.validation_floor_ = compare(baseline)
+
+        def check() -> tuple[float, dict[str, float]]:
+            figures = compare(self._draw(state.averaged, len(real), rng_from(self.seed_, _CHECK)))
+            logs = [np.log((figures[k] + _TINY) / (floor[k] + _TINY)) for k in figures]
+            score = float(np.mean(np.maximum(logs, 0.0)))
+            row = {f"val_{name}": value for name, value in figures.items()}
+            return score, {"val_score": score, **row}
+
+        return check
+
+    # ------------------------------------------------------------------ between fits
+
+    def _keep(self, state: TrainingState, weights: dict[str, Tensor]) -> None:
+        """Keep plain modules on the CPU, and what resuming needs as plain tensors."""
+        generator = copy_on_cpu(state.modules["generator"])
+        critic = copy_on_cpu(state.modules["critic"])
+        kept = {"generator": generator.state_dict(), "critic": critic.state_dict()}
+        if state.averaged is not state.modules["generator"]:
+            kept["averaged"] = copy_on_cpu(state.averaged).state_dict()
+        if state.best_weights is not None:
+            kept["best"] = state.best_weights
+        self._checkpoint: dict[str, Any] = {
+            "step": state.step,
+            "best_score": state.best_score if math.isfinite(state.best_score) else None,
+            "best_step": state.best_step,
+            "final_check": state.final_check,
+            "weights": kept,
+            "optimizers": {
+                name: {
+                    index: {k: v.detach().cpu().clone() for k, v in moments.items()}
+                    for index, moments in optimizer.state_dict()["state"].items()
+                }
+                for name, optimizer in state.optimizers.items()
+            },
+        }
+        self.generator_ = copy_on_cpu(generator)
+        self.generator_.load_state_dict(weights)
+        self.critic_ = critic
+        self.history_ = state.history
+        self.n_iter_ = state.step
+        if not hasattr(self, "validation_floor_"):
+            self.validation_floor_ = {}
+
+    @torch.no_grad()
+    def _draw(
+        self, generator: Any, n_samples: int, rng: np.random.Generator
+    ) -> NDArray[np.float32]:
+        size = int(generator.noise_size)
+        device = next(generator.parameters()).device
+        per_window = size + self.n_frames_in_ * self.n_features_in_
+        step = int(np.clip(_CHECK_VALUES // per_window, 1, 256))
+        return np.concatenate(
+            [
+                to_numpy(generator(noise(rng, min(step, n_samples - i), size).to(device)))
+                for i in range(0, n_samples, step)
+            ]
+        )
+
+    def _check_shape(self, X: Any) -> None:
+        check_n_neurons(int(X.shape[2]), self)
+        channels = int(X.shape[3]) if len(X.shape) == 4 else None
+        if X.shape[1] != self.n_frames_in_ or channels != self.n_channels_in_:
+            axes = (self.n_frames_in_, self.n_features_in_, self.n_channels_in_)
+            raise ValueError(
+                f"Windows have shape {tuple(X.shape[1:])}, but this {type(self).__name__} was "
+                f"fitted on windows of shape {tuple(n for n in axes if n is not None)}: cut and "
+                "encode them alike."
+            )
+
+    def _batch(self, X: Any, indices: NDArray[np.intp]) -> Tensor:
+        return to_tensor(self._fold(gather(X, indices)))
+
+    @staticmethod
+    def _fold(windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Treat the channels of an encoding as further features: (m, T, N, C) -> (m, T, N C)."""
+        return windows.reshape(*windows.shape[:2], -1)
+
+    def _unfold(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
+        if self.n_channels_in_ is None:
+            return windows
+        return windows.reshape(*windows.shape[:2], self.n_features_in_, self.n_channels_in_)
+
+
+_TUPLES = ("trained_statistics_",)
+_FITTED = (
+    "n_features_in_",
+    "n_frames_in_",
+    "n_channels_in_",
+    "seed_",
+    "frame_rate_",
+    "trained_statistics_",
+    "validation_floor_",
+    "history_",
+    "n_iter_",
+    "best_iter_",
+    "stopped_",
+    "fingerprint_",
+)
+_STATE_NUMBERS = ("step", "best_score", "best_step", "final_check")
+
+
+def tracked_statistics(
+    real: NDArray[np.float32],
+    windows: NDArray[np.float32],
+    deconvolver: OasisDeconvolver | None,
+    frame_rate: float | None,
+) -> dict[str, float]:
+    """Compare windows with held-out real ones: distances, all better when lower.
+
+    Parameters
+    ----------
+    real, windows : ndarray of shape (M, T, N)
+        Held-out and other windows.
+    deconvolver : OasisDeconvolver or None
+        Fitted spike inference; None leaves the spike statistics out.
+    frame_rate : float or None
+        Frame rate in Hz.
+
+    Returns
+    -------
+    dict of str to float
+    """
+    figures = {
+        "marginal_w1": float(np.mean(metrics.wasserstein_marginals(real, windows))),
+        "increment_w1": float(np.mean(metrics.wasserstein_increments(real, windows))),
+        "log_spectrum_error": float(metrics.log_spectrum_error(real, windows)),
+    }
+    if real.shape[2] > 1:
+        rmse = metrics.correlation_matrix_agreement(real, windows).rmse
+        figures["correlation_matrix_rmse"] = float(rmse)
+    if deconvolver is not None and frame_rate is not None:
+        a, b = deconvolver.transform(real), deconvolver.transform(windows)
+        figures["firing_rate_kl"] = metrics.firing_rate_kl(a, b, frame_rate)
+        if real.shape[2] > 1:
+            figures["correlation_kl"] = metrics.correlation_kl(a, b, frame_rate)
+            figures["van_rossum_kl"] = metrics.van_rossum_kl(a, b, frame_rate)
+            figures["population_count_kl"] = metrics.population_count_kl(a, b)
+    return {name: float(value) for name, value in figures.items()}
+
+
+def _units(windows: NDArray[np.float32]) -> Standardiser:
+    """Return the location and scale of each feature of windows (m, T, F)."""
+    units = Standardiser(windows.shape[2])
+    mean = windows.mean(axis=(0, 1), dtype=np.float64)
+    scale = windows.std(axis=(0, 1), dtype=np.float64)
+    scale[np.ptp(windows, axis=(0, 1)) == 0] = 0.0  # exactly, whatever the rounding
+    units.set(to_tensor(mean), to_tensor(scale))
+    return units
+
+
+def _spread(indices: Sequence[int] | NDArray[np.intp], limit: int) -> NDArray[np.intp]:
+    """Return at most `limit` of the indices, evenly spread."""
+    indices = np.asarray(indices)
+    if len(indices) <= limit:
+        return indices
+    return indices[np.linspace(0, len(indices) - 1, limit).round().astype(int)]
+
+
+def _check_real(
+    name: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float | None = None,
+) -> None:
+    good = isinstance(value, int | float | np.number) and not isinstance(value, bool)
+    good = good and math.isfinite(value)
+    good = good and (above is None or value > above) and (least is None or value >= least)
+    good = good and (below is None or value < below)
+    if not good:
+        bounds = [f"above {above}"] if above is not None else []
+        bounds += [f"at least {least}"] if least is not None else []
+        bounds += [f"below {below}"] if below is not None else []
+        raise ValueError(f"{name} must be a number {' and '.join(bounds)}, got {value!r}.")
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if isinstance(value, np.generic) else value

@@ -1,0 +1,99 @@
+"""Models as one safetensors file with a JSON header: loading runs no code from the file."""
+
+from __future__ import annotations
+
+import json
+import os
+import tempfile
+from pathlib import Path
+from typing import Any
+
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+FORMAT = "calgan-model"
+FORMAT_VERSION = 1
+
+
+def write_model(
+    path: str | os.PathLike[str], header: dict[str, Any], tensors: dict[str, Tensor]
+) -> None:
+    """Write a model file under a temporary name, then rename it.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File to write; an existing one is replaced only once the new one is complete.
+    header : dict
+        JSON-able description.
+    tensors : dict of str to Tensor
+        Weights.
+    """
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(
+            f"{path} is a folder: give the name of a file to save the model to."
+        )
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"The folder {path.parent} does not exist: create it first.")
+    text = json.dumps({"format": FORMAT, "format_version": FORMAT_VERSION, **header})
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        save_file(
+            {key: value.contiguous() for key, value in tensors.items()},
+            temporary,
+            metadata={"calgan": text},
+        )
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def read_model(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+    """Read a model file that holds a model of class `kind`.
+
+    Parameters
+    ----------
+    path : str or path-like
+        File written by `write_model`.
+    kind : str
+        Class name that the header must state.
+
+    Returns
+    -------
+    header : dict
+    tensors : dict of str to Tensor
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ValueError
+        If the file is no model of calgan, of another class, damaged, or of a newer format.
+    """
+    path = Path(path)
+    if not path.is_file():
+        raise FileNotFoundError(f"There is no model file at {path}.")
+    foreign = f"{path} is no model saved by calgan: load() reads files written by {kind}.save()."
+    try:
+        with safe_open(path, framework="pt") as file:
+            text = (file.metadata() or {}).get("calgan")
+            if text is None:
+                raise ValueError(foreign)
+            header = json.loads(text)
+            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+    except (SafetensorError, json.JSONDecodeError, OSError) as error:
+        raise ValueError(f"{foreign} ({type(error).__name__}: it may be damaged.)") from error
+    if not isinstance(header, dict) or header.get("format") != FORMAT:
+        raise ValueError(foreign)
+    if header["format_version"] > FORMAT_VERSION:
+        raise ValueError(
+            f"{path} was saved by a newer calgan ({header.get('calgan_version')}): upgrade calgan."
+        )
+    if header.get("class") != kind:
+        raise ValueError(f"{path} holds a {header.get('class')}, not a {kind}.")
+    return header, tensors

@@ -1,0 +1,150 @@
+"""Named combinations of network, objective and optimiser settings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """Settings that `CalciumGAN` trains by; any of them can be overridden by a parameter.
+
+    Parameters
+    ----------
+    name : str
+        Name of the recipe.
+    architecture : {"wavegan", "calcium"}
+        Networks: the thesis's, or the compact ones with an explicit calcium decoder.
+    filters, kernel_size, noise_size, max_depth, phase_shuffle : int
+        Widths of the networks; `noise_size` is the latent width of the compact generator.
+    learning_rate, critic_learning_rate : float
+        Step sizes of Adam.
+    betas : tuple of float
+        Adam's moment decays.
+    batch_size : int
+        Windows a batch.
+    n_critic : int
+        Critic steps a generator step.
+    gradient_penalty : float
+        Weight of the gradient penalty.
+    adversarial : float
+        Weight of the critic in the generator's loss.
+    matching : float
+        Weight of the statistics matching in the generator's loss; 0 leaves it out.
+    ema : float
+        Decay of the exponential moving average of the generator's weights; 0 leaves it out.
+    clip_norm : float
+        Largest gradient norm of a generator step; 0 does not clip.
+    max_iter, epochs : int or None
+        Default length of the training in generator steps, or in passes over the windows.
+    validation_fraction : float
+        Share of the windows, the last in time, that is held out to track the statistics.
+    early_stopping : bool
+        Keep the best state of the checks, and stop when they no longer improve.
+    global_range : bool
+        Whether the pipeline scales all neurons by one range, as the thesis does.
+    """
+
+    name: str
+    architecture: str
+    filters: int
+    kernel_size: int
+    noise_size: int
+    max_depth: int
+    phase_shuffle: int
+    learning_rate: float
+    critic_learning_rate: float
+    betas: tuple[float, float]
+    batch_size: int
+    n_critic: int
+    gradient_penalty: float
+    adversarial: float
+    matching: float
+    ema: float
+    clip_norm: float
+    max_iter: int | None
+    epochs: int | None
+    validation_fraction: float
+    early_stopping: bool
+    global_range: bool
+
+
+RECIPES = {
+    # Table 4.1 of the thesis to the letter.
+    "thesis": Recipe(
+        name="thesis",
+        architecture="wavegan",
+        filters=64,
+        kernel_size=24,
+        noise_size=32,
+        max_depth=5,
+        phase_shuffle=10,
+        learning_rate=1e-4,
+        critic_learning_rate=1e-4,
+        betas=(0.9, 0.999),
+        batch_size=128,
+        n_critic=5,
+        gradient_penalty=10.0,
+        adversarial=1.0,
+        matching=0.0,
+        ema=0.0,
+        clip_norm=0.0,
+        max_iter=None,
+        epochs=400,
+        validation_fraction=0.0,
+        early_stopping=False,
+        global_range=True,
+    ),
+    # Small recordings on a CPU, in minutes.
+    "compact": Recipe(
+        name="compact",
+        architecture="calcium",
+        filters=64,
+        kernel_size=5,
+        noise_size=16,
+        max_depth=3,
+        phase_shuffle=0,
+        learning_rate=2e-3,
+        critic_learning_rate=5e-4,
+        betas=(0.5, 0.99),
+        batch_size=32,
+        n_critic=1,
+        gradient_penalty=10.0,
+        adversarial=0.1,
+        matching=1.0,
+        ema=0.998,
+        clip_norm=5.0,
+        max_iter=1000,
+        epochs=None,
+        validation_fraction=0.1,
+        early_stopping=True,
+        global_range=False,
+    ),
+}
+
+
+def get_recipe(name: str) -> Recipe:
+    """Return the recipe of that name.
+
+    Parameters
+    ----------
+    name : {"compact", "thesis"}
+        Name of the recipe.
+
+    Returns
+    -------
+    Recipe
+
+    Raises
+    ------
+    ValueError
+        If there is no such recipe.
+
+    Examples
+    --------
+    >>> get_recipe("thesis").n_critic
+    5
+    """
+    if not isinstance(name, str) or name not in RECIPES:
+        raise ValueError(f"recipe must be one of {sorted(RECIPES)}, got {name!r}.")
+    return RECIPES[name]

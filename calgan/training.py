@@ -1,0 +1,201 @@
+"""The training loop, written once: state, stopping, checks, progress, devices and precision."""
+
+from __future__ import annotations
+
+import copy
+import time
+import warnings
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+import torch
+from lightning_fabric import Fabric
+from torch import Tensor, nn
+from tqdm.auto import tqdm
+
+from calgan._torch import cpu_state
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+
+# A check returns a score (lower is better) and named figures for the history.
+Check = Callable[[], tuple[float, dict[str, float]]]
+
+
+def make_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
+    """Open one device at a precision.
+
+    Parameters
+    ----------
+    device : str, default="auto"
+        "auto" (CUDA when there is one, else the CPU), "cpu", "cuda", "cuda:1", "mps".
+    precision : {"32-true", "bf16-mixed", "16-mixed"}, default="32-true"
+        Lightning Fabric's name of the arithmetic.
+
+    Returns
+    -------
+    lightning_fabric.Fabric
+
+    Raises
+    ------
+    ValueError
+        If the device is absent or unknown, or the precision unknown or not for that device.
+
+    Examples
+    --------
+    >>> make_fabric("cpu").device
+    device(type='cpu')
+    """
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {PRECISIONS}, got {precision!r}.")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = str(device).partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (number and not number.isdigit()):
+        raise ValueError(
+            f"device must be 'auto', 'cpu', 'cuda', 'cuda:<number>' or 'mps', got {device!r}."
+        )
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device={device!r} was asked for, but {torch.cuda.device_count()} CUDA devices are "
+            "visible here: use device='cpu' or 'auto'."
+        )
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise ValueError("device='mps' was asked for, but is not available: use device='cpu'.")
+    if kind == "cpu" and precision == "16-mixed":
+        raise ValueError(
+            "precision='16-mixed' needs a GPU: on a CPU use 'bf16-mixed' or '32-true'."
+        )
+    devices: Any = [int(number or 0)] if kind == "cuda" else 1
+    return Fabric(accelerator=kind, devices=devices, precision=precision)  # type: ignore[arg-type]
+
+
+@dataclass
+class TrainingState:
+    """All that training changes, and all that resuming needs.
+
+    Every random draw of step ``i`` comes from the seed and ``i``, so no generator's state is here.
+    """
+
+    modules: dict[str, nn.Module]
+    optimizers: dict[str, torch.optim.Optimizer]
+    averaged: nn.Module  # the moving average of the generator's weights, or the generator itself
+    step: int = 0
+    history: list[dict[str, Any]] = field(default_factory=list)
+    best_score: float = float("inf")
+    best_step: int = 0
+    best_weights: dict[str, Tensor] | None = None
+    final_check: bool = False  # whether the last row holds a check off the schedule
+
+
+@torch.no_grad()
+def update_average(averaged: nn.Module, module: nn.Module, step: int, decay: float) -> None:
+    """Move the averaged weights towards the current ones, faster in the first steps."""
+    if averaged is module:
+        return
+    weight = 1 - min(decay, (1 + step) / (10 + step))
+    for old, new in zip(averaged.parameters(), module.parameters(), strict=True):
+        old.lerp_(new, weight)
+
+
+def run_training(
+    state: TrainingState,
+    train_step: Callable[[int], dict[str, float]],
+    *,
+    max_iter: int,
+    max_time: float | None = None,
+    check: Check | None = None,
+    check_every: int = 50,
+    patience: int | None = None,
+    verbose: int | None = None,
+    description: str = "training",
+) -> str:
+    """Take steps until one of the limits, keeping the best state; return why it stopped.
+
+    Parameters
+    ----------
+    state : TrainingState
+        Changed in place.
+    train_step : callable
+        Takes the step's number, trains one step, returns a history row.
+    max_iter : int
+        Total number of steps, those already taken included.
+    max_time : float, default=None
+        Wall-clock limit of this call in seconds.
+    check : callable, default=None
+        Judges the current state; called every `check_every` steps and at the end.
+    check_every : int, default=50
+        Steps between checks.
+    patience : int, default=None
+        Checks without improvement after which to stop; None never stops early.
+    verbose : int, default=None
+        0 is silent, 1 shows a progress bar, None shows it on a terminal only.
+    description : str, default="training"
+        Label of the progress bar.
+
+    Returns
+    -------
+    reason : {"max_iter", "max_time", "early stopping", "interrupted"}
+    """
+    started = time.monotonic()
+    if state.final_check:  # an uninterrupted run would not have made it
+        row = state.history[-1]
+        state.history[-1] = {k: v for k, v in row.items() if not k.startswith("val_")}
+        state.final_check = False
+    reason = "max_iter"
+    hidden = None if verbose is None else verbose < 1  # None: hidden unless on a terminal
+    bar = tqdm(total=max_iter, initial=state.step, desc=description, unit="step", disable=hidden)
+    try:
+        while state.step < max_iter:
+            if max_time is not None and time.monotonic() - started >= max_time:
+                reason = "max_time"
+                break
+            row = train_step(state.step)
+            state.step += 1
+            state.history.append({"step": state.step, **row})
+            if check is not None and state.step % check_every == 0:
+                score, figures = check()
+                state.history[-1].update(figures)
+                bar.set_postfix({"score": f"{score:.3g}"}, refresh=False)
+                if score < state.best_score:
+                    state.best_score, state.best_step = score, state.step
+                    state.best_weights = cpu_state(state.averaged)
+                elif (
+                    patience is not None and state.step - state.best_step >= patience * check_every
+                ):
+                    reason = "early stopping"
+                    bar.update()
+                    break
+            bar.update()
+    except KeyboardInterrupt:
+        reason = "interrupted"
+        warnings.warn(
+            f"Training was interrupted after {state.step} of {max_iter} steps; what was learnt is "
+            "kept. Call fit again with warm_start=True to go on.",
+            UserWarning,
+            stacklevel=4,
+        )
+    finally:
+        bar.close()
+    return reason
+
+
+def final_weights(state: TrainingState, check: Check | None, check_every: int) -> tuple[int, dict]:
+    """Return the step and weights to keep: the best of all checks, one at the end included."""
+    last = cpu_state(state.averaged)
+    if check is None or state.step == 0:
+        return state.step, last
+    if state.step % check_every:
+        score, figures = check()
+        state.history[-1].update(figures)
+        state.final_check = True
+        if score < state.best_score:
+            return state.step, last
+    if state.best_weights is None:  # every check failed to give a number
+        return state.step, last
+    return state.best_step, state.best_weights
+
+
+def copy_on_cpu(module: nn.Module) -> nn.Module:
+    """Return a plain copy of a module on the CPU, in evaluation mode and without gradients."""
+    return copy.deepcopy(module).to("cpu").eval().requires_grad_(False)
