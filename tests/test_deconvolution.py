@@ -186,11 +186,11 @@ def test_neurons_are_independent_of_their_order(seed):
 
 
 def test_fit_is_deterministic_and_leaves_the_global_generator_alone(traces):
-    before = np.random.get_state()[1].copy()  # noqa: NPY002
+    before = np.random.get_state()[1].copy()
     first, second = OasisDeconvolver(10.0).fit(traces), OasisDeconvolver(10.0).fit(traces)
     assert_array_equal(first.threshold_, second.threshold_)
     assert_array_equal(first.decay_, second.decay_)
-    assert_array_equal(np.random.get_state()[1], before)  # noqa: NPY002
+    assert_array_equal(np.random.get_state()[1], before)
 
 
 # --- shapes of input and output ---------------------------------------------------------------
