@@ -102,9 +102,7 @@ def draw_values(measure: Measure, real: BlockSums, other: BlockSums) -> np.ndarr
     )
 
 
-def resampling_weights(
-    n_blocks: int, n_replicates: int, rng: np.random.Generator
-) -> np.ndarray:
+def resampling_weights(n_blocks: int, n_replicates: int, rng: np.random.Generator) -> np.ndarray:
     """Return how often a bootstrap takes each block, shape (n_replicates, n_blocks)."""
     return rng.multinomial(n_blocks, np.full(n_blocks, 1.0 / n_blocks), size=n_replicates)
 

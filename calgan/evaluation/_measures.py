@@ -34,7 +34,7 @@ _CONSTANT = 1e-9
 # Quantiles of the real values on which distribution functions are compared, and the number of
 # steps, each twice as long as the one before, by which their grid goes on beyond the real range.
 _N_QUANTILES = 129
-_N_BEYOND = 10
+_N_BEYOND = 14
 
 
 @dataclass(frozen=True)
@@ -183,9 +183,7 @@ class _PairHistogram(Measure):
 class SpikeCorrelations(_PairHistogram):
     """Divergence of the pairwise correlations of spikes in half-second bins."""
 
-    infos = (
-        StatisticInfo("correlation_kl", "spike correlation KL", "published", unit="nats"),
-    )
+    infos = (StatisticInfo("correlation_kl", "spike correlation KL", "published", unit="nats"),)
 
     def __init__(self, context: Context) -> None:
         self.bin_frames = min(bin_frames_for(context.frame_rate), context.width)
@@ -200,9 +198,7 @@ class SpikeCorrelations(_PairHistogram):
 class VanRossum(_PairHistogram):
     """Divergence of the pairwise van Rossum distances, time constant 1 s."""
 
-    infos = (
-        StatisticInfo("van_rossum_kl", "van Rossum distance KL", "published", unit="nats"),
-    )
+    infos = (StatisticInfo("van_rossum_kl", "van Rossum distance KL", "published", unit="nats"),)
 
     def __init__(self, context: Context) -> None:
         self.frame_rate = context.frame_rate
@@ -416,7 +412,7 @@ class _Distribution(Measure):
         span = np.maximum(quantiles[:, -1:] - quantiles[:, :1], 1e-6)
         beyond = 0.02 * span * 2.0 ** np.arange(_N_BEYOND)
         grid = [quantiles[:, :1] - beyond[:, ::-1], quantiles, quantiles[:, -1:] + beyond]
-        self.grid = np.concatenate(grid, axis=1)
+        self.grid = np.concatenate(grid, axis=1).astype(np.float32)
         self.centre = flat.mean(axis=0, dtype=np.float64)
         self.variance = flat.var(axis=0, dtype=np.float64)
 
@@ -428,11 +424,11 @@ class _Distribution(Measure):
         values = self.values(traces)
         n_windows, _, n_neurons = values.shape
         n_bins = self.grid.shape[1] + 1
-        bins = np.empty(values.shape, dtype=np.int64)
-        for neuron, grid in enumerate(self.grid):
-            bins[:, :, neuron] = np.searchsorted(grid, values[:, :, neuron], side="right")
-        bins += n_bins * np.arange(n_neurons)
-        bins += n_bins * n_neurons * np.arange(n_windows)[:, None, None]
+        bins = np.empty((n_neurons, *values.shape[:2]), dtype=np.int64)
+        for neuron, trace in enumerate(np.ascontiguousarray(values.transpose(2, 0, 1))):
+            bins[neuron] = np.searchsorted(self.grid[neuron], trace, side="right")
+        bins += n_bins * np.arange(n_neurons)[:, None, None]
+        bins += n_bins * n_neurons * np.arange(n_windows)[:, None]
         counts = np.bincount(bins.ravel(), minlength=n_windows * n_neurons * n_bins)
         centred = values - self.centre
         return np.concatenate(

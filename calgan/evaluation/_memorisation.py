@@ -77,9 +77,7 @@ def memorisation_figure(
     n_reference = len(reference)
     held_out = _windows(real, _evenly(real.starts, n_reference))
     ratios = memorisation_ratios(samples, reference, held_out, max_shift=max_shift)
-    of_replay = memorisation_ratios(
-        replay[:_N_SAMPLES], reference, held_out, max_shift=max_shift
-    )
+    of_replay = memorisation_ratios(replay[:_N_SAMPLES], reference, held_out, max_shift=max_shift)
     second = _second_held_out(real, reference, max_shift, rng)
     medians = np.median(
         ratios[rng.integers(len(ratios), size=(max(n_bootstrap, 1), len(ratios)))], axis=1

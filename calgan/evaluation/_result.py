@@ -240,8 +240,8 @@ class Evaluation:
         )
 
     def __str__(self) -> str:
-        lines = self.heading()
-        columns = f"{'':34}{'synthetic':>11}{'floor':>10}  {'95 % interval':<19}"
+        lines = [line for text in self.heading() for line in _wrap(text, "")]
+        columns = f"{'':34}{'synthetic':>11}{'floor':>10}  {'95 % interval':<18}"
         columns += f"{'ratio':>7}  {'95 % interval':<15}{'replay':>10}{'shuffled':>11}"
         for group, group_title in GROUPS.items():
             rows = [statistic for statistic in self.statistics if statistic.group == group]
@@ -303,10 +303,10 @@ class Evaluation:
         row = f"{label:<34}{show(statistic.value):>11}"
         shuffled = show(statistic.controls.get("shuffled"))
         if statistic.floor is None:
-            return f"{row}{NOT_AVAILABLE:^63}{shuffled:>11}"
+            return f"{row}{NOT_AVAILABLE:^64}{shuffled:>11}"
         return (
-            f"{row}{show(statistic.floor):>10}  {show_interval(statistic.floor_interval):<19}"
-            f"{show_ratio(statistic.ratio):>7}  {show_interval(statistic.ratio_interval, 2):<15}"
+            f"{row}{show(statistic.floor):>10}  {show_interval(statistic.floor_interval):<18}"
+            f"{show_ratio(statistic.ratio):>7}  {show_interval(statistic.ratio_interval):<15}"
             f"{show(statistic.controls.get('memoriser')):>10}{shuffled:>11}"
         )
 
@@ -363,7 +363,7 @@ class Evaluation:
                 show(statistic.floor),
                 show_interval(statistic.floor_interval),
                 show_ratio(statistic.ratio),
-                show_interval(statistic.ratio_interval, 2),
+                show_interval(statistic.ratio_interval),
                 show(statistic.controls.get("memoriser")),
                 shuffled,
             )
@@ -377,13 +377,12 @@ def show(value: float | None, digits: int = 3) -> str:
         return "-"
     if not math.isfinite(value):
         return "undefined" if math.isnan(value) else "infinite"
-    if value != 0 and (abs(value) >= 1e5 or abs(value) < 1e-4):
+    value = float(f"{value:.{digits - 1}e}")  # rounded first: 0.997 has its digits as 1.0
+    if abs(value) < 1e-6:
+        return f"{0.0:.{digits}f}"
+    if abs(value) >= 1e5 or abs(value) < 1e-4:
         return f"{value:.{digits - 1}e}"
-    whole = len(str(int(abs(value)))) if abs(value) >= 1 else 0
-    if abs(value) >= 1:
-        return f"{value:.{max(0, digits - whole)}f}"
-    places = digits if value == 0 else digits - 1 - math.floor(math.log10(abs(value)))
-    return f"{value:.{min(places, 6)}f}"
+    return f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
 
 
 def show_ratio(value: float | None) -> str:
@@ -391,7 +390,7 @@ def show_ratio(value: float | None) -> str:
     return show(value, 2)
 
 
-def show_interval(interval: Sequence[float] | None, digits: int = 3) -> str:
+def show_interval(interval: Sequence[float] | None, digits: int = 2) -> str:
     """Return an interval in brackets, or a dash for None."""
     if interval is None:
         return "-"
@@ -399,9 +398,7 @@ def show_interval(interval: Sequence[float] | None, digits: int = 3) -> str:
 
 
 def _wrap(text: str, bullet: str) -> list[str]:
-    return textwrap.wrap(
-        text, _WIDTH, initial_indent=bullet, subsequent_indent=" " * len(bullet)
-    )
+    return textwrap.wrap(text, _WIDTH, initial_indent=bullet, subsequent_indent=" " * len(bullet))
 
 
 def _plain(value: Any) -> Any:
