@@ -19,6 +19,7 @@ from calgan.plotting._distributions import (
 from calgan.plotting._dynamics import plot_autocorrelation, plot_power_spectra
 from calgan.plotting._headline import plot_headline
 from calgan.plotting._similarity import (
+    correlation_order,
     plot_correlation_agreement,
     plot_correlation_matrices,
     plot_van_rossum_heatmaps,
@@ -29,6 +30,7 @@ from calgan.plotting._training import plot_training_curves
 __all__ = [
     "COLORS",
     "LABELS",
+    "correlation_order",
     "plot_autocorrelation",
     "plot_correlation_agreement",
     "plot_correlation_matrices",

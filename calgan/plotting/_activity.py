@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from calgan.plotting._style import (
     Groups,
@@ -106,6 +106,7 @@ def plot_windows(
     windows: Groups,
     frame_rate: float,
     *,
+    scale: ArrayLike | None = None,
     order: Sequence[int] | NDArray[np.intp] | None = None,
     figure: Figure | None = None,
 ) -> Figure:
@@ -114,10 +115,12 @@ def plot_windows(
     Parameters
     ----------
     windows : mapping of str to array-like of shape (m, T, N)
-        A few windows of each group; one panel each. Traces are drawn in standard deviations of
-        the first group's, per neuron.
+        A few windows of each group; one panel each.
     frame_rate : float
         Frames per second, in Hz.
+    scale : array-like of shape (M, T, N), optional
+        Windows whose mean and standard deviation, neuron by neuron, set the colour scale; those
+        of the first group by default.
     order : sequence of int, optional
         Order of the neurons from bottom to top, the same in all panels.
     figure : matplotlib Figure, optional
@@ -139,13 +142,12 @@ def plot_windows(
     arrays = read_groups(windows, 3, "windows")
     first = next(iter(arrays.values()))
     n_columns = max(len(array) for array in arrays.values())
-    mean = first.mean(axis=(0, 1))
-    scale = first.std(axis=(0, 1))
-    scale = np.where(scale > 0, scale, 1.0)
-    standardised = {group: (array - mean) / scale for group, array in arrays.items()}
+    reference = first if scale is None else np.asarray(scale)
+    mean, deviation = reference.mean(axis=(0, 1)), reference.std(axis=(0, 1))
+    deviation = np.where(deviation > 0, deviation, 1.0)
+    standardised = {group: (array - mean) / deviation for group, array in arrays.items()}
     neurons = np.arange(first.shape[2]) if order is None else np.asarray(order)
-    limit = float(np.percentile(standardised[next(iter(arrays))], 99.5))
-    limit = max(limit, 1.0)
+    limit = max(float(np.percentile((reference - mean) / deviation, 99.5)), 1.0)
     figure = new_figure(9.0, 0.6 + 1.9 * len(arrays)) if figure is None else figure
     axes = figure.subplots(len(arrays), n_columns, sharex=True, sharey=True, squeeze=False)
     image = None
@@ -172,7 +174,7 @@ def plot_windows(
         axes[row, 0].set_ylabel("neuron, sorted")
     assert image is not None
     bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=30, extend="both")
-    bar.set_label("trace (s.d. of the real neuron)")
+    bar.set_label("trace (s.d. of the neuron)")
     return figure
 
 
@@ -220,7 +222,7 @@ def plot_raster(
     neurons = np.argsort(first.mean(axis=0), kind="stable") if order is None else np.asarray(order)
     top_limit = max(array.mean(axis=1).max() for array in arrays.values()) * frame_rate
     right_limit = max(array.mean(axis=0).max() for array in arrays.values()) * frame_rate
-    figure = new_figure(4.5 * max(len(arrays), 1.2), 4.6) if figure is None else figure
+    figure = new_figure(4.5 * max(len(arrays), 1.2), 5.2) if figure is None else figure
     grid = figure.add_gridspec(
         2, 2 * len(arrays), width_ratios=(4, 1.1) * len(arrays), height_ratios=(1, 4)
     )
@@ -314,7 +316,7 @@ def plot_rate_histograms(
     first = next(iter(arrays.values()))
     chosen = spread_neurons(first.mean(axis=0), 12) if neurons is None else np.asarray(neurons)
     names = roi_names(roi_ids, first.shape[1])
-    n_columns = min(4, len(chosen))
+    n_columns = 3 if len(chosen) in (5, 6) else min(4, len(chosen))
     n_rows = -(-len(chosen) // n_columns)
     if figure is None:
         figure = new_figure(max(2.25 * n_columns, 5.0), 0.8 + 1.6 * n_rows)

@@ -40,8 +40,8 @@ def plot_distribution(
     xlabel : str
         Name of the quantity, with its unit.
     edges : array-like, optional
-        Edges of the bins; by default equal bins over the range that holds all but the outermost
-        0.1 % of the pooled values, with the rest counted in the end bins.
+        Edges of the bins; by default equal bins over the range that holds the central 99.8 % of
+        the values of every group. Values outside the edges are not drawn.
     max_bins : int, default=40
         Number of bins when `edges` is None.
     log : bool, default=False
@@ -80,7 +80,7 @@ def plot_distribution(
         edges = np.linspace(low, high, max_bins + 1)
     bins = np.asarray(edges, dtype=float)
     for position, (group, array) in enumerate(arrays.items()):
-        step_histogram(ax, np.clip(array, bins[0], bins[-1]), bins, group, position)
+        step_histogram(ax, array, bins, group, position)
     ax.set_xlim(bins[0], bins[-1])
     ax.set_xlabel(xlabel)
     ax.set_ylabel("probability density")
@@ -114,7 +114,7 @@ def plot_kl_histogram(
     of : str, default="neurons"
         What there is one divergence for: "neurons" or "windows".
     max_bins : int, default=25
-        Number of bins.
+        Largest number of bins; a quarter of the values of the largest group if that is fewer.
     legend : bool, default=True
         Whether to draw a legend.
     ax : matplotlib Axes, optional
@@ -140,7 +140,8 @@ def plot_kl_histogram(
     ax = new_axes(ax)
     filled = [array for array in arrays.values() if array.size]
     high = max((float(array.max()) for array in filled), default=1.0) or 1.0
-    bins = np.linspace(min([0.0, *(float(array.min()) for array in filled)]), high, max_bins + 1)
+    n_bins = int(np.clip(max((array.size for array in filled), default=0) // 4, 6, max_bins))
+    bins = np.linspace(min([0.0, *(float(array.min()) for array in filled)]), high, n_bins + 1)
     for position, (group, array) in enumerate(arrays.items()):
         color = color_of(group, position)
         counts = np.histogram(array, bins=bins)[0]
@@ -165,7 +166,7 @@ def plot_kl_histogram(
                 transform=ax.get_xaxis_transform(),
             )
     ax.set_xlim(bins[0], bins[-1])
-    ax.set_ylim(0, None)
+    ax.set_ylim(0, 1.15 * max(ax.dataLim.ymax, 1.0))
     ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
     ax.set_xlabel(xlabel)
     ax.set_ylabel(f"number of {of}")
@@ -284,13 +285,14 @@ def plot_per_neuron(
     ax.plot([low, high], [low, high], color="#888888", linewidth=0.8)
     # The floor lies behind, so that the synthetic neurons are never hidden by it.
     for position, group in enumerate(others):
+        color = color_of(group, position)
         ax.scatter(
             reference,
             arrays[group],
-            s=14,
-            color=color_of(group, position),
-            alpha=0.75,
-            linewidths=0,
+            s=15,
+            facecolors="none" if group == "train" else color,
+            edgecolors=color if group == "train" else "white",
+            linewidths=0.8 if group == "train" else 0.3,
             label=label_of(group),
             zorder=3 - 0.1 * position,
         )
@@ -301,7 +303,7 @@ def plot_per_neuron(
     ax.yaxis.set_major_locator(MaxNLocator(4))
     ax.set_title(quantity)
     ax.set_xlabel(label_of(reference_name))
-    ax.set_ylabel("group")
+    ax.set_ylabel(" or ".join(label_of(group) for group in others))
     if legend and others:
         ax.legend(loc="upper left", handletextpad=0.2, borderaxespad=0.2)
     return ax

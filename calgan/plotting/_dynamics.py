@@ -15,6 +15,7 @@ from calgan.plotting._style import (
     color_of,
     label_of,
     new_axes,
+    plain_log_ticks,
     read_groups,
     styled,
 )
@@ -87,6 +88,9 @@ def plot_power_spectra(
             draw_band(ax, f[f > 0], p, group, position)
     ax.set_xscale("log")
     ax.set_yscale("log")
+    shown = [float(x) for line in ax.lines for x in np.asarray(line.get_xdata())]
+    if shown:
+        plain_log_ticks(ax.xaxis, min(shown), max(shown))
     ax.set_xlabel("frequency (Hz)")
     ax.set_ylabel(f"power (({units})²/Hz)")
     if legend and ax.lines:

@@ -8,9 +8,16 @@ from typing import Any
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 
-from calgan.plotting._style import COLORS, color_of, figure_legend, label_of, new_figure, styled
+from calgan.plotting._style import (
+    COLORS,
+    color_of,
+    figure_legend,
+    label_of,
+    new_figure,
+    plain_log_ticks,
+    styled,
+)
 
 _GROUP_TITLES = {
     "published": "published statistics of spikes",
@@ -20,7 +27,7 @@ _GROUP_TITLES = {
 _MARKERS = {"synthetic": "o", "shuffled": "D", "memoriser": "s"}
 _BAND = "#CFCFCF"
 # Ratios beyond these lie at the edge of the chart: the others must stay readable.
-_SMALLEST, _LARGEST = 0.1, 300.0
+_SMALLEST_RATIO, LARGEST_RATIO = 0.1, 300.0
 
 
 @styled
@@ -67,6 +74,7 @@ def plot_headline(statistics: Iterable[Any], *, figure: Figure | None = None) ->
     ax = figure.add_subplot()
     points: dict[str, list[tuple[float, float]]] = {"synthetic": []}
     spans: list[tuple[float, float, float]] = []
+    ends: list[float] = []
     ticks: list[tuple[float, str]] = []
     y = 0.0
     for group in groups:
@@ -76,6 +84,7 @@ def plot_headline(statistics: Iterable[Any], *, figure: Figure | None = None) ->
             if _finite_pair(row.floor_interval):
                 low, high = sorted(_ratio(row, end) for end in row.floor_interval)
                 ax.barh(y, high - low, left=low, height=0.62, color=_BAND, zorder=1)
+                ends += [low, high]
             if _finite_pair(row.ratio_interval):
                 spans.append((y, *row.ratio_interval))
             points["synthetic"].append((_ratio(row, row.value), y))
@@ -85,13 +94,13 @@ def plot_headline(statistics: Iterable[Any], *, figure: Figure | None = None) ->
             ticks.append((y, _row_label(row)))
             _write_ratio(ax, y, _ratio(row, row.value))
         y += 1.0
-    shown = np.array([x for pairs in points.values() for x, _ in pairs])
-    shown = shown[(shown > _SMALLEST) & (shown < _LARGEST)]
+    shown = np.array([x for pairs in points.values() for x, _ in pairs] + ends)
+    shown = shown[(shown >= _SMALLEST_RATIO) & (shown <= LARGEST_RATIO)]
     left = min([0.6, *shown]) / 1.3
     right = max([1.8, *shown]) * 1.3
     ax.set_xscale("log")
     ax.set_xlim(left, right)
-    _set_ratio_ticks(ax, left, right)
+    plain_log_ticks(ax.xaxis, left, right)
     ax.axvline(1.0, color="#333333", linewidth=1.2, zorder=2, label="floor")
     ax.barh([np.nan], [np.nan], color=_BAND, label="95 % interval of the floor")
     for height, low, high in spans:
@@ -173,13 +182,3 @@ def _write_ratio(ax: Axes, y: float, ratio: float) -> None:
         color=COLORS["synthetic"],
         annotation_clip=False,
     )
-
-
-def _set_ratio_ticks(ax: Axes, left: float, right: float) -> None:
-    """Ticks at 1, 2 and 5 times powers of ten, as plain numbers, and not too many of them."""
-    decades = np.arange(np.floor(np.log10(left)), np.ceil(np.log10(right)) + 1)
-    steps = (1.0, 2.0, 5.0) if right / left < 300 else (1.0,)
-    candidates = [step * 10.0**decade for decade in decades for step in steps]
-    ax.xaxis.set_major_locator(FixedLocator([tick for tick in candidates if left < tick < right]))
-    ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
-    ax.xaxis.set_minor_locator(NullLocator())

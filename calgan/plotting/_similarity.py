@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
 from calgan.plotting._style import (
     Groups,
@@ -98,6 +98,32 @@ def plot_van_rossum_heatmaps(
     return figure
 
 
+def correlation_order(matrix: ArrayLike) -> NDArray[np.intp]:
+    """Order of neurons along the leading eigenvector of their correlation matrix.
+
+    Parameters
+    ----------
+    matrix : array-like of shape (N, N)
+        Correlation matrix, without NaN.
+
+    Returns
+    -------
+    ndarray of shape (N,)
+        Indices of the neurons, those that take most part in the common activity first.
+
+    Examples
+    --------
+    >>> from calgan.plotting import correlation_order
+    >>> correlation_order([[1.0, 0.0, 0.5], [0.0, 1.0, 0.1], [0.5, 0.1, 1.0]]).tolist()
+    [2, 0, 1]
+    """
+    array = np.asarray(matrix, dtype=float)
+    leading = np.linalg.eigh((array + array.T) / 2)[1][:, -1]
+    # The sign of an eigenvector is arbitrary: take the one most neurons agree with.
+    sign = 1.0 if leading.sum() >= 0 else -1.0
+    return np.argsort(-sign * leading, kind="stable")
+
+
 @styled
 def plot_correlation_matrices(
     matrices: Groups,
@@ -136,7 +162,7 @@ def plot_correlation_matrices(
     first = next(iter(arrays.values()))
     n_neurons = len(first)
     if order is None:
-        order = np.argsort(np.linalg.eigh((first + first.T) / 2)[1][:, -1], kind="stable")
+        order = correlation_order(first)
     order = np.asarray(order)
     off_diagonal = ~np.eye(n_neurons, dtype=bool)
     limit = 1.0
@@ -146,7 +172,7 @@ def plot_correlation_matrices(
         pooled = np.concatenate([a[off_diagonal] for a in anchors or [first]])
         limit = max(float(np.percentile(np.abs(pooled), 99.5)), 0.05)
     if figure is None:
-        figure = new_figure(9.0, 3.0 if len(arrays) > 2 else 3.9)
+        figure = new_figure(9.0, {3: 3.0, 4: 2.6}.get(len(arrays), 3.9))
     axes = figure.subplots(1, len(arrays), squeeze=False, sharey=True)[0]
     image = None
     for ax, (group, array) in zip(axes, arrays.items(), strict=True):

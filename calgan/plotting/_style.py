@@ -10,7 +10,9 @@ import matplotlib as mpl
 import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure
+from matplotlib.ticker import FixedLocator, FuncFormatter, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 #: Colour of each group (Okabe and Ito's palette, told apart by colour-blind readers).
@@ -165,7 +167,7 @@ def step_histogram(
 ) -> None:
     """One group's histogram: the first group filled, the others as lines."""
     counts = np.histogram(values, bins=edges)[0].astype(float)
-    total = max(counts.sum(), 1.0)
+    total = max(values.size, 1)
     heights = counts / total if fraction else counts / (total * np.diff(edges))
     color = color_of(group, position)
     if position == 0:
@@ -179,3 +181,13 @@ def step_histogram(
         label=label_of(group),
         baseline=None,
     )
+
+
+def plain_log_ticks(axis: XAxis | YAxis, low: float, high: float) -> None:
+    """Ticks at 1, 2 and 5 times powers of ten, as plain numbers, and not too many of them."""
+    decades = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
+    steps = (1.0, 2.0, 5.0) if high / low < 300 else (1.0,)
+    candidates = [step * 10.0**decade for decade in decades for step in steps]
+    axis.set_major_locator(FixedLocator([tick for tick in candidates if low <= tick <= high]))
+    axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    axis.set_minor_locator(NullLocator())

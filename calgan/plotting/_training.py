@@ -17,15 +17,16 @@ from calgan.plotting._style import (
     styled,
 )
 
+_CAPITALS = {"kl": "KL", "rmse": "RMSE", "w1": "W1"}
+
 
 def _is_curve(key: str) -> bool:
     return key.startswith("val_") or "loss" in key or "penalty" in key
 
 
 def _readable(key: str) -> str:
-    if key.startswith("val_"):
-        return "validation: " + key[4:].replace("_", " ")
-    return key.replace("_", " ")
+    words = [_CAPITALS.get(word, word) for word in key.removeprefix("val_").split("_")]
+    return ("val. " if key.startswith("val_") else "") + " ".join(words)
 
 
 @styled
@@ -79,9 +80,12 @@ def plot_training_curves(
             "history holds no finite losses or validation statistics to draw: pass the history_ "
             "of a fitted model."
         )
-    n_columns = min(3, len(curves))
+    # Three or four columns: whichever leaves fewer empty places.
+    n_columns = min(4 if -len(curves) % 4 < -len(curves) % 3 else 3, len(curves))
     n_rows = -(-len(curves) // n_columns)
-    figure = new_figure(3.0 * max(n_columns, 2), 0.3 + 1.8 * n_rows) if figure is None else figure
+    figure = (
+        new_figure(9.0 if n_columns > 2 else 6.0, 0.3 + 1.8 * n_rows) if figure is None else figure
+    )
     axes = figure.subplots(n_rows, n_columns, sharex=True, squeeze=False)
     for ax in axes.flat[len(curves) :]:
         ax.remove()
@@ -109,7 +113,7 @@ def plot_training_curves(
         ax.set_xlim(0, max(last, 1.0))
         if best_step is not None:
             ax.axvline(best_step, color=COLORS["real"], linewidth=1.0, linestyle=(0, (3, 2)))
-        ax.set_title(_readable(key), fontsize=9)
+        ax.set_title(_readable(key), fontsize=8.5)
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
         ax.yaxis.set_major_locator(MaxNLocator(4))
         if position + n_columns >= len(curves):

@@ -13,10 +13,13 @@ from typing import Any
 import matplotlib as mpl
 import matplotlib.style
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from calgan import metrics, plotting
+from calgan.plotting._headline import LARGEST_RATIO
+from calgan.plotting._style import new_figure, styled
 
 _DPI = 130
 # Pairs times windows that the histograms over pairs are built from: enough for smooth ones.
@@ -63,6 +66,8 @@ class ReportFigure:
                 self.figure.savefig(buffer, format="svg", metadata={"Date": None})
             else:
                 self.figure.savefig(buffer, format="png", dpi=_DPI)
+        # The layout is found once; a second file is drawn as the first was.
+        self.figure.set_layout_engine("none")
         return buffer.getvalue()
 
 
@@ -144,6 +149,15 @@ class _Measured:
         picked = plotting.spread_neurons(self.mean_rates["real"][active], 6)
         return active[picked]
 
+    @property
+    def chosen_phrase(self) -> str:
+        if len(self.chosen) == self.n_neurons:
+            return "All neurons, by held-out mean rate"
+        return (
+            f"{len(self.chosen)} of {self.n_neurons} neurons, spread over the ranks of the more "
+            f"active ones by held-out mean rate"
+        )
+
     @cached_property
     def typical(self) -> dict[str, int]:
         """The window of each group whose number of spikes is the median one."""
@@ -172,6 +186,10 @@ class _Measured:
     @cached_property
     def matrices(self) -> dict[str, Array]:
         return {group: metrics.correlation_matrix(x) for group, x in self.windows.items()}
+
+    @cached_property
+    def matrix_order(self) -> Array:
+        return plotting.correlation_order(self.matrices["train" if self.has_train else "real"])
 
     @cached_property
     def counts(self) -> dict[str, Array]:
@@ -224,6 +242,12 @@ def _subset(values: dict[str, Any], groups: list[str]) -> dict[str, Any]:
     return {group: values[group] for group in groups}
 
 
+@styled
+def _panels(n_rows: int, n_columns: int, width: float, height: float) -> tuple[Figure, list[Axes]]:
+    figure = new_figure(width, height)
+    return figure, list(figure.subplots(n_rows, n_columns, squeeze=False).flat)
+
+
 def _floor_phrase(measured: _Measured, text: str) -> str:
     return text if measured.has_train else ""
 
@@ -252,7 +276,8 @@ def report_figures(evaluation: Any) -> Iterator[ReportFigure]:
     yield _raster(m)
     yield _rate_histograms(m)
     yield _per_neuron(m)
-    yield _pair_histograms(m)
+    if m.n_neurons > 1:
+        yield _pair_histograms(m)
     yield _kl_histograms(m)
     yield _van_rossum_heatmaps(m)
     if m.n_neurons > 1:
@@ -284,13 +309,15 @@ def _headline(evaluation: Any) -> ReportFigure | None:
     caption = (
         "Each distance from the held-out windows is divided by its floor, the same distance of "
         "real training windows; a generator as good as more real data lies at 1. Grey bars: the "
-        "floor's 95 % bootstrap interval over contiguous blocks of the recording; orange lines: "
+        "floor's 95 % bootstrap interval over contiguous blocks of the recording; orange lines: "
         "that of the ratio. Numbers at the right: ratios of the synthetic windows. Where more is "
         "better (r), the distance is 1 − r. Read a mark of the synthetic windows "
         "beside the controls: one no better than the neuron-shuffled windows has not learnt what "
         "the neurons do together, and one as good as the memoriser is good only if the "
         "memorisation figure below is."
     )
+    if any(row.ratio is not None and row.ratio > LARGEST_RATIO for row in with_floor):
+        caption += " Marks on the right border lie beyond it."
     if trained:
         caption += " † The model's objective trained on this statistic or on a close relative."
     return ReportFigure(
@@ -311,8 +338,7 @@ def _traces(m: _Measured) -> ReportFigure:
         "traces",
         _ACTIVITY,
         "Traces of the same neurons, with inferred spikes",
-        f"{len(m.chosen)} of {m.n_neurons} neurons, spread over the ranks of the more active half "
-        f"by held-out mean rate; of each group the window with the median number of spikes (chosen "
+        f"{m.chosen_phrase}; of each group the window with the median number of spikes (chosen "
         f"by this rule, not by eye). Ticks below a trace: inferred spikes. The y scale (in "
         f"{m.units}) is common to a row. Synthetic traces should rise sharply, decay slowly and "
         f"carry the same noise; they need not match in time, as each window is another draw.",
@@ -335,10 +361,10 @@ def _heat_maps(m: _Measured) -> ReportFigure:
         _ACTIVITY,
         "Whole windows",
         f"The first four windows of each group (held-out windows start at random times), all "
-        f"{m.n_neurons} neurons sorted by held-out mean rate, in standard deviations of the real "
-        f"neuron; one colour scale. A collapsed generator shows four alike windows; one that "
-        f"ignores the population shows no common events.",
-        plotting.plot_windows(few, m.frame_rate, order=m.order),
+        f"{m.n_neurons} neurons sorted as in the correlation matrices below, in standard "
+        f"deviations of the held-out neuron; one colour scale. A collapsed generator shows four "
+        f"alike windows; one that ignores the population shows no common events.",
+        plotting.plot_windows(few, m.frame_rate, scale=m.windows["real"], order=m.matrix_order),
     )
 
 
@@ -357,10 +383,13 @@ def _nearest(m: _Measured) -> ReportFigure:
         "Synthetic windows and the training windows nearest to them",
         f"Top: the first four synthetic windows. Below each: the nearest (Euclidean distance of "
         f"the standardised traces) of {len(train)} training windows at random starts. Pairs that "
-        f"look like copies would mean memorising. Neurons sorted by held-out mean rate, colours "
-        f"in standard deviations over the synthetic windows shown.",
+        f"look like copies would mean memorising. Neurons sorted as in the correlation matrices "
+        f"below; colours in standard deviations of the held-out neuron.",
         plotting.plot_windows(
-            {"synthetic": synthetic, "train": train[nearest]}, m.frame_rate, order=m.order
+            {"synthetic": synthetic, "train": train[nearest]},
+            m.frame_rate,
+            scale=m.windows["real"],
+            order=m.matrix_order,
         ),
     )
 
@@ -407,8 +436,7 @@ def _per_neuron(m: _Measured) -> ReportFigure:
         f"mean trace ({m.units})": {g: m.windows[g].mean(axis=(0, 1)) for g in groups},
         f"s.d. of trace ({m.units})": {g: m.windows[g].std(axis=(0, 1)) for g in groups},
     }
-    figure = Figure(figsize=(9.0, 3.4), layout="constrained")
-    axes = figure.subplots(1, len(panels))
+    figure, axes = _panels(1, len(panels), 9.0, 3.4)
     for position, (ax, (quantity, values)) in enumerate(zip(axes, panels.items(), strict=True)):
         plotting.plot_per_neuron(values, quantity=quantity, legend=position == 0, ax=ax)
     return ReportFigure(
@@ -426,30 +454,28 @@ def _per_neuron(m: _Measured) -> ReportFigure:
 
 def _pair_histograms(m: _Measured) -> ReportFigure:
     groups = m.shown("real", "synthetic", "train", "shuffled")
-    figure = Figure(figsize=(9.0, 3.5), layout="constrained")
-    axes = figure.subplots(1, 2)
+    figure, axes = _panels(1, 2, 9.0, 3.5)
     bin_seconds = m.bin_frames / m.frame_rate
-    if m.n_neurons > 1:
-        plotting.plot_distribution(
-            _subset(m.correlations, groups),
-            xlabel=f"Pearson correlation of a pair (bins of {bin_seconds:.2g} s)",
-            log=True,
-            ax=axes[0],
-        )
-        plotting.plot_distribution(
-            _subset(m.van_rossum, groups),
-            xlabel="van Rossum distance of a pair (τ = 1 s)",
-            legend=False,
-            ax=axes[1],
-        )
+    plotting.plot_distribution(
+        _subset(m.correlations, groups),
+        xlabel=f"Pearson correlation of a pair (bins of {bin_seconds:.2g} s)",
+        log=True,
+        ax=axes[0],
+    )
+    plotting.plot_distribution(
+        _subset(m.van_rossum, groups),
+        xlabel="van Rossum distance of a pair (τ = 1 s)",
+        legend=False,
+        ax=axes[1],
+    )
     return ReportFigure(
         "pairs",
         _PUBLISHED,
         "Correlations and van Rossum distances between neurons",
         f"Distributions over {m.n_pairs} pairs of neurons and {m.n_pair_windows} windows a group "
         f"(pairs with a silent train have no correlation); the correlations on a logarithmic "
-        f"axis. Curves end at the central 99.8 % of the values, the rest is counted in the end "
-        f"bins. These distributions hardly tell shuffled from real neurons on a recording that "
+        f"axis. The x axes hold the central 99.8 % of the values. "
+        f"These distributions hardly tell shuffled from real neurons on a recording that "
         f"drifts: they do not show whether the right neurons fire together.",
         figure,
         vector=True,
@@ -462,8 +488,7 @@ def _kl_histograms(m: _Measured) -> ReportFigure:
         panels.append(("correlation", "windows", m.window_kls(m.correlations)))
         panels.append(("van Rossum distance", "windows", m.window_kls(m.van_rossum)))
     panels = [panel for panel in panels if panel[2]]
-    figure = Figure(figsize=(max(3.0 * len(panels), 4.5), 3.2), layout="constrained")
-    axes = figure.subplots(1, len(panels), squeeze=False)[0]
+    figure, axes = _panels(1, len(panels), max(3.0 * len(panels), 4.5), 3.2)
     for position, (ax, (quantity, of, values)) in enumerate(zip(axes, panels, strict=True)):
         plotting.plot_kl_histogram(
             values, xlabel=f"KL of {quantity} (nats)", of=of, legend=position == 0, ax=ax
@@ -527,8 +552,6 @@ def _van_rossum_heatmaps(m: _Measured) -> ReportFigure:
 
 def _matrices(m: _Measured) -> ReportFigure:
     groups = m.shown("real", "train", "synthetic", "shuffled")
-    reference = m.matrices["train" if m.has_train else "real"]
-    order = np.argsort(np.linalg.eigh(reference)[1][:, -1], kind="stable")
     source = "training" if m.has_train else "held-out"
     return ReportFigure(
         "correlation_matrices",
@@ -539,7 +562,7 @@ def _matrices(m: _Measured) -> ReportFigure:
         f"same order and colours in all panels; the diagonal is left out. Blocks in the real "
         f"matrix should reappear at the same places in the synthetic one; shuffling wipes them "
         f"out.",
-        plotting.plot_correlation_matrices(_subset(m.matrices, groups), order=order),
+        plotting.plot_correlation_matrices(_subset(m.matrices, groups), order=m.matrix_order),
     )
 
 
@@ -558,8 +581,8 @@ def _agreement(m: _Measured) -> ReportFigure:
 
 def _population(m: _Measured) -> ReportFigure:
     groups = m.shown("real", "synthetic", "train", "shuffled")
-    figure = Figure(figsize=(6.4, 3.8), layout="constrained")
-    plotting.plot_population_counts(_subset(m.counts, groups), m.n_neurons, ax=figure.add_subplot())
+    figure, axes = _panels(1, 1, 6.4, 3.8)
+    plotting.plot_population_counts(_subset(m.counts, groups), m.n_neurons, ax=axes[0])
     return ReportFigure(
         "population_counts",
         _POPULATION,
@@ -580,10 +603,9 @@ def _dynamics(m: _Measured) -> ReportFigure:
     standardised = {group: (m.windows[group] - mean) / scale for group in groups}
     increments = {group: np.diff(x, axis=1) for group, x in standardised.items()}
     max_lag = max(min(m.width // 2, round(20 * m.frame_rate)), 1)
-    figure = Figure(figsize=(9.0, 6.2), layout="constrained")
-    axes = figure.subplots(2, 2)
+    figure, axes = _panels(2, 2, 9.0, 6.2)
     plotting.plot_distribution(
-        standardised, xlabel="trace (s.d. of the real neuron)", log=True, max_bins=60, ax=axes[0, 0]
+        standardised, xlabel="trace (s.d. of the real neuron)", log=True, max_bins=60, ax=axes[0]
     )
     plotting.plot_distribution(
         increments,
@@ -591,21 +613,21 @@ def _dynamics(m: _Measured) -> ReportFigure:
         log=True,
         max_bins=60,
         legend=False,
-        ax=axes[0, 1],
+        ax=axes[1],
     )
     plotting.plot_autocorrelation(
         {group: metrics.autocorrelation(m.windows[group], max_lag) for group in groups},
         m.frame_rate,
         legend=False,
-        ax=axes[1, 0],
+        ax=axes[2],
     )
     plotting.plot_power_spectra(
         {group: metrics.power_spectrum(m.windows[group], m.frame_rate) for group in groups},
         units=m.units,
         legend=False,
-        ax=axes[1, 1],
+        ax=axes[3],
     )
-    for ax, letter in zip(axes.flat, "ABCD", strict=True):
+    for ax, letter in zip(axes, "ABCD", strict=True):
         ax.set_title(letter, loc="left")
     return ReportFigure(
         "dynamics",
@@ -613,7 +635,7 @@ def _dynamics(m: _Measured) -> ReportFigure:
         "Amplitudes, changes, autocorrelation and power spectrum",
         "A, B: distributions of the trace and of its change from one frame to the next, pooled "
         "over neurons after the held-out mean and standard deviation of each were taken out; "
-        "logarithmic. The heavy right tail of B are the sharp rises of transients. C: "
+        "logarithmic. Sharp rises of transients give B a heavy right tail. C: "
         "autocorrelation of single traces within windows. D: power spectrum. In C and D lines "
         "are medians over neurons and bands their quartiles (held-out and synthetic).",
         figure,

@@ -74,9 +74,11 @@ def build_html(
         folder.mkdir(parents=True, exist_ok=True)
     figures: dict[str, list[str]] = {name: [] for name in SECTIONS}
     for number, item in enumerate(report_figures(evaluation), start=1):
+        image = item.render("svg" if item.vector else "png")
         if folder is not None:
-            (folder / file_name(number, item)).write_bytes(item.render("png"))
-        figures[item.section].append(_figure(item, number))
+            picture = item.render("png") if item.vector else image
+            (folder / file_name(number, item)).write_bytes(picture)
+        figures[item.section].append(_figure(item, number, image))
     heading, memorising, *others = SECTIONS
     sections = {
         heading: [*figures[heading], _statistics_table(evaluation)],
@@ -156,10 +158,9 @@ def _colour_key(evaluation: Any) -> str:
     return f'<ul class="key" aria-label="Colours used in all figures">{items}</ul>'
 
 
-def _figure(item: ReportFigure, number: int) -> str:
-    kind = "svg" if item.vector else "png"
+def _figure(item: ReportFigure, number: int, image: bytes) -> str:
     mime = "image/svg+xml" if item.vector else "image/png"
-    data = base64.b64encode(item.render(kind)).decode("ascii")
+    data = base64.b64encode(image).decode("ascii")
     inches = item.figure.get_size_inches()
     width, height = (round(100 * float(length)) for length in inches)
     wide = width > _WIDE
@@ -173,19 +174,21 @@ def _figure(item: ReportFigure, number: int) -> str:
     )
 
 
-def _number(value: float | None) -> str:
-    """Three significant digits, without an exponent where a plain number is as short."""
+def _number(value: float | None, digits: int = 3) -> str:
+    """So many significant digits, without an exponent where a plain number is as short."""
     if value is None or np.isnan(value):
         return "–"
-    if value != 0 and not 1e-3 <= abs(value) < 1e4:
-        return f"{value:.2e}"
-    return f"{value:#.3g}".rstrip(".")
+    if value != 0 and not 1e-3 <= abs(value) < 1e5:
+        return f"{value:.{digits - 1}e}"
+    if abs(value) >= 10**digits:
+        return f"{value:,.0f}"
+    return f"{value:#.{digits}g}".rstrip(".")
 
 
-def _interval(ends: Any) -> str:
+def _interval(ends: Any, digits: int = 3) -> str:
     if ends is None or any(end is None or np.isnan(end) for end in ends):
         return ""
-    return f" <small>[{_number(ends[0])}, {_number(ends[1])}]</small>"
+    return f" <small>[{_number(ends[0], digits)}, {_number(ends[1], digits)}]</small>"
 
 
 def _statistics_table(evaluation: Any) -> str:
@@ -243,7 +246,7 @@ def _statistics_row(row: Any, controls: list[str]) -> str:
         ratio = (
             "–"
             if row.ratio is None
-            else f"<b>×{_number(row.ratio)}</b>{_interval(row.ratio_interval)}"
+            else f"<b>×{_number(row.ratio, 2)}</b>{_interval(row.ratio_interval, 2)}"
         )
         cells += [f"<td>{floor}</td>", f"<td>{ratio}</td>"]
     cells += [f"<td>{_number(value)}</td>" for value in values]

@@ -55,6 +55,7 @@ tbody th { font-weight: normal; }
 tr.group th { font-weight: 600; padding-top: 0.9rem; text-align: left; }
 td.missing { color: var(--soft); font-style: italic; text-align: center; }
 td small { color: var(--soft); white-space: nowrap; }
+.statistics td small { display: block; }
 td b { font-size: 1.02em; }
 .plain { width: 100%; }
 .plain th, .plain td { text-align: left; vertical-align: top; font-weight: normal; }
