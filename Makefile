@@ -46,6 +46,7 @@ lint: $(VENV)/.installed-dev
 	@$(BIN)/ruff format --check .
 	@$(BIN)/mypy
 	@$(BIN)/numpydoc lint $$(git ls-files 'calgan/*.py')
+	@for page in *.rst docs/*.rst; do $(BIN)/docutils --halt=warning $$page /dev/null || exit 1; done
 
 format: $(VENV)/.installed-dev
 	@$(BIN)/ruff check --fix .

@@ -10,6 +10,7 @@ import sklearn.pipeline
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.metaestimators import available_if
 
+from calgan.recipes import RECIPES
 from calgan.scaling import MinMaxScaler
 from calgan.windows import Windower
 
@@ -245,11 +246,12 @@ def make_calcium_pipeline(
             "documentation for those it has."
         )
     generator.set_params(**generator_params)
+    recipe = RECIPES.get(generator.recipe)  # fit refuses a name that is none
     return Pipeline(
         [
             ("windower", Windower(window, stride=1 if stride is None else stride)),
             ("encoder", "passthrough"),
-            ("scaler", MinMaxScaler(per_neuron=generator.recipe != "thesis")),
+            ("scaler", MinMaxScaler(per_neuron=recipe is None or not recipe.global_range)),
             ("generator", generator),
         ]
     )

@@ -1,0 +1,29 @@
+"""The README's example runs as it stands there, only with less training."""
+
+from __future__ import annotations
+
+import functools
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import calgan
+
+README = Path(__file__).parents[1] / "README.rst"
+
+
+@pytest.mark.slow
+def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    block = re.search(r"\.\. code-block:: python\n\n((?: {4}.*\n|\n)+)", README.read_text())
+    assert block is not None
+    code = re.sub(r"^ {4}", "", block[1], flags=re.MULTILINE)
+    assert len([line for line in code.splitlines() if line.strip()]) == 7, "as many as it promises"
+    brief = functools.partial(calgan.make_calcium_pipeline, max_iter=3)
+    monkeypatch.setattr(calgan, "make_calcium_pipeline", brief)
+    monkeypatch.chdir(tmp_path)
+    names: dict[str, Any] = {}
+    exec(code, names)
+    assert names["synthetic"].shape == (100, 64, 143)
+    assert "<html" in Path("report.html").read_text()
