@@ -254,8 +254,12 @@ def test_windows_and_spikes_are_kept_for_the_figures(of_truth, recordings):
 def test_to_html_writes_what_the_report_builds(of_truth, tmp_path, monkeypatch):
     from calgan import report
 
-    monkeypatch.setattr(report, "build_html", lambda evaluation, *, title=None: f"<p>{title}</p>")
-    monkeypatch.setattr(report, "save_figures", lambda evaluation, folder: folder.mkdir())
+    def build_html(evaluation, *, title=None, figures_folder=None):
+        if figures_folder is not None:
+            figures_folder.mkdir()
+        return f"<p>{title}</p>"
+
+    monkeypatch.setattr(report, "build_html", build_html)
     path = of_truth.to_html(tmp_path / "r.html", title="é", figures=tmp_path / "figures")
     assert path.read_text(encoding="utf-8") == "<p>é</p>"
     assert (tmp_path / "figures").is_dir()
@@ -447,6 +451,14 @@ def test_held_out_frames_in_train_are_reported(recordings, samples):
     with pytest.warns(UserWarning, match="100 % of the frames of real occur in train"):
         evaluation = judge((train, train[:1000]), samples[:100], n_splits=1, n_bootstrap=0)
     assert any("it is not held out" in text for text in evaluation.conclusion)
+    assert any("cannot be told" in text for text in evaluation.conclusion)
+
+
+def test_silence_in_both_recordings_is_no_overlap(recordings, samples):
+    train, test = (np.array(recording.traces) for recording in recordings)
+    train[500:1500] = test[500:1500] = 0.0
+    evaluation = judge((train, test), samples[:100], frame_rate=RATE, n_splits=1, n_bootstrap=0)
+    assert not any("not held out" in text for text in evaluation.conclusion)
 
 
 def test_few_samples_warn(recordings, samples):

@@ -60,6 +60,16 @@ class Statistic:
         Which way is closer to the real recording.
     unit : str
         Unit of the value; empty for a pure number.
+
+    Examples
+    --------
+    >>> from calgan.evaluation import Statistic
+    >>> row = Statistic(
+    ...     "firing_rate_kl", "firing rate KL", "published", 0.5, None, 0.25, None, 2.0, None,
+    ...     {"memoriser": 0.25, "shuffled": 0.25},
+    ... )
+    >>> row.difference
+    0.25
     """
 
     name: str
@@ -147,9 +157,22 @@ class Evaluation:
         What else is needed to repeat the comparison: numbers of frames and draws, the seed, what
         the spikes were inferred with, shares of silent trains, remarks.
 
+    See Also
+    --------
+    calgan.evaluate : Makes it.
+
     Examples
     --------
-    See `calgan.evaluate`.
+    >>> from calgan import evaluate
+    >>> from calgan.datasets import make_process
+    >>> process = make_process(n_neurons=5, random_state=0)
+    >>> test, _ = process.sample_recording(60.0, random_state=1)
+    >>> synthetic, _ = process.sample_windows(100, 40, random_state=2)
+    >>> evaluation = evaluate(test, synthetic, random_state=0)
+    >>> print(str(evaluation).splitlines()[1])
+    100 windows of 40 frames (4 s at 10 Hz) on either side, 5 neurons, mean of 3 draws
+    >>> sorted(evaluation.to_dict()["statistics"][0]["controls"])
+    ['memoriser', 'shuffled']
     """
 
     statistics: tuple[Statistic, ...]
@@ -228,9 +251,8 @@ class Evaluation:
         from calgan import report
 
         path = Path(path)
-        path.write_text(report.build_html(self, title=title), encoding="utf-8")
-        if figures is not None:
-            report.save_figures(self, figures)
+        page = report.build_html(self, title=title, figures_folder=figures)
+        path.write_text(page, encoding="utf-8")
         return path
 
     def __repr__(self) -> str:

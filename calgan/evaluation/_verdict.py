@@ -65,19 +65,14 @@ def conclude(
     return (*sentences, *meta["remarks"])
 
 
-def is_memoriser(memorisation: dict[str, Any]) -> bool:
-    """Tell whether the samples lie nearer to a replay than to new data."""
-    return _position(memorisation) < _MEMORISER
-
-
-def _position(memorisation: dict[str, Any]) -> float:
-    """Where the figure lies between a replay's (0) and that of new data (1)."""
+def _position(memorisation: dict[str, Any]) -> float | None:
+    """Where the figure lies between a replay's (0) and that of new data (1), None if they agree."""
     new = memorisation["second_held_out"]
     # A drifting recording may put new data a little above or below 1.
     new = 1.0 if new is None else min(new, 1.0)
     replay = memorisation["replay"]
     if new - replay < 0.1:
-        return 1.0
+        return None
     return float((memorisation["value"] - replay) / (new - replay))
 
 
@@ -178,6 +173,11 @@ def _memorised(memorisation: dict[str, Any]) -> str:
     yardstick = f"a replay scores {show(memorisation['replay'], 2)}"
     yardstick += f", a second held-out stretch {show(new, 2)}" if new is not None else ""
     value = show(memorisation["value"], 2)
+    if position is None:
+        return (
+            f"Whether the model memorises cannot be told: its figure is {value}, but new data "
+            f"score hardly more than a replay ({yardstick})."
+        )
     if position < _MEMORISER:
         return f"The model memorises: its memorisation figure is {value} ({yardstick})."
     copied = memorisation["share_copied"]
