@@ -168,7 +168,7 @@ def plot_windows(
                 extent=(0, array.shape[1] / frame_rate, 0.5, array.shape[2] + 0.5),
             )
             ax.set_title(f"{label_of(group)} {column + 1}", color=color_of(group), fontsize=9)
-            ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+            ax.yaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
             if row == len(arrays) - 1:
                 ax.set_xlabel("time (s)")
         axes[row, 0].set_ylabel("neuron, sorted")
@@ -236,7 +236,7 @@ def plot_raster(
         raster.vlines(middle, rows + 0.55, rows + 1.45, color=color, linewidth=1.2)
         raster.set_xlim(0, n_frames / frame_rate)
         raster.set_ylim(0.3, n_neurons + 0.7)
-        raster.yaxis.set_major_locator(MaxNLocator(6, integer=True))
+        raster.yaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         raster.set_xlabel("time in window (s)")
         raster.set_ylabel("neuron, sorted")
         top.stairs(

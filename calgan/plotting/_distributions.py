@@ -167,7 +167,7 @@ def plot_kl_histogram(
             )
     ax.set_xlim(bins[0], bins[-1])
     ax.set_ylim(0, 1.15 * max(ax.dataLim.ymax, 1.0))
-    ax.yaxis.set_major_locator(MaxNLocator(5, integer=True))
+    ax.yaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
     ax.set_xlabel(xlabel)
     ax.set_ylabel(f"number of {of}")
     if legend:
@@ -181,6 +181,7 @@ def plot_population_counts(
     n_neurons: int,
     *,
     max_bins: int = 30,
+    legend: bool = True,
     ax: Axes | None = None,
 ) -> Axes:
     """Distribution over frames of the number of neurons that are active together.
@@ -193,6 +194,8 @@ def plot_population_counts(
         Number of neurons.
     max_bins : int, default=30
         Largest number of bins; counts are grouped when more different ones occur.
+    legend : bool, default=True
+        Whether to draw a legend.
     ax : matplotlib Axes, optional
         Where to draw; the axes of a new figure by default.
 
@@ -234,10 +237,11 @@ def plot_population_counts(
     ax.set_yscale("log")
     ax.set_ylim(smallest / 2, 1.5)
     ax.set_xlim(edges[0], edges[-1])
-    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True))
+    ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
     ax.set_xlabel(f"active neurons in a frame (of {n_neurons})")
     ax.set_ylabel("share of frames" if width == 1 else f"share of frames (bins of {width})")
-    ax.legend(loc="best")
+    if legend:
+        ax.legend(loc="best")
     return ax
 
 

@@ -85,8 +85,8 @@ def plot_van_rossum_heatmaps(
                 aspect="auto",
             )
             ax.spines[["top", "right"]].set_visible(True)
-            ax.xaxis.set_major_locator(MaxNLocator(3, integer=True, min_n_ticks=2))
-            ax.yaxis.set_major_locator(MaxNLocator(3, integer=True, min_n_ticks=2))
+            ax.xaxis.set_major_locator(MaxNLocator(3, integer=True, min_n_ticks=1))
+            ax.yaxis.set_major_locator(MaxNLocator(3, integer=True, min_n_ticks=1))
             ax.set_xlabel(f"{label_of(group)} (sorted)", color=color_of(group))
             if column == 0:
                 ax.set_ylabel("real, held-out (sorted)", color=color_of("real"))
@@ -188,8 +188,8 @@ def plot_correlation_matrices(
         ax.spines[["top", "right"]].set_visible(True)
         ax.set_title(label_of(group), color=color_of(group))
         ax.set_xlabel(xlabel)
-        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        ax.yaxis.set_major_locator(MaxNLocator(4, integer=True))
+        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
+        ax.yaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
     axes[0].set_ylabel(xlabel)
     assert image is not None
     bar = figure.colorbar(image, ax=list(axes), pad=0.01, aspect=22, shrink=0.8, extend="both")

@@ -20,8 +20,11 @@ from calgan.plotting._style import (
 _CAPITALS = {"kl": "KL", "rmse": "RMSE", "w1": "W1"}
 
 
+_NO_CURVES = ("step", "epoch", "seconds", "time", "learning_rate")
+
+
 def _is_curve(key: str) -> bool:
-    return key.startswith("val_") or "loss" in key or "penalty" in key
+    return key not in _NO_CURVES
 
 
 def _readable(key: str) -> str:
@@ -42,8 +45,8 @@ def plot_training_curves(
     Parameters
     ----------
     history : iterable of mapping
-        Rows such as ``CalciumGAN.history_`` holds: "step" and numbers; keys with "loss" or
-        "penalty" in them and keys that begin with "val_" are drawn, where a row has them.
+        Rows such as ``CalciumGAN.history_`` holds: "step" and named numbers, of which each is
+        drawn where a row has it; names that begin with "val_" are validation statistics.
     best_step : int, optional
         Step whose weights were kept, marked by a vertical line.
     max_panels : int, default=12

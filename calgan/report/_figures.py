@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from calgan import metrics, plotting
 from calgan.plotting._headline import LARGEST_RATIO
-from calgan.plotting._style import new_figure, styled
+from calgan.plotting._style import figure_legend, new_figure, styled
 
 _DPI = 130
 # Pairs times windows that the histograms over pairs are built from: enough for smooth ones.
@@ -228,6 +228,11 @@ class _Measured:
         }
 
 
+def plural(n: int, noun: str) -> str:
+    """So many of a noun."""
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
 def _present(groups: Any) -> dict[str, Array]:
     order = ("real", "synthetic", "train", "shuffled")
     names = [*order, *(name for name in groups if name not in order)]
@@ -240,6 +245,9 @@ def _present(groups: Any) -> dict[str, Array]:
 
 def _subset(values: dict[str, Any], groups: list[str]) -> dict[str, Any]:
     return {group: values[group] for group in groups}
+
+
+_legend = styled(figure_legend)
 
 
 @styled
@@ -282,6 +290,7 @@ def report_figures(evaluation: Any) -> Iterator[ReportFigure]:
     yield _van_rossum_heatmaps(m)
     if m.n_neurons > 1:
         yield _matrices(m)
+    if m.n_pairs > 2:
         yield _agreement(m)
     yield _population(m)
     yield _dynamics(m)
@@ -360,8 +369,8 @@ def _heat_maps(m: _Measured) -> ReportFigure:
         "windows",
         _ACTIVITY,
         "Whole windows",
-        f"The first four windows of each group (held-out windows start at random times), all "
-        f"{m.n_neurons} neurons sorted as in the correlation matrices below, in standard "
+        f"The first four windows of each group (held-out windows start at random times), "
+        f"{plural(m.n_neurons, 'neuron')} sorted as in the correlation matrices below, in standard "
         f"deviations of the held-out neuron; one colour scale. A collapsed generator shows four "
         f"alike windows; one that ignores the population shows no common events.",
         plotting.plot_windows(few, m.frame_rate, scale=m.windows["real"], order=m.matrix_order),
@@ -400,8 +409,8 @@ def _raster(m: _Measured) -> ReportFigure:
         "raster",
         _ACTIVITY,
         "Spike rasters with marginal rates",
-        f"Inferred spikes of all {m.n_neurons} neurons in the windows of the median number of "
-        f"spikes. Above: mean rate of the neurons in each frame; right: rate of each neuron in "
+        f"Inferred spikes of {plural(m.n_neurons, 'neuron')} in the windows of the median number "
+        f"of spikes. Above: mean rate of the neurons in each frame; right: rate of each neuron in "
         f"this window. Neurons sorted by held-out mean rate in both panels; common scales.",
         plotting.plot_raster(spikes, m.frame_rate, order=m.order),
     )
@@ -416,8 +425,8 @@ def _rate_histograms(m: _Measured) -> ReportFigure:
         _PUBLISHED,
         "Firing rate of single neurons",
         f"Distribution over {m.n['real']} windows of {m.seconds:.3g} s of the firing rate of "
-        f"{len(neurons)} neurons spread over the ranks of the held-out mean rate, most active "
-        f"first. Bins are whole multiples of one spike a window; the y scale is common."
+        f"{plural(len(neurons), 'neuron')} spread over the ranks of the held-out mean rate, most "
+        f"active first. Bins are whole multiples of one spike a window; the y scale is common."
         + _floor_phrase(
             m,
             " Real training windows (dashed) show how far the recording itself "
@@ -437,8 +446,9 @@ def _per_neuron(m: _Measured) -> ReportFigure:
         f"s.d. of trace ({m.units})": {g: m.windows[g].std(axis=(0, 1)) for g in groups},
     }
     figure, axes = _panels(1, len(panels), 9.0, 3.4)
-    for position, (ax, (quantity, values)) in enumerate(zip(axes, panels.items(), strict=True)):
-        plotting.plot_per_neuron(values, quantity=quantity, legend=position == 0, ax=ax)
+    for ax, (quantity, values) in zip(axes, panels.items(), strict=True):
+        plotting.plot_per_neuron(values, quantity=quantity, legend=False, ax=ax)
+    _legend(figure, axes[0])
     return ReportFigure(
         "neurons",
         _PUBLISHED,
@@ -460,6 +470,7 @@ def _pair_histograms(m: _Measured) -> ReportFigure:
         _subset(m.correlations, groups),
         xlabel=f"Pearson correlation of a pair (bins of {bin_seconds:.2g} s)",
         log=True,
+        legend=False,
         ax=axes[0],
     )
     plotting.plot_distribution(
@@ -468,13 +479,14 @@ def _pair_histograms(m: _Measured) -> ReportFigure:
         legend=False,
         ax=axes[1],
     )
+    _legend(figure, axes[0])
     return ReportFigure(
         "pairs",
         _PUBLISHED,
         "Correlations and van Rossum distances between neurons",
-        f"Distributions over {m.n_pairs} pairs of neurons and {m.n_pair_windows} windows a group "
-        f"(pairs with a silent train have no correlation); the correlations on a logarithmic "
-        f"axis. The x axes hold the central 99.8 % of the values. "
+        f"Distributions over {plural(m.n_pairs, 'pair')} of neurons and {m.n_pair_windows} windows "
+        f"a group (pairs with a silent train have no correlation); the correlations on a "
+        f"logarithmic axis. The x axes hold the central 99.8 % of the values. "
         f"These distributions hardly tell shuffled from real neurons on a recording that "
         f"drifts: they do not show whether the right neurons fire together.",
         figure,
@@ -489,13 +501,14 @@ def _kl_histograms(m: _Measured) -> ReportFigure:
         panels.append(("van Rossum distance", "windows", m.window_kls(m.van_rossum)))
     panels = [panel for panel in panels if panel[2]]
     figure, axes = _panels(1, len(panels), max(3.0 * len(panels), 4.5), 3.2)
-    for position, (ax, (quantity, of, values)) in enumerate(zip(axes, panels, strict=True)):
+    for ax, (quantity, of, values) in zip(axes, panels, strict=True):
         plotting.plot_kl_histogram(
-            values, xlabel=f"KL of {quantity} (nats)", of=of, legend=position == 0, ax=ax
+            values, xlabel=f"KL of {quantity} (nats)", of=of, legend=False, ax=ax
         )
-    caption = (
-        f"Left: the KL divergence of each neuron's firing rates over windows "
-        f"({m.n_neurons} neurons)."
+    _legend(figure, axes[0])
+    caption = ("Left: the" if len(panels) > 1 else "The") + (
+        f" KL divergence of each neuron's firing rates over windows "
+        f"({plural(m.n_neurons, 'neuron')})."
     )
     if len(panels) > 1:
         caption += (
@@ -503,7 +516,7 @@ def _kl_histograms(m: _Measured) -> ReportFigure:
             f"held-out window i against window i of the group ({m.n_pair_windows} windows)."
         )
     elif m.n_neurons > 1:
-        caption += f" {m.n_pairs} pairs of neurons are too few for divergences window by window."
+        caption += f" {plural(m.n_pairs, 'pair')} of neurons: too few for one histogram a window."
     return ReportFigure(
         "kl",
         _PUBLISHED,
@@ -534,11 +547,11 @@ def _van_rossum_heatmaps(m: _Measured) -> ReportFigure:
         "van_rossum_heatmaps",
         _PUBLISHED,
         "Van Rossum distances between real and synthetic trains of one neuron",
-        f"For {len(neurons)} neurons, the distances (τ = 1 s) between {len(few['real'])} held-out "
-        f"windows (rows) and as many windows of the group (columns), both sorted by their mean "
-        f"distance, the smallest at the top left. One colour scale a neuron. Stripes across the "
-        f"whole width are windows far from all others, such as bursts; blocks of one colour come "
-        f"from silent trains."
+        f"For {plural(len(neurons), 'neuron')}, the distances (τ = 1 s) between {len(few['real'])} "
+        f"held-out windows (rows) and as many windows of the group (columns), both sorted by "
+        f"their mean distance, the smallest at the top left. One colour scale a neuron. Stripes "
+        f"across the whole width are windows far from all others, such as bursts; blocks of one "
+        f"colour come from silent trains."
         + _floor_phrase(
             m,
             " The lower row, real against real training windows, is what the upper "
@@ -573,8 +586,9 @@ def _agreement(m: _Measured) -> ReportFigure:
         _POPULATION,
         "Agreement of the correlations, pair by pair",
         f"One point a pair of neurons (n = {m.n_pairs}): its correlation in the held-out windows "
-        f"against that in the group. r is the agreement over pairs, 1 on the grey line's slope; "
-        f"the real training windows show what agreement the recording allows.",
+        f"against that in the group. r is the agreement over pairs, 1 where all points lie on one "
+        f"rising line (grey: equality)."
+        + _floor_phrase(m, " The real training windows show what agreement the recording allows."),
         plotting.plot_correlation_agreement(_subset(m.matrices, groups)),
     )
 
@@ -582,7 +596,10 @@ def _agreement(m: _Measured) -> ReportFigure:
 def _population(m: _Measured) -> ReportFigure:
     groups = m.shown("real", "synthetic", "train", "shuffled")
     figure, axes = _panels(1, 1, 6.4, 3.8)
-    plotting.plot_population_counts(_subset(m.counts, groups), m.n_neurons, ax=axes[0])
+    plotting.plot_population_counts(
+        _subset(m.counts, groups), m.n_neurons, legend=False, ax=axes[0]
+    )
+    _legend(figure, axes[0])
     return ReportFigure(
         "population_counts",
         _POPULATION,
@@ -605,7 +622,12 @@ def _dynamics(m: _Measured) -> ReportFigure:
     max_lag = max(min(m.width // 2, round(20 * m.frame_rate)), 1)
     figure, axes = _panels(2, 2, 9.0, 6.2)
     plotting.plot_distribution(
-        standardised, xlabel="trace (s.d. of the real neuron)", log=True, max_bins=60, ax=axes[0]
+        standardised,
+        xlabel="trace (s.d. of the real neuron)",
+        log=True,
+        max_bins=60,
+        legend=False,
+        ax=axes[0],
     )
     plotting.plot_distribution(
         increments,
@@ -627,6 +649,7 @@ def _dynamics(m: _Measured) -> ReportFigure:
         legend=False,
         ax=axes[3],
     )
+    _legend(figure, axes[0])
     for ax, letter in zip(axes, "ABCD", strict=True):
         ax.set_title(letter, loc="left")
     return ReportFigure(

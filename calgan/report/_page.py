@@ -15,7 +15,7 @@ import numpy as np
 
 import calgan
 from calgan.plotting import COLORS, LABELS
-from calgan.report._figures import SECTIONS, ReportFigure, file_name, report_figures
+from calgan.report._figures import SECTIONS, ReportFigure, file_name, plural, report_figures
 from calgan.report._text import (
     BLOCKED,
     DEFINITIONS,
@@ -124,18 +124,14 @@ def _facts(evaluation: Any) -> str:
     seconds = width / evaluation.frame_rate
     return " · ".join(
         [
-            _plural(n_neurons, "neuron"),
+            plural(n_neurons, "neuron"),
             f"{evaluation.frame_rate:.4g} Hz",
             f"windows of {width} frames ({seconds:.3g} s)",
-            f"{_plural(n_windows, 'window')} a group",
+            f"{plural(n_windows, 'window')} a group",
             f"protocol “{evaluation.protocol}”",
             f"calgan {calgan.__version__}",
         ]
     )
-
-
-def _plural(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def _paragraphs(text: str | Iterable[str]) -> str:
@@ -148,8 +144,9 @@ def _verdict(evaluation: Any) -> str:
 
 
 def _colour_key(evaluation: Any) -> str:
-    controls = {name for row in evaluation.statistics for name in (row.controls or {})}
-    present = {*evaluation.windows, *controls}
+    present = {name for name, array in evaluation.windows.items() if array is not None}
+    for row in evaluation.statistics:
+        present |= {name for name, value in (row.controls or {}).items() if value is not None}
     items = "".join(
         f'<li><i style="background:{COLORS[name]}"></i><b>{LABELS[name]}</b>: {escape(role)}</li>'
         for name, role in ROLES.items()
