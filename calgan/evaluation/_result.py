@@ -55,7 +55,7 @@ class Statistic:
         (``"memoriser"``, None without a training recording) and against windows whose neurons
         were shuffled (``"shuffled"``).
     trained_on : bool
-        Whether the model's objective pushes this statistic directly.
+        Whether the model's objective holds this statistic, or one that determines it.
     better : {"lower", "higher"}
         Which way is closer to the real recording.
     unit : str
@@ -313,9 +313,9 @@ class Evaluation:
         if trained is None:
             texts.append("Pass model= to mark the statistics that the model was trained on (*).")
         elif any(statistic.trained_on for statistic in self.statistics):
-            texts.append("* the model was trained on this statistic directly.")
+            texts.append("* the model was trained on this statistic, or on one that determines it.")
         else:
-            texts.append("The model was trained on none of these statistics directly.")
+            texts.append("The model was trained on none of these statistics.")
         return texts
 
     def _row(self, statistic: Statistic) -> str:

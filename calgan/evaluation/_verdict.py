@@ -131,6 +131,13 @@ def _beats(statistic: Statistic) -> bool:
     return shuffled is not None and statistic.excess(statistic.value) < statistic.excess(shuffled)
 
 
+def _beats_clearly(statistic: Statistic) -> bool:
+    shuffled, interval = statistic.controls["shuffled"], statistic.value_interval
+    if shuffled is None or interval is None:
+        return False
+    return max(map(statistic.excess, interval)) < statistic.excess(shuffled)
+
+
 def _population(statistics: Sequence[Statistic]) -> list[str]:
     rows = [s for s in statistics if s.group == "population"]
     if not rows:
@@ -149,14 +156,20 @@ def _population(statistics: Sequence[Statistic]) -> list[str]:
             f"{len(won)} of {len(rows)} population statistics beat the neuron-shuffled control "
             f"(not: {', '.join(s.label for s in lost)})"
         )
+    clear = sum(_beats_clearly(s) for s in won)
+    if won and rows[0].value_interval is not None:
+        head += f", {clear} of them by more than the 95 % interval"
     return [f"{head}: {shown}."]
 
 
 def _insensitive(statistics: Sequence[Statistic]) -> list[str]:
+    # Rates are each neuron's own: no shuffling of neurons could change them.
     rows = [
         s
         for s in statistics
-        if s.group == "published" and s.floor and (s.controls["shuffled"] or 0.0) < 1.25 * s.floor
+        if s.name in ("correlation_kl", "van_rossum_kl")
+        and s.floor
+        and (s.controls["shuffled"] or 0.0) < 1.25 * s.floor
     ]
     if not rows:
         return []
@@ -196,7 +209,10 @@ def _trained_on(statistics: Sequence[Statistic], meta: dict[str, Any]) -> list[s
     if rows:
         others = [s for s in statistics if not s.trained_on and s.ratio is not None]
         names = ", ".join(s.label for s in rows)
-        text = f"The model was trained on {names} directly: give more weight to the other rows"
+        text = (
+            f"The model was trained on {names}, or on what determines them: give more weight to "
+            "the other rows"
+        )
         ratios = [s.ratio for s in others if s.ratio is not None and np.isfinite(s.ratio)]
         if ratios:
             text += f" ({show_ratio(_geometric_mean(ratios))} times the floor)"
