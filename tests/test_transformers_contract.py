@@ -250,13 +250,6 @@ EXPECTED_FAILURES: dict[type, dict[str, str]] = {
         "check_methods_subset_invariance": OTHER_ROWS,
         "check_fit2d_1sample": "a frame is shorter than a window, and the refusal says so",
     },
-    LiftedFFTEncoder: {
-        "check_estimators_empty_data_messages": "the refusal of 0 neurons is worded for windows",
-        "check_fit2d_predict1d": "the refusal of 1-D data asks for windows, not for a reshape",
-    },
-    LiftedMinMaxScaler: {
-        "check_estimators_empty_data_messages": "the refusal of 0 neurons is worded for windows",
-    },
     OasisDeconvolver: {
         "check_transformer_preserve_dtypes": "spikes are float32, whatever the traces are",
         "check_transformer_data_not_an_array": "array-likes that refuse numpy.ndim are unsupported",
