@@ -186,7 +186,7 @@ def step_histogram(
 def plain_log_ticks(axis: XAxis | YAxis, low: float, high: float) -> None:
     """Ticks at 1, 2 and 5 times powers of ten, as plain numbers, and not too many of them."""
     decades = np.arange(np.floor(np.log10(low)), np.ceil(np.log10(high)) + 1)
-    steps = (1.0, 2.0, 5.0) if high / low < 300 else (1.0,)
+    steps = (1.0, 2.0, 5.0) if high / low < 5000 else (1.0,)
     candidates = [step * 10.0**decade for decade in decades for step in steps]
     axis.set_major_locator(FixedLocator([tick for tick in candidates if low <= tick <= high]))
     axis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))

@@ -487,8 +487,9 @@ def _pair_histograms(m: _Measured) -> ReportFigure:
         f"Distributions over {plural(m.n_pairs, 'pair')} of neurons and {m.n_pair_windows} windows "
         f"a group (pairs with a silent train have no correlation); the correlations on a "
         f"logarithmic axis. The x axes hold the central 99.8 % of the values. "
-        f"These distributions hardly tell shuffled from real neurons on a recording that "
-        f"drifts: they do not show whether the right neurons fire together.",
+        f"Such "
+        f"distributions can hide whether the right neurons fire together: compare the "
+        f"neuron-shuffled curve, and see the population statistics below.",
         figure,
         vector=True,
     )
