@@ -366,7 +366,7 @@ class CalciumGenerator(nn.Module):
         depth = strided_depth(n_frames, max_depth)
         stride = 2**depth
         # Frames generated before the window and cropped, so that it does not start at rest.
-        self.lead_in = -(-min(max(n_frames // 2, 16), 128) // stride) * stride
+        self.lead_in = -(-min(max(n_frames // 2, 32), 128) // stride) * stride
         self.edge = stride  # one coarse step a side feeds the convolutions' borders
         self.n_neurons, self.latent, self.decoder = n_neurons, latent, decoder
         self.fine = 4  # noise channels that join the body at each finer resolution
@@ -431,7 +431,12 @@ class CalciumGenerator(nn.Module):
         if self.decoder:
             events = F.softplus(self.gain)[:, None] * F.relu(drive)
             rise = torch.sigmoid(self.rise)
-            calcium = exponential_filter(events, torch.sigmoid(self.decay))
+            decay = torch.sigmoid(self.decay)[:, None]
+            calcium = exponential_filter(events, decay[:, 0])
+            # What events of the same mean rate before the lead-in would have left over.
+            steps = torch.arange(1, events.shape[-1] + 1, device=events.device)
+            before = events.mean(dim=-1, keepdim=True) / (1 - decay)
+            calcium = calcium + before * decay**steps
             calcium = exponential_filter(calcium, rise) * (1 - rise)[:, None]
             calcium = calcium[..., self.lead_in :]
             # Photon noise: brighter frames are noisier.

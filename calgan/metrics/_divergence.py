@@ -272,7 +272,7 @@ def thesis_kl(real: ArrayLike, synthetic: ArrayLike, *, bins: int = 30) -> float
         return float("nan")
     low = min(real.min(), synthetic.min())
     high = max(real.max(), synthetic.max())
-    if low == high:
+    if high - low <= 1e-9 * max(abs(low), abs(high)):  # equal up to rounding: one bin
         return 0.0
     edges = np.linspace(low, high, bins + 1)
     edges[0] -= 0.001 * (high - low)

@@ -1,0 +1,376 @@
+"""CalciumGAN beyond the contract that every generator keeps."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from calgan import CalciumGAN, FFTEncoder, MinMaxScaler, Recording, Windower
+from calgan.datasets import make_recording
+from calgan.windows import WindowView
+
+
+@pytest.fixture(scope="module")
+def windows() -> WindowView:
+    recording, _ = make_recording(60.0, n_neurons=4, random_state=0)
+    return Windower(32).fit_transform(recording)
+
+
+def quick(**params: Any) -> CalciumGAN:
+    defaults = {"max_iter": 4, "filters": 4, "batch_size": 8, "random_state": 0, "check_every": 2}
+    return CalciumGAN(**(defaults | params))
+
+
+def weights(module: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+
+# ------------------------------------------------------------------ recipes and parameters
+
+
+def test_thesis_settings_are_table_4_1() -> None:
+    settings = CalciumGAN("thesis")._resolve()
+    assert settings.learning_rate == settings.critic_learning_rate == 1e-4
+    assert settings.betas == (0.9, 0.999)
+    assert (settings.batch_size, settings.n_critic, settings.gradient_penalty) == (128, 5, 10.0)
+    assert (settings.filters, settings.kernel_size, settings.noise_size) == (64, 24, 32)
+    assert (settings.epochs, settings.phase_shuffle) == (400, 10)
+    assert settings.matching == settings.ema == settings.validation_fraction == 0
+
+
+def test_thesis_default_length_is_400_passes(
+    windows: WindowView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(CalciumGAN, "_train", lambda _self, _X, n: asked.append(n))
+    CalciumGAN("thesis").fit(np.zeros((300, 32, 2)))
+    assert asked == [400 * 3]
+
+
+def test_parameters_override_the_recipe(windows: WindowView) -> None:
+    gan = quick(learning_rate=0.5, matching=0).fit(windows)
+    assert gan.settings_.learning_rate == 0.5
+    assert gan.settings_.n_critic == 1  # the recipe's
+    assert "matching" not in gan.history_[0]
+    assert gan.trained_statistics_ == ()
+    assert "correlation_matrix" in quick().fit(windows).trained_statistics_
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"recipe": "wgan"}, "recipe must be one of"),
+        ({"max_iter": 0}, "max_iter"),
+        ({"max_iter": 2.5}, "max_iter"),
+        ({"max_time": -1}, "max_time must be a number above 0"),
+        ({"max_time": math.nan}, "max_time"),
+        ({"batch_size": 1}, "batch_size"),
+        ({"learning_rate": 0}, "learning_rate must be a number above 0"),
+        ({"ema": 1.0}, "ema must be a number at least 0 and below 1"),
+        ({"validation_fraction": 1}, "validation_fraction"),
+        ({"frame_rate": -2}, "frame_rate"),
+        ({"device": "tpu"}, "device must be"),
+        ({"device": "cuda:99"}, "CUDA devices"),
+        ({"precision": "float8"}, "precision must be one of"),
+        ({"precision": "16-mixed", "device": "cpu"}, "needs a GPU"),
+        ({"random_state": -1}, "random_state"),
+    ],
+)
+def test_bad_parameters_are_named(
+    windows: WindowView, params: dict[str, Any], message: str
+) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        quick(**params).fit(windows)
+
+
+# ------------------------------------------------------------------ wrong windows
+
+
+def test_a_width_the_network_cannot_halve_is_refused() -> None:
+    with pytest.raises(ValueError, match="nearest being 32 and 36 frames"):
+        quick().fit(np.random.default_rng(0).normal(size=(20, 34, 3)))
+
+
+def test_one_window_is_too_few() -> None:
+    with pytest.raises(ValueError, match="at least 2 windows"):
+        quick().fit(np.zeros((1, 32, 3)))
+
+
+def test_the_sigmoid_wants_scaled_windows(windows: WindowView) -> None:
+    with pytest.raises(ValueError, match=r"scaled to \[0, 1\].*MinMaxScaler"):
+        quick(recipe="thesis").fit(windows)
+
+
+def test_silent_neurons_are_named_and_stay_silent(windows: WindowView) -> None:
+    data = np.array(windows)
+    data[..., 2] = 0.25
+    with pytest.warns(UserWarning, match=r"1 of 4 features are constant.*index 2"):
+        gan = quick().fit(data)
+    samples = gan.sample(5)
+    assert (samples[..., 2] == 0.25).all()
+    assert np.isfinite(samples).all()
+
+
+def test_another_width_is_refused_after_the_fit(windows: WindowView) -> None:
+    gan = quick().fit(windows)
+    with pytest.raises(ValueError, match=r"fitted on windows of shape \(32, 4\)"):
+        gan.score_samples(np.zeros((3, 16, 4)))
+
+
+# ------------------------------------------------------------------ training
+
+
+def test_training_moves_the_samples_towards_the_data(windows: WindowView) -> None:
+    real = np.array(windows)
+    start, end = (
+        CalciumGAN(max_iter=n, random_state=0, validation_fraction=0, ema=0).fit(windows)
+        for n in (1, 80)
+    )
+    assert end.history_[-1]["matching"] < 0.5 * start.history_[0]["matching"]
+
+    def distance(gan: CalciumGAN) -> float:
+        return float(np.abs(np.sort(gan.sample(200).ravel()) - quantiles).mean())
+
+    n = 200 * 32 * 4
+    quantiles = np.quantile(real, (np.arange(n) + 0.5) / n)
+    assert distance(end) < 0.5 * distance(start)
+
+
+def test_critic_learns_to_tell_real_from_noise(windows: WindowView) -> None:
+    gan = quick(max_iter=60, matching=0, learning_rate=1e-9, filters=16).fit(windows)
+    rng = np.random.default_rng(0)
+    real = np.array(windows[::5])
+    noise = rng.permuted(real, axis=1)
+    assert gan.score_samples(real).mean() > gan.score_samples(noise).mean()
+
+
+def test_validation_windows_are_the_last_and_nothing_overlaps_them(windows: WindowView) -> None:
+    gan = quick(validation_fraction=0.2)
+    gan.settings_ = gan._resolve()
+    train, held_out = gan._split(windows)
+    assert len(held_out) == round(0.2 * len(windows))
+    assert held_out.min() == len(windows) - len(held_out)
+    last_frame = windows.start[train].max() + windows.width
+    assert last_frame == windows.start[held_out].min()  # not one frame is shared or wasted
+
+
+def test_validation_split_respects_segments() -> None:
+    rng = np.random.default_rng(0)
+    view = Windower(32).fit_transform([rng.normal(size=(100, 2)), rng.normal(size=(90, 2))])
+    gan = quick(validation_fraction=0.25)
+    gan.settings_ = gan._resolve()
+    train, held_out = gan._split(view)
+    assert (view.segment[held_out] == 1).all()
+    assert (view.segment[train] == 0).sum() == 69  # the other segment loses nothing
+    same = train[view.segment[train] == 1]
+    assert (view.start[same] + 32 <= view.start[held_out].min()).all()
+
+
+def test_shuffled_views_hold_out_the_same_windows(windows: WindowView) -> None:
+    order = np.random.default_rng(0).permutation(len(windows))
+    gan = quick(validation_fraction=0.2)
+    gan.settings_ = gan._resolve()
+    _, plain = gan._split(windows)
+    _, mixed = gan._split(windows[order])
+    assert set(order[mixed]) == set(plain)
+
+
+def test_tracked_statistics_and_their_floor(windows: WindowView) -> None:
+    gan = quick().fit(windows)
+    row = gan.history_[-1]
+    for name in ("firing_rate_kl", "correlation_kl", "van_rossum_kl", "population_count_kl",
+                 "correlation_matrix_rmse", "marginal_w1", "log_spectrum_error"):  # fmt: skip
+        assert np.isfinite(row[f"val_{name}"])
+        assert gan.validation_floor_[name] >= 0
+    assert "val_score" not in gan.history_[0]  # checks every 2 steps
+    bare = quick().fit(np.array(windows))  # no frame rate: no spikes
+    assert "val_firing_rate_kl" not in bare.history_[-1]
+    assert "val_marginal_w1" in bare.history_[-1]
+    known = quick(frame_rate=10.0).fit(np.array(windows))
+    assert "val_firing_rate_kl" in known.history_[-1]
+
+
+def test_best_state_is_kept(windows: WindowView, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([3.0, 1.0, 2.0, 2.0])
+    states = []
+
+    def make_check(_self: Any, _X: Any, _held: Any, _reference: Any, state: Any) -> Any:
+        def check() -> tuple[float, dict[str, float]]:
+            states.append(weights(state.averaged).clone())
+            return next(scores), {"val_score": 0.0}
+
+        return check
+
+    monkeypatch.setattr(CalciumGAN, "_make_check", make_check)
+    gan = quick(max_iter=8).fit(windows)
+    assert gan.best_iter_ == 4
+    assert gan.n_iter_ == 8
+    assert torch.equal(weights(gan.generator_), states[1])
+    assert not torch.equal(states[1], states[3])
+
+
+def test_early_stopping(windows: WindowView, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CalciumGAN, "_make_check", lambda *_: lambda: (1.0, {"val_score": 1.0}))
+    gan = quick(max_iter=50, n_iter_no_change=6).fit(windows)
+    assert gan.stopped_ == "early stopping"
+    assert (gan.best_iter_, gan.n_iter_) == (2, 8)
+    assert quick(max_iter=10, n_iter_no_change=6, early_stopping=False).fit(windows).n_iter_ == 10
+
+
+def test_validation_can_be_left_out(windows: WindowView) -> None:
+    gan = quick(validation_fraction=0).fit(windows)
+    assert gan.validation_floor_ == {}
+    assert gan.best_iter_ == gan.n_iter_ == 4
+    assert not any(key.startswith("val_") for row in gan.history_ for key in row)
+
+
+def test_ema_averages_and_can_be_left_out(windows: WindowView) -> None:
+    without = quick(ema=0, validation_fraction=0).fit(windows)
+    averaged = quick(ema=0.9, validation_fraction=0).fit(windows)
+    raw = averaged._checkpoint["weights"]["generator"]["drive.weight"]
+    assert torch.equal(raw, without.generator_.state_dict()["drive.weight"])
+    assert not torch.equal(raw, averaged.generator_.state_dict()["drive.weight"])
+
+
+@pytest.mark.parametrize("interruption", [2, 3])  # on and off the schedule of the checks
+@pytest.mark.parametrize("recipe", ["compact", "thesis"])
+def test_resuming_is_bit_for_bit_an_uninterrupted_run(
+    windows: WindowView, tmp_path: Any, interruption: int, recipe: str
+) -> None:
+    scaled = MinMaxScaler().fit_transform(windows)
+    params = {"recipe": recipe, "validation_fraction": 0.1, "max_iter": 6}
+    whole = quick(**params).fit(scaled)
+    part = quick(**params | {"max_iter": interruption}).fit(scaled)
+    part.save(tmp_path / "part.calgan")
+    part = CalciumGAN.load(tmp_path / "part.calgan")
+    part.set_params(max_iter=6, warm_start=True).fit(scaled)
+    assert torch.equal(weights(whole.generator_), weights(part.generator_))
+    assert torch.equal(weights(whole.critic_), weights(part.critic_))
+    assert whole.history_ == part.history_
+    assert whole.best_iter_ == part.best_iter_
+
+
+def test_partial_fit_is_one_pass(windows: WindowView) -> None:
+    gan = quick(batch_size=100).partial_fit(windows)
+    assert gan.n_iter_ == math.ceil(len(windows) / 100)
+    assert gan.partial_fit(windows).n_iter_ == 2 * math.ceil(len(windows) / 100)
+
+
+def test_encoded_windows_come_back_encoded(windows: WindowView) -> None:
+    encoded = FFTEncoder("packed").fit_transform(windows)
+    gan = quick().fit(encoded)
+    assert gan.sample(3).shape == (3, 16, 4, 2)
+    assert gan.score_samples(encoded[:5]).shape == (5,)
+    assert gan.trained_statistics_ == ()  # it matches coefficients, not traces
+    assert gan.n_features_in_ == 4
+
+
+def test_bfloat16_stays_close_to_float32(windows: WindowView) -> None:
+    plain = quick(filters=16, max_iter=10).fit(windows)
+    mixed = quick(filters=16, max_iter=10, precision="bf16-mixed").fit(windows)
+    assert mixed.sample(2).dtype == np.float32
+    assert not torch.equal(weights(plain.generator_), weights(mixed.generator_))
+    losses = [[row["matching"] for row in gan.history_] for gan in (plain, mixed)]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=0.1)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+def test_cuda_agrees_with_the_cpu(windows: WindowView, precision: str) -> None:
+    cpu = quick(filters=16, device="cpu").fit(windows)
+    gpu = quick(filters=16, device="cuda", precision=precision).fit(windows)
+    assert next(gpu.generator_.parameters()).device.type == "cpu"
+    losses = [[row["matching"] for row in gan.history_] for gan in (cpu, gpu)]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-2 if precision == "32-true" else 0.1)
+
+
+def test_memory_mapped_recordings_train_without_being_read_whole(tmp_path: Any) -> None:
+    recording, _ = make_recording(40.0, n_neurons=3, random_state=0)
+    np.save(tmp_path / "traces.npy", recording.traces)
+    mapped = np.load(tmp_path / "traces.npy", mmap_mode="r")
+    view = Windower(32).fit_transform(Recording(mapped, 10.0))
+    plain = Windower(32).fit_transform(recording)
+    np.testing.assert_array_equal(quick().fit(view).sample(2), quick().fit(plain).sample(2))
+
+
+# ------------------------------------------------------------------ files
+
+
+def test_a_model_file_states_what_it_holds(windows: WindowView, tmp_path: Any) -> None:
+    gan = quick(frame_rate=10.0).fit(windows)
+    gan.save(tmp_path / "model.calgan")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.calgan"]  # no temporary is left
+    again = CalciumGAN.load(tmp_path / "model.calgan")
+    assert again.get_params() == gan.get_params()
+    assert again.settings_ == gan.settings_
+    assert again.fingerprint_ == gan.fingerprint_
+    assert again.history_ == gan.history_
+    np.testing.assert_array_equal(again.sample(4), gan.sample(4))
+    np.testing.assert_array_equal(again.score_samples(windows[:5]), gan.score_samples(windows[:5]))
+
+
+def test_fingerprints_tell_data_apart(windows: WindowView) -> None:
+    data = np.array(windows)
+    same = quick(max_iter=1).fit(data).fingerprint_
+    assert quick(max_iter=1, random_state=5).fit(data).fingerprint_ == same
+    data[0, 0, 0] += 1
+    assert quick(max_iter=1).fit(data).fingerprint_ != same
+
+
+def test_foreign_files_are_refused(windows: WindowView, tmp_path: Any) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("no model at all, whatever its name says")
+    with pytest.raises(ValueError, match="is no model saved by calgan"):
+        CalciumGAN.load(text)
+    with pytest.raises(FileNotFoundError, match="no model file at"):
+        CalciumGAN.load(tmp_path / "missing")
+    with pytest.raises(FileNotFoundError, match="no model file at"):
+        CalciumGAN.load(tmp_path)
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        quick().fit(windows).save(tmp_path)
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        quick().fit(windows).save(tmp_path / "nowhere" / "model")
+
+
+def test_damaged_and_other_models_are_refused(windows: WindowView, tmp_path: Any) -> None:
+    from safetensors.torch import save_file
+
+    from calgan.persistence import write_model
+
+    path = tmp_path / "model"
+    quick().fit(windows).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="is no model saved by calgan.*damaged"):
+        CalciumGAN.load(path)
+    save_file({"x": torch.zeros(2)}, path)
+    with pytest.raises(ValueError, match="is no model saved by calgan"):
+        CalciumGAN.load(path)
+    write_model(path, {"class": "CalciumFlow"}, {})
+    with pytest.raises(ValueError, match="holds a CalciumFlow, not a CalciumGAN"):
+        CalciumGAN.load(path)
+    write_model(path, {"class": "CalciumGAN", "params": {"recipe": "compact"}}, {})
+    with pytest.raises(ValueError, match="damaged model file"):
+        CalciumGAN.load(path)
+    write_model(path, {"class": "CalciumGAN", "format_version": 99}, {})
+    with pytest.raises(ValueError, match="newer calgan"):
+        CalciumGAN.load(path)
+
+
+def test_a_failed_save_leaves_the_old_file(
+    windows: WindowView, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model"
+    gan = quick().fit(windows)
+    gan.save(path)
+    before = path.read_bytes()
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        gan.save(path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]

@@ -1,0 +1,230 @@
+"""Networks against the published tables, Keras's conventions and slow, obvious code."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.signal import lfilter
+from torch import nn
+
+from calgan import networks
+from calgan.networks import (
+    CalciumGenerator,
+    CompactCritic,
+    WaveGANCritic,
+    WaveGANGenerator,
+    exponential_filter,
+    phase_shuffle,
+    strided_depth,
+)
+
+
+def count(module: nn.Module) -> int:
+    return sum(p.numel() for p in module.parameters())
+
+
+def test_parameter_counts_of_table_3_1() -> None:
+    generator = WaveGANGenerator(2048, 102)
+    assert count(generator.dense) == 67_584
+    assert [count(conv) for conv in generator.convs] == [
+        246_080,
+        1_966_336,
+        1_179_840,
+        589_952,
+        313_446,
+    ]
+    assert [count(norm) for norm in generator.norms] == [640, 512, 384, 256, 204]
+    assert count(generator.head) == 10_506
+    assert count(generator) == 4_375_740
+    assert count(WaveGANGenerator(2048, 102, layer_norm=False)) == 4_373_744
+    critic = WaveGANCritic(2048, 102)
+    assert [count(conv) for conv in critic.convs] == [156_736, 196_736, 590_016, 1_179_904, 1_966_400]
+    assert count(critic.head) == 20_481
+    assert count(critic) == 4_110_273
+
+
+def test_output_shapes_layer_by_layer() -> None:
+    seen = []
+
+    def note(_module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
+        seen.append(tuple(output.shape[1:]))
+
+    generator, critic = WaveGANGenerator(2048, 102), WaveGANCritic(2048, 102)
+    for conv in (*generator.convs, *critic.convs):
+        conv.register_forward_hook(note)
+    with torch.no_grad():
+        windows = generator(torch.zeros(1, 32))
+        assert windows.shape == (1, 2048, 102)
+        assert critic(windows).shape == (1,)
+    channels = [320, 256, 192, 128, 102]
+    assert seen[:5] == list(zip(channels, [128, 256, 512, 1024, 2048], strict=True))
+    assert seen[5:] == list(zip([64, 128, 192, 256, 320], [1024, 512, 256, 128, 64], strict=True))
+
+
+def test_thesis_generator_ends_in_a_sigmoid() -> None:
+    net = WaveGANGenerator(64, 3, filters=2)
+    networks.seeded_init(net, 0)
+    windows = net(100 * torch.randn(20, 32, generator=torch.Generator().manual_seed(0)))
+    assert windows.dtype == torch.float32
+    assert windows.min() >= 0
+    assert windows.max() <= 1
+    assert windows.std() > 0.01
+
+
+def test_layer_norm_is_over_channels_only() -> None:
+    norm = networks.ChannelNorm(4)
+    x = torch.randn(2, 4, 7, generator=torch.Generator().manual_seed(0))
+    expected = (x - x.mean(1, keepdim=True)) / (x.var(1, unbiased=False, keepdim=True) + 1e-3).sqrt()
+    torch.testing.assert_close(norm(x), expected)
+
+
+def shuffle_slowly(values: list[int], shift: int) -> list[int]:
+    """Shift one step at a time, reading past an edge by reflection at the edge's value."""
+    last = len(values) - 1
+    result = []
+    for position in range(len(values)):
+        source = position + shift
+        while not 0 <= source <= last:
+            source = -source if source < 0 else 2 * last - source
+        result.append(values[source])
+    return result
+
+
+@settings(max_examples=50, deadline=None)
+@given(length=st.integers(2, 40), data=st.data())
+def test_phase_shuffle_agrees_with_obvious_code(length: int, data: st.DataObject) -> None:
+    shift = data.draw(st.integers(1 - length, length - 1))
+    values = list(range(length))
+    got = phase_shuffle(torch.tensor([[values]]), shift)
+    assert got[0, 0].tolist() == shuffle_slowly(values, shift)
+
+
+def test_phase_shuffle_as_the_reference_prints_it() -> None:
+    assert phase_shuffle(torch.arange(1, 10), 1).tolist() == [2, 3, 4, 5, 6, 7, 8, 9, 8]
+    assert phase_shuffle(torch.arange(1, 10), -2).tolist() == [3, 2, 1, 2, 3, 4, 5, 6, 7]
+
+
+def test_shifts_fit_what_is_left_and_are_drawn_uniformly() -> None:
+    assert WaveGANCritic(2048, 2, filters=1).max_shifts == (10, 10, 10, 10)
+    critic = WaveGANCritic(64, 2, filters=1)
+    assert critic.max_shifts == (4, 2)  # layers of 32 and 16 steps; none after the last
+    rng = np.random.default_rng(0)
+    draws = np.array([critic.draw_shifts(rng) for _ in range(2000)])
+    values, counts = np.unique(draws[:, 0], return_counts=True)
+    assert values.tolist() == list(range(-4, 5))
+    assert counts.min() > 0.7 * 2000 / 9
+    assert WaveGANCritic(64, 2, filters=1, phase_shuffle=0).max_shifts == (0, 0)
+
+
+def test_phase_shuffle_changes_the_critic_only_when_asked() -> None:
+    critic = WaveGANCritic(64, 2, filters=4)
+    x = torch.randn(3, 64, 2, generator=torch.Generator().manual_seed(0))
+    assert torch.equal(critic(x), critic(x, (0, 0)))
+    assert not torch.equal(critic(x), critic(x, (2, 0)))
+
+
+@pytest.mark.parametrize(
+    ("frames", "depth"), [(2048, 5), (256, 5), (128, 4), (64, 3), (32, 2), (16, 1), (24, 1)]
+)
+def test_depth_leaves_at_least_eight_steps(frames: int, depth: int) -> None:
+    assert strided_depth(frames) == depth
+    assert frames // 2**depth >= 8
+
+
+@pytest.mark.parametrize(("frames", "low", "high"), [(100, 96, 104), (63, 60, 64), (17, 16, 18)])
+def test_widths_that_cannot_be_halved_name_their_neighbours(
+    frames: int, low: int, high: int
+) -> None:
+    with pytest.raises(ValueError, match=f"nearest being {low} and {high} frames"):
+        strided_depth(frames)
+    assert strided_depth(low) > 0
+    assert strided_depth(high) > 0
+
+
+def test_too_short_a_window_is_refused() -> None:
+    with pytest.raises(ValueError, match="at least 16 frames"):
+        strided_depth(8)
+
+
+@settings(max_examples=25, deadline=None)
+@given(st.integers(0, 2**31), st.floats(0.01, 0.99), st.integers(1, 60))
+def test_exponential_filter_agrees_with_scipy(seed: int, decay: float, length: int) -> None:
+    events = np.random.default_rng(seed).random((2, 3, length), dtype=np.float32)
+    got = exponential_filter(torch.from_numpy(events), torch.full((3,), decay))
+    np.testing.assert_allclose(got.numpy(), lfilter([1], [1, -decay], events), rtol=1e-4, atol=1e-4)
+
+
+def test_seeded_init_is_glorot_and_leaves_global_state_alone() -> None:
+    layer = nn.Linear(300, 200)
+    before = torch.get_rng_state()
+    networks.seeded_init(layer, 3)
+    assert torch.equal(before, torch.get_rng_state())
+    bound = (6 / 500) ** 0.5
+    assert float(layer.weight.detach().abs().max()) <= bound
+    assert float(layer.weight.detach().std()) == pytest.approx(bound / 3**0.5, rel=0.02)
+    assert not layer.bias.detach().any()
+    again = nn.Linear(300, 200)
+    networks.seeded_init(again, 3)
+    assert torch.equal(layer.weight, again.weight)
+
+
+def started(windows: torch.Tensor) -> CalciumGenerator:
+    net = CalciumGenerator(windows.shape[1], windows.shape[2])
+    networks.seeded_init(net, 0)
+    net.units.set(windows.mean((0, 1)), windows.std((0, 1)))
+    net.start_from(net.units.standardise(windows))
+    return net
+
+
+def test_compact_generator_starts_near_the_data(traces: np.ndarray) -> None:
+    windows = torch.from_numpy(traces.copy()).unfold(0, 32, 4).transpose(1, 2)
+    net = started(windows)
+    # The fixture decays by .9 a frame under noise of .1.
+    assert torch.sigmoid(net.decay).mean().item() == pytest.approx(0.9, abs=0.06)
+    noise = (torch.nn.functional.softplus(net.noise_scale) * net.units.scale).detach()
+    np.testing.assert_allclose(noise, 0.1, rtol=0.5)
+
+
+def test_compact_generator_is_stationary_in_time(traces: np.ndarray) -> None:
+    windows = torch.from_numpy(traces.copy()).unfold(0, 32, 4).transpose(1, 2)
+    net = started(windows)
+    noise = torch.randn(4000, net.noise_size, generator=torch.Generator().manual_seed(0))
+    with torch.no_grad():
+        by_frame = net(noise).mean((0, 2))
+    assert float(by_frame.std() / by_frame.mean()) < 0.03
+
+
+def test_compact_generator_makes_sharp_rises_and_slow_decays() -> None:
+    net = CalciumGenerator(32, 1)
+    networks.seeded_init(net, 0)
+    with torch.no_grad():
+        net.noise_scale.fill_(-20.0)
+        net.shot.fill_(-20.0)
+        net.drive.bias.fill_(-3.0)
+        net.decay.fill_(2.0)
+        net.rise.fill_(-8.0)
+        net.private.fill_(1.5)
+        noise = torch.randn(50, net.noise_size, generator=torch.Generator().manual_seed(0))
+        steps = net(noise).diff(dim=1)
+    assert float(steps.max()) > 2 * float(-steps.min())
+
+
+def test_constant_features_are_generated_as_their_constant() -> None:
+    windows = torch.randn(10, 16, 2, generator=torch.Generator().manual_seed(0))
+    windows[..., 1] = 5.0
+    net = CalciumGenerator(16, 2)
+    net.units.set(windows.mean((0, 1)), torch.tensor([1.0, 0.0]))
+    samples = net(torch.randn(3, net.noise_size)).detach()
+    assert (samples[..., 1] == 5.0).all()
+    assert samples[..., 0].std() > 0
+
+
+def test_compact_critic_does_not_depend_on_units() -> None:
+    windows = torch.randn(5, 16, 3, generator=torch.Generator().manual_seed(0))
+    critic = CompactCritic(16, 3)
+    plain = critic(windows)
+    critic.units.set(torch.full((3,), 7.0), torch.full((3,), 100.0))
+    torch.testing.assert_close(critic(100 * windows + 7), plain, rtol=1e-3, atol=1e-4)

@@ -1,0 +1,102 @@
+"""The training loop on a state without networks worth the name."""
+
+from __future__ import annotations
+
+import itertools
+
+import pytest
+import torch
+from torch import nn
+
+from calgan.training import TrainingState, final_weights, run_training, update_average
+
+
+def new_state() -> TrainingState:
+    module = nn.Linear(1, 1)
+    nn.init.zeros_(module.weight)
+    return TrainingState(modules={"generator": module}, optimizers={}, averaged=module)
+
+
+def step_of(state: TrainingState):  # noqa: ANN201
+    def step(number: int) -> dict[str, float]:
+        with torch.no_grad():
+            state.averaged.weight += 1
+        return {"loss": float(number)}
+
+    return step
+
+
+def test_steps_are_numbered_and_recorded() -> None:
+    state = new_state()
+    assert run_training(state, step_of(state), max_iter=3) == "max_iter"
+    assert state.history == [{"step": i + 1, "loss": float(i)} for i in range(3)]
+
+
+def test_time_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = itertools.count(0.0, 1.0)
+    monkeypatch.setattr("time.monotonic", lambda: next(clock))
+    state = new_state()
+    assert run_training(state, step_of(state), max_iter=100, max_time=5.0) == "max_time"
+    assert state.step == 4
+
+
+def test_ctrl_c_keeps_the_steps_taken() -> None:
+    state = new_state()
+    plain = step_of(state)
+
+    def step(number: int) -> dict[str, float]:
+        if number == 3:
+            raise KeyboardInterrupt
+        return plain(number)
+
+    with pytest.warns(UserWarning, match="interrupted after 3 of 10 steps"):
+        assert run_training(state, step, max_iter=10) == "interrupted"
+    assert len(state.history) == state.step == 3
+
+
+def test_the_last_state_is_judged_too() -> None:
+    state = new_state()
+    scores = iter([2.0, 1.0])
+
+    def check() -> tuple[float, dict[str, float]]:
+        score = next(scores)
+        return score, {"val_score": score}
+
+    run_training(state, step_of(state), max_iter=3, check=check, check_every=2)
+    step, kept = final_weights(state, check, 2)
+    assert step == 3
+    assert kept["weight"].item() == 3.0
+    assert state.best_step == 2  # what a longer run would know
+    assert state.history[-1]["val_score"] == 1.0
+
+
+def test_the_best_state_is_returned() -> None:
+    state = new_state()
+    scores = iter([1.0, 2.0])
+
+    def check() -> tuple[float, dict[str, float]]:
+        return next(scores), {}
+
+    run_training(state, step_of(state), max_iter=4, check=check, check_every=2)
+    step, kept = final_weights(state, check, 2)
+    assert (step, kept["weight"].item()) == (2, 2.0)
+
+
+def test_progress_bar_is_shown_on_request_only(capsys: pytest.CaptureFixture[str]) -> None:
+    for verbose in (0, None):
+        state = new_state()
+        run_training(state, step_of(state), max_iter=2, verbose=verbose)
+    assert capsys.readouterr().err == ""
+    state = new_state()
+    run_training(state, step_of(state), max_iter=2, verbose=1, description="CalciumGAN")
+    assert "CalciumGAN" in capsys.readouterr().err
+
+
+def test_moving_average_by_hand() -> None:
+    averaged, module = nn.Linear(1, 1), nn.Linear(1, 1)
+    nn.init.zeros_(averaged.weight)
+    nn.init.ones_(module.weight)
+    update_average(averaged, module, 10_000, 0.75)
+    assert averaged.weight.item() == 0.25
+    update_average(averaged, module, 0, 0.75)  # early on the average follows faster: 1 / 10
+    assert averaged.weight.item() == pytest.approx(0.25 + 0.9 * 0.75)
