@@ -94,7 +94,7 @@ figcaption b { color: var(--ink); }
   .statistics { min-width: 0; font-size: 8.5pt; }
   th, td { padding: 0.2rem 0.35rem; }
   h2, h3 { break-after: avoid; }
-  figure, tr, .verdict { break-inside: avoid; }
+  figure, table, tr, .verdict { break-inside: avoid; }
   a { color: inherit; text-decoration: none; }
 }
 """
