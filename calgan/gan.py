@@ -597,6 +597,8 @@ class CalciumGAN(BaseEstimator):
     def _build_state(self, reference: NDArray[np.float32], fabric: Any) -> TrainingState:
         """Build networks and optimisers, fresh from the seed or as the last call left them."""
         s = self.settings_
+        generator: Any
+        critic: Any
         generator, critic = self._build_networks()
         checkpoint = getattr(self, "_checkpoint", None)
         if checkpoint is None:
@@ -619,8 +621,9 @@ class CalciumGAN(BaseEstimator):
             if checkpoint is not None:
                 averaged.load_state_dict(checkpoint["weights"]["averaged"])
             fabric.to_device(averaged)
+        groups = generator.parameter_groups(s.learning_rate)
         optimizers: dict[str, torch.optim.Optimizer] = {
-            "generator": torch.optim.Adam(generator.parameters(), s.learning_rate, betas=s.betas),
+            "generator": torch.optim.Adam(groups, s.learning_rate, betas=s.betas),
             "critic": torch.optim.Adam(critic.parameters(), s.critic_learning_rate, betas=s.betas),
         }
         state = TrainingState(
@@ -679,7 +682,8 @@ class CalciumGAN(BaseEstimator):
         critic.requires_grad_(False)
         with fabric.autocast():
             values = critic(fake, critic.draw_shifts(rng))
-        loss = s.adversarial * objectives.wasserstein_generator_loss(values.float())
+        values = values.float() / critic.value_scale
+        loss = s.adversarial * objectives.wasserstein_generator_loss(values)
         row["generator_loss"] = float(loss.detach())
         if match is not None:
             matching = match(fake)
@@ -750,14 +754,14 @@ class CalciumGAN(BaseEstimator):
             spikes = deconvolver
 
         def compare(windows: NDArray[np.float32]) -> dict[str, float]:
-            return tracked_statistics(real, windows, spikes, self.frame_rate_)
+            return _tracked_statistics(real, windows, spikes, self.frame_rate_)
 
         floor = self.validation_floor_ = compare(baseline)
 
         def check() -> tuple[float, dict[str, float]]:
             figures = compare(self._draw(state.averaged, len(real), rng_from(self.seed_, _CHECK)))
             logs = [np.log((figures[k] + _TINY) / (floor[k] + _TINY)) for k in figures]
-            score = float(np.mean(np.maximum(logs, 0.0)))
+            score = float(np.mean(np.maximum(logs, 0.0))) if logs else math.inf
             row = {f"val_{name}": value for name, value in figures.items()}
             return score, {"val_score": score, **row}
 
@@ -854,7 +858,7 @@ _FITTED = (
 _STATE_NUMBERS = ("step", "best_score", "best_step", "final_check")
 
 
-def tracked_statistics(
+def _tracked_statistics(
     real: NDArray[np.float32],
     windows: NDArray[np.float32],
     deconvolver: OasisDeconvolver | None,
@@ -875,19 +879,27 @@ def tracked_statistics(
     -------
     dict of str to float
     """
+    moving = np.ptp(real, axis=(0, 1)) > 0
+    if not moving.any():
+        return {}
+    spikes = [deconvolver.transform(x)[..., moving] for x in (real, windows) if deconvolver]
+    real, windows = real[..., moving], windows[..., moving]
     figures = {
-        "marginal_w1": float(np.mean(metrics.wasserstein_marginals(real, windows))),
-        "increment_w1": float(np.mean(metrics.wasserstein_increments(real, windows))),
-        "log_spectrum_error": float(metrics.log_spectrum_error(real, windows)),
+        "marginal_w1": np.mean(metrics.wasserstein_marginals(real, windows)),
+        "increment_w1": np.mean(metrics.wasserstein_increments(real, windows)),
+        "log_spectrum_error": metrics.log_spectrum_error(real, windows),
     }
     if real.shape[2] > 1:
-        rmse = metrics.correlation_matrix_agreement(real, windows).rmse
-        figures["correlation_matrix_rmse"] = float(rmse)
+        agreement = metrics.correlation_matrix_agreement(real, windows)
+        figures["correlation_matrix_rmse"] = agreement.rmse
     if deconvolver is not None and frame_rate is not None:
-        a, b = deconvolver.transform(real), deconvolver.transform(windows)
+        a, b = spikes
         figures["firing_rate_kl"] = metrics.firing_rate_kl(a, b, frame_rate)
-        if real.shape[2] > 1:
+        bins = metrics.bin_frames_for(frame_rate)
+        # Quiet held-out windows may hold no pair of trains that can be correlated.
+        if np.isfinite(metrics.pairwise_correlation(a, bin_frames=bins)).any():
             figures["correlation_kl"] = metrics.correlation_kl(a, b, frame_rate)
+        if real.shape[2] > 1:
             figures["van_rossum_kl"] = metrics.van_rossum_kl(a, b, frame_rate)
             figures["population_count_kl"] = metrics.population_count_kl(a, b)
     return {name: float(value) for name, value in figures.items()}

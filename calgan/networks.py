@@ -10,6 +10,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import torch
@@ -18,6 +19,7 @@ from torch import Tensor, nn
 
 LEAKY_SLOPE = 0.3
 LAYER_NORM_EPS = 1e-3
+_DECODER_SPEED = 5.0
 MIN_STEPS = 8  # steps that must be left after the last strided layer
 
 
@@ -184,6 +186,10 @@ class WaveGANGenerator(nn.Module):
         )
         self.head = nn.Linear(n_neurons, n_neurons)
 
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """Return what the optimiser trains: everything, at one step size."""
+        return [{"params": list(self.parameters())}]
+
     def forward(self, noise: Tensor) -> Tensor:
         """Turn noise (M, noise_size) into windows (M, T, N) in [0, 1]."""
         x = F.leaky_relu(self.dense(noise), LEAKY_SLOPE)
@@ -227,6 +233,7 @@ class WaveGANCritic(nn.Module):
     ) -> None:
         super().__init__()
         depth = strided_depth(n_frames, max_depth)
+        self.value_scale = 1.0
         channels = [n_neurons, *(filters * k for k in range(1, depth + 1))]
         self.convs = nn.ModuleList(
             nn.Conv1d(a, b, kernel_size, stride=2, padding=kernel_size // 2 - 1)
@@ -387,14 +394,25 @@ class CalciumGenerator(nn.Module):
         )
         self.drive = nn.Conv1d(channels, n_neurons, 1)
         # Unconstrained: decays pass through a sigmoid, scales through a softplus.
-        self.private = nn.Parameter(torch.full((n_neurons,), -1.0))
-        self.gain = nn.Parameter(torch.full((n_neurons,), -1.0))
+        self.private = nn.Parameter(torch.full((n_neurons,), 0.5))
+        self.gain = nn.Parameter(torch.full((n_neurons,), 0.5))
         self.decay = nn.Parameter(torch.full((n_neurons,), 1.0))
-        self.rise = nn.Parameter(torch.full((n_neurons,), -1.0))
+        self.rise = nn.Parameter(torch.full((n_neurons,), -1.5))
         self.baseline = nn.Parameter(torch.zeros(n_neurons))
         self.noise_scale = nn.Parameter(torch.full((n_neurons,), -1.0))
         self.shot = nn.Parameter(torch.full((n_neurons,), -4.0))
         self.units = Standardiser(n_neurons)
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """Return what the optimiser trains; the decoder's constants take longer steps.
+
+        They live on a scale of one, where the steps of a convolution's weights lead nowhere.
+        """
+        names = ("private", "gain", "decay", "rise", "baseline", "noise_scale", "shot")
+        constants = [getattr(self, name) for name in names]
+        ids = {id(p) for p in constants}
+        weights = [p for p in self.parameters() if id(p) not in ids]
+        return [{"params": weights}, {"params": constants, "lr": _DECODER_SPEED * learning_rate}]
 
     @torch.no_grad()
     def start_from(self, windows: Tensor) -> None:
@@ -411,6 +429,9 @@ class CalciumGenerator(nn.Module):
         )
         decay = (far / near.clamp(min=1e-3)).clamp(0.05, 0.9) ** (1 / 3)
         self.decay.copy_(torch.logit(decay))
+        # Two standard deviations of the private noise below threshold: few events, but large ones.
+        # Many small ones would have the same mean and variance, and training hardly leaves them.
+        self.drive.bias.fill_(-2.0)
         frames = windows.flatten(0, 1)
         self.baseline.copy_(frames.kthvalue(max(1, len(frames) // 5), dim=0).values)
 
@@ -475,6 +496,8 @@ class CompactCritic(nn.Module):
     ) -> None:
         super().__init__()
         depth = strided_depth(n_frames, max_depth)
+        # The norm of a standardised window: what the values of a 1-Lipschitz critic grow with.
+        self.value_scale = math.sqrt(n_frames * n_neurons)
         widths = [n_neurons] + [channels] * depth
         self.units = Standardiser(n_neurons)
         self.convs = nn.ModuleList(

@@ -28,7 +28,8 @@ class Recipe:
     gradient_penalty : float
         Weight of the gradient penalty.
     adversarial : float
-        Weight of the critic in the generator's loss.
+        Weight of the critic in the generator's loss; "calcium" divides the critic's values by the
+        norm of a standardised window, sqrt(T N).
     matching : float
         Weight of the statistics matching in the generator's loss; 0 leaves it out.
     ema : float
@@ -110,7 +111,7 @@ RECIPES = {
         batch_size=32,
         n_critic=1,
         gradient_penalty=10.0,
-        adversarial=0.1,
+        adversarial=20.0,
         matching=1.0,
         ema=0.998,
         clip_norm=5.0,

@@ -41,7 +41,13 @@ def test_parameter_counts_of_table_3_1() -> None:
     assert count(generator) == 4_375_740
     assert count(WaveGANGenerator(2048, 102, layer_norm=False)) == 4_373_744
     critic = WaveGANCritic(2048, 102)
-    assert [count(conv) for conv in critic.convs] == [156_736, 196_736, 590_016, 1_179_904, 1_966_400]
+    assert [count(conv) for conv in critic.convs] == [
+        156_736,
+        196_736,
+        590_016,
+        1_179_904,
+        1_966_400,
+    ]
     assert count(critic.head) == 20_481
     assert count(critic) == 4_110_273
 
@@ -77,7 +83,9 @@ def test_thesis_generator_ends_in_a_sigmoid() -> None:
 def test_layer_norm_is_over_channels_only() -> None:
     norm = networks.ChannelNorm(4)
     x = torch.randn(2, 4, 7, generator=torch.Generator().manual_seed(0))
-    expected = (x - x.mean(1, keepdim=True)) / (x.var(1, unbiased=False, keepdim=True) + 1e-3).sqrt()
+    expected = (x - x.mean(1, keepdim=True)) / (
+        x.var(1, unbiased=False, keepdim=True) + 1e-3
+    ).sqrt()
     torch.testing.assert_close(norm(x), expected)
 
 

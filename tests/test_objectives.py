@@ -76,7 +76,7 @@ def test_covariance_agrees_with_numpy() -> None:
         ("window_means", lambda w: w + w[:, :1]),
     ],
 )
-def test_each_term_sees_its_statistic(name: str, change) -> None:  # noqa: ANN001
+def test_each_term_sees_its_statistic(name: str, change) -> None:
     targets = objectives.matching_targets(standard(2000, 0))
     other = standard(500, 1)
     same = objectives.statistics_matching(other, targets)[name]

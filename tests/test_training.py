@@ -17,7 +17,7 @@ def new_state() -> TrainingState:
     return TrainingState(modules={"generator": module}, optimizers={}, averaged=module)
 
 
-def step_of(state: TrainingState):  # noqa: ANN201
+def step_of(state: TrainingState):
     def step(number: int) -> dict[str, float]:
         with torch.no_grad():
             state.averaged.weight += 1
