@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from calgan import Recording, Windower, evaluate, metrics
 from calgan.datasets import make_process
-from calgan.evaluation import Evaluation
+from calgan.evaluation import Evaluation, _procedure
 from calgan.evaluation import _measures as measures_module
 from calgan.evaluation._bootstrap import (
     centred_interval,
@@ -319,6 +319,16 @@ def test_what_the_model_was_trained_on_is_marked(recordings, samples):
     text = str(evaluation)
     assert "correlation matrix r ^ *" in text
     assert "* the model was trained on" in text
+
+
+def test_rate_bins_do_not_coarsen_when_windows_are_too_large_to_keep(
+    recordings, samples, monkeypatch
+):
+    params = {"n_splits": 1, "n_bootstrap": 0}
+    expected = judge(recordings, samples, **params)["firing_rate_kl"]
+    monkeypatch.setattr(_procedure, "_CONTEXT_VALUES", 1)
+    few = judge(recordings, samples, **params)["firing_rate_kl"]
+    assert (few.value, few.floor) == (expected.value, expected.floor)
 
 
 def test_thesis_protocol_is_marked_as_such(recordings, samples):

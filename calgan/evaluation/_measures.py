@@ -77,12 +77,16 @@ class Context:
         Frames per second (Hz).
     n_windows : int
         Windows that one comparison holds on either side.
+    rates : ndarray of shape (r, N), default=None
+        Firing rates (Hz) of real windows, of more than `spikes` holds where windows are long. None
+        takes those of `spikes`.
     """
 
     traces: np.ndarray
     spikes: np.ndarray
     frame_rate: float
     n_windows: int
+    rates: np.ndarray | None = None
 
     @property
     def width(self) -> int:
@@ -130,7 +134,9 @@ class FiringRates(Measure):
 
     def __init__(self, context: Context) -> None:
         self.frame_rate = context.frame_rate
-        rates = firing_rate(context.spikes, context.frame_rate)
+        rates = context.rates
+        if rates is None:
+            rates = firing_rate(context.spikes, context.frame_rate)
         # The bins must suit the sample that is compared, not the larger one that spans the range.
         max_bins = max(2, min(30, context.n_windows // 20))
         self.edges = [histogram_edges(values, max_bins=max_bins) for values in rates.T]

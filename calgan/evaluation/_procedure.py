@@ -30,7 +30,7 @@ from calgan.evaluation._measures import Context, Measure, StatisticInfo
 from calgan.evaluation._memorisation import memorisation_figure
 from calgan.evaluation._result import Evaluation, Statistic
 from calgan.evaluation._verdict import conclude
-from calgan.metrics import correlation_kl, firing_rate_kl, van_rossum_kl
+from calgan.metrics import correlation_kl, firing_rate, firing_rate_kl, van_rossum_kl
 
 _MIN_SAMPLES = 20
 _MIN_WIDTH = 8
@@ -400,11 +400,14 @@ def _context(banks: dict[str, WindowBank], rate: float, n: int) -> Context:
     size = max(bank.width * n_neurons, n_neurons * (n_neurons - 1) // 2)
     most = int(np.clip(_CONTEXT_VALUES // size, 20, n))
     picks = [(bank, draw[:: max(1, -(-len(draw) // most))]) for bank, draw in sides]
+    # One rate a neuron and window: of a few windows there would be too few values to bin.
+    parts = [(bank, draw[i : i + most]) for bank, draw in sides for i in range(0, len(draw), most)]
     return Context(
         traces=np.concatenate([bank.traces(index) for bank, index in picks]),
         spikes=np.concatenate([bank.spikes(index) for bank, index in picks]),
         frame_rate=rate,
         n_windows=n,
+        rates=np.concatenate([firing_rate(bank.spikes(index), rate) for bank, index in parts]),
     )
 
 
