@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Iterator
 from typing import Any
 
@@ -40,9 +41,10 @@ def train_test_blocks(recording: Any, test_size: float = 0.3, gap: int = 64) -> 
     Raises
     ------
     ValueError
-        If `test_size` is not between 0 and 1, or if a block would be left without a frame.
+        If `test_size` is not between 0 and 1, or if a block would be left without a frame of any
+        segment.
     TypeError
-        If `gap` is not an integer, or if windows are given.
+        If `test_size` is not a number, if `gap` is not an integer, or if windows are given.
 
     See Also
     --------
@@ -57,8 +59,9 @@ def train_test_blocks(recording: Any, test_size: float = 0.3, gap: int = 64) -> 
     ((636, 20), (300, 20))
     """
     gap = check_integer(gap, "gap", minimum=0)
-    if not 0 < test_size < 1:
-        raise ValueError(f"test_size must be a fraction between 0 and 1, got {test_size!r}.")
+    if not isinstance(test_size, numbers.Real) or not 0 < test_size < 1:
+        error = ValueError if isinstance(test_size, numbers.Real) else TypeError
+        raise error(f"test_size must be a fraction between 0 and 1, got {test_size!r}.")
     if isinstance(recording, WindowView) or getattr(recording, "ndim", 2) == 3:
         raise TypeError(
             "train_test_blocks splits recordings, and windows overlap across any split: pass the "
@@ -86,13 +89,14 @@ def _cut(parts: list[Any], test_size: float, gap: int) -> tuple[list[Any], list[
     for part in parts:
         cut = min(max(boundary - first, 0), len(part))
         first += len(part)
-        if cut < len(part):
+        segments = part.segments if isinstance(part, Recording) else np.array([[0, len(part)]])
+        if cut < segments[-1, 1]:
             test.append(part[cut:])
-        starts = part.segments[:, 0] if isinstance(part, Recording) else np.array([0])
-        if 0 < cut < len(part) and cut not in starts:
-            # The gap keeps the two sides of one uninterrupted stretch apart, and no others.
-            cut = max(cut - gap, int(starts[starts < cut].max()))
-        if cut > 0:
+        # The gap keeps the two sides of one uninterrupted stretch apart, and no others.
+        for start, stop in segments:
+            if start < cut < stop:
+                cut = max(cut - gap, int(start))
+        if cut > segments[0, 0]:
             train.append(part[:cut])
     if not train or not test:
         raise ValueError(

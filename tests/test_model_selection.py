@@ -91,6 +91,26 @@ def test_test_size_must_be_a_fraction(test_size: float) -> None:
         train_test_blocks(frames(100), test_size=test_size)
 
 
+@pytest.mark.parametrize("test_size", ["0.3", None])
+def test_test_size_must_be_a_number(test_size: object) -> None:
+    with pytest.raises(TypeError, match="test_size must be a fraction between 0 and 1"):
+        train_test_blocks(frames(100), test_size=test_size)
+
+
+def test_a_cut_outside_the_segments() -> None:
+    late = Recording(frames(100), 2.0, segments=[[80, 100]])
+    with pytest.raises(ValueError, match="no frame for training in a recording of 100 frames"):
+        train_test_blocks(late, test_size=0.5, gap=4)
+    early = Recording(frames(100), 2.0, segments=[[0, 20]])
+    with pytest.raises(ValueError, match="no frame for testing in a recording of 100 frames"):
+        train_test_blocks(early, test_size=0.5, gap=4)
+    # Between two segments nothing needs to be left out.
+    apart = Recording(frames(100), 2.0, segments=[[0, 40], [60, 100]])
+    train, test = train_test_blocks(apart, test_size=0.5, gap=4)
+    np.testing.assert_array_equal(train.segments, [[0, 40]])
+    np.testing.assert_array_equal(test.segments, [[10, 50]])
+
+
 def test_a_gap_that_leaves_nothing_is_an_error() -> None:
     with pytest.raises(ValueError, match="no frame for training in a recording of 100 frames"):
         train_test_blocks(frames(100), test_size=0.5, gap=50)
