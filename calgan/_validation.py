@@ -98,6 +98,53 @@ def check_integer(value: Any, name: str, *, minimum: int = 1) -> int:
     return int(value)
 
 
+def check_real(
+    name: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float | None = None,
+) -> float:
+    """Return `value` as a finite float within bounds.
+
+    Parameters
+    ----------
+    name : str
+        What the error message calls the value.
+    value : float
+        Value to check.
+    above, least, below : float, default=None
+        Bounds: value > above, value >= least, value < below.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If it is not a finite real number within the bounds.
+
+    Examples
+    --------
+    >>> from calgan._validation import check_real
+    >>> check_real("ema", 0.9, least=0, below=1)
+    0.9
+    """
+    bounds = {"above": above, "at least": least, "below": below}
+    good = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
+    good = good and math.isfinite(value)
+    good = good and (above is None or value > above) and (least is None or value >= least)
+    good = good and (below is None or value < below)
+    if not good:
+        said = " and ".join(
+            f"{word} {limit:g}" for word, limit in bounds.items() if limit is not None
+        )
+        raise ValueError(f"{name} must be a finite number {said}, got {value!r}.")
+    return float(value)
+
+
 def check_recording(
     X: Any, *, name: str = "X", min_frames: int = 1, check_orientation: bool = True
 ) -> np.ndarray:

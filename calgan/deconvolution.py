@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from numbers import Real
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -212,7 +213,8 @@ class OasisDeconvolver(TransformerMixin, BaseEstimator):
     Raises
     ------
     ValueError
-        By `fit`, if no frame rate is known or the data hold fewer than 4 frames.
+        By `fit`, if no frame rate is known, if `frame_rate` is not that of the data, or if they
+        hold fewer than 4 frames.
 
     Warns
     -----
@@ -302,7 +304,13 @@ class OasisDeconvolver(TransformerMixin, BaseEstimator):
         self._check_parameters()
         segments, frame_rate = _read_segments(X)
         if self.frame_rate is not None:
-            frame_rate = check_frame_rate(self.frame_rate)
+            given = check_frame_rate(self.frame_rate)
+            if frame_rate is not None and not np.isclose(frame_rate, given, rtol=1e-3):
+                raise ValueError(
+                    f"X was recorded at {frame_rate:g} Hz, but OasisDeconvolver has "
+                    f"frame_rate={given:g}; leave it None, or correct one of them."
+                )
+            frame_rate = given
         if frame_rate is None:
             raise ValueError(
                 "OasisDeconvolver needs a frame rate, and a bare array has none; pass "
@@ -437,11 +445,13 @@ class OasisDeconvolver(TransformerMixin, BaseEstimator):
             )
         if self.output not in ("events", "amplitudes"):
             raise ValueError(f"output must be 'events' or 'amplitudes', got {self.output!r}.")
-        if not np.isfinite(self.threshold) or self.threshold < 0:
-            raise ValueError(
-                f"threshold must be a finite number, not negative, got {self.threshold!r}."
-            )
-        decay_time = self.decay_time
+        threshold, decay_time = self.threshold, self.decay_time
+        if not isinstance(threshold, Real):
+            raise TypeError(f"threshold must be a number, got {threshold!r}.")
+        if not np.isfinite(threshold) or threshold < 0:
+            raise ValueError(f"threshold must be a finite number, not negative, got {threshold!r}.")
+        if decay_time is not None and not isinstance(decay_time, Real):
+            raise TypeError(f"decay_time must be a number of seconds or None, got {decay_time!r}.")
         if decay_time is not None and not (np.isfinite(decay_time) and decay_time > 0):
             raise ValueError(
                 f"decay_time must be a positive number of seconds or None, got {decay_time!r}."

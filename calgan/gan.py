@@ -7,7 +7,7 @@ import hashlib
 import math
 import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -18,28 +18,29 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
 import calgan
-from calgan import metrics, objectives
+from calgan import objectives
 from calgan._torch import noise, preserved_rng, to_numpy, to_tensor
 from calgan._validation import (
     as_seed,
     check_frame_rate,
     check_integer,
     check_n_neurons,
+    check_real,
     check_windows,
     rng_from,
 )
-from calgan.deconvolution import OasisDeconvolver
 from calgan.networks import (
     CalciumGenerator,
     CompactCritic,
     Standardiser,
-    WaveGANCritic,
-    WaveGANGenerator,
+    build_networks,
     seeded_init,
 )
 from calgan.persistence import read_model, write_model
 from calgan.recipes import Recipe, get_recipe
+from calgan.tracking import Tracker, split_in_time, spread
 from calgan.training import (
+    Check,
     TrainingState,
     copy_on_cpu,
     final_weights,
@@ -54,8 +55,6 @@ _INIT, _TRAIN, _CHECK, _SAMPLE = range(4)
 _STATISTICS_VALUES = 16_000_000  # real values that the statistics are computed from (64 MB)
 _CHECK_VALUES = 8_000_000
 _CHECK_WINDOWS = 128
-_TINY = 0.01  # keeps a floor that is nearly 0 from ruling the score
-_MIN_VALIDATION = 8  # windows; fewer say nothing
 
 
 class CalciumGAN(BaseEstimator):
@@ -350,16 +349,11 @@ class CalciumGAN(BaseEstimator):
             "state": {key: self._checkpoint[key] for key in _STATE_NUMBERS},
         }
         tensors = {
-            f"{part}/{key}": value
-            for part, weights in self._checkpoint["weights"].items()
-            for key, value in weights.items()
+            "kept": self.generator_.state_dict(),
+            "weights": self._checkpoint["weights"],
+            "optimizers": self._checkpoint["optimizers"],
         }
-        tensors |= {f"kept/{key}": value for key, value in self.generator_.state_dict().items()}
-        for name, optimizer in self._checkpoint["optimizers"].items():
-            for index, moments in optimizer.items():
-                tensors |= {f"adam.{name}/{index}/{k}": v for k, v in moments.items()}
-        # Without a moving average two entries are one tensor, which safetensors refuses.
-        write_model(path, header, {key: value.clone() for key, value in tensors.items()})
+        write_model(path, header, tensors)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> CalciumGAN:
@@ -390,20 +384,17 @@ class CalciumGAN(BaseEstimator):
             for name in _FITTED:
                 value = header["fitted"][name]
                 setattr(model, name, tuple(value) if name in _TUPLES else value)
-            parts: dict[str, dict[str, Any]] = {}
-            for key, value in tensors.items():
-                part, _, rest = key.partition("/")
-                parts.setdefault(part, {})[rest] = value
             model.generator_, model.critic_ = model._build_networks()
-            model.generator_.load_state_dict(parts.pop("kept"))
-            model.critic_.load_state_dict(parts["critic"])
-            optimizers: dict[str, dict[int, dict[str, Tensor]]] = {}
-            for name in ("generator", "critic"):
-                moments = optimizers[name] = {}
-                for key, value in parts.pop(f"adam.{name}", {}).items():
-                    index, _, moment = key.partition("/")
-                    moments.setdefault(int(index), {})[moment] = value
-            model._checkpoint = {**header["state"], "weights": parts, "optimizers": optimizers}
+            model.generator_.load_state_dict(tensors["kept"])
+            model.critic_.load_state_dict(tensors["weights"]["critic"])
+            model._checkpoint = {
+                **header["state"],
+                "weights": tensors["weights"],
+                "optimizers": {
+                    name: {int(index): moments for index, moments in states.items()}
+                    for name, states in tensors["optimizers"].items()
+                },
+            }
         except (KeyError, TypeError, RuntimeError, AttributeError) as error:
             raise ValueError(f"{path} is a damaged model file of calgan: {error}.") from error
         for module in (model.generator_, model.critic_):
@@ -465,20 +456,20 @@ class CalciumGAN(BaseEstimator):
             check_integer(settings.max_iter, "max_iter", minimum=1)
         for name in ("n_iter_no_change", "check_every"):
             check_integer(getattr(self, name), name)
-        _check_real("learning_rate", settings.learning_rate, above=0)
-        _check_real("critic_learning_rate", settings.critic_learning_rate, above=0)
-        _check_real("gradient_penalty", settings.gradient_penalty, least=0)
-        _check_real("matching", settings.matching, least=0)
-        _check_real("ema", settings.ema, least=0, below=1)
-        _check_real("validation_fraction", settings.validation_fraction, least=0, below=1)
+        check_real("learning_rate", settings.learning_rate, above=0)
+        check_real("critic_learning_rate", settings.critic_learning_rate, above=0)
+        check_real("gradient_penalty", settings.gradient_penalty, least=0)
+        check_real("matching", settings.matching, least=0)
+        check_real("ema", settings.ema, least=0, below=1)
+        check_real("validation_fraction", settings.validation_fraction, least=0, below=1)
         if self.max_time is not None:
-            _check_real("max_time", self.max_time, above=0)
+            check_real("max_time", self.max_time, above=0)
         return settings
 
     def _train(self, X: Any, max_iter: int) -> None:
         settings = self.settings_
         fabric = make_fabric(self.device, self.precision)
-        train, held_out = self._split(X)
+        train, held_out = split_in_time(X, settings.validation_fraction)
         reference = self._reference(X, train)
         state = self._build_state(reference, fabric)
         match = self._make_matching(reference, fabric.device) if settings.matching > 0 else None
@@ -502,29 +493,10 @@ class CalciumGAN(BaseEstimator):
         self.best_iter_, weights = final_weights(state, check, self.check_every)
         self._keep(state, weights)
 
-    def _split(self, X: Any) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-        """Hold out the last windows in time and purge those that overlap them."""
-        m = X.shape[0]
-        everything = np.arange(m)
-        n_held = round(self.settings_.validation_fraction * m)
-        if n_held < _MIN_VALIDATION:
-            return everything, everything[:0]
-        start, segment = getattr(X, "start", None), getattr(X, "segment", None)
-        if start is None or segment is None:  # plain arrays: taken as ordered in time
-            return everything[:-n_held], everything[-n_held:]
-        order = np.lexsort((start, segment))
-        held_out, rest = order[-n_held:], order[:-n_held]
-        first = held_out[0]
-        overlaps = (segment[rest] == segment[first]) & (start[rest] + X.width > start[first])
-        train = np.sort(rest[~overlaps])
-        if len(train) < 2:
-            return everything, everything[:0]
-        return train, np.sort(held_out)
-
     def _reference(self, X: Any, train: NDArray[np.intp]) -> NDArray[np.float32]:
         """Gather real windows (m, T, F), spread over the training windows, for the statistics."""
         limit = max(16, _STATISTICS_VALUES // int(np.prod(X.shape[1:])))
-        reference = self._fold(gather(X, _spread(train, limit)))
+        reference = self._fold(gather(X, spread(train, limit)))
         if self.settings_.architecture == "wavegan":
             low, high = float(reference.min()), float(reference.max())
             if low < -1e-3 or high > 1 + 1e-3:
@@ -560,39 +532,13 @@ class CalciumGAN(BaseEstimator):
 
     def _build_networks(self) -> tuple[nn.Module, nn.Module]:
         """Build the two networks for the windows' shape, not yet initialised from the seed."""
-        s = self.settings_
-        shape = (self.n_frames_in_, self.n_features_in_ * (self.n_channels_in_ or 1))
-        generator: nn.Module
-        critic: nn.Module
         with preserved_rng():
-            if s.architecture == "wavegan":
-                generator = WaveGANGenerator(
-                    *shape,
-                    noise_size=s.noise_size,
-                    filters=s.filters,
-                    kernel_size=s.kernel_size,
-                    max_depth=s.max_depth,
-                )
-                critic = WaveGANCritic(
-                    *shape,
-                    filters=s.filters,
-                    kernel_size=s.kernel_size,
-                    max_depth=s.max_depth,
-                    phase_shuffle=s.phase_shuffle,
-                )
-            else:
-                generator = CalciumGenerator(
-                    *shape,
-                    channels=s.filters,
-                    latent=s.noise_size,
-                    kernel_size=s.kernel_size,
-                    max_depth=s.max_depth,
-                    decoder=self.n_channels_in_ is None,
-                )
-                critic = CompactCritic(
-                    *shape, channels=s.filters, kernel_size=s.kernel_size, max_depth=s.max_depth
-                )
-        return generator, critic
+            return build_networks(
+                self.settings_,
+                self.n_frames_in_,
+                self.n_features_in_ * (self.n_channels_in_ or 1),
+                traces=self.n_channels_in_ is None,
+            )
 
     def _build_state(self, reference: NDArray[np.float32], fabric: Any) -> TrainingState:
         """Build networks and optimisers, fresh from the seed or as the last call left them."""
@@ -728,42 +674,27 @@ class CalciumGAN(BaseEstimator):
         optimizer.step()
         return {"critic_loss": float(loss.detach()), "gradient_penalty": float(penalty.detach())}
 
-    # ------------------------------------------------------------------ validation while it trains
-
     def _make_check(
         self,
         X: Any,
         held_out: NDArray[np.intp],
         reference: NDArray[np.float32],
         state: TrainingState,
-    ) -> Any:
+    ) -> Check:
         """Return a function that compares samples of the current generator with held-out windows.
 
-        The score is the mean over statistics of log(value / floor), not rewarded below 0; the floor
-        is the same statistic of as many training windows.
+        They come from the same noise at every check, so that the weights alone change.
         """
-        limit = min(_CHECK_WINDOWS, max(_MIN_VALIDATION, _CHECK_VALUES // reference[0].size))
-        real = self._fold(gather(X, _spread(held_out, limit)))
-        baseline = reference[_spread(np.arange(len(reference)), len(real))]
-        spikes = None
-        if self.frame_rate_ is not None and self.n_channels_in_ is None:
-            deconvolver = OasisDeconvolver(self.frame_rate_)
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # silent neurons have been reported
-                deconvolver.fit(reference[_spread(np.arange(len(reference)), 4 * limit)])
-            spikes = deconvolver
-
-        def compare(windows: NDArray[np.float32]) -> dict[str, float]:
-            return _tracked_statistics(real, windows, spikes, self.frame_rate_)
-
-        floor = self.validation_floor_ = compare(baseline)
+        limit = min(_CHECK_WINDOWS, max(8, _CHECK_VALUES // reference[0].size))
+        real = self._fold(gather(X, spread(held_out, limit)))
+        some = reference[spread(np.arange(len(reference)), 4 * limit)]
+        frame_rate = self.frame_rate_ if self.n_channels_in_ is None else None
+        tracker = Tracker(real, some, frame_rate)
+        self.validation_floor_ = tracker.floor
 
         def check() -> tuple[float, dict[str, float]]:
-            figures = compare(self._draw(state.averaged, len(real), rng_from(self.seed_, _CHECK)))
-            logs = [np.log((figures[k] + _TINY) / (floor[k] + _TINY)) for k in figures]
-            score = float(np.mean(np.maximum(logs, 0.0))) if logs else math.inf
-            row = {f"val_{name}": value for name, value in figures.items()}
-            return score, {"val_score": score, **row}
+            rng = rng_from(self.seed_, _CHECK)
+            return tracker.score(self._draw(state.averaged, len(real), rng))
 
         return check
 
@@ -858,53 +789,6 @@ _FITTED = (
 _STATE_NUMBERS = ("step", "best_score", "best_step", "final_check")
 
 
-def _tracked_statistics(
-    real: NDArray[np.float32],
-    windows: NDArray[np.float32],
-    deconvolver: OasisDeconvolver | None,
-    frame_rate: float | None,
-) -> dict[str, float]:
-    """Compare windows with held-out real ones: distances, all better when lower.
-
-    Parameters
-    ----------
-    real, windows : ndarray of shape (M, T, N)
-        Held-out and other windows.
-    deconvolver : OasisDeconvolver or None
-        Fitted spike inference; None leaves the spike statistics out.
-    frame_rate : float or None
-        Frame rate in Hz.
-
-    Returns
-    -------
-    dict of str to float
-    """
-    moving = np.ptp(real, axis=(0, 1)) > 0
-    if not moving.any():
-        return {}
-    spikes = [deconvolver.transform(x)[..., moving] for x in (real, windows) if deconvolver]
-    real, windows = real[..., moving], windows[..., moving]
-    figures = {
-        "marginal_w1": np.mean(metrics.wasserstein_marginals(real, windows)),
-        "increment_w1": np.mean(metrics.wasserstein_increments(real, windows)),
-        "log_spectrum_error": metrics.log_spectrum_error(real, windows),
-    }
-    if real.shape[2] > 1:
-        agreement = metrics.correlation_matrix_agreement(real, windows)
-        figures["correlation_matrix_rmse"] = agreement.rmse
-    if deconvolver is not None and frame_rate is not None:
-        a, b = spikes
-        figures["firing_rate_kl"] = metrics.firing_rate_kl(a, b, frame_rate)
-        bins = metrics.bin_frames_for(frame_rate)
-        # Quiet held-out windows may hold no pair of trains that can be correlated.
-        if np.isfinite(metrics.pairwise_correlation(a, bin_frames=bins)).any():
-            figures["correlation_kl"] = metrics.correlation_kl(a, b, frame_rate)
-        if real.shape[2] > 1:
-            figures["van_rossum_kl"] = metrics.van_rossum_kl(a, b, frame_rate)
-            figures["population_count_kl"] = metrics.population_count_kl(a, b)
-    return {name: float(value) for name, value in figures.items()}
-
-
 def _units(windows: NDArray[np.float32]) -> Standardiser:
     """Return the location and scale of each feature of windows (m, T, F)."""
     units = Standardiser(windows.shape[2])
@@ -913,33 +797,6 @@ def _units(windows: NDArray[np.float32]) -> Standardiser:
     scale[np.ptp(windows, axis=(0, 1)) == 0] = 0.0  # exactly, whatever the rounding
     units.set(to_tensor(mean), to_tensor(scale))
     return units
-
-
-def _spread(indices: Sequence[int] | NDArray[np.intp], limit: int) -> NDArray[np.intp]:
-    """Return at most `limit` of the indices, evenly spread."""
-    indices = np.asarray(indices)
-    if len(indices) <= limit:
-        return indices
-    return indices[np.linspace(0, len(indices) - 1, limit).round().astype(int)]
-
-
-def _check_real(
-    name: str,
-    value: Any,
-    *,
-    above: float | None = None,
-    least: float | None = None,
-    below: float | None = None,
-) -> None:
-    good = isinstance(value, int | float | np.number) and not isinstance(value, bool)
-    good = good and math.isfinite(value)
-    good = good and (above is None or value > above) and (least is None or value >= least)
-    good = good and (below is None or value < below)
-    if not good:
-        bounds = [f"above {above}"] if above is not None else []
-        bounds += [f"at least {least}"] if least is not None else []
-        bounds += [f"below {below}"] if below is not None else []
-        raise ValueError(f"{name} must be a number {' and '.join(bounds)}, got {value!r}.")
 
 
 def _plain(value: Any) -> Any:

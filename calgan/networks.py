@@ -10,12 +10,14 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
+
+from calgan.recipes import Recipe
 
 LEAKY_SLOPE = 0.3
 LAYER_NORM_EPS = 1e-3
@@ -431,7 +433,7 @@ class CalciumGenerator(nn.Module):
         self.decay.copy_(torch.logit(decay))
         # Two standard deviations of the private noise below threshold: few events, but large ones.
         # Many small ones would have the same mean and variance, and training hardly leaves them.
-        self.drive.bias.fill_(-2.0)
+        nn.init.constant_(cast(Tensor, self.drive.bias), -2.0)
         frames = windows.flatten(0, 1)
         self.baseline.copy_(frames.kthvalue(max(1, len(frames) // 5), dim=0).values)
 
@@ -524,3 +526,57 @@ class CompactCritic(nn.Module):
     def forward(self, windows: Tensor, shifts: Sequence[int] = ()) -> Tensor:
         """Score windows (M, T, N); higher is more real."""
         return self.judge(self.standardised(windows), shifts)
+
+
+def build_networks(
+    settings: Recipe, n_frames: int, n_features: int, *, traces: bool = True
+) -> tuple[nn.Module, nn.Module]:
+    """Build generator and critic for windows of a shape, as a recipe wants them.
+
+    Parameters
+    ----------
+    settings : Recipe
+        Architecture and widths.
+    n_frames, n_features : int
+        Shape (T, N) of a window.
+    traces : bool, default=True
+        Whether windows are traces, or coefficients of an encoding.
+
+    Returns
+    -------
+    generator, critic : torch.nn.Module
+
+    Examples
+    --------
+    >>> from calgan.recipes import get_recipe
+    >>> generator, critic = build_networks(get_recipe("compact"), 64, 10)
+    """
+    sizes: dict[str, Any] = {"kernel_size": settings.kernel_size, "max_depth": settings.max_depth}
+    if settings.architecture == "wavegan":
+        return (
+            WaveGANGenerator(
+                n_frames,
+                n_features,
+                noise_size=settings.noise_size,
+                filters=settings.filters,
+                **sizes,
+            ),
+            WaveGANCritic(
+                n_frames,
+                n_features,
+                filters=settings.filters,
+                phase_shuffle=settings.phase_shuffle,
+                **sizes,
+            ),
+        )
+    return (
+        CalciumGenerator(
+            n_frames,
+            n_features,
+            channels=settings.filters,
+            latent=settings.noise_size,
+            decoder=traces,
+            **sizes,
+        ),
+        CompactCritic(n_frames, n_features, channels=settings.filters, **sizes),
+    )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,8 +17,27 @@ FORMAT = "calgan-model"
 FORMAT_VERSION = 1
 
 
+def _flat(tensors: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+    for key, value in tensors.items():
+        if isinstance(value, Tensor):
+            yield f"{prefix}{key}", value.clone().contiguous()  # safetensors refuses shared memory
+        else:
+            yield from _flat(value, f"{prefix}{key}/")
+
+
+def _nested(tensors: dict[str, Tensor]) -> dict[str, Any]:
+    result: dict[str, Any] = {}
+    for key, value in tensors.items():
+        *folders, name = key.split("/")
+        place = result
+        for folder in folders:
+            place = place.setdefault(folder, {})
+        place[name] = value
+    return result
+
+
 def write_model(
-    path: str | os.PathLike[str], header: dict[str, Any], tensors: dict[str, Tensor]
+    path: str | os.PathLike[str], header: dict[str, Any], tensors: dict[str, Any]
 ) -> None:
     """Write a model file under a temporary name, then rename it.
 
@@ -27,8 +47,13 @@ def write_model(
         File to write; an existing one is replaced only once the new one is complete.
     header : dict
         JSON-able description.
-    tensors : dict of str to Tensor
-        Weights.
+    tensors : dict
+        Weights, in dicts nested as deeply as is convenient.
+
+    Raises
+    ------
+    IsADirectoryError, FileNotFoundError
+        If `path` is a folder, or lies in none.
     """
     path = Path(path)
     if path.is_dir():
@@ -42,7 +67,7 @@ def write_model(
     os.close(handle)
     try:
         save_file(
-            {key: value.contiguous() for key, value in tensors.items()},
+            dict(_flat(tensors)),
             temporary,
             metadata={"calgan": text},
         )
@@ -53,7 +78,7 @@ def write_model(
         raise
 
 
-def read_model(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[str, Tensor]]:
+def read_model(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read a model file that holds a model of class `kind`.
 
     Parameters
@@ -66,7 +91,8 @@ def read_model(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any],
     Returns
     -------
     header : dict
-    tensors : dict of str to Tensor
+    tensors : dict
+        Weights, nested as they were.
 
     Raises
     ------
@@ -85,7 +111,7 @@ def read_model(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any],
             if text is None:
                 raise ValueError(foreign)
             header = json.loads(text)
-            tensors = {key: file.get_tensor(key) for key in file.keys()}  # noqa: SIM118
+            tensors = _nested({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
         raise ValueError(f"{foreign} ({type(error).__name__}: it may be damaged.)") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:

@@ -79,13 +79,17 @@ def _compare(
             "the samples hold NaN or infinite values, so training has diverged; try a smaller "
             "learning rate."
         )
-    rate = frame_rate if frame_rate is not None else source.frame_rate
+    rate = source.frame_rate if frame_rate is None else check_frame_rate(frame_rate)
     if rate is None:
         raise ValueError(
             "the scorer needs a frame rate, and X has none; pass frame_rate=... (Hz) to the scorer "
             "or cut the windows from a Recording."
         )
-    rate = check_frame_rate(rate)
+    if source.frame_rate is not None and not np.isclose(rate, source.frame_rate, rtol=1e-3):
+        raise ValueError(
+            f"X was recorded at {source.frame_rate:g} Hz, but the scorer has frame_rate={rate:g}; "
+            "leave it None, or correct one of them."
+        )
     starts = source.starts
     if len(starts) > n_samples:
         starts = np.sort(rng_from(seed, 1).choice(starts, n_samples, replace=False))

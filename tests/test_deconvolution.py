@@ -327,6 +327,18 @@ def test_bad_parameters_are_refused_by_fit(traces, parameters, message):
         OasisDeconvolver(**parameters).fit(traces)
 
 
+@pytest.mark.parametrize("parameter", ["threshold", "decay_time"])
+def test_parameters_that_are_no_numbers_are_refused(traces, parameter):
+    with pytest.raises(TypeError, match=f"{parameter} must be a number"):
+        OasisDeconvolver(10.0, **{parameter: "3"}).fit(traces)
+
+
+def test_a_frame_rate_other_than_that_of_the_data_is_refused(traces):
+    with pytest.raises(ValueError, match="recorded at 30 Hz, but OasisDeconvolver has frame_rate"):
+        OasisDeconvolver(10.0).fit(Recording(traces, 30.0))
+    assert OasisDeconvolver(30.0).fit(Recording(traces, 30.0)).frame_rate_ == 30.0
+
+
 def test_bad_data_are_refused(traces):
     deconvolver = OasisDeconvolver(10.0).fit(traces)
     with pytest.raises(ValueError, match="expecting 4 features"):

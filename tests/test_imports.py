@@ -34,7 +34,7 @@ LAYERS = [
         "objectives",
         "recipes",
     },
-    {"training", "gan", "persistence"},
+    {"training", "tracking", "gan", "persistence"},
     {"pipeline", "scoring", "model_selection", "evaluation"},
     {"plotting", "report"},
 ]
