@@ -392,6 +392,20 @@ def test_one_neuron_has_no_pairs():
     assert "correlation_kl" not in {s.name for s in thesis.statistics}
 
 
+@pytest.mark.parametrize("protocol", ["blocked", "thesis"])
+def test_windows_too_short_for_two_bins_have_no_spike_correlations(protocol, tmp_path):
+    process = make_process(n_neurons=5, frame_rate=30.0, random_state=0)
+    train, _ = process.sample_recording(60.0, random_state=1)
+    test, _ = process.sample_recording(30.0, random_state=2)
+    synthetic, _ = process.sample_windows(100, 12, random_state=3)
+    evaluation = judge((train, test), synthetic, n_splits=1, n_bootstrap=0, protocol=protocol)
+    names = {s.name for s in evaluation.statistics}
+    assert not names & {"correlation_kl", "spike_correlation_matrix_r"}
+    assert {"firing_rate_kl", "van_rossum_kl", "correlation_matrix_r"} <= names
+    assert any("There are no spike correlations" in text for text in evaluation.conclusion)
+    evaluation.to_html(tmp_path / "report.html")
+
+
 def test_a_short_held_out_recording_has_no_intervals(recordings, samples):
     train, test = recordings
     evaluation = judge((train, test[: WIDTH + 10]), samples[:100], n_splits=1)

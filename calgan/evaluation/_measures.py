@@ -192,7 +192,7 @@ class SpikeCorrelations(_PairHistogram):
     infos = (StatisticInfo("correlation_kl", "spike correlation KL", "published", unit="nats"),)
 
     def __init__(self, context: Context) -> None:
-        self.bin_frames = min(bin_frames_for(context.frame_rate), context.width)
+        self.bin_frames = bin_frames_for(context.frame_rate)
         values = self.values(context.spikes)
         # A population too silent for any correlation has no range: three bins around 0.
         self.edges = histogram_edges(values if np.isfinite(values).any() else [0.0])
@@ -321,7 +321,7 @@ class SpikeCorrelationMatrix(_PairMatrix):
 
     def __init__(self, context: Context) -> None:
         self._set_pairs(context.n_neurons)
-        self.bin_frames = min(bin_frames_for(context.frame_rate), context.width)
+        self.bin_frames = bin_frames_for(context.frame_rate)
         self.frames = context.width // self.bin_frames
         self.variance = self._bin(context.spikes).var(axis=(0, 1))
 
@@ -684,3 +684,6 @@ NEEDS_PAIRS: frozenset[type[Measure]] = frozenset(
     {SpikeCorrelations, VanRossum, CorrelationMatrix, SpikeCorrelationMatrix, LaggedCorrelations}
 )
 """Measures that a recording of one neuron does not have."""
+
+NEEDS_BINS: frozenset[type[Measure]] = frozenset({SpikeCorrelations, SpikeCorrelationMatrix})
+"""Measures that windows shorter than two bins of half a second do not have."""

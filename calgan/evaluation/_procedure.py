@@ -30,7 +30,13 @@ from calgan.evaluation._measures import Context, Measure, StatisticInfo
 from calgan.evaluation._memorisation import memorisation_figure
 from calgan.evaluation._result import Evaluation, Statistic
 from calgan.evaluation._verdict import conclude
-from calgan.metrics import correlation_kl, firing_rate, firing_rate_kl, van_rossum_kl
+from calgan.metrics import (
+    bin_frames_for,
+    correlation_kl,
+    firing_rate,
+    firing_rate_kl,
+    van_rossum_kl,
+)
 
 _MIN_SAMPLES = 20
 _MIN_WIDTH = 8
@@ -156,7 +162,13 @@ def evaluate(
     infer, inference = _spike_inference(protocol, rate, fitted_on, train_source is None)
     banks = _draw(real_source, train_source, samples, n, n_splits, seed, infer)
     context = _context(banks, rate, n)
-    measures = _make_measures(context, protocol)
+    has_correlations = width >= 2 * bin_frames_for(rate)
+    if not has_correlations:
+        remarks.append(
+            f"There are no spike correlations: a window of {width} frames does not hold two bins "
+            "of half a second; sample longer windows."
+        )
+    measures = _make_measures(context, protocol, has_correlations)
     sums = _summarise(banks, measures)
     trained_on = _trained_statistics(model)
     has_intervals = (
@@ -170,7 +182,7 @@ def evaluate(
         )
     statistics: list[Statistic] = []
     if protocol == "thesis":
-        statistics += _published(banks, rate, trained_on)
+        statistics += _published(banks, rate, trained_on, has_correlations)
     rng = rng_from(seed, 2)
     weights = {
         "real": resampling_weights(banks["real"].n_blocks, n_bootstrap, rng),
@@ -411,11 +423,13 @@ def _context(banks: dict[str, WindowBank], rate: float, n: int) -> Context:
     )
 
 
-def _make_measures(context: Context, protocol: str) -> list[Measure]:
+def _make_measures(context: Context, protocol: str, has_correlations: bool) -> list[Measure]:
     published = () if protocol == "thesis" else _measures.PUBLISHED
     kinds: list[Any] = [*published, *_measures.POPULATION, *_measures.TRACE]
     if context.n_neurons == 1:
         kinds = [kind for kind in kinds if kind not in _measures.NEEDS_PAIRS]
+    if not has_correlations:
+        kinds = [kind for kind in kinds if kind not in _measures.NEEDS_BINS]
     return [kind(context) for kind in kinds]
 
 
@@ -510,7 +524,10 @@ def _row(
 
 
 def _published(
-    banks: dict[str, WindowBank], rate: float, trained_on: frozenset[str] | None
+    banks: dict[str, WindowBank],
+    rate: float,
+    trained_on: frozenset[str] | None,
+    has_correlations: bool,
 ) -> list[Statistic]:
     """Return the three published divergences by the published estimators, without intervals.
 
@@ -521,6 +538,8 @@ def _published(
         "correlation_kl": correlation_kl,
         "van_rossum_kl": van_rossum_kl,
     }
+    if not has_correlations:
+        del divergences["correlation_kl"]
     sides = {"synthetic": ("synthetic", "synthetic"), "shuffled": ("shuffled", "shuffled")}
     if "train" in banks:
         sides |= {"train": ("train", "train"), "memoriser": ("train", "memoriser")}

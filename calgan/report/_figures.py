@@ -123,7 +123,8 @@ class _Measured:
         n_pairs = max(self.n_neurons * (self.n_neurons - 1) // 2, 1)
         self.n_pairs = n_pairs if self.n_neurons > 1 else 0
         self.n_pair_windows = max(min(n_windows, _MAX_PAIR_VALUES // n_pairs), 2)
-        self.bin_frames = metrics.bin_frames_for(self.frame_rate)
+        # A window shorter than two bins has no correlations: they are all undefined.
+        self.bin_frames = min(metrics.bin_frames_for(self.frame_rate), self.width)
 
     def shown(self, *groups: str) -> list[str]:
         """Those of `groups` that there are."""
