@@ -240,10 +240,16 @@ class Recording:
         >>> Recording(np.zeros((600, 20)), 10.0).select([3, 5]).roi_ids
         array([3, 5])
         """
-        if isinstance(neurons, slice):
-            index = np.arange(self.n_neurons)[neurons]
-        else:
-            index = np.arange(self.n_neurons)[np.atleast_1d(np.asarray(neurons))]
+        chosen = neurons if isinstance(neurons, slice) else np.atleast_1d(np.asarray(neurons))
+        if not isinstance(chosen, slice) and chosen.size == 0:
+            chosen = slice(0)  # an empty list has no integer type
+        try:
+            index = np.arange(self.n_neurons)[chosen]
+        except IndexError as error:
+            raise IndexError(
+                f"select takes positions of neurons from 0 to {self.n_neurons - 1}, or one boolean "
+                f"for each of the {self.n_neurons}, got {neurons!r}."
+            ) from error
         if index.size == 0:
             raise ValueError("select was given no neuron; keep at least one.")
         if len(np.unique(index)) != index.size:
@@ -488,7 +494,13 @@ def _ndim(part: Any) -> int | None:
 def _check_segments(segments: Any, n_frames: int) -> np.ndarray:
     if segments is None:
         return np.array([[0, n_frames]])
-    ranges = np.asarray(segments)
+    try:
+        ranges = np.asarray(segments)
+    except ValueError as error:
+        raise ValueError(
+            "segments must be whole-number frame ranges [start, stop) of shape (S, 2), but its "
+            "entries differ in length."
+        ) from error
     if (
         ranges.ndim != 2
         or ranges.shape[1] != 2
@@ -514,7 +526,13 @@ def _check_segments(segments: Any, n_frames: int) -> np.ndarray:
 def _check_roi_ids(roi_ids: Any, n_neurons: int) -> np.ndarray:
     if roi_ids is None:
         return np.arange(n_neurons)
-    ids = np.array(roi_ids)
+    try:
+        ids = np.array(roi_ids)
+    except ValueError as error:
+        raise ValueError(
+            f"roi_ids must hold one id for each of the {n_neurons} neurons, but its entries differ "
+            "in length."
+        ) from error
     if ids.dtype == object:
         ids = ids.astype(str)
     if ids.shape != (n_neurons,):

@@ -126,8 +126,18 @@ def test_select_refuses(recording: Recording) -> None:
         recording.select(np.zeros(5, dtype=bool))
     with pytest.raises(ValueError, match="same neuron twice"):
         recording.select([1, 1])
-    with pytest.raises(IndexError):
-        recording.select([7])
+    with pytest.raises(ValueError, match="no neuron"):
+        recording.select([])
+    for wrong in ([7], [1.0], "a", [True, False]):
+        with pytest.raises(IndexError, match="select takes positions of neurons from 0 to 4"):
+            recording.select(wrong)
+
+
+def test_ragged_segments_and_ids_are_refused() -> None:
+    with pytest.raises(ValueError, match=r"segments must be .*differ in length"):
+        Recording(np.zeros((10, 2)), 1.0, segments=[[0, 5], [7]])
+    with pytest.raises(ValueError, match=r"roi_ids must hold one id .*differ in length"):
+        Recording(np.zeros((10, 2)), 1.0, roi_ids=[[1], [2, 3]])
 
 
 def test_segment_traces(recording: Recording) -> None:
