@@ -67,8 +67,8 @@ THESIS = (
 FLOOR = (
     "The floor is the statistic between held-out and training windows of the real recording: what "
     "a generator that is as good as more of the same recording would score. It is not zero because "
-    "recordings are short and drift. The ratio divides the synthetic value by the floor; "
-    "one is as good as real data."
+    "recordings are short and drift. The ratio divides the synthetic value by the floor (1 - r "
+    "by 1 - r where more is better); one is as good as real data."
 )
 
 MEMORISATION = (
