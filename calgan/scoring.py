@@ -64,11 +64,13 @@ def _compare(
     random_state: Any,
 ) -> _Compared:
     seed = as_seed(random_state)
-    if n_samples is None:
-        n_samples = min(len(X), _MAX_SAMPLES) if np.ndim(X) == 3 else _MAX_SAMPLES
-    n_samples = check_integer(n_samples, "n_samples", minimum=2)
-    synthetic = np.asarray(sample(estimator, n_samples, random_state=seed), dtype=np.float32)
+    n_asked = (
+        _MAX_SAMPLES if n_samples is None else check_integer(n_samples, "n_samples", minimum=2)
+    )
+    synthetic = np.asarray(sample(estimator, n_asked, random_state=seed), dtype=np.float32)
     source = read_source(X, synthetic.shape[1], name="X")
+    if n_samples is None:  # only now is the width known, and with it the number of real windows
+        synthetic = synthetic[: max(2, len(source.starts))]
     if source.n_neurons != synthetic.shape[2]:
         raise ValueError(
             f"X has {source.n_neurons} neurons, but the samples have {synthetic.shape[2]}; score "
@@ -91,8 +93,8 @@ def _compare(
             "leave it None, or correct one of them."
         )
     starts = source.starts
-    if len(starts) > n_samples:
-        starts = np.sort(rng_from(seed, 1).choice(starts, n_samples, replace=False))
+    if len(starts) > len(synthetic):
+        starts = np.sort(rng_from(seed, 1).choice(starts, len(synthetic), replace=False))
     real = np.asarray(source.frames[starts[:, None] + np.arange(source.width)])
     if deconvolver is None:
         deconvolver = OasisDeconvolver(rate).fit(source.segments)
@@ -118,8 +120,8 @@ class SpikeScorer:
         The negated smoothed divergence of `calgan.metrics`; for ``"correlation_matrix"`` the
         correlation of the two matrices' entries.
     n_samples : int, default=None
-        Windows to sample, and most real windows to compare them with. None takes as many as there
-        are real windows, at most 500.
+        Windows to sample, and most real windows to compare them with. None takes as many as the
+        real data hold (of a recording: at every start), at most 500.
     frame_rate : float, default=None
         Frames per second (Hz). None takes that of the data.
     deconvolver : OasisDeconvolver, default=None
@@ -192,8 +194,8 @@ class MultiScorer:
     Parameters
     ----------
     n_samples : int, default=None
-        Windows to sample, and most real windows to compare them with. None takes as many as there
-        are real windows, at most 500.
+        Windows to sample, and most real windows to compare them with. None takes as many as the
+        real data hold (of a recording: at every start), at most 500.
     frame_rate : float, default=None
         Frames per second (Hz). None takes that of the data.
     deconvolver : OasisDeconvolver, default=None

@@ -110,6 +110,23 @@ def test_real_data_come_in_many_forms(process, recording, windows, kind):
     assert scores["correlation_matrix"] > 0.5
 
 
+class Bank:
+    """Samples the first of the same windows, as many as are asked for."""
+
+    def __init__(self, process):
+        self.windows = process.sample_windows(500, WIDTH, random_state=5)[0]
+
+    def sample(self, n_samples=1, *, random_state=None):
+        return self.windows[:n_samples]
+
+
+@pytest.mark.parametrize(("cut", "n"), [(100, 122), (90, 112)], ids=["equal", "ragged"])
+def test_segments_are_compared_by_their_windows_not_by_their_number(process, recording, cut, n):
+    segments = [recording[:100], recording[100 : 100 + cut]]  # 61 + cut - 39 starts
+    expected = SpikeScorer("van_rossum", n_samples=n)(Bank(process), segments)
+    assert van_rossum_scorer(Bank(process), segments) == expected
+
+
 def test_a_search_picks_the_better_generator(process, windows):
     search = GridSearchCV(
         Truth(process),
