@@ -292,3 +292,5 @@ def test_bad_requests_are_refused():
         metrics.correlation_kl(real, real[:, :, :3], 10.0)
     with pytest.raises(ValueError, match="a statistic of pairs needs at least two"):
         metrics.van_rossum_kl(real[:, :, :1], real[:, :, :1], 10.0)
+    with pytest.raises(ValueError, match="windows of 9 frames do not hold two bins of half a sec"):
+        metrics.correlation_kl(real[:, :9], real[:, :9], 10.0)

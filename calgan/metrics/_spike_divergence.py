@@ -164,6 +164,11 @@ def correlation_kl(
         left out, so that a generator of mostly silent neurons is judged on the few others (on
         none: as uniform over the bins). Firing rates show what this hides.
 
+    Raises
+    ------
+    ValueError
+        If a window does not hold two bins.
+
     Examples
     --------
     >>> import numpy as np
@@ -176,6 +181,12 @@ def correlation_kl(
     """
     real, synthetic, reference = _check_request(real_spikes, synthetic_spikes, protocol, edges_from)
     bin_frames = bin_frames_for(frame_rate)
+    width = min(len(real[0]), len(synthetic[0]))
+    if width < 2 * bin_frames:
+        raise ValueError(
+            f"windows of {width} frames do not hold two bins of half a second ({bin_frames} frames "
+            "each), so that spikes have no correlation; use wider windows."
+        )
     return _pair_divergence(
         lambda spikes: pairwise_correlation(spikes, bin_frames=bin_frames),
         real,
