@@ -140,8 +140,11 @@ class Tracker:
             rate, a, b = self.frame_rate, self.spikes, self.deconvolver.transform(windows)
             figures["firing_rate_kl"] = metrics.firing_rate_kl(a, b, rate)
             bins = metrics.bin_frames_for(rate)
-            # Quiet held-out windows may hold no pair of trains that can be correlated.
-            if np.isfinite(metrics.pairwise_correlation(a, bin_frames=bins)).any():
+            # Short or quiet windows may hold no pair of trains that can be correlated.
+            if (
+                a.shape[1] >= 2 * bins
+                and np.isfinite(metrics.pairwise_correlation(a, bin_frames=bins)).any()
+            ):
                 figures["correlation_kl"] = metrics.correlation_kl(a, b, rate)
             if several:
                 figures["van_rossum_kl"] = metrics.van_rossum_kl(a, b, rate)

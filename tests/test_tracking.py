@@ -114,3 +114,10 @@ def test_one_neuron_is_enough(draws: list[np.ndarray]) -> None:
     assert "firing_rate_kl" in tracker.floor
     assert "van_rossum_kl" not in tracker.floor
     assert np.isfinite(tracker.score(draws[2][..., :1])[0])
+
+
+def test_windows_shorter_than_two_bins_have_no_spike_correlations(draws: list[np.ndarray]) -> None:
+    for width in (32, 64):  # less than one bin of 50 frames, less than two
+        tracker = Tracker(draws[0][:, :width], draws[1][:, :width], 100.0)
+        assert "correlation_kl" not in tracker.floor
+        assert "van_rossum_kl" in tracker.floor
