@@ -130,7 +130,8 @@ class CalciumGAN(BaseEstimator):
     best_iter_ : int
         Step whose weights `generator_` has.
     stopped_ : str
-        Why training ended: "max_iter", "max_time", "early stopping" or "interrupted".
+        Why training ended: "max_iter", "max_time", "early stopping", "interrupted", or "diverged",
+        in which case it went back to the last look at finite weights.
     validation_floor_ : dict
         Tracked statistics of training windows against validation windows.
     trained_statistics_ : tuple of str
@@ -582,8 +583,7 @@ class CalciumGAN(BaseEstimator):
                 groups = optimizer.state_dict()["param_groups"]  # step sizes may have been changed
                 moments = checkpoint["optimizers"][name]
                 optimizer.load_state_dict({"state": moments, "param_groups": groups})
-            state.step = checkpoint["step"]
-            state.history = self.history_
+            state.history = list(self.history_)
             if checkpoint["best_score"] is not None:
                 state.best_score = checkpoint["best_score"]
             state.best_step = checkpoint["best_step"]
@@ -693,8 +693,10 @@ class CalciumGAN(BaseEstimator):
         self.validation_floor_ = tracker.floor
 
         def check() -> tuple[float, dict[str, float]]:
-            rng = rng_from(self.seed_, _CHECK)
-            return tracker.score(self._draw(state.averaged, len(real), rng))
+            samples = self._draw(state.averaged, len(real), rng_from(self.seed_, _CHECK))
+            if not np.isfinite(samples).all():
+                return math.inf, {"val_score": math.inf}
+            return tracker.score(samples)
 
         return check
 
@@ -710,7 +712,6 @@ class CalciumGAN(BaseEstimator):
         if state.best_weights is not None:
             kept["best"] = state.best_weights
         self._checkpoint: dict[str, Any] = {
-            "step": state.step,
             "best_score": state.best_score if math.isfinite(state.best_score) else None,
             "best_step": state.best_step,
             "final_check": state.final_check,
@@ -786,7 +787,7 @@ _FITTED = (
     "stopped_",
     "fingerprint_",
 )
-_STATE_NUMBERS = ("step", "best_score", "best_step", "final_check")
+_STATE_NUMBERS = ("best_score", "best_step", "final_check")
 
 
 def _units(windows: NDArray[np.float32]) -> Standardiser:

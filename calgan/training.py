@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import math
 import time
 import warnings
 from collections.abc import Callable
@@ -11,7 +12,9 @@ from typing import Any
 
 import torch
 from lightning_fabric import Fabric
+from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
+from torch.nn.utils import get_total_norm
 from tqdm.auto import tqdm
 
 from calgan._torch import cpu_state
@@ -80,12 +83,36 @@ class TrainingState:
     modules: dict[str, nn.Module]
     optimizers: dict[str, torch.optim.Optimizer]
     averaged: nn.Module  # the moving average of the generator's weights, or the generator itself
-    step: int = 0
-    history: list[dict[str, Any]] = field(default_factory=list)
+    history: list[dict[str, Any]] = field(default_factory=list)  # one row a step
     best_score: float = float("inf")
     best_step: int = 0
     best_weights: dict[str, Tensor] | None = None
     final_check: bool = False  # whether the last row holds a check off the schedule
+
+    @property
+    def step(self) -> int:
+        """Number of steps taken."""
+        return len(self.history)
+
+    def is_finite(self) -> bool:
+        """Tell whether the losses of the last step and all weights are numbers."""
+        weights = [p.detach() for module in self.modules.values() for p in module.parameters()]
+        losses = self.history[-1].values()
+        return all(map(math.isfinite, losses)) and bool(get_total_norm(weights).isfinite())
+
+    def snapshot(self) -> tuple[int, list[dict[str, Any]]]:
+        """Copy what `go_back` needs."""
+        return self.step, copy.deepcopy([part.state_dict() for part in self._parts()])
+
+    def go_back(self, snapshot: tuple[int, list[dict[str, Any]]]) -> None:
+        """Return to a snapshot; the best state, which is no younger, stays."""
+        step, parts = snapshot
+        for part, contents in zip(self._parts(), parts, strict=True):
+            part.load_state_dict(contents)
+        del self.history[step:]
+
+    def _parts(self) -> list[Any]:
+        return [*self.modules.values(), self.averaged, *self.optimizers.values()]
 
 
 @torch.no_grad()
@@ -112,6 +139,9 @@ def run_training(
 ) -> str:
     """Take steps until one of the limits, keeping the best state; return why it stopped.
 
+    Training that diverges (losses or weights that are no numbers) ends with a warning, in the state
+    of the last look, which is taken every `check_every` steps, with a check or without.
+
     Parameters
     ----------
     state : TrainingState
@@ -135,7 +165,7 @@ def run_training(
 
     Returns
     -------
-    reason : {"max_iter", "max_time", "early stopping", "interrupted"}
+    reason : {"max_iter", "max_time", "early stopping", "diverged", "interrupted"}
     """
     started = time.monotonic()
     if state.final_check:  # an uninterrupted run would not have made it
@@ -143,6 +173,7 @@ def run_training(
         state.history[-1] = {k: v for k, v in row.items() if not k.startswith("val_")}
         state.final_check = False
     reason = "max_iter"
+    good = state.snapshot()
     hidden = None if verbose is None else verbose < 1  # None: hidden unless on a terminal
     bar = tqdm(total=max_iter, initial=state.step, desc=description, unit="step", disable=hidden)
     try:
@@ -151,8 +182,20 @@ def run_training(
                 reason = "max_time"
                 break
             row = train_step(state.step)
-            state.step += 1
-            state.history.append({"step": state.step, **row})
+            state.history.append({"step": state.step + 1, **row})
+            if not state.is_finite():
+                reason, diverged = "diverged", state.step
+                state.go_back(good)
+                warnings.warn(
+                    f"Training diverged at step {diverged}: losses or weights are no longer finite "
+                    f"numbers. It ended in the state of step {state.step}; use a smaller "
+                    "learning_rate or critic_learning_rate.",
+                    ConvergenceWarning,
+                    stacklevel=4,
+                )
+                break
+            if state.step % check_every == 0:
+                good = state.snapshot()
             if check is not None and state.step % check_every == 0:
                 score, figures = check()
                 state.history[-1].update(figures)
@@ -186,7 +229,10 @@ def final_weights(state: TrainingState, check: Check | None, check_every: int) -
     if check is None or state.step == 0:
         return state.step, last
     if state.step % check_every:
-        score, figures = check()
+        try:
+            score, figures = check()
+        except KeyboardInterrupt:  # a second Ctrl-C: the check is given up, not the training
+            score, figures = math.inf, {}
         state.history[-1].update(figures)
         state.final_check = True
         if score < state.best_score:

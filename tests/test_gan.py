@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from sklearn.exceptions import ConvergenceWarning
 
 from calgan import CalciumGAN, FFTEncoder, MinMaxScaler, Recording, Windower
 from calgan.datasets import make_recording
@@ -188,6 +189,35 @@ def test_early_stopping(windows: WindowView, monkeypatch: pytest.MonkeyPatch) ->
     assert gan.stopped_ == "early stopping"
     assert (gan.best_iter_, gan.n_iter_) == (2, 8)
     assert quick(max_iter=10, n_iter_no_change=6, early_stopping=False).fit(windows).n_iter_ == 10
+
+
+@pytest.mark.parametrize("recipe", ["compact", "thesis"])
+@pytest.mark.parametrize("validation_fraction", [0, 0.1])
+def test_training_that_diverges_says_so_and_keeps_the_last_good_state(
+    windows: WindowView, recipe: str, validation_fraction: float
+) -> None:
+    scaled = MinMaxScaler().fit_transform(windows)
+    params = {"recipe": recipe, "validation_fraction": validation_fraction, "warm_start": True}
+    good = quick(**params).fit(scaled)
+    gan = quick(**params).fit(scaled)
+    gan.set_params(max_iter=20, learning_rate=1e30, critic_learning_rate=1e30)
+    with pytest.warns(ConvergenceWarning, match="diverged at step 5.*smaller learning_rate"):
+        gan.fit(scaled)
+    assert gan.stopped_ == "diverged"
+    assert gan.n_iter_ == len(gan.history_) == 4
+    np.testing.assert_array_equal(gan.sample(3), good.sample(3))
+    for model in (gan, good):  # and it can go on from there
+        model.set_params(max_iter=6, learning_rate=None, critic_learning_rate=None).fit(scaled)
+    np.testing.assert_array_equal(gan.sample(3), good.sample(3))
+
+
+def test_samples_that_are_no_numbers_are_no_better_than_any(
+    windows: WindowView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CalciumGAN, "_draw", lambda *_: np.full((2, 32, 4), np.nan))
+    gan = quick().fit(windows)
+    assert gan.history_[-1]["val_score"] == math.inf
+    assert gan.best_iter_ == gan.n_iter_ == 4
 
 
 def test_validation_can_be_left_out(windows: WindowView) -> None:

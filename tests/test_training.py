@@ -6,6 +6,7 @@ import itertools
 
 import pytest
 import torch
+from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
 from calgan.training import TrainingState, final_weights, run_training, update_average
@@ -52,6 +53,38 @@ def test_ctrl_c_keeps_the_steps_taken() -> None:
     with pytest.warns(UserWarning, match="interrupted after 3 of 10 steps"):
         assert run_training(state, step, max_iter=10) == "interrupted"
     assert len(state.history) == state.step == 3
+
+
+def test_a_second_ctrl_c_gives_up_the_last_check_only() -> None:
+    state = new_state()
+
+    def check() -> tuple[float, dict[str, float]]:
+        raise KeyboardInterrupt
+
+    run_training(state, step_of(state), max_iter=3, check=check, check_every=5)
+    assert final_weights(state, check, 5)[0] == 3
+
+
+@pytest.mark.parametrize("where", ["loss", "weight"])
+def test_diverged_training_goes_back_to_the_last_look(where: str) -> None:
+    state = new_state()
+    plain = step_of(state)
+
+    def step(number: int) -> dict[str, float]:
+        row = plain(number)
+        if number == 5:
+            if where == "loss":
+                return {"loss": float("nan")}
+            with torch.no_grad():
+                state.averaged.weight.fill_(float("inf"))
+        return row
+
+    with pytest.warns(
+        ConvergenceWarning, match=r"diverged at step 6.*ended in the state of step 4"
+    ):
+        assert run_training(state, step, max_iter=10, check_every=2) == "diverged"
+    assert len(state.history) == state.step == 4
+    assert state.averaged.weight.item() == 4.0
 
 
 def test_the_last_state_is_judged_too() -> None:
