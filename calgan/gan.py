@@ -426,6 +426,7 @@ class CalciumGAN(BaseEstimator):
             frame_rate = check_frame_rate(frame_rate)
         if go_on:
             self._check_shape(X)
+            self._check_networks(settings)
         else:
             self.n_features_in_ = int(X.shape[2])
             self.n_frames_in_ = int(X.shape[1])
@@ -565,7 +566,7 @@ class CalciumGAN(BaseEstimator):
         averaged = generator
         if s.ema > 0:
             averaged = copy_on_cpu(generator)
-            if checkpoint is not None:
+            if checkpoint is not None and "averaged" in checkpoint["weights"]:
                 averaged.load_state_dict(checkpoint["weights"]["averaged"])
             fabric.to_device(averaged)
         groups = generator.parameter_groups(s.learning_rate)
@@ -757,6 +758,15 @@ class CalciumGAN(BaseEstimator):
                 f"fitted on windows of shape {tuple(n for n in axes if n is not None)}: cut and "
                 "encode them alike."
             )
+
+    def _check_networks(self, settings: Recipe) -> None:
+        for name in ("architecture", "filters", "kernel_size", "noise_size", "max_depth"):
+            old, new = getattr(self.settings_, name), getattr(settings, name)
+            if old != new:
+                raise ValueError(
+                    f"Training goes on with the networks it has, but {name} changed from {old!r} "
+                    f"to {new!r}: call fit with warm_start=False to start again."
+                )
 
     def _batch(self, X: Any, indices: NDArray[np.intp]) -> Tensor:
         return to_tensor(self._fold(gather(X, indices)))

@@ -253,6 +253,39 @@ def test_resuming_is_bit_for_bit_an_uninterrupted_run(
     assert whole.best_iter_ == part.best_iter_
 
 
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"filters": 8}, "filters changed from 4 to 8"),
+        ({"noise_size": 3}, "noise_size changed from 16 to 3"),
+        ({"recipe": "thesis"}, "architecture changed from 'calcium' to 'wavegan'"),
+    ],
+)
+def test_going_on_with_other_networks_is_refused(
+    windows: WindowView, change: dict[str, Any], message: str
+) -> None:
+    gan = quick().fit(windows)
+    before = gan.settings_
+    for go_on in (gan.set_params(**change).partial_fit, gan.set_params(warm_start=True).fit):
+        with pytest.raises(ValueError, match=message):
+            go_on(windows)
+    assert gan.settings_ == before
+    gan.set_params(warm_start=False, recipe="compact").fit(windows)
+
+
+@pytest.mark.parametrize(
+    "change", [{"learning_rate": 1e-5}, {"matching": 0}, {"n_critic": 2}, {"ema": 0}, {"ema": 0.5}]
+)
+@pytest.mark.parametrize("ema", [0, 0.9])
+def test_the_other_settings_may_change_between_calls(
+    windows: WindowView, change: dict[str, Any], ema: float
+) -> None:
+    gan = quick(ema=ema).fit(windows).set_params(warm_start=True, max_iter=6, **change).fit(windows)
+    assert gan.n_iter_ == 6
+    (value,) = change.values()
+    assert getattr(gan.settings_, next(iter(change))) == value
+
+
 def test_partial_fit_is_one_pass(windows: WindowView) -> None:
     gan = quick(batch_size=100).partial_fit(windows)
     assert gan.n_iter_ == math.ceil(len(windows) / 100)
