@@ -284,9 +284,12 @@ class Recording:
     def __getitem__(self, frames: slice) -> Recording:
         """Return the frames ``start:stop`` as a Recording whose segments are clipped to them."""
         if not isinstance(frames, slice) or frames.step not in (None, 1):
+            plain = isinstance(frames, (slice, int))  # an array would fill the screen
+            shown = repr(frames) if plain else f"an object of type {type(frames).__name__}"
             raise TypeError(
                 f"a Recording is sliced by frames as recording[start:stop] without a step, got "
-                f"{frames!r}; use .traces for anything else and .select for neurons."
+                f"{shown}; use .traces for anything else and .select for neurons, and give "
+                "searches Windower(...).fit_transform(recording)."
             )
         start, stop, _ = frames.indices(self.n_frames)
         clipped = np.clip(self._segments, start, stop) - start

@@ -85,10 +85,13 @@ def test_slice_clips_segments(recording: Recording) -> None:
     assert recording[:105].segments.tolist() == [[0, 100]]
 
 
-@pytest.mark.parametrize("key", [slice(0, 10, 2), 3, [1, 2], (slice(0, 5), 0)])
+@pytest.mark.parametrize(
+    "key", [slice(0, 10, 2), 3, [1, 2], (slice(0, 5), 0), np.arange(99), (np.arange(99), ...)]
+)
 def test_only_frame_slices(recording: Recording, key: Any) -> None:
-    with pytest.raises(TypeError, match=r"recording\[start:stop\] without a step"):
+    with pytest.raises(TypeError, match=r"recording\[start:stop\] without a step") as caught:
         recording[key]
+    assert "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize("key", [slice(10, 10), slice(101, 108), slice(500, None)])
