@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 import calgan
+from calgan.evaluation._result import NOT_AVAILABLE
 from calgan.plotting import COLORS, LABELS
 from calgan.report._figures import SECTIONS, ReportFigure, file_name, plural, report_figures
 from calgan.report._text import (
@@ -27,7 +28,6 @@ from calgan.report._text import (
 )
 from calgan.report._theme import STYLE_SHEET
 
-_NOT_AVAILABLE = "not available (pass train=)"
 _PACKAGES = (
     "numpy",
     "scipy",
@@ -236,7 +236,7 @@ def _statistics_row(row: Any, controls: list[str]) -> str:
     if row.floor is None:
         # The memoriser needs the training recording as the floor does: one cell says so for all.
         n_missing = 2 + (controls[:1] == ["memoriser"])
-        cells.append(f'<td class="missing" colspan="{n_missing}">{_NOT_AVAILABLE}</td>')
+        cells.append(f'<td class="missing" colspan="{n_missing}">{NOT_AVAILABLE}</td>')
         values = values[n_missing - 2 :]
     else:
         floor = f"{_number(row.floor)}{_interval(row.floor_interval)}"
@@ -253,7 +253,7 @@ def _statistics_row(row: Any, controls: list[str]) -> str:
 def _memorisation(evaluation: Any) -> str:
     found: Mapping[str, Any] = evaluation.memorisation or {}
     if found.get("value") is None:
-        return f"<p>{escape(MEMORISATION)}</p><p><i>{_NOT_AVAILABLE}</i></p>"
+        return f"<p>{escape(MEMORISATION)}</p><p><i>{NOT_AVAILABLE}</i></p>"
     lines = [
         ("synthetic windows", found["value"], found.get("interval")),
         ("replayed training windows (a copying model)", found.get("replay"), None),
