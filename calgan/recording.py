@@ -448,10 +448,10 @@ def as_segments(X: Any, *, name: str = "X", check_orientation: bool = True) -> S
         for what in ("frame_rate", "units", "roi_ids"):
             mine, theirs = getattr(first, what), getattr(other, what)
             if not np.array_equal(mine, theirs):
-                raise ValueError(
-                    f"the recordings in {name} must share their {what}, but one has {mine} and "
-                    f"another {theirs}."
-                )
+                shown = f"one has {mine} and another {theirs}"
+                if what == "roi_ids":  # too many to show
+                    shown = "they differ; select the same neurons in the same order from each"
+                raise ValueError(f"the recordings in {name} must share their {what}, but {shown}.")
     return Segments(arrays, first.frame_rate, first.roi_ids, first.units)
 
 

@@ -319,7 +319,7 @@ def test_as_segments_refuses_windows() -> None:
     [
         ({"frame_rate": 11.0}, "share their frame_rate, but one has 10.0 and another 11.0"),
         ({"units": "counts"}, "share their units"),
-        ({"roi_ids": ["a", "b"]}, "share their roi_ids"),
+        ({"roi_ids": ["a", "b"]}, "share their roi_ids, but they differ; select"),
     ],
 )
 def test_recordings_that_do_not_belong_together(change: dict[str, Any], match: str) -> None:
