@@ -475,7 +475,11 @@ class CalciumGAN(BaseEstimator):
         reference = self._reference(X, train)
         state = self._build_state(reference, fabric)
         match = self._make_matching(reference, fabric.device) if settings.matching > 0 else None
+        former = getattr(self, "validation_floor_", None)
+        self.validation_floor_: dict[str, float] = {}
         check = self._make_check(X, held_out, reference, state) if len(held_out) else None
+        if state.step and self.validation_floor_ != former:  # other windows: scores do not compare
+            state.forget_best()
 
         def step(number: int) -> dict[str, float]:
             return self._train_step(number, X, train, state, fabric, match)
@@ -730,8 +734,6 @@ class CalciumGAN(BaseEstimator):
         self.critic_ = critic
         self.history_ = state.history
         self.n_iter_ = state.step
-        if not hasattr(self, "validation_floor_"):
-            self.validation_floor_ = {}
 
     @torch.no_grad()
     def _draw(

@@ -94,6 +94,10 @@ class TrainingState:
         """Number of steps taken."""
         return len(self.history)
 
+    def forget_best(self) -> None:
+        """Start to look for the best state afresh, from here on."""
+        self.best_score, self.best_step, self.best_weights = math.inf, self.step, None
+
     def is_finite(self) -> bool:
         """Tell whether the losses of the last step and all weights are numbers."""
         weights = [p.detach() for module in self.modules.values() for p in module.parameters()]

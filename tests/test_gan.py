@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -290,6 +291,24 @@ def test_partial_fit_is_one_pass(windows: WindowView) -> None:
     gan = quick(batch_size=100).partial_fit(windows)
     assert gan.n_iter_ == math.ceil(len(windows) / 100)
     assert gan.partial_fit(windows).n_iter_ == 2 * math.ceil(len(windows) / 100)
+
+
+def test_the_best_state_of_other_windows_is_no_yardstick(windows: WindowView) -> None:
+    """A best score against other held-out windows would keep old weights for ever."""
+    data = np.array(windows)
+    gan = quick().fit(data)
+    gan._checkpoint["best_score"] = -1.0  # out of reach
+    same = copy.deepcopy(gan).partial_fit(data)
+    assert same.best_iter_ == gan.best_iter_
+    other = copy.deepcopy(gan).partial_fit(data[::-1])
+    assert other.best_iter_ > gan.n_iter_
+    assert other._checkpoint["best_score"] > 0
+
+
+def test_a_refit_forgets_the_former_floor(windows: WindowView) -> None:
+    gan = quick().fit(windows)
+    assert gan.validation_floor_
+    assert gan.set_params(validation_fraction=0).fit(windows).validation_floor_ == {}
 
 
 def test_encoded_windows_come_back_encoded(windows: WindowView) -> None:
