@@ -449,7 +449,7 @@ class CalciumGAN(BaseEstimator):
         recipe = get_recipe(self.recipe)
         names = {f.name for f in dataclasses.fields(Recipe)} - {"name"}
         params = self.get_params(deep=False)
-        given = {k: v for k, v in params.items() if k in names and v is not None}
+        given = {k: _plain(v) for k, v in params.items() if k in names and v is not None}
         settings = dataclasses.replace(recipe, **given)
         minima = {"batch_size": 2, "filters": 1, "noise_size": 1, "phase_shuffle": 0, "n_critic": 1}
         for name, minimum in minima.items():

@@ -365,6 +365,12 @@ def test_a_model_file_states_what_it_holds(windows: WindowView, tmp_path: Any) -
     np.testing.assert_array_equal(again.score_samples(windows[:5]), gan.score_samples(windows[:5]))
 
 
+def test_parameters_from_a_search_can_be_saved(windows: WindowView, tmp_path: Any) -> None:
+    gan = quick(filters=np.int64(4), ema=np.float32(0.5), max_iter=np.int64(2)).fit(windows)
+    gan.save(tmp_path / "model.calgan")
+    assert CalciumGAN.load(tmp_path / "model.calgan").settings_ == gan.settings_
+
+
 def test_fingerprints_tell_data_apart(windows: WindowView) -> None:
     data = np.array(windows)
     same = quick(max_iter=1).fit(data).fingerprint_
