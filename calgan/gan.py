@@ -519,7 +519,7 @@ class CalciumGAN(BaseEstimator):
                 f"windows (index {names}): silent neurons teach the network nothing, so drop them, "
                 "e.g. with Recording.select.",
                 UserWarning,
-                stacklevel=5,
+                stacklevel=4,
             )
         self.fingerprint_ = hashlib.sha256(reference.tobytes()).hexdigest()
         return reference

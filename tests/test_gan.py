@@ -110,8 +110,9 @@ def test_the_sigmoid_wants_scaled_windows(windows: WindowView) -> None:
 def test_silent_neurons_are_named_and_stay_silent(windows: WindowView) -> None:
     data = np.array(windows)
     data[..., 2] = 0.25
-    with pytest.warns(UserWarning, match=r"1 of 4 features are constant.*index 2"):
+    with pytest.warns(UserWarning, match=r"1 of 4 features are constant.*index 2") as caught:
         gan = quick().fit(data)
+    assert caught[0].filename == __file__  # it points at the call of fit
     samples = gan.sample(5)
     assert (samples[..., 2] == 0.25).all()
     assert np.isfinite(samples).all()
