@@ -341,7 +341,7 @@ def test_cuda_agrees_with_the_cpu(windows: WindowView, precision: str) -> None:
     np.testing.assert_allclose(losses[1], losses[0], rtol=1e-2 if precision == "32-true" else 0.1)
 
 
-def test_memory_mapped_recordings_train_without_being_read_whole(tmp_path: Any) -> None:
+def test_memory_mapped_recordings_train_as_arrays_do(tmp_path: Any) -> None:
     recording, _ = make_recording(40.0, n_neurons=3, random_state=0)
     np.save(tmp_path / "traces.npy", recording.traces)
     mapped = np.load(tmp_path / "traces.npy", mmap_mode="r")
