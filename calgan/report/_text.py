@@ -60,9 +60,9 @@ BLOCKED = (
 THESIS = (
     "This evaluation followed the protocol of the original publication, for comparison with its "
     "table only: OASIS with one decay for all neurons and divergences over 30 bins of the pooled "
-    "range in which empty bins count as 1e-10, those of correlations and van Rossum distances taken "
-    "window by window and averaged. Its values depend on the number of windows and "
-    "reward memorising; the figures use calgan's own estimators."
+    "range in which empty bins count as 1e-10, those of correlations and van Rossum distances "
+    "taken window by window and averaged. Its values depend on the number of windows and reward "
+    "memorising; the figures use calgan's own estimators."
 )
 
 FLOOR = (
