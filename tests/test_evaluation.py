@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calgan import Recording, Windower, evaluate, metrics
+from calgan import OasisDeconvolver, Recording, Windower, evaluate, metrics
 from calgan.datasets import make_process
 from calgan.evaluation import Evaluation, _procedure
 from calgan.evaluation import _measures as measures_module
@@ -319,6 +319,30 @@ def test_what_the_model_was_trained_on_is_marked(recordings, samples):
     text = str(evaluation)
     assert "correlation matrix r ^ *" in text
     assert "* the model was trained on" in text
+
+
+def test_spikes_are_inferred_as_in_the_training_recording(of_truth, recordings):
+    train, test = recordings
+    expected = OasisDeconvolver().fit(train)
+    of_held_out = OasisDeconvolver().fit(test)
+    for name, windows in of_truth.windows.items():
+        if name == "shuffled":  # its neurons keep the spikes of the windows they come from
+            continue
+        np.testing.assert_array_equal(of_truth.spikes[name], expected.transform(windows))
+        assert np.any(of_truth.spikes[name] != of_held_out.transform(windows))
+
+
+def test_bins_span_the_held_out_and_the_training_windows(recordings, samples):
+    evaluation = judge(recordings, samples, n_splits=1, n_bootstrap=0)
+    spikes = evaluation.spikes
+    pooled = np.concatenate([spikes["real"], spikes["train"]])
+    for name in PUBLISHED:
+        divergence = getattr(metrics, name)
+        for side, value in (("synthetic", "value"), ("train", "floor")):
+            expected = divergence(spikes["real"], spikes[side], RATE, edges_from=pooled)
+            assert getattr(evaluation[name], value) == pytest.approx(expected), (name, side)
+    own = metrics.firing_rate_kl(spikes["real"], spikes["synthetic"], RATE)
+    assert own != pytest.approx(evaluation["firing_rate_kl"].value)
 
 
 def test_rate_bins_do_not_coarsen_when_windows_are_too_large_to_keep(
