@@ -75,7 +75,7 @@ class CalciumGAN(BaseEstimator):
     max_time : float, default=None
         Limit of the training in seconds; whichever of the two comes first ends it.
     batch_size : int, default=None
-        Windows a batch.
+        Windows a batch; an odd number is rounded up.
     filters : int, default=None
         Channel unit of the networks.
     noise_size : int, default=None
@@ -140,10 +140,14 @@ class CalciumGAN(BaseEstimator):
         The recipe with the overriding parameters in place.
     n_features_in_, n_frames_in_ : int
         Neurons N and frames T of a window.
+    n_channels_in_ : int or None
+        Channels C of encoded windows; None for traces.
     frame_rate_ : float or None
         Frame rate (Hz), where known.
     seed_ : int
         Seed in force.
+    fingerprint_ : str
+        SHA-256 of the training windows, evenly thinned out where they are many.
 
     References
     ----------
@@ -316,7 +320,7 @@ class CalciumGAN(BaseEstimator):
         check_is_fitted(self, "critic_")
         X = check_windows(X, estimator=type(self).__name__)
         self._check_shape(X)
-        step = max(1, _CHECK_VALUES // int(np.prod(X.shape[1:])))
+        step = int(np.clip(_CHECK_VALUES // np.prod(X.shape[1:]), 1, 256))
         with torch.no_grad():
             values = [
                 to_numpy(self.critic_(self._batch(X, np.arange(i, min(i + step, X.shape[0])))))
@@ -527,7 +531,7 @@ class CalciumGAN(BaseEstimator):
     def _make_matching(
         self, reference: NDArray[np.float32], device: torch.device
     ) -> Callable[[Tensor], Tensor]:
-        units = _units(reference).to(device)
+        units = Standardiser.of(reference).to(device)
         targets = objectives.matching_targets(units.standardise(to_tensor(reference, device)))
 
         def match(windows: Tensor) -> Tensor:
@@ -558,7 +562,7 @@ class CalciumGAN(BaseEstimator):
             seeded_init(generator, int(seeds[0]))
             seeded_init(critic, int(seeds[1]))
             if isinstance(generator, CalciumGenerator) and isinstance(critic, CompactCritic):
-                units = _units(reference)
+                units = Standardiser.of(reference)
                 for network in (generator, critic):
                     network.units.load_state_dict(units.state_dict())
                 generator.start_from(units.standardise(to_tensor(reference)))
@@ -800,16 +804,6 @@ _FITTED = (
     "fingerprint_",
 )
 _STATE_NUMBERS = ("best_score", "best_step", "final_check")
-
-
-def _units(windows: NDArray[np.float32]) -> Standardiser:
-    """Return the location and scale of each feature of windows (m, T, F)."""
-    units = Standardiser(windows.shape[2])
-    mean = windows.mean(axis=(0, 1), dtype=np.float64)
-    scale = windows.std(axis=(0, 1), dtype=np.float64)
-    scale[np.ptp(windows, axis=(0, 1)) == 0] = 0.0  # exactly, whatever the rounding
-    units.set(to_tensor(mean), to_tensor(scale))
-    return units
 
 
 def _plain(value: Any) -> Any:

@@ -282,6 +282,16 @@ class Standardiser(nn.Module):
         self.register_buffer("mean", torch.zeros(n_features))
         self.register_buffer("scale", torch.ones(n_features))
 
+    @classmethod
+    def of(cls, windows: np.ndarray) -> Standardiser:
+        """Return the location and scale of each feature of windows (M, T, N)."""
+        units = cls(windows.shape[2])
+        mean = windows.mean(axis=(0, 1), dtype=np.float64)
+        scale = windows.std(axis=(0, 1), dtype=np.float64)
+        scale[np.ptp(windows, axis=(0, 1)) == 0] = 0.0  # exactly, whatever the rounding
+        units.set(torch.from_numpy(mean), torch.from_numpy(scale))
+        return units
+
     def set(self, mean: Tensor, scale: Tensor) -> None:
         """Take mean and scale (N,) in place."""
         self.mean.copy_(mean)

@@ -41,7 +41,7 @@ class Recipe:
     validation_fraction : float
         Share of the windows, the last in time, that is held out to track the statistics.
     early_stopping : bool
-        Keep the best state of the checks, and stop when they no longer improve.
+        Stop when the checks no longer improve. The best state is kept in any case.
     global_range : bool
         Whether the pipeline scales all neurons by one range, as the thesis does.
     """
