@@ -645,6 +645,14 @@ def test_resampling_takes_as_many_blocks_as_there_are():
     assert np.all(weights.sum(axis=1) == 7)
 
 
+def test_an_interval_is_as_wide_as_its_replicates_spread():
+    z = np.linspace(-1.0, 1.0, 201)  # quantiles 0.025 and 0.975 are -0.95 and 0.95
+    ends = centred_interval(0.5, 2.0 * np.exp(z))
+    np.testing.assert_allclose(ends, 0.5 * np.exp([-0.95, 0.95]))
+    ends = centred_interval(0.8, np.tanh(0.3 + z), better="higher")
+    np.testing.assert_allclose(ends, np.tanh(np.arctanh(0.8) + [-0.95, 0.95]))
+
+
 @settings(max_examples=40, deadline=None)
 @given(
     value=st.floats(1e-4, 10.0),
