@@ -650,7 +650,7 @@ def test_an_interval_is_as_wide_as_its_replicates_spread():
     ends = centred_interval(0.5, 2.0 * np.exp(z))
     np.testing.assert_allclose(ends, 0.5 * np.exp([-0.95, 0.95]))
     ends = centred_interval(0.8, np.tanh(0.3 + z), better="higher")
-    np.testing.assert_allclose(ends, np.tanh(np.arctanh(0.8) + [-0.95, 0.95]))
+    np.testing.assert_allclose(ends, np.tanh(np.arctanh(0.8) + np.array([-0.95, 0.95])))
 
 
 @settings(max_examples=40, deadline=None)
