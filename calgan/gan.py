@@ -351,7 +351,7 @@ class CalciumGAN(BaseEstimator):
             "params": {key: _plain(value) for key, value in params.items()},
             "settings": dataclasses.asdict(self.settings_),
             "fitted": {name: getattr(self, name) for name in _FITTED},
-            "state": {key: self._checkpoint[key] for key in _STATE_NUMBERS},
+            "state": {k: self._checkpoint[k] for k in ("best_score", "best_step", "final_check")},
         }
         tensors = {
             "kept": self.generator_.state_dict(),
@@ -387,8 +387,8 @@ class CalciumGAN(BaseEstimator):
             settings = dict(header["settings"], betas=tuple(header["settings"]["betas"]))
             model.settings_ = Recipe(**settings)
             for name in _FITTED:
-                value = header["fitted"][name]
-                setattr(model, name, tuple(value) if name in _TUPLES else value)
+                setattr(model, name, header["fitted"][name])
+            model.trained_statistics_ = tuple(model.trained_statistics_)
             model.generator_, model.critic_ = model._build_networks()
             model.generator_.load_state_dict(tensors["kept"])
             model.critic_.load_state_dict(tensors["weights"]["critic"])
@@ -440,7 +440,7 @@ class CalciumGAN(BaseEstimator):
         self.settings_ = settings
         self.frame_rate_ = frame_rate
         matches = settings.matching > 0 and self.n_channels_in_ is None
-        self.trained_statistics_ = objectives.MATCHED_STATISTICS if matches else ()
+        self.trained_statistics_: tuple[str, ...] = objectives.MATCHED_STATISTICS if matches else ()
         return settings
 
     def _forget(self) -> None:
@@ -566,16 +566,11 @@ class CalciumGAN(BaseEstimator):
                 for network in (generator, critic):
                     network.units.load_state_dict(units.state_dict())
                 generator.start_from(units.standardise(to_tensor(reference)))
-        else:
-            generator.load_state_dict(checkpoint["weights"]["generator"])
-            critic.load_state_dict(checkpoint["weights"]["critic"])
         fabric.to_device(generator)
         fabric.to_device(critic)
         averaged = generator
         if s.ema > 0:
             averaged = copy_on_cpu(generator)
-            if checkpoint is not None and "averaged" in checkpoint["weights"]:
-                averaged.load_state_dict(checkpoint["weights"]["averaged"])
             fabric.to_device(averaged)
         groups = generator.parameter_groups(s.learning_rate)
         optimizers: dict[str, torch.optim.Optimizer] = {
@@ -588,16 +583,7 @@ class CalciumGAN(BaseEstimator):
             averaged=averaged,
         )
         if checkpoint is not None:
-            for name, optimizer in optimizers.items():
-                groups = optimizer.state_dict()["param_groups"]  # step sizes may have been changed
-                moments = checkpoint["optimizers"][name]
-                optimizer.load_state_dict({"state": moments, "param_groups": groups})
-            state.history = list(self.history_)
-            if checkpoint["best_score"] is not None:
-                state.best_score = checkpoint["best_score"]
-            state.best_step = checkpoint["best_step"]
-            state.best_weights = checkpoint["weights"].get("best")
-            state.final_check = checkpoint["final_check"]
+            state.resume(checkpoint, self.history_)
         state.optimizers = {k: fabric.setup_optimizers(v) for k, v in optimizers.items()}
         return state
 
@@ -713,29 +699,10 @@ class CalciumGAN(BaseEstimator):
 
     def _keep(self, state: TrainingState, weights: dict[str, Tensor]) -> None:
         """Keep plain modules on the CPU, and what resuming needs as plain tensors."""
-        generator = copy_on_cpu(state.modules["generator"])
-        critic = copy_on_cpu(state.modules["critic"])
-        kept = {"generator": generator.state_dict(), "critic": critic.state_dict()}
-        if state.averaged is not state.modules["generator"]:
-            kept["averaged"] = copy_on_cpu(state.averaged).state_dict()
-        if state.best_weights is not None:
-            kept["best"] = state.best_weights
-        self._checkpoint: dict[str, Any] = {
-            "best_score": state.best_score if math.isfinite(state.best_score) else None,
-            "best_step": state.best_step,
-            "final_check": state.final_check,
-            "weights": kept,
-            "optimizers": {
-                name: {
-                    index: {k: v.detach().cpu().clone() for k, v in moments.items()}
-                    for index, moments in optimizer.state_dict()["state"].items()
-                }
-                for name, optimizer in state.optimizers.items()
-            },
-        }
-        self.generator_ = copy_on_cpu(generator)
+        self._checkpoint = state.checkpoint()
+        self.generator_ = copy_on_cpu(state.modules["generator"])
         self.generator_.load_state_dict(weights)
-        self.critic_ = critic
+        self.critic_ = copy_on_cpu(state.modules["critic"])
         self.history_ = state.history
         self.n_iter_ = state.step
 
@@ -788,7 +755,6 @@ class CalciumGAN(BaseEstimator):
         return windows.reshape(*windows.shape[:2], self.n_features_in_, self.n_channels_in_)
 
 
-_TUPLES = ("trained_statistics_",)
 _FITTED = (
     "n_features_in_",
     "n_frames_in_",
@@ -803,7 +769,6 @@ _FITTED = (
     "stopped_",
     "fingerprint_",
 )
-_STATE_NUMBERS = ("best_score", "best_step", "final_check")
 
 
 def _plain(value: Any) -> Any:

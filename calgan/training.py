@@ -104,6 +104,45 @@ class TrainingState:
         losses = self.history[-1].values()
         return all(map(math.isfinite, losses)) and bool(get_total_norm(weights).isfinite())
 
+    def checkpoint(self) -> dict[str, Any]:
+        """Copy to the CPU what `resume` needs, the history apart: numbers, and nested tensors."""
+        weights = {name: cpu_state(module) for name, module in self.modules.items()}
+        if self.averaged is not self.modules["generator"]:
+            weights["averaged"] = cpu_state(self.averaged)
+        if self.best_weights is not None:
+            weights["best"] = self.best_weights
+        return {
+            "best_score": self.best_score if math.isfinite(self.best_score) else None,
+            "best_step": self.best_step,
+            "final_check": self.final_check,
+            "weights": weights,
+            "optimizers": {
+                name: {
+                    index: {k: v.detach().cpu().clone() for k, v in moments.items()}
+                    for index, moments in optimizer.state_dict()["state"].items()
+                }
+                for name, optimizer in self.optimizers.items()
+            },
+        }
+
+    def resume(self, checkpoint: dict[str, Any], history: list[dict[str, Any]]) -> None:
+        """Go on from a checkpoint, which is left as it is; settings may differ, widths may not."""
+        weights = checkpoint["weights"]
+        for name, module in self.modules.items():
+            module.load_state_dict(weights[name])
+        if self.averaged is not self.modules["generator"]:
+            self.averaged.load_state_dict(weights.get("averaged", weights["generator"]))
+        for name, optimizer in self.optimizers.items():
+            groups = optimizer.state_dict()["param_groups"]  # step sizes may have been changed
+            moments = copy.deepcopy(checkpoint["optimizers"][name])  # they are changed in place
+            optimizer.load_state_dict({"state": moments, "param_groups": groups})
+        self.history = list(history)
+        if checkpoint["best_score"] is not None:
+            self.best_score = checkpoint["best_score"]
+        self.best_step = checkpoint["best_step"]
+        self.best_weights = weights.get("best")
+        self.final_check = checkpoint["final_check"]
+
     def snapshot(self) -> tuple[int, list[dict[str, Any]]]:
         """Copy what `go_back` needs."""
         return self.step, copy.deepcopy([part.state_dict() for part in self._parts()])

@@ -288,6 +288,19 @@ def test_the_other_settings_may_change_between_calls(
     assert getattr(gan.settings_, next(iter(change))) == value
 
 
+def test_a_call_that_fails_leaves_the_former_state(
+    windows: WindowView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, gan = quick(max_iter=8).fit(windows), quick().fit(windows)
+    with monkeypatch.context() as broken:
+        broken.setattr("calgan.gan.final_weights", None)  # fails when all steps are done
+        with pytest.raises(TypeError):
+            gan.set_params(warm_start=True, max_iter=8).fit(windows)
+    assert gan.n_iter_ == len(gan.history_) == 4
+    gan.fit(windows)
+    assert torch.equal(weights(whole.critic_), weights(gan.critic_))
+
+
 def test_partial_fit_is_one_pass(windows: WindowView) -> None:
     gan = quick(batch_size=100).partial_fit(windows)
     assert gan.n_iter_ == math.ceil(len(windows) / 100)
