@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+import itertools
 import math
 from typing import Any
 
@@ -51,6 +52,26 @@ def test_thesis_default_length_is_400_passes(
     monkeypatch.setattr(CalciumGAN, "_train", lambda _self, _X, n: asked.append(n))
     CalciumGAN("thesis").fit(np.zeros((300, 32, 2)))
     assert asked == [400 * 3]
+
+
+def test_the_thesis_takes_five_critic_steps_on_one_real_batch(
+    windows: WindowView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, fake = [], []
+    plain = CalciumGAN._critic_step
+
+    def note(self: Any, a: torch.Tensor, b: torch.Tensor, *rest: Any) -> dict[str, float]:
+        real.append(a.clone())
+        fake.append(b.clone())
+        return plain(self, a, b, *rest)
+
+    monkeypatch.setattr(CalciumGAN, "_critic_step", note)
+    quick(recipe="thesis", max_iter=2).fit(MinMaxScaler().fit_transform(windows))
+    assert len(real) == 10
+    assert all(torch.equal(batch, real[0]) for batch in real[:5])
+    assert all(torch.equal(batch, real[5]) for batch in real[5:])
+    assert not torch.equal(real[0], real[5])
+    assert not any(torch.equal(a, b) for a, b in itertools.pairwise(fake))
 
 
 def test_parameters_override_the_recipe(windows: WindowView) -> None:

@@ -80,6 +80,67 @@ def test_thesis_generator_ends_in_a_sigmoid() -> None:
     assert windows.std() > 0.01
 
 
+# The published networks again, as TensorFlow defines their layers: kernels (time, in, out), 'same'
+# padding of 11 a side, arrays (time, channels) throughout.
+
+
+def keras_conv(x: np.ndarray, layer: nn.Conv1d) -> np.ndarray:
+    kernel = layer.weight.detach().numpy().transpose(2, 1, 0)
+    padded = np.pad(x, ((11, 11), (0, 0)))
+    out = [np.einsum("ki,kio->o", padded[2 * t : 2 * t + 24], kernel) for t in range(len(x) // 2)]
+    return np.array(out) + layer.bias.detach().numpy()
+
+
+def keras_transposed_conv(x: np.ndarray, layer: nn.ConvTranspose1d) -> np.ndarray:
+    kernel = layer.weight.detach().numpy().transpose(2, 0, 1)
+    padded = np.zeros((2 * len(x) + 22, kernel.shape[2]))
+    for t, values in enumerate(x):
+        padded[2 * t : 2 * t + 24] += np.einsum("i,kio->ko", values, kernel)
+    return padded[11:-11] + layer.bias.detach().numpy()
+
+
+def keras_dense(x: np.ndarray, layer: nn.Linear) -> np.ndarray:
+    return x @ layer.weight.detach().numpy().T + layer.bias.detach().numpy()
+
+
+def leaky(x: np.ndarray) -> np.ndarray:
+    return np.where(x > 0, x, 0.3 * x)
+
+
+def scrambled(net: nn.Module) -> nn.Module:
+    """Give all weights, biases and norms included, values that no initialisation has."""
+    rng = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        for parameter in net.parameters():
+            parameter.copy_(0.3 * torch.randn(parameter.shape, generator=rng))
+    return net
+
+
+def test_generator_is_the_published_one_layer_by_layer() -> None:
+    net = scrambled(WaveGANGenerator(64, 3, filters=2, noise_size=4))
+    noise = torch.randn(1, 4, generator=torch.Generator().manual_seed(1))
+    x = leaky(keras_dense(noise[0].numpy(), net.dense)).reshape(8, 4)
+    for conv, norm in zip(net.convs, net.norms, strict=True):
+        x = keras_transposed_conv(x, conv)
+        x = (x - x.mean(1, keepdims=True)) / np.sqrt(x.var(1, keepdims=True) + 1e-3)
+        gamma, beta = (p.detach().numpy() for p in norm.parameters())
+        x = leaky(gamma * x + beta)
+    expected = 1 / (1 + np.exp(-keras_dense(x, net.head)))
+    np.testing.assert_allclose(net(noise)[0].detach().numpy(), expected, rtol=1e-4, atol=1e-5)
+
+
+def test_critic_is_the_published_one_layer_by_layer() -> None:
+    net = scrambled(WaveGANCritic(64, 3, filters=2))
+    windows = torch.randn(1, 64, 3, generator=torch.Generator().manual_seed(1))
+    x, shifts = windows[0].numpy(), (3, -2)
+    for i, conv in enumerate(net.convs):
+        x = leaky(keras_conv(x, conv))
+        if i < 2:  # never after the last
+            x = np.array([x[t] for t in shuffle_slowly(list(range(len(x))), shifts[i])])
+    expected = keras_dense(x.reshape(-1), net.head)
+    np.testing.assert_allclose(net(windows, shifts).detach().numpy(), expected, rtol=1e-4)
+
+
 def test_layer_norm_is_over_channels_only() -> None:
     norm = networks.ChannelNorm(4)
     x = torch.randn(2, 4, 7, generator=torch.Generator().manual_seed(0))
