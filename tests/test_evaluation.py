@@ -315,7 +315,7 @@ def test_what_the_model_was_trained_on_is_marked(recordings, samples):
         "autocorrelation_rmse",
     }
     assert evaluation.history == generator.history_
-    assert any("population_mean" in text for text in evaluation.conclusion)
+    assert any("population mean" in text for text in evaluation.conclusion)
     text = str(evaluation)
     assert "correlation matrix r ^ *" in text
     assert "* the model was trained on" in text

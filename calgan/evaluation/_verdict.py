@@ -220,7 +220,7 @@ def _trained_on(statistics: Sequence[Statistic], meta: dict[str, Any]) -> list[s
     if meta.get("trained_on_others"):
         sentences.append(
             "It was also trained on what has no row of its own here: "
-            + ", ".join(meta["trained_on_others"])
+            + ", ".join(name.replace("_", " ") for name in meta["trained_on_others"])
             + "."
         )
     return sentences
