@@ -397,7 +397,7 @@ class CalciumGAN(BaseEstimator):
                 "weights": tensors["weights"],
                 "optimizers": {
                     name: {int(index): moments for index, moments in states.items()}
-                    for name, states in tensors["optimizers"].items()
+                    for name, states in tensors.get("optimizers", {}).items()
                 },
             }
         except (KeyError, TypeError, RuntimeError, AttributeError) as error:

@@ -134,7 +134,8 @@ class TrainingState:
             self.averaged.load_state_dict(weights.get("averaged", weights["generator"]))
         for name, optimizer in self.optimizers.items():
             groups = optimizer.state_dict()["param_groups"]  # step sizes may have been changed
-            moments = copy.deepcopy(checkpoint["optimizers"][name])  # they are changed in place
+            # Before the first step there are none; they are changed in place.
+            moments = copy.deepcopy(checkpoint["optimizers"].get(name, {}))
             optimizer.load_state_dict({"state": moments, "param_groups": groups})
         self.history = list(history)
         if checkpoint["best_score"] is not None:

@@ -406,6 +406,17 @@ def test_parameters_from_a_search_can_be_saved(windows: WindowView, tmp_path: An
     assert CalciumGAN.load(tmp_path / "model.calgan").settings_ == gan.settings_
 
 
+def test_a_model_without_a_step_can_be_saved(windows: WindowView, tmp_path: Any) -> None:
+    with pytest.warns(ConvergenceWarning, match="diverged at step 1.*in the state of step 0"):
+        gan = quick(learning_rate=1e30).fit(windows)
+    assert (gan.n_iter_, gan.best_iter_, gan.history_) == (0, 0, [])
+    gan.save(tmp_path / "model.calgan")
+    again = CalciumGAN.load(tmp_path / "model.calgan")
+    np.testing.assert_array_equal(again.sample(2), gan.sample(2))
+    again.set_params(warm_start=True, learning_rate=None).fit(windows)
+    assert torch.equal(weights(again.critic_), weights(quick().fit(windows).critic_))
+
+
 def test_fingerprints_tell_data_apart(windows: WindowView) -> None:
     data = np.array(windows)
     same = quick(max_iter=1).fit(data).fingerprint_
