@@ -423,11 +423,15 @@ class CalciumGAN(BaseEstimator):
                 f"{type(self).__name__} needs at least 2 windows to train on, got {X.shape[0]}: "
                 "use a shorter window or a smaller stride."
             )
-        frame_rate = self.frame_rate
-        if frame_rate is None:
-            frame_rate = getattr(X, "frame_rate", None)
-        if frame_rate is not None:
-            frame_rate = check_frame_rate(frame_rate)
+        frame_rate = getattr(X, "frame_rate", None)
+        if self.frame_rate is not None:
+            given = check_frame_rate(self.frame_rate)
+            if frame_rate is not None and not math.isclose(given, frame_rate, rel_tol=1e-3):
+                raise ValueError(
+                    f"X was recorded at {frame_rate:g} Hz, but {type(self).__name__} has "
+                    f"frame_rate={given:g}; leave it None, or correct one of them."
+                )
+            frame_rate = given
         if go_on:
             self._check_shape(X)
             self._check_networks(settings)

@@ -96,6 +96,7 @@ def test_parameters_override_the_recipe(windows: WindowView) -> None:
         ({"ema": 1.0}, "ema must be a finite number at least 0 and below 1"),
         ({"validation_fraction": 1}, "validation_fraction"),
         ({"frame_rate": -2}, "frame_rate"),
+        ({"frame_rate": 5.0}, "recorded at 10 Hz, but CalciumGAN has frame_rate=5"),
         ({"device": "tpu"}, "device must be"),
         ({"device": "cuda:99"}, "CUDA devices"),
         ({"precision": "float8"}, "precision must be one of"),
