@@ -7,6 +7,7 @@ of a recording then only re-weights the blocks' sums, and never looks at a trace
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -99,7 +100,7 @@ class Context:
         return int(self.traces.shape[2])
 
 
-class Measure:
+class Measure(ABC):
     """One or more statistics that share their sums.
 
     `features` maps m windows to m rows; `compare` maps sums of rows (leading axes are replicates)
@@ -108,15 +109,15 @@ class Measure:
 
     infos: ClassVar[tuple[StatisticInfo, ...]]
 
+    @abstractmethod
     def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
         """Return one row of addable numbers a window, shape (m, K)."""
-        raise NotImplementedError
 
+    @abstractmethod
     def compare(
         self, n_real: np.ndarray, real: np.ndarray, n_other: np.ndarray, other: np.ndarray
     ) -> tuple[np.ndarray, ...]:
         """Return the statistics of sums (..., K) over n (...) windows."""
-        raise NotImplementedError
 
 
 class FiringRates(Measure):
@@ -173,9 +174,9 @@ class _PairHistogram(Measure):
 
     edges: np.ndarray
 
+    @abstractmethod
     def values(self, spikes: np.ndarray) -> np.ndarray:
         """Return the statistic, shape (m, P)."""
-        raise NotImplementedError
 
     def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
         return histogram_counts(self.values(spikes), self.edges)
@@ -422,9 +423,9 @@ class _Distribution(Measure):
         self.centre = flat.mean(axis=0, dtype=np.float64)
         self.variance = flat.var(axis=0, dtype=np.float64)
 
+    @abstractmethod
     def values(self, traces: np.ndarray) -> np.ndarray:
         """Return the values whose distribution is compared, shape (m, t, N)."""
-        raise NotImplementedError
 
     def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
         values = self.values(traces)
