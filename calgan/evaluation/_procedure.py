@@ -38,7 +38,7 @@ from calgan.metrics import (
     van_rossum_kl,
 )
 
-_MIN_SAMPLES = 20
+_MIN_SAMPLES = 8
 _MIN_WIDTH = 8
 _MIN_BLOCKS = 3
 _FEW_SAMPLES = 100
@@ -80,7 +80,7 @@ def evaluate(
         Held-out traces: frames that the model never saw, at least a window away from those it
         did, as `calgan.model_selection.train_test_blocks` splits them.
     synthetic : array-like of shape (n, T, N)
-        Synthetic windows in the units of `real`, at least 20.
+        Synthetic windows in the units of `real`: at least 8, and a warning below 100.
     train : like `real`, default=None
         What the model was fitted on. Without it floors, memoriser and memorisation are not
         available.
