@@ -5,6 +5,7 @@ evaluation. Prints, for each statistic, the mean ratio to the floor over seeds w
 largest, what the neuron-shuffled control scores, and the memorisation figures.
 
     python benchmarks/bundled_recording.py --seeds 0 1 2
+    python benchmarks/bundled_recording.py --seeds 0 1 2 --adversarial 0    # matching alone
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
     parser.add_argument("--recipe", default="compact")
     parser.add_argument("--max-iter", type=int, default=None)
+    parser.add_argument("--adversarial", type=float, default=None, help="weight of the critic")
     arguments = parser.parse_args()
     recording = datasets.load_zebrafish_tectum()
     train, test = train_test_blocks(recording, test_size=0.3, gap=WINDOW)
@@ -47,6 +49,7 @@ def main() -> None:
             random_state=seed,
             recipe=arguments.recipe,
             max_iter=arguments.max_iter,
+            adversarial=arguments.adversarial,
             verbose=0,
         ).fit(train)
         seconds = time.perf_counter() - began

@@ -88,6 +88,8 @@ class CalciumGAN(BaseEstimator):
         Critic steps a generator step.
     gradient_penalty : float, default=None
         Weight of the gradient penalty.
+    adversarial : float, default=None
+        Weight of the critic in the generator's loss; 0 leaves its gradient out.
     matching : float, default=None
         Weight of the statistics matching; 0 leaves it out.
     ema : float, default=None
@@ -181,6 +183,7 @@ class CalciumGAN(BaseEstimator):
         critic_learning_rate: float | None = None,
         n_critic: int | None = None,
         gradient_penalty: float | None = None,
+        adversarial: float | None = None,
         matching: float | None = None,
         ema: float | None = None,
         validation_fraction: float | None = None,
@@ -205,6 +208,7 @@ class CalciumGAN(BaseEstimator):
         self.critic_learning_rate = critic_learning_rate
         self.n_critic = n_critic
         self.gradient_penalty = gradient_penalty
+        self.adversarial = adversarial
         self.matching = matching
         self.ema = ema
         self.validation_fraction = validation_fraction
@@ -469,6 +473,7 @@ class CalciumGAN(BaseEstimator):
         check_real("learning_rate", settings.learning_rate, above=0)
         check_real("critic_learning_rate", settings.critic_learning_rate, above=0)
         check_real("gradient_penalty", settings.gradient_penalty, least=0)
+        check_real("adversarial", settings.adversarial, least=0)
         check_real("matching", settings.matching, least=0)
         check_real("ema", settings.ema, least=0, below=1)
         check_real("validation_fraction", settings.validation_fraction, least=0, below=1)

@@ -93,6 +93,7 @@ def test_parameters_override_the_recipe(windows: WindowView) -> None:
         ({"max_time": math.nan}, "max_time"),
         ({"batch_size": 1}, "batch_size"),
         ({"learning_rate": 0}, "learning_rate must be a finite number above 0"),
+        ({"adversarial": -1}, "adversarial must be a finite number at least 0"),
         ({"ema": 1.0}, "ema must be a finite number at least 0 and below 1"),
         ({"validation_fraction": 1}, "validation_fraction"),
         ({"frame_rate": -2}, "frame_rate"),
@@ -147,6 +148,17 @@ def test_another_width_is_refused_after_the_fit(windows: WindowView) -> None:
 
 
 # ------------------------------------------------------------------ training
+
+
+def test_without_its_weight_the_critic_leaves_the_generator_alone(windows: WindowView) -> None:
+    plain, other_critic = (
+        quick(adversarial=0, validation_fraction=0, critic_learning_rate=rate).fit(windows)
+        for rate in (1e-4, 1e-2)
+    )
+    assert torch.equal(weights(plain.generator_), weights(other_critic.generator_))
+    assert not torch.equal(weights(plain.critic_), weights(other_critic.critic_))
+    with_critic = quick(validation_fraction=0).fit(windows)
+    assert not torch.equal(weights(plain.generator_), weights(with_critic.generator_))
 
 
 def test_training_moves_the_samples_towards_the_data(windows: WindowView) -> None:
