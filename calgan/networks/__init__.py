@@ -1,0 +1,35 @@
+"""Generator and critic networks, as plain ``nn.Module`` classes.
+
+All take and return windows as ``(M, T, F)``, where the features F are the neurons, or each
+neuron's channels one after the other; the transpose to torch's channel-first layout happens
+inside. No network draws random numbers: noise and phase shifts are arguments, so that one seed in
+the training loop governs everything.
+"""
+
+from __future__ import annotations
+
+from calgan.networks._build import build_networks
+from calgan.networks._calcium import CalciumGenerator, CompactCritic
+from calgan.networks._layers import (
+    ChannelNorm,
+    Standardiser,
+    exponential_filter,
+    phase_shuffle,
+    seeded_init,
+    strided_depth,
+)
+from calgan.networks._wavegan import WaveGANCritic, WaveGANGenerator
+
+__all__ = [
+    "CalciumGenerator",
+    "ChannelNorm",
+    "CompactCritic",
+    "Standardiser",
+    "WaveGANCritic",
+    "WaveGANGenerator",
+    "build_networks",
+    "exponential_filter",
+    "phase_shuffle",
+    "seeded_init",
+    "strided_depth",
+]

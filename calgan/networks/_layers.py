@@ -1,0 +1,187 @@
+"""What the networks share: depth, phase shuffle, initialisation, units, calcium filter."""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+LEAKY_SLOPE = 0.3
+LAYER_NORM_EPS = 1e-3
+MIN_STEPS = 8  # steps that must be left after the last strided layer
+
+
+def strided_depth(n_frames: int, max_depth: int = 5) -> int:
+    """Return how many stride-2 layers suit windows of ``n_frames`` frames.
+
+    As many as leave at least 8 steps, and at most `max_depth`.
+
+    Parameters
+    ----------
+    n_frames : int
+        Window width T in frames.
+    max_depth : int, default=5
+        Number of strided layers at full size (the thesis uses 5).
+
+    Returns
+    -------
+    depth : int
+        Number of stride-2 layers.
+
+    Raises
+    ------
+    ValueError
+        If the window is shorter than 16 frames or cannot be halved that often.
+
+    Examples
+    --------
+    >>> strided_depth(2048), strided_depth(64)
+    (5, 3)
+    """
+    if n_frames < 2 * MIN_STEPS:
+        raise ValueError(
+            f"Windows of {n_frames} frames are too short for the network: use a window of at "
+            f"least {2 * MIN_STEPS} frames."
+        )
+    depth = min(max_depth, int(math.log2(n_frames / MIN_STEPS)))
+    step = 2**depth
+    if n_frames % step:
+        low = n_frames // step * step
+        # The next width up may cross into one more halving; walk to the first that is valid.
+        high = low + step
+        while high % 2 ** min(max_depth, int(math.log2(high / MIN_STEPS))):
+            high += step
+        raise ValueError(
+            f"A window of {n_frames} frames cannot be halved {depth} times by the network: use "
+            f"a multiple of {step}, the nearest being {low} and {high} frames."
+        )
+    return depth
+
+
+def phase_shuffle(x: Tensor, shift: int) -> Tensor:
+    """Shift activations in time, filling the gap by reflection without repeating the edge.
+
+    A shift of +1 turns ``1 2 ... 8 9`` into ``2 3 ... 9 8``.
+
+    Parameters
+    ----------
+    x : Tensor of shape (..., L)
+        Activations, time last.
+    shift : int
+        Steps to shift by, ``|shift| < L``.
+
+    Returns
+    -------
+    Tensor of shape (..., L)
+
+    References
+    ----------
+    Donahue, McAuley & Puckette, "Adversarial Audio Synthesis", ICLR 2019, arXiv:1802.04208.
+
+    Examples
+    --------
+    >>> phase_shuffle(torch.arange(1, 6), 1)
+    tensor([2, 3, 4, 5, 4])
+    """
+    if shift == 0:
+        return x
+    length = x.shape[-1]
+    index = torch.arange(length, device=x.device) + shift
+    last = length - 1
+    index = last - (last - index.abs()).abs()
+    return x.index_select(-1, index)
+
+
+def _glorot_(module: nn.Module, generator: torch.Generator) -> None:
+    """Initialise convolutions and dense layers as Keras does: Glorot-uniform, zero biases."""
+    for layer in module.modules():
+        if isinstance(layer, nn.Conv1d | nn.ConvTranspose1d | nn.Linear):
+            nn.init.xavier_uniform_(layer.weight, generator=generator)
+            if layer.bias is not None:
+                nn.init.zeros_(layer.bias)
+
+
+def seeded_init(module: nn.Module, seed: int) -> None:
+    """Initialise `module` in place from `seed`, without touching global random state."""
+    _glorot_(module, torch.Generator().manual_seed(seed))
+
+
+class ChannelNorm(nn.Module):
+    """Layer normalisation over the channels of ``(M, C, L)`` at each time step."""
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.norm = nn.LayerNorm(n_channels, eps=LAYER_NORM_EPS)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Normalise x (M, C, L)."""
+        return self.norm(x.transpose(1, 2)).transpose(1, 2)
+
+
+class Standardiser(nn.Module):
+    """Location and scale of each feature of the training windows, kept as buffers.
+
+    Features that never change have scale 0: they are generated as their constant.
+    """
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, n_features: int) -> None:
+        super().__init__()
+        self.register_buffer("mean", torch.zeros(n_features))
+        self.register_buffer("scale", torch.ones(n_features))
+
+    @classmethod
+    def of(cls, windows: np.ndarray) -> Standardiser:
+        """Return the location and scale of each feature of windows (M, T, N)."""
+        units = cls(windows.shape[2])
+        mean = windows.mean(axis=(0, 1), dtype=np.float64)
+        scale = windows.std(axis=(0, 1), dtype=np.float64)
+        scale[np.ptp(windows, axis=(0, 1)) == 0] = 0.0  # exactly, whatever the rounding
+        units.set(torch.from_numpy(mean), torch.from_numpy(scale))
+        return units
+
+    def set(self, mean: Tensor, scale: Tensor) -> None:
+        """Take mean and scale (N,) in place."""
+        self.mean.copy_(mean)
+        self.scale.copy_(scale)
+
+    def standardise(self, windows: Tensor) -> Tensor:
+        """Bring windows (M, T, N) to mean 0 and variance 1."""
+        return (windows - self.mean) / torch.where(self.scale > 0, self.scale, 1.0)
+
+    def restore(self, windows: Tensor) -> Tensor:
+        """Undo `standardise`."""
+        return windows * self.scale + self.mean
+
+
+def exponential_filter(events: Tensor, decay: Tensor) -> Tensor:
+    """Filter events by ``c_t = decay c_{t-1} + e_t``, started at rest.
+
+    Computed through the FFT, because a recursion over frames is slow to differentiate.
+
+    Parameters
+    ----------
+    events : Tensor of shape (M, N, L)
+        Events, time last.
+    decay : Tensor of shape (N,)
+        Decay a frame, in (0, 1).
+
+    Returns
+    -------
+    Tensor of shape (M, N, L)
+
+    Examples
+    --------
+    >>> exponential_filter(torch.eye(3)[:1, None], torch.tensor([0.5]))
+    tensor([[[1.0000, 0.5000, 0.2500]]])
+    """
+    length = events.shape[-1]
+    steps = torch.arange(length, device=events.device, dtype=events.dtype)
+    kernel = decay[:, None] ** steps
+    size = 2 * length  # padded, so that the end does not wrap around to the start
+    spectrum = torch.fft.rfft(events, n=size) * torch.fft.rfft(kernel, n=size)
+    return torch.fft.irfft(spectrum, n=size)[..., :length]
