@@ -16,6 +16,7 @@ _LAZY = {
     "Evaluation": "calgan.evaluation",
     "FFTEncoder": "calgan.spectral",
     "MinMaxScaler": "calgan.scaling",
+    "NeuronSorter": "calgan.ordering",
     "OasisDeconvolver": "calgan.deconvolution",
     "Pipeline": "calgan.pipeline",
     "Recording": "calgan.recording",

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from calgan import CalciumGAN, FFTEncoder, MinMaxScaler, OasisDeconvolver
+from calgan import CalciumGAN, FFTEncoder, MinMaxScaler, NeuronSorter, OasisDeconvolver
 
 N_FRAMES = 16
 
@@ -60,6 +60,10 @@ class LiftedFFTEncoder(LiftedTransformer, FFTEncoder):
 
 class LiftedMinMaxScaler(LiftedTransformer, MinMaxScaler):
     """MinMaxScaler of lifted rows."""
+
+
+class LiftedNeuronSorter(LiftedTransformer, NeuronSorter):
+    """NeuronSorter of lifted rows."""
 
 
 class LiftedOasisDeconvolver(LiftedTransformer, OasisDeconvolver):

@@ -16,6 +16,7 @@ MODULES = [
     "calgan.gan",
     "calgan.metrics",
     "calgan.model_selection",
+    "calgan.ordering",
     "calgan.pipeline",
     "calgan.plotting",
     "calgan.recipes",

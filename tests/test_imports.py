@@ -27,6 +27,7 @@ LAYERS = [
         "windows",
         "scaling",
         "spectral",
+        "ordering",
         "deconvolution",
         "metrics",
         "datasets",
@@ -34,12 +35,20 @@ LAYERS = [
         "objectives",
         "recipes",
     },
-    {"training", "tracking", "gan", "persistence"},
+    {"training", "tracking", "adversarial", "gan", "persistence"},
     {"pipeline", "scoring", "model_selection", "evaluation"},
     {"plotting", "report"},
 ]
 LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
-MAY_IMPORT_TORCH = {"_torch", "networks", "objectives", "training", "gan", "persistence"}
+MAY_IMPORT_TORCH = {
+    "_torch",
+    "adversarial",
+    "gan",
+    "networks",
+    "objectives",
+    "persistence",
+    "training",
+}
 TORCH = {"torch", "lightning_fabric"}
 # Imports upwards that are made inside a function, each for a reason.
 DEFERRED_UPWARDS = {
@@ -56,6 +65,7 @@ LIGHT = [
     "calgan.evaluation",
     "calgan.metrics",
     "calgan.model_selection",
+    "calgan.ordering",
     "calgan.pipeline",
     "calgan.recording",
     "calgan.scaling",

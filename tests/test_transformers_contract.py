@@ -12,12 +12,17 @@ from typing import Any
 import joblib
 import numpy as np
 import pytest
-from adapters import LiftedFFTEncoder, LiftedMinMaxScaler, LiftedOasisDeconvolver
+from adapters import (
+    LiftedFFTEncoder,
+    LiftedMinMaxScaler,
+    LiftedNeuronSorter,
+    LiftedOasisDeconvolver,
+)
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from calgan import FFTEncoder, MinMaxScaler, OasisDeconvolver, Windower
+from calgan import FFTEncoder, MinMaxScaler, NeuronSorter, OasisDeconvolver, Windower
 from calgan.windows import WindowView
 
 WIDTH = 16
@@ -40,6 +45,12 @@ CASES = {
     ),
     "FFTEncoder-full": Case(FFTEncoder, ("windows",), {"layout": "packed"}),
     "FFTEncoder-packed": Case(lambda: FFTEncoder("packed"), ("windows",), {"layout": "full"}),
+    "NeuronSorter-correlation": Case(
+        NeuronSorter, ("recording", "windows"), {"method": "seriation"}
+    ),
+    "NeuronSorter-seriation": Case(
+        lambda: NeuronSorter("seriation"), ("recording", "windows"), {"positions": ((0.0, 1.0),)}
+    ),
     "OasisDeconvolver": Case(
         lambda: OasisDeconvolver(frame_rate=10.0), ("recording", "windows"), {"decay_time": 0.7}
     ),
@@ -271,11 +282,14 @@ def expected_failed_checks(estimator: BaseEstimator) -> dict[str, str]:
         MinMaxScaler(),
         MinMaxScaler(per_neuron=True),
         MinMaxScaler(clip=True),
+        NeuronSorter(),
+        NeuronSorter("seriation"),
         OasisDeconvolver(frame_rate=10.0),
         LiftedMinMaxScaler(),
         LiftedMinMaxScaler(per_neuron=True),
         LiftedFFTEncoder(),
         LiftedFFTEncoder("packed"),
+        LiftedNeuronSorter(),
         LiftedOasisDeconvolver(frame_rate=10.0),
     ],
     expected_failed_checks=expected_failed_checks,
