@@ -1,0 +1,41 @@
+"""Find the figures of an example that pyplot does not know: calgan's functions never open one."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from matplotlib import pyplot
+from matplotlib.artist import Artist
+from sphinx_gallery.scrapers import figure_rst
+
+
+def _figures(value: Any) -> Iterator[Any]:
+    """Yield the figures among values: figures, what is drawn on one, displays, and collections."""
+    if isinstance(value, Artist):
+        figure = value.get_figure(root=True)
+        if figure is not None:
+            yield figure
+    elif isinstance(value, Mapping):
+        for item in value.values():
+            yield from _figures(item)
+    elif isinstance(value, list | tuple):
+        for item in value:
+            yield from _figures(item)
+    elif isinstance(getattr(value, "figure_", None), Artist):  # scikit-learn's Display classes
+        yield from _figures(value.figure_)
+
+
+def scrape(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any], **kwargs: Any):
+    """Save each figure the first time that a block leaves it behind."""
+    known = {pyplot.figure(number) for number in pyplot.get_fignums()}
+    paths = []
+    for value in list(block_vars["example_globals"].values()):
+        for figure in _figures(value):
+            if figure in known or getattr(figure, "_in_gallery", False):
+                continue
+            figure._in_gallery = True
+            path = next(block_vars["image_path_iterator"])
+            figure.savefig(path, dpi=100, bbox_inches="tight")
+            paths.append(path)
+    return figure_rst(paths, gallery_conf["src_dir"])
