@@ -33,7 +33,8 @@ class Recording:
         Windows never cross their borders, and frames outside them are not used. None means one
         segment of all frames.
     metadata : mapping, default=None
-        Anything else worth keeping. Not compared by ``==``.
+        Anything else worth keeping. Not compared by ``==``. The key ``"positions"``, the centres
+        (N, 2) or (N, 3) of the neurons, is one that `NeuronSorter` reads and `select` follows.
 
     Attributes
     ----------
@@ -254,13 +255,17 @@ class Recording:
             raise ValueError("select was given no neuron; keep at least one.")
         if len(np.unique(index)) != index.size:
             raise ValueError("select was given the same neuron twice; name each neuron once.")
+        metadata = dict(self._metadata)
+        positions = metadata.get("positions")
+        if isinstance(positions, (np.ndarray, list, tuple)) and len(positions) == self.n_neurons:
+            metadata["positions"] = np.array([positions[i] for i in index])
         return Recording._trusted(
             self._traces[:, index],
             self._frame_rate,
             self._roi_ids[index],
             self._units,
             self._segments,
-            dict(self._metadata),
+            metadata,
         )
 
     def segment_traces(self) -> list[np.ndarray]:
