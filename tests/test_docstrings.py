@@ -12,6 +12,7 @@ from numpydoc.validate import validate
 MODULES = [
     "calgan.datasets",
     "calgan.deconvolution",
+    "calgan.dichotomized_gaussian",
     "calgan.evaluation",
     "calgan.gan",
     "calgan.metrics",
