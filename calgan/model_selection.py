@@ -1,4 +1,4 @@
-"""Splits that are blocked in time, so that no test frame has a twin among the training windows."""
+"""Splits that are blocked in time, and the published one that is not, for comparison."""
 
 from __future__ import annotations
 
@@ -9,11 +9,14 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator
 
-from calgan._validation import check_integer
+from calgan._validation import check_integer, rng_from
 from calgan.recording import Recording, as_segments
-from calgan.windows import WindowView
+from calgan.windows import Windower, WindowView
 
-__all__ = ["BlockedKFold", "train_test_blocks"]
+__all__ = ["BlockedKFold", "thesis_split", "train_test_blocks"]
+
+# At least this many windows for each one that the published split holds out.
+_THESIS_WINDOWS_PER_TEST = 5
 
 
 def train_test_blocks(recording: Any, test_size: float = 0.3, gap: int = 64) -> tuple[Any, Any]:
@@ -49,6 +52,7 @@ def train_test_blocks(recording: Any, test_size: float = 0.3, gap: int = 64) -> 
     See Also
     --------
     BlockedKFold : Cross-validation over windows on the same principle.
+    thesis_split : The published split, which leaks.
 
     Examples
     --------
@@ -206,6 +210,77 @@ class BlockedKFold(BaseCrossValidator):
             indices = np.arange(len(X))
             for test in np.array_split(indices, n_splits):
                 yield np.setdiff1d(indices, test), test
+
+
+def thesis_split(
+    recording: Any, window: int, *, n_test: int = 1000, stride: int = 2, random_state: Any = None
+) -> tuple[WindowView, WindowView]:
+    """Hold random windows out as published: **the test windows overlap the training windows**.
+
+    Windows of the whole recording, one every `stride` frames, are shuffled and `n_test` of them
+    held out [1]_. Nearly every frame of the test windows is also in training windows, which start
+    as few as `stride` frames away. So this split cannot tell a model that generalises from one that
+    replays its training windows, and it even prefers the replay to a new recording of the very same
+    process. It is there to compare with the published table, with
+    ``evaluate(..., protocol="thesis")``, and for nothing else: use `train_test_blocks` otherwise.
+
+    Parameters
+    ----------
+    recording : Recording, array-like of shape (T, N), list of these, (S, T, N) trials or WindowView
+        A recording, or its windows, which are then taken as they are, whatever `stride` says.
+    window : int
+        Frames a window.
+    n_test : int, default=1000
+        Windows to hold out. A short recording holds out fewer: one window of every five at most.
+    stride : int, default=2
+        Frames from one window's start to the next one's.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of the choice of windows; None draws a fresh one.
+
+    Returns
+    -------
+    train, test : WindowView
+        Lazy views of shape (M - n_test, window, N) and (n_test, window, N), each in the order of
+        time.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than five windows, or a view's windows are not of `window` frames.
+
+    See Also
+    --------
+    train_test_blocks : The split to use: test frames lie a gap away from training frames.
+
+    References
+    ----------
+    .. [1] Li, B. M. (2020). Synthesising realistic calcium imaging data of neuronal populations
+       using deep generative models. MScR thesis, University of Edinburgh.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.model_selection import thesis_split
+    >>> train, test = thesis_split(np.zeros((21_556, 3)), 2048, random_state=0)
+    >>> train.shape, test.shape
+    ((8755, 2048, 3), (1000, 2048, 3))
+    >>> train, test = thesis_split(np.zeros((260, 3)), 64, random_state=0)
+    >>> len(train), len(test)
+    (80, 19)
+    """
+    n_test = check_integer(n_test, "n_test")
+    windows = Windower(window, stride).fit_transform(recording)
+    n_windows = len(windows)
+    if n_windows < _THESIS_WINDOWS_PER_TEST:
+        raise ValueError(
+            f"recording gives {n_windows} windows of {window} frames, but the published split "
+            f"needs at least {_THESIS_WINDOWS_PER_TEST}; record for longer, or choose a shorter "
+            "window or a smaller stride."
+        )
+    n_test = min(n_test, n_windows // _THESIS_WINDOWS_PER_TEST)
+    test = np.zeros(n_windows, dtype=bool)
+    test[rng_from(random_state).choice(n_windows, n_test, replace=False)] = True
+    return windows[~test], windows[test]
 
 
 def _is_list_of_segments(X: Any) -> bool:

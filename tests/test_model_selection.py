@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.model_selection import cross_val_score
 
-from calgan.model_selection import BlockedKFold, train_test_blocks
+from calgan.model_selection import BlockedKFold, thesis_split, train_test_blocks
 from calgan.recording import Recording
 from calgan.windows import Windower
 
@@ -258,3 +258,87 @@ def test_it_drives_cross_validation() -> None:
 
     view = Windower(5).fit_transform(frames(100))
     assert cross_val_score(Mean(), view, cv=BlockedKFold(3)).shape == (3,)
+
+
+# thesis_split
+
+
+def test_published_split_holds_out_the_published_numbers() -> None:
+    train, test = thesis_split(frames(21_556), 2048, random_state=0)
+    assert (len(train), len(test)) == (8755, 1000)
+    assert train.width == test.width == 2048
+    starts = np.sort(np.concatenate([train.start, test.start]))
+    np.testing.assert_array_equal(starts, 2 * np.arange(9755))
+    # Lazy: no frame was copied.
+    assert train.segments[0] is test.segments[0]
+
+
+def test_published_split_leaks() -> None:
+    train, test = thesis_split(frames(2000), 64, n_test=100, random_state=0)
+    nearest = np.abs(test.start[:, None] - train.start).min(axis=1)
+    assert np.all(nearest <= 8)
+    assert np.mean(nearest == 2) > 0.9
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    lengths=st.lists(st.integers(10, 60), min_size=1, max_size=4),
+    stride=st.integers(1, 3),
+    n_test=st.integers(1, 30),
+    seed=st.integers(0, 99),
+)
+def test_published_split_is_a_partition(lengths, stride, n_test, seed) -> None:
+    lengths[0] += 30
+    segments = [frames(length, first=1000 * i) for i, length in enumerate(lengths)]
+    every = [
+        1000.0 * i + start
+        for i, length in enumerate(lengths)
+        for start in range(0, length - 9, stride)
+    ]
+    train, test = thesis_split(segments, 10, n_test=n_test, stride=stride, random_state=seed)
+    assert len(test) == min(n_test, len(every) // 5)
+    found = sorted(float(window[0, 0]) for part in (train, test) for window in part)
+    assert found == every
+
+
+def test_published_split_depends_on_its_seed_alone() -> None:
+    state = np.random.get_state()[1].copy()
+    first, again, other = (
+        thesis_split(frames(500), 20, n_test=40, random_state=seed)[1].start for seed in (0, 0, 1)
+    )
+    np.testing.assert_array_equal(first, again)
+    assert not np.array_equal(first, other)
+    assert np.all(np.diff(first) > 0)
+    assert np.array_equal(np.random.get_state()[1], state)
+
+
+def test_published_split_of_a_view_keeps_what_it_knows() -> None:
+    recording = Recording(frames(300), 5.0, roi_ids=["a", "b"])
+    view = Windower(20, stride=3).fit_transform(recording)
+    train, test = thesis_split(view, 20, n_test=10, random_state=0)
+    assert len(train) + len(test) == len(view)
+    assert test.frame_rate == 5.0
+    assert list(train.roi_ids) == ["a", "b"]
+    assert set(test.start) <= set(view.start)
+
+
+@pytest.mark.parametrize(
+    ("params", "error", "match"),
+    [
+        ({"window": 58}, ValueError, "gives 2 windows of 58 frames, but the published split need"),
+        ({"window": 61}, ValueError, "longer than X"),
+        ({"window": 10, "n_test": 0}, ValueError, "n_test must be an integer"),
+        ({"window": 10, "n_test": 2.5}, TypeError, "n_test must be an integer"),
+        ({"window": 10, "stride": 0}, ValueError, "stride must be"),
+        ({"window": 10, "random_state": -1}, ValueError, "random_state must not be negative"),
+    ],
+)
+def test_published_split_refuses(params: dict, error: type[Exception], match: str) -> None:
+    with pytest.raises(error, match=match):
+        thesis_split(frames(60), **params)
+
+
+def test_published_split_refuses_windows_of_another_width() -> None:
+    view = Windower(20).fit_transform(frames(300))
+    with pytest.raises(ValueError, match="windows of 20 frames"):
+        thesis_split(view, 30)
