@@ -29,6 +29,7 @@ from calgan._validation import (
     check_windows,
     rng_from,
 )
+from calgan.adversarial import AdversarialSteps
 from calgan.networks import (
     CalciumGenerator,
     CompactCritic,
@@ -37,7 +38,7 @@ from calgan.networks import (
     seeded_init,
 )
 from calgan.persistence import read_model, write_model
-from calgan.recipes import Recipe, get_recipe
+from calgan.recipes import ARCHITECTURES, Recipe, get_recipe
 from calgan.tracking import Tracker, split_in_time, spread
 from calgan.training import (
     Check,
@@ -46,7 +47,6 @@ from calgan.training import (
     final_weights,
     make_fabric,
     run_training,
-    update_average,
 )
 from calgan.windows import gather
 
@@ -70,6 +70,10 @@ class CalciumGAN(BaseEstimator):
     ----------
     recipe : {"compact", "thesis"}, default="compact"
         Named settings; the parameters below that are None take its values.
+    architecture : {"calcium", "wavegan", "wavegan2d"}, default=None
+        Networks, at the widths they were designed with; None takes the recipe's, "calcium" for
+        "compact" and "wavegan" for "thesis". "wavegan2d" is the thesis's 2-D variant, which
+        convolves over time and neurons, and keeps the channels of encoded windows apart.
     max_iter : int, default=None
         Generator steps in total; None: 1000 for "compact", 400 passes for "thesis".
     max_time : float, default=None
@@ -81,7 +85,8 @@ class CalciumGAN(BaseEstimator):
     noise_size : int, default=None
         Latent width.
     phase_shuffle : int, default=None
-        Largest phase shift in the thesis's critic, in steps; 0 leaves it out.
+        Largest phase shift in the thesis's critics, in steps (and, in 2-D, in neurons); 0 leaves
+        it out.
     learning_rate, critic_learning_rate : float, default=None
         Adam's step sizes.
     n_critic : int, default=None
@@ -125,8 +130,8 @@ class CalciumGAN(BaseEstimator):
         Trained networks on the CPU; the generator's weights are those of the best check.
     history_ : list of dict
         One row a generator step: "step", "critic_loss", "gradient_penalty", "generator_loss",
-        "matching"; rows of checks have "val_score" and one "val_..." figure a statistic, each with
-        its floor (the training windows against the validation windows) in `validation_floor_`.
+        "matching"; rows of checks have "val_score" and one ``val_...`` figure a statistic, each
+        with its floor (training windows against validation windows) in `validation_floor_`.
     n_iter_ : int
         Generator steps taken.
     best_iter_ : int
@@ -173,6 +178,7 @@ class CalciumGAN(BaseEstimator):
         self,
         recipe: str = "compact",
         *,
+        architecture: str | None = None,
         max_iter: int | None = None,
         max_time: float | None = None,
         batch_size: int | None = None,
@@ -198,6 +204,7 @@ class CalciumGAN(BaseEstimator):
         random_state: Any = None,
     ) -> None:
         self.recipe = recipe
+        self.architecture = architecture
         self.max_iter = max_iter
         self.max_time = max_time
         self.batch_size = batch_size
@@ -458,8 +465,8 @@ class CalciumGAN(BaseEstimator):
 
     def _resolve(self) -> Recipe:
         """Return the recipe with the parameters that override it, all checked."""
-        recipe = get_recipe(self.recipe)
-        names = {f.name for f in dataclasses.fields(Recipe)} - {"name"}
+        recipe = get_recipe(self.recipe, self.architecture)
+        names = {f.name for f in dataclasses.fields(Recipe)} - {"name", "architecture"}
         params = self.get_params(deep=False)
         given = {k: _plain(v) for k, v in params.items() if k in names and v is not None}
         settings = dataclasses.replace(recipe, **given)
@@ -494,9 +501,15 @@ class CalciumGAN(BaseEstimator):
         if state.step and self.validation_floor_ != former:  # other windows: scores do not compare
             state.forget_best()
 
-        def step(number: int) -> dict[str, float]:
-            return self._train_step(number, X, train, state, fabric, match)
-
+        step = AdversarialSteps(
+            settings,
+            state,
+            fabric,
+            train,
+            batch=lambda indices: self._batch(X, indices),
+            match=match,
+            rng_of_step=lambda number: rng_from(self.seed_, _TRAIN, number),
+        )
         patience = max(1, self.n_iter_no_change // self.check_every)
         self.stopped_ = run_training(
             state,
@@ -516,11 +529,12 @@ class CalciumGAN(BaseEstimator):
         """Gather real windows (m, T, F), spread over the training windows, for the statistics."""
         limit = max(16, _STATISTICS_VALUES // int(np.prod(X.shape[1:])))
         reference = self._fold(gather(X, spread(train, limit)))
-        if self.settings_.architecture == "wavegan":
+        if self.settings_.architecture != "calcium":
             low, high = float(reference.min()), float(reference.max())
             if low < -1e-3 or high > 1 + 1e-3:
                 raise ValueError(
-                    f"recipe={self.recipe!r} ends in a sigmoid and needs windows scaled to [0, 1], "
+                    f"architecture={self.settings_.architecture!r} ends in a sigmoid and needs "
+                    "windows scaled to [0, 1], "
                     f"got values from {low:.4g} to {high:.4g}: put a MinMaxScaler before it (as "
                     "make_calcium_pipeline does)."
                 )
@@ -555,8 +569,8 @@ class CalciumGAN(BaseEstimator):
             return build_networks(
                 self.settings_,
                 self.n_frames_in_,
-                self.n_features_in_ * (self.n_channels_in_ or 1),
-                traces=self.n_channels_in_ is None,
+                self.n_features_in_,
+                self.n_channels_in_,
             )
 
     def _build_state(self, reference: NDArray[np.float32], fabric: Any) -> TrainingState:
@@ -595,88 +609,6 @@ class CalciumGAN(BaseEstimator):
             state.resume(checkpoint, self.history_)
         state.optimizers = {k: fabric.setup_optimizers(v) for k, v in optimizers.items()}
         return state
-
-    def _train_step(
-        self,
-        number: int,
-        X: Any,
-        train: NDArray[np.intp],
-        state: TrainingState,
-        fabric: Any,
-        match: Callable[[Tensor], Tensor] | None,
-    ) -> dict[str, float]:
-        """Take the critic's steps and one generator step; draws depend on seed and number only."""
-        s = self.settings_
-        rng = rng_from(self.seed_, _TRAIN, number)
-        generator: Any = state.modules["generator"]
-        critic: Any = state.modules["critic"]
-        size = min(s.batch_size, len(train))
-        size += size % 2  # the matching compares two halves
-        chosen = rng.choice(train, size, replace=size > len(train))
-        real = self._batch(X, chosen).to(fabric.device)
-
-        def draw() -> Tensor:
-            with fabric.autocast():
-                return generator(noise(rng, size, generator.noise_size).to(fabric.device)).float()
-
-        critic.requires_grad_(True)
-        if s.n_critic == 1:  # one draw serves both networks
-            fake = draw()
-            row = self._critic_step(real, fake.detach(), rng, state, fabric)
-        else:
-            for _ in range(s.n_critic):
-                with torch.no_grad():
-                    fake = draw()
-                row = self._critic_step(real, fake, rng, state, fabric)
-            fake = draw()
-        critic.requires_grad_(False)
-        with fabric.autocast():
-            values = critic(fake, critic.draw_shifts(rng))
-        values = values.float() / critic.value_scale
-        loss = s.adversarial * objectives.wasserstein_generator_loss(values)
-        row["generator_loss"] = float(loss.detach())
-        if match is not None:
-            matching = match(fake)
-            row["matching"] = float(matching.detach())
-            loss = loss + s.matching * matching
-        optimizer = state.optimizers["generator"]
-        optimizer.zero_grad()
-        fabric.backward(loss)
-        if s.clip_norm > 0:
-            fabric.clip_gradients(
-                generator, optimizer, max_norm=s.clip_norm, error_if_nonfinite=False
-            )
-        optimizer.step()
-        update_average(state.averaged, generator, number, s.ema)
-        return row
-
-    def _critic_step(
-        self,
-        real: Tensor,
-        fake: Tensor,
-        rng: np.random.Generator,
-        state: TrainingState,
-        fabric: Any,
-    ) -> dict[str, float]:
-        critic: Any = state.modules["critic"]
-        with fabric.autocast():
-            on_real = critic(real, critic.draw_shifts(rng))
-            on_fake = critic(fake, critic.draw_shifts(rng))
-        loss = objectives.wasserstein_critic_loss(on_real.float(), on_fake.float())
-        mix = torch.from_numpy(rng.random(len(real), dtype=np.float32)).to(real.device)
-        shifts = critic.draw_shifts(rng)
-        # In float32 and outside the loss scaling: the norm of a gradient is not linear in it.
-        penalty = objectives.gradient_penalty(
-            lambda windows: critic.judge(windows, shifts),
-            critic.standardised(real),
-            critic.standardised(fake),
-            mix,
-        )
-        optimizer = state.optimizers["critic"]
-        optimizer.zero_grad()
-        fabric.backward(loss + self.settings_.gradient_penalty * penalty)
-        optimizer.step()
-        return {"critic_loss": float(loss.detach()), "gradient_penalty": float(penalty.detach())}
 
     def _make_check(
         self,
@@ -742,7 +674,9 @@ class CalciumGAN(BaseEstimator):
             )
 
     def _check_networks(self, settings: Recipe) -> None:
-        for name in ("architecture", "filters", "kernel_size", "noise_size", "max_depth"):
+        for name in ("architecture", *ARCHITECTURES["calcium"]):
+            if name == "phase_shuffle":  # no weight's shape depends on it
+                continue
             old, new = getattr(self.settings_, name), getattr(settings, name)
             if old != new:
                 raise ValueError(

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -13,9 +14,10 @@ class Recipe:
     ----------
     name : str
         Name of the recipe.
-    architecture : {"wavegan", "calcium"}
-        Networks: the thesis's, or the compact ones with an explicit calcium decoder.
-    filters, kernel_size, noise_size, max_depth, phase_shuffle : int
+    architecture : {"wavegan", "wavegan2d", "calcium"}
+        Networks: the thesis's, convolving over time or over time and neurons, or the compact ones
+        with an explicit calcium decoder.
+    filters, kernel_size, critic_kernel_size, noise_size, max_depth, phase_shuffle : int
         Widths of the networks; `noise_size` is the latent width of the compact generator.
     learning_rate, critic_learning_rate : float
         Step sizes of Adam.
@@ -50,6 +52,7 @@ class Recipe:
     architecture: str
     filters: int
     kernel_size: int
+    critic_kernel_size: int
     noise_size: int
     max_depth: int
     phase_shuffle: int
@@ -70,16 +73,42 @@ class Recipe:
     global_range: bool
 
 
+# Widths of each family of networks, at full size.
+ARCHITECTURES: dict[str, dict[str, Any]] = {
+    # Table 3.1 of the thesis.
+    "wavegan": {
+        "filters": 64,
+        "kernel_size": 24,
+        "critic_kernel_size": 24,
+        "noise_size": 32,
+        "max_depth": 5,
+        "phase_shuffle": 10,
+    },
+    # Table A.2.
+    "wavegan2d": {
+        "filters": 20,
+        "kernel_size": 8,
+        "critic_kernel_size": 16,
+        "noise_size": 32,
+        "max_depth": 5,
+        "phase_shuffle": 10,
+    },
+    "calcium": {
+        "filters": 64,
+        "kernel_size": 5,
+        "critic_kernel_size": 5,
+        "noise_size": 16,
+        "max_depth": 3,
+        "phase_shuffle": 0,
+    },
+}
+
 RECIPES = {
     # Table 4.1 of the thesis to the letter.
     "thesis": Recipe(
         name="thesis",
         architecture="wavegan",
-        filters=64,
-        kernel_size=24,
-        noise_size=32,
-        max_depth=5,
-        phase_shuffle=10,
+        **ARCHITECTURES["wavegan"],
         learning_rate=1e-4,
         critic_learning_rate=1e-4,
         betas=(0.9, 0.999),
@@ -100,11 +129,7 @@ RECIPES = {
     "compact": Recipe(
         name="compact",
         architecture="calcium",
-        filters=64,
-        kernel_size=5,
-        noise_size=16,
-        max_depth=3,
-        phase_shuffle=0,
+        **ARCHITECTURES["calcium"],
         learning_rate=2e-3,
         critic_learning_rate=5e-4,
         betas=(0.5, 0.99),
@@ -124,13 +149,15 @@ RECIPES = {
 }
 
 
-def get_recipe(name: str) -> Recipe:
+def get_recipe(name: str, architecture: str | None = None) -> Recipe:
     """Return the recipe of that name.
 
     Parameters
     ----------
     name : {"compact", "thesis"}
         Name of the recipe.
+    architecture : {"wavegan", "wavegan2d", "calcium"}, default=None
+        Networks to train by it, at their own widths; None takes the recipe's.
 
     Returns
     -------
@@ -139,13 +166,22 @@ def get_recipe(name: str) -> Recipe:
     Raises
     ------
     ValueError
-        If there is no such recipe.
+        If there is no such recipe, or no such architecture.
 
     Examples
     --------
     >>> get_recipe("thesis").n_critic
     5
+    >>> get_recipe("thesis", "wavegan2d").filters
+    20
     """
     if not isinstance(name, str) or name not in RECIPES:
         raise ValueError(f"recipe must be one of {sorted(RECIPES)}, got {name!r}.")
-    return RECIPES[name]
+    recipe = RECIPES[name]
+    if architecture is None or architecture == recipe.architecture:
+        return recipe
+    if not isinstance(architecture, str) or architecture not in ARCHITECTURES:
+        raise ValueError(
+            f"architecture must be None or one of {sorted(ARCHITECTURES)}, got {architecture!r}."
+        )
+    return replace(recipe, architecture=architecture, **ARCHITECTURES[architecture])

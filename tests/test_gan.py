@@ -13,6 +13,7 @@ import torch
 from sklearn.exceptions import ConvergenceWarning
 
 from calgan import CalciumGAN, FFTEncoder, MinMaxScaler, Recording, Windower
+from calgan.adversarial import AdversarialSteps
 from calgan.datasets import make_recording
 from calgan.windows import WindowView
 
@@ -58,14 +59,14 @@ def test_the_thesis_takes_five_critic_steps_on_one_real_batch(
     windows: WindowView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, fake = [], []
-    plain = CalciumGAN._critic_step
+    plain = AdversarialSteps._critic_step
 
     def note(self: Any, a: torch.Tensor, b: torch.Tensor, *rest: Any) -> dict[str, float]:
         real.append(a.clone())
         fake.append(b.clone())
         return plain(self, a, b, *rest)
 
-    monkeypatch.setattr(CalciumGAN, "_critic_step", note)
+    monkeypatch.setattr(AdversarialSteps, "_critic_step", note)
     quick(recipe="thesis", max_iter=2).fit(MinMaxScaler().fit_transform(windows))
     assert len(real) == 10
     assert all(torch.equal(batch, real[0]) for batch in real[:5])

@@ -19,12 +19,15 @@ from calgan.networks._layers import (
     strided_depth,
 )
 from calgan.networks._wavegan import WaveGANCritic, WaveGANGenerator
+from calgan.networks._wavegan2d import WaveGAN2DCritic, WaveGAN2DGenerator
 
 __all__ = [
     "CalciumGenerator",
     "ChannelNorm",
     "CompactCritic",
     "Standardiser",
+    "WaveGAN2DCritic",
+    "WaveGAN2DGenerator",
     "WaveGANCritic",
     "WaveGANGenerator",
     "build_networks",

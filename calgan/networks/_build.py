@@ -8,11 +8,12 @@ from torch import nn
 
 from calgan.networks._calcium import CalciumGenerator, CompactCritic
 from calgan.networks._wavegan import WaveGANCritic, WaveGANGenerator
+from calgan.networks._wavegan2d import WaveGAN2DCritic, WaveGAN2DGenerator
 from calgan.recipes import Recipe
 
 
 def build_networks(
-    settings: Recipe, n_frames: int, n_features: int, *, traces: bool = True
+    settings: Recipe, n_frames: int, n_neurons: int, n_channels: int | None = None
 ) -> tuple[nn.Module, nn.Module]:
     """Build generator and critic for windows of a shape, as a recipe wants them.
 
@@ -20,10 +21,11 @@ def build_networks(
     ----------
     settings : Recipe
         Architecture and widths.
-    n_frames, n_features : int
+    n_frames, n_neurons : int
         Shape (T, N) of a window.
-    traces : bool, default=True
-        Whether windows are traces, or coefficients of an encoding.
+    n_channels : int, default=None
+        Channels C of encoded windows; None for traces. 2-D networks keep the channels apart,
+        the others take the features (N C).
 
     Returns
     -------
@@ -34,32 +36,31 @@ def build_networks(
     >>> from calgan.recipes import get_recipe
     >>> generator, critic = build_networks(get_recipe("compact"), 64, 10)
     """
-    sizes: dict[str, Any] = {"kernel_size": settings.kernel_size, "max_depth": settings.max_depth}
-    if settings.architecture == "wavegan":
+    s = settings
+    n_features = n_neurons * (n_channels or 1)
+    made: dict[str, Any] = {"kernel_size": s.kernel_size, "max_depth": s.max_depth}
+    judged: dict[str, Any] = {"kernel_size": s.critic_kernel_size, "max_depth": s.max_depth}
+    if s.architecture == "calcium":
         return (
-            WaveGANGenerator(
+            CalciumGenerator(
                 n_frames,
                 n_features,
-                noise_size=settings.noise_size,
-                filters=settings.filters,
-                **sizes,
+                channels=s.filters,
+                latent=s.noise_size,
+                decoder=n_channels is None,
+                **made,
             ),
-            WaveGANCritic(
-                n_frames,
-                n_features,
-                filters=settings.filters,
-                phase_shuffle=settings.phase_shuffle,
-                **sizes,
-            ),
+            CompactCritic(n_frames, n_features, channels=s.filters, **judged),
+        )
+    made |= {"filters": s.filters, "noise_size": s.noise_size}
+    judged |= {"filters": s.filters, "phase_shuffle": s.phase_shuffle}
+    if s.architecture == "wavegan2d":
+        channels = n_channels or 1
+        return (
+            WaveGAN2DGenerator(n_frames, n_neurons, channels, **made),
+            WaveGAN2DCritic(n_frames, n_neurons, channels, **judged),
         )
     return (
-        CalciumGenerator(
-            n_frames,
-            n_features,
-            channels=settings.filters,
-            latent=settings.noise_size,
-            decoder=traces,
-            **sizes,
-        ),
-        CompactCritic(n_frames, n_features, channels=settings.filters, **sizes),
+        WaveGANGenerator(n_frames, n_features, **made),
+        WaveGANCritic(n_frames, n_features, **judged),
     )

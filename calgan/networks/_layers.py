@@ -60,21 +60,23 @@ def strided_depth(n_frames: int, max_depth: int = 5) -> int:
     return depth
 
 
-def phase_shuffle(x: Tensor, shift: int) -> Tensor:
-    """Shift activations in time, filling the gap by reflection without repeating the edge.
+def phase_shuffle(x: Tensor, shift: int, dim: int = -1) -> Tensor:
+    """Shift activations along an axis, filling the gap by reflection without repeating the edge.
 
     A shift of +1 turns ``1 2 ... 8 9`` into ``2 3 ... 9 8``.
 
     Parameters
     ----------
     x : Tensor of shape (..., L)
-        Activations, time last.
+        Activations.
     shift : int
         Steps to shift by, ``|shift| < L``.
+    dim : int, default=-1
+        Axis, of length L, that is shifted: time, or the neurons of a 2-D critic.
 
     Returns
     -------
-    Tensor of shape (..., L)
+    Tensor, shaped like `x`
 
     References
     ----------
@@ -87,17 +89,20 @@ def phase_shuffle(x: Tensor, shift: int) -> Tensor:
     """
     if shift == 0:
         return x
-    length = x.shape[-1]
+    length = x.shape[dim]
     index = torch.arange(length, device=x.device) + shift
     last = length - 1
     index = last - (last - index.abs()).abs()
-    return x.index_select(-1, index)
+    return x.index_select(dim, index)
+
+
+_GLOROT = (nn.Conv1d, nn.ConvTranspose1d, nn.Conv2d, nn.ConvTranspose2d, nn.Linear)
 
 
 def _glorot_(module: nn.Module, generator: torch.Generator) -> None:
     """Initialise convolutions and dense layers as Keras does: Glorot-uniform, zero biases."""
     for layer in module.modules():
-        if isinstance(layer, nn.Conv1d | nn.ConvTranspose1d | nn.Linear):
+        if isinstance(layer, _GLOROT):
             nn.init.xavier_uniform_(layer.weight, generator=generator)
             if layer.bias is not None:
                 nn.init.zeros_(layer.bias)
@@ -109,15 +114,15 @@ def seeded_init(module: nn.Module, seed: int) -> None:
 
 
 class ChannelNorm(nn.Module):
-    """Layer normalisation over the channels of ``(M, C, L)`` at each time step."""
+    """Layer normalisation over the channels of ``(M, C, ...)`` at each position."""
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
         self.norm = nn.LayerNorm(n_channels, eps=LAYER_NORM_EPS)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise x (M, C, L)."""
-        return self.norm(x.transpose(1, 2)).transpose(1, 2)
+        """Normalise x (M, C, ...)."""
+        return self.norm(x.movedim(1, -1)).movedim(-1, 1)
 
 
 class Standardiser(nn.Module):

@@ -1,0 +1,118 @@
+"""One step of adversarial training: critic steps, then a generator step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from calgan import objectives
+from calgan._torch import noise
+from calgan.recipes import Recipe
+from calgan.training import TrainingState, update_average
+
+
+@dataclass(frozen=True)
+class AdversarialSteps:
+    """What a step of Wasserstein training with gradient penalty needs, the state included.
+
+    Attributes
+    ----------
+    settings : Recipe
+        Step sizes, weights, numbers of steps.
+    state : TrainingState
+        Networks "generator" and "critic", changed in place.
+    fabric : lightning_fabric.Fabric
+        Device and precision.
+    train : ndarray of shape (m,)
+        Windows to train on.
+    batch : callable
+        Gathers windows by their indices, as a Tensor (m, T, F).
+    match : callable or None
+        Statistics matching of generated windows, a Tensor of no dimensions.
+    rng_of_step : callable
+        Random generator of a step, by its number: draws depend on nothing else.
+    """
+
+    settings: Recipe
+    state: TrainingState
+    fabric: Any
+    train: NDArray[np.intp]
+    batch: Callable[[NDArray[np.intp]], Tensor]
+    match: Callable[[Tensor], Tensor] | None
+    rng_of_step: Callable[[int], np.random.Generator]
+
+    def __call__(self, number: int) -> dict[str, float]:
+        """Take the critic's steps and one generator step; return a row of the history."""
+        s = self.settings
+        rng = self.rng_of_step(number)
+        generator: Any = self.state.modules["generator"]
+        critic: Any = self.state.modules["critic"]
+        size = min(s.batch_size, len(self.train))
+        size += size % 2  # the matching compares two halves
+        chosen = rng.choice(self.train, size, replace=size > len(self.train))
+        real = self.batch(chosen).to(self.fabric.device)
+
+        def draw() -> Tensor:
+            with self.fabric.autocast():
+                inputs = noise(rng, size, generator.noise_size).to(self.fabric.device)
+                return generator(inputs).float()
+
+        critic.requires_grad_(True)
+        if s.n_critic == 1:  # one draw serves both networks
+            fake = draw()
+            row = self._critic_step(real, fake.detach(), rng)
+        else:
+            for _ in range(s.n_critic):
+                with torch.no_grad():
+                    fake = draw()
+                row = self._critic_step(real, fake, rng)
+            fake = draw()
+        critic.requires_grad_(False)
+        with self.fabric.autocast():
+            values = critic(fake, critic.draw_shifts(rng))
+        values = values.float() / critic.value_scale
+        loss = s.adversarial * objectives.wasserstein_generator_loss(values)
+        row["generator_loss"] = float(loss.detach())
+        if self.match is not None:
+            matching = self.match(fake)
+            row["matching"] = float(matching.detach())
+            loss = loss + s.matching * matching
+        optimizer = self.state.optimizers["generator"]
+        optimizer.zero_grad()
+        self.fabric.backward(loss)
+        if s.clip_norm > 0:
+            self.fabric.clip_gradients(
+                generator, optimizer, max_norm=s.clip_norm, error_if_nonfinite=False
+            )
+        optimizer.step()
+        update_average(self.state.averaged, generator, number, s.ema)
+        return row
+
+    def _critic_step(
+        self, real: Tensor, fake: Tensor, rng: np.random.Generator
+    ) -> dict[str, float]:
+        critic: Any = self.state.modules["critic"]
+        with self.fabric.autocast():
+            on_real = critic(real, critic.draw_shifts(rng))
+            on_fake = critic(fake, critic.draw_shifts(rng))
+        loss = objectives.wasserstein_critic_loss(on_real.float(), on_fake.float())
+        mix = torch.from_numpy(rng.random(len(real), dtype=np.float32)).to(real.device)
+        shifts = critic.draw_shifts(rng)
+        # In float32 and outside the loss scaling: the norm of a gradient is not linear in it.
+        penalty = objectives.gradient_penalty(
+            lambda windows: critic.judge(windows, shifts),
+            critic.standardised(real),
+            critic.standardised(fake),
+            mix,
+        )
+        optimizer = self.state.optimizers["critic"]
+        optimizer.zero_grad()
+        self.fabric.backward(loss + self.settings.gradient_penalty * penalty)
+        optimizer.step()
+        return {"critic_loss": float(loss.detach()), "gradient_penalty": float(penalty.detach())}
