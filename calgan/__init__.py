@@ -14,6 +14,7 @@ __version__ = "0.1.0.dev0"
 _LAZY = {
     "CalciumGAN": "calgan.gan",
     "DichotomizedGaussian": "calgan.dichotomized_gaussian",
+    "DichotomizedGaussianCalcium": "calgan.baselines",
     "Evaluation": "calgan.evaluation",
     "FFTEncoder": "calgan.spectral",
     "MinMaxScaler": "calgan.scaling",

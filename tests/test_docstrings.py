@@ -10,6 +10,7 @@ import pytest
 from numpydoc.validate import validate
 
 MODULES = [
+    "calgan.baselines",
     "calgan.datasets",
     "calgan.deconvolution",
     "calgan.dichotomized_gaussian",

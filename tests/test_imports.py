@@ -36,7 +36,7 @@ LAYERS = [
         "objectives",
         "recipes",
     },
-    {"training", "tracking", "adversarial", "gan", "persistence"},
+    {"training", "tracking", "adversarial", "gan", "persistence", "baselines"},
     {"pipeline", "scoring", "model_selection", "evaluation"},
     {"plotting", "report"},
 ]
@@ -61,6 +61,7 @@ DEFERRED_UPWARDS = {
 LIGHT = [
     "calgan",
     "calgan._validation",
+    "calgan.baselines",
     "calgan.datasets",
     "calgan.deconvolution",
     "calgan.dichotomized_gaussian",

@@ -125,7 +125,7 @@ class Process:  # numpydoc ignore=PR02
         >>> recording.shape == spikes.shape == (300, 3)
         True
         """
-        n_frames = _count_frames(duration, self.frame_rate)
+        n_frames = count_frames(duration, self.frame_rate)
         traces, spikes = self._simulate(1, n_frames, rng_from(random_state, _RECORDING))
         recording = Recording(
             traces[0],
@@ -183,17 +183,21 @@ class Process:  # numpydoc ignore=PR02
         self, n: int, n_frames: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
         """Return traces and spike counts, (n, n_frames, N) each, of n independent stretches."""
-        burn_in = math.ceil(_BURN_IN_DECAYS * float(self.decay_times.max()) * self.frame_rate)
+        decay = np.exp(-1.0 / (self.frame_rate * self.decay_times))
+        burn_in = burn_in_frames(decay)
         drives = self._draw_drives(n, burn_in + n_frames, rng)
         log_rates = drives @ self.loadings.T
         log_rates += np.log(self.rates) - 0.5 * np.sum(self.loadings**2, axis=1)
         spikes = rng.poisson(np.exp(log_rates) / self.frame_rate)
-        traces = np.empty((n, n_frames, self.n_neurons), dtype=np.float32)
-        decay = np.exp(-1.0 / (self.frame_rate * self.decay_times))
-        for i in range(self.n_neurons):
-            calcium = lfilter([self.amplitudes[i]], [1.0, -decay[i]], spikes[:, :, i], axis=1)
-            traces[:, :, i] = self.baselines[i] + calcium[:, burn_in:]
-        traces += self.noise.astype(np.float32) * rng.standard_normal(traces.shape, np.float32)
+        traces = fluorescence(
+            spikes,
+            rng,
+            decay=decay,
+            amplitudes=self.amplitudes,
+            baselines=self.baselines,
+            noise=self.noise,
+            burn_in=burn_in,
+        )
         return traces, spikes[:, burn_in:].astype(np.float32)
 
     def _draw_drives(self, n: int, n_frames: int, rng: np.random.Generator) -> np.ndarray:
@@ -328,7 +332,113 @@ def make_recording(
     return process.sample_recording(duration, random_state=seed)
 
 
-def _count_frames(duration: Any, frame_rate: float) -> int:
+def fluorescence(
+    spikes: np.ndarray,
+    rng: np.random.Generator,
+    *,
+    decay: np.ndarray,
+    amplitudes: np.ndarray,
+    baselines: np.ndarray,
+    noise: np.ndarray,
+    burn_in: int = 0,
+) -> np.ndarray:
+    """Turn spikes into calcium traces: a jump a spike, an exponential decay, and white noise.
+
+    Parameters
+    ----------
+    spikes : ndarray of shape (n, burn_in + T, N)
+        Spikes of n independent stretches, each of which starts without calcium.
+    rng : numpy.random.Generator
+        Source of the noise.
+    decay : ndarray of shape (N,)
+        Factor by which calcium decays in one frame.
+    amplitudes, baselines, noise : ndarray of shape (N,)
+        Calcium of one spike, fluorescence at rest and standard deviation of the noise, in units of
+        the traces.
+    burn_in : int, default=0
+        Frames at the start that are left out of the result.
+
+    Returns
+    -------
+    ndarray of shape (n, T, N), float32
+        The traces.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.datasets.simulation import fluorescence
+    >>> spikes, one = np.array([[[1.0], [0.0], [0.0]]]), np.ones(1)
+    >>> fluorescence(
+    ...     spikes,
+    ...     np.random.default_rng(0),
+    ...     decay=0.5 * one,
+    ...     amplitudes=one,
+    ...     baselines=2 * one,
+    ...     noise=0 * one,
+    ... ).ravel()
+    array([3.  , 2.5 , 2.25], dtype=float32)
+    """
+    n, n_frames, n_neurons = spikes.shape
+    traces = np.empty((n, n_frames - burn_in, n_neurons), dtype=np.float32)
+    for i in range(n_neurons):
+        calcium = lfilter([amplitudes[i]], [1.0, -decay[i]], spikes[:, :, i], axis=1)
+        traces[:, :, i] = baselines[i] + calcium[:, burn_in:]
+    traces += noise.astype(np.float32) * rng.standard_normal(traces.shape, np.float32)
+    return traces
+
+
+def burn_in_frames(decay: np.ndarray) -> int:
+    """Count the frames after which calcium has forgotten that it started from zero.
+
+    Parameters
+    ----------
+    decay : ndarray of shape (N,)
+        Factor by which calcium decays in one frame.
+
+    Returns
+    -------
+    int
+        Frames.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.datasets.simulation import burn_in_frames
+    >>> burn_in_frames(np.array([0.5, 0.95]))
+    156
+    """
+    frames = -_BURN_IN_DECAYS / math.log(float(np.max(decay)))
+    return math.ceil(round(frames, 6))  # 8 decay times of 1 s at 10 Hz are 80 frames, not 81
+
+
+def count_frames(duration: float, frame_rate: float) -> int:
+    """Return the number of frames in a duration, which must hold one.
+
+    Parameters
+    ----------
+    duration : float
+        Length (s).
+    frame_rate : float
+        Frames per second (Hz).
+
+    Returns
+    -------
+    int
+        Frames.
+
+    Raises
+    ------
+    TypeError
+        If the duration is not a number.
+    ValueError
+        If the duration is not finite or holds no frame.
+
+    Examples
+    --------
+    >>> from calgan.datasets.simulation import count_frames
+    >>> count_frames(899.0, 24.0)
+    21576
+    """
     if isinstance(duration, bool) or not isinstance(duration, numbers.Real):
         raise TypeError(f"duration must be a number of seconds, got {duration!r}.")
     seconds = float(duration)

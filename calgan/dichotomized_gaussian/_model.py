@@ -332,6 +332,34 @@ class DichotomizedGaussian(BaseEstimator):
             return self._draw_bins(n_samples, rng)
         return self._draw_windows(n_samples, self.n_frames_in_, rng)
 
+    def iter_windows(
+        self, n_samples: int, n_frames: int, rng: np.random.Generator
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        """Draw windows of any length, a batch at a time.
+
+        Parameters
+        ----------
+        n_samples : int
+            Number of windows.
+        n_frames : int
+            Bins a window, whatever it was fitted on.
+        rng : numpy.random.Generator
+            Source of the noise; it may advance beyond what the windows need.
+
+        Yields
+        ------
+        first : int
+            Number of the first window of the batch.
+        spikes : ndarray of shape (m, n_frames, N), float32
+            Spikes a bin.
+        """
+        check_is_fitted(self)
+        step = max(1, _BLOCK // n_frames)
+        root = square_root(self.latent_correlation_).astype(np.float32)
+        for first in range(0, n_samples, step):
+            latent = self._colour(self._draw_noise(step, n_frames, root, rng), None)
+            yield first, self._dichotomize(latent[: n_samples - first])
+
     # ------------------------------------------------------------------ fitting
 
     def _check_parameters(self) -> int:
@@ -386,7 +414,7 @@ class DichotomizedGaussian(BaseEstimator):
         autocovariance: np.ndarray,
         marginals: str,
     ) -> list[str]:
-        """Fit thresholds to P(count > k), (N, K), the latent ones to covariances; return warnings."""
+        """Fit to P(count > k), (N, K), and covariances; return what there is to warn of."""
         messages = []
         self.n_features_in_ = len(exceedance)
         self.marginals_ = marginals
@@ -397,9 +425,9 @@ class DichotomizedGaussian(BaseEstimator):
         latent, self.n_clipped_ = latent_correlation(self.thresholds_, covariance)
         if self.n_clipped_:
             messages.append(
-                f"{self.n_clipped_} of {latent.size // 2 - len(latent) // 2} pairs of neurons have "
-                "a covariance that no spikes with these marginals can have; the nearest possible "
-                "one takes its place."
+                f"{self.n_clipped_} of {len(latent) * (len(latent) - 1) // 2} pairs of neurons "
+                "have a covariance that no spikes with these marginals can have; the nearest "
+                "possible one takes its place."
             )
         smallest = float(eigh(latent, eigvals_only=True, subset_by_index=(0, 0))[0])
         self.repaired_ = smallest < -_EIGENVALUE_TOLERANCE
@@ -427,7 +455,7 @@ class DichotomizedGaussian(BaseEstimator):
         return float((difference / np.where(scale > 0, scale, np.inf)).max())
 
     def _fit_time(self, autocovariance: np.ndarray) -> list[str]:
-        """Fit the autocorrelation of the latent processes to the mean autocovariance; return warnings."""
+        """Fit the latent autocorrelation; return what there is to warn of."""
         n_lags = len(autocovariance)
         varying = np.flatnonzero(count_variance(self.thresholds_) > 0)
         wanted = np.zeros(n_lags)
@@ -449,44 +477,34 @@ class DichotomizedGaussian(BaseEstimator):
             return []
         self.repaired_ = True
         return [
-            "no dichotomized Gaussian has exactly these autocovariances; the nearest possible ones, "
-            "lag after lag, take their place, and the mean autocorrelation of spikes differs by at "
-            f"most {self.max_lag_deviation_:.3g}."
+            "no dichotomized Gaussian has exactly these autocovariances; the nearest possible "
+            "ones, lag after lag, take their place, and the mean autocorrelation of spikes differs "
+            f"by at most {self.max_lag_deviation_:.3g}."
         ]
 
     # ------------------------------------------------------------------ sampling
 
     def _draw_bins(self, n: int, rng: np.random.Generator) -> np.ndarray:
         spikes = np.empty((n, self.n_features_in_), dtype=np.float32)
-        factor, past = square_root(self.latent_correlation_).astype(np.float32), None
+        root, past = square_root(self.latent_correlation_).astype(np.float32), None
         for first in range(0, n, _BLOCK):
-            latent = self._colour(self._draw_noise(1, _BLOCK, factor, rng), past)
-            past = latent[:, -self.n_lags :]
+            latent = self._colour(self._draw_noise(1, _BLOCK, root, rng), past)
+            past = latent[:, -len(self.latent_autocorrelation_) :]
             left = min(_BLOCK, n - first)
             spikes[first : first + left] = self._dichotomize(latent[0, :left])
         return spikes
 
     def _draw_windows(self, n: int, n_frames: int, rng: np.random.Generator) -> np.ndarray:
         spikes = np.empty((n, n_frames, self.n_features_in_), dtype=np.float32)
-        for first, windows in self._iter_windows(n, n_frames, rng):
+        for first, windows in self.iter_windows(n, n_frames, rng):
             spikes[first : first + len(windows)] = windows
         return spikes
 
-    def _iter_windows(
-        self, n: int, n_frames: int, rng: np.random.Generator
-    ) -> Iterator[tuple[int, np.ndarray]]:
-        """Yield batches of windows of any length, and the number of the first in each."""
-        step = max(1, _BLOCK // n_frames)
-        factor = square_root(self.latent_correlation_).astype(np.float32)
-        for first in range(0, n, step):
-            latent = self._colour(self._draw_noise(step, n_frames, factor, rng), None)
-            yield first, self._dichotomize(latent[: n - first])
-
     def _draw_noise(
-        self, n: int, n_frames: int, factor: np.ndarray, rng: np.random.Generator
+        self, n: int, n_frames: int, root: np.ndarray, rng: np.random.Generator
     ) -> np.ndarray:
         shape = (n * n_frames, self.n_features_in_)
-        noise = rng.standard_normal(shape, dtype=np.float32) @ factor.T
+        noise = rng.standard_normal(shape, dtype=np.float32) @ root.T
         return noise.reshape(n, n_frames, self.n_features_in_)
 
     def _colour(self, noise: np.ndarray, past: np.ndarray | None) -> np.ndarray:

@@ -1,0 +1,356 @@
+"""Generators to compare with: calcium traces of dichotomized-Gaussian spikes."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+from sklearn.base import BaseEstimator, clone
+from sklearn.utils.validation import check_is_fitted
+
+from calgan._validation import (
+    as_seed,
+    check_frame_rate,
+    check_integer,
+    check_windows,
+    is_lazy,
+    rng_from,
+)
+from calgan.datasets.simulation import burn_in_frames, fluorescence
+from calgan.deconvolution import OasisDeconvolver
+from calgan.dichotomized_gaussian import DichotomizedGaussian
+from calgan.recording import Recording
+from calgan.windows import WindowView
+
+_SPIKES, _NOISE = range(2)
+_MATCHED = ("firing_rate", "spike_correlation_matrix")
+# Short recordings are nearly always repaired a little: `spike_model_` says by how much.
+_LARGE_DEVIATION = 0.1
+
+
+class DichotomizedGaussianCalcium(BaseEstimator):
+    r"""Calcium traces of spikes that have the data's rates and pairwise correlations, and no more.
+
+    The classical baseline: spikes are inferred from the windows with OASIS, a
+    `DichotomizedGaussian` takes over their means and covariances [1]_, and its spikes
+    :math:`s_i(t)` are turned into calcium, :math:`c_i(t) = g_i c_i(t - 1) + a_i s_i(t)`, and the
+    trace :math:`b_i + c_i(t)` plus white noise of standard deviation :math:`\sigma_i`. Decay,
+    baseline and noise are those that the deconvolver found, and the amplitude is the mean of those
+    it inferred.
+
+    A model worth training should beat it on whatever is not matched here: structure in time (all of
+    it with ``n_lags=0``), correlations of more than two neurons, amplitudes that vary.
+
+    Parameters
+    ----------
+    frame_rate : float, default=None
+        Frames per second (Hz). None takes that of the windows (a `WindowView` of a `Recording`
+        knows it).
+    n_lags : int, default=0
+        Number of lags (in frames) up to which spikes are correlated in time as in the data; 0 makes
+        frames independent, as published. See `DichotomizedGaussian`.
+    deconvolver : OasisDeconvolver, default=None
+        What infers the spikes; a clone of it is fitted. None takes ``OasisDeconvolver()``.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of the draws; `fit` is not random.
+
+    Attributes
+    ----------
+    spike_model_ : DichotomizedGaussian
+        The fitted model of the spikes; its `repaired_` and `max_deviation_` say how near it comes
+        to the covariances of the inferred spikes.
+    deconvolver_ : OasisDeconvolver
+        The fitted deconvolver.
+    amplitudes_ : ndarray of shape (N,)
+        Mean amplitude of a neuron's inferred spikes, in units of the windows; 0 without spikes.
+    trained_statistics_ : tuple of str
+        Statistics that it matches by construction: "firing_rate" and "spike_correlation_matrix".
+    n_features_in_, n_frames_in_ : int
+        Neurons N and frames T of a window.
+    frame_rate_ : float
+        Frame rate (Hz).
+    seed_ : int
+        Seed of the draws made with ``random_state=None``, if the estimator has a `random_state`;
+        without one every draw is new.
+
+    Raises
+    ------
+    ValueError
+        By `fit`, if X is a 2-D recording or holds NaN or inf, or if no frame rate is known.
+
+    Warns
+    -----
+    UserWarning
+        By `fit`, if neurons are constant, or if the spikes' correlations are missed by more than
+        0.1.
+
+    See Also
+    --------
+    DichotomizedGaussian : The model of the spikes.
+
+    Notes
+    -----
+    Spikes are inferred once a frame where X is a `WindowView`, from the whole stretches that its
+    windows cover, also through transforms that treat each frame by itself, such as `MinMaxScaler`.
+    Windows in an array, or of transforms that do not, are deconvolved one by one.
+
+    Every window starts from stationary calcium: frames before it are drawn too, and left out.
+
+    References
+    ----------
+    .. [1] Macke, J. H., Berens, P., Ecker, A. S., Tolias, A. S., and Bethge, M. (2009). Generating
+       spike trains with specified correlation coefficients. Neural Computation, 21(2), 397-423.
+       https://doi.org/10.1162/neco.2008.02-08-713
+
+    Examples
+    --------
+    >>> from calgan import DichotomizedGaussianCalcium, Windower
+    >>> from calgan.datasets import make_recording
+    >>> recording, _ = make_recording(120.0, n_neurons=5, random_state=0)
+    >>> windows = Windower(32).fit_transform(recording)
+    >>> baseline = DichotomizedGaussianCalcium(random_state=0).fit(windows)
+    >>> baseline.sample(3).shape
+    (3, 32, 5)
+    """
+
+    def __init__(
+        self,
+        frame_rate: float | None = None,
+        *,
+        n_lags: int = 0,
+        deconvolver: OasisDeconvolver | None = None,
+        random_state: Any = None,
+    ) -> None:
+        self.frame_rate = frame_rate
+        self.n_lags = n_lags
+        self.deconvolver = deconvolver
+        self.random_state = random_state
+
+    def fit(self, X: Any, y: Any = None) -> DichotomizedGaussianCalcium:
+        """Infer spikes from windows of traces and take over their moments.
+
+        Parameters
+        ----------
+        X : WindowView or array-like of shape (M, T, N)
+            Windows of traces.
+        y : None
+            Ignored.
+
+        Returns
+        -------
+        self : DichotomizedGaussianCalcium
+            The fitted generator.
+
+        Raises
+        ------
+        ValueError
+            If X is a 2-D recording, holds NaN or inf, or has no frame rate, or one that is not
+            `frame_rate`; if windows are not longer than `n_lags`.
+        """
+        name = type(self).__name__
+        X = check_windows(X, estimator=name, encoded=False)
+        frame_rate = self._find_frame_rate(X)
+        seed = as_seed(self.random_state)
+        stretches = _stretches(X)
+        # Recordings tell the deconvolver their rate, which it checks against its own.
+        recordings = [Recording(stretch, frame_rate) for stretch in stretches]
+        deconvolver = OasisDeconvolver() if self.deconvolver is None else clone(self.deconvolver)
+        deconvolver.set_params(output="amplitudes")
+        model = DichotomizedGaussian("binary", n_lags=self.n_lags)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            deconvolver.fit(recordings)
+            inferred = deconvolver.transform(recordings)
+            spikes = [(part > 0).astype(np.float32) for part in inferred]
+            n_deconvolution = len(caught)
+            model.fit(_as_windows(spikes, X.shape[1]))
+        for warning in caught[:n_deconvolution]:
+            warnings.warn(str(warning.message), warning.category, stacklevel=2)
+        if max(model.max_deviation_, model.max_lag_deviation_) > _LARGE_DEVIATION:
+            for warning in caught[n_deconvolution:]:
+                warnings.warn(str(warning.message), warning.category, stacklevel=2)
+        self.n_features_in_, self.n_frames_in_ = X.shape[2], X.shape[1]
+        self.frame_rate_, self.seed_ = frame_rate, seed
+        self.deconvolver_, self.spike_model_ = deconvolver, model
+        n_spikes = np.sum([part.sum(axis=0) for part in spikes], axis=0)
+        total = np.sum([part.sum(axis=0, dtype=np.float64) for part in inferred], axis=0)
+        self.amplitudes_ = total / np.maximum(n_spikes, 1)
+        self.trained_statistics_: tuple[str, ...] = _MATCHED
+        return self
+
+    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> np.ndarray:
+        """Draw synthetic windows.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of windows. The first windows do not depend on how many follow.
+        random_state : int, RandomState, Generator or None, default=None
+            Seed of the draw; None takes the estimator's own.
+
+        Returns
+        -------
+        windows : ndarray of shape (n_samples, T, N), float32
+            In the units of the windows that it was fitted on.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If it is not fitted.
+        ValueError
+            If `n_samples` is not positive.
+        """
+        seed, windows = self._prepare(n_samples, random_state)
+        noise = rng_from(seed, _NOISE)
+        learnt = self.deconvolver_
+        burn_in = burn_in_frames(learnt.decay_)
+        for first, spikes in self._iter_spikes(len(windows), burn_in, seed):
+            windows[first : first + len(spikes)] = fluorescence(
+                spikes,
+                noise,
+                decay=learnt.decay_,
+                amplitudes=self.amplitudes_,
+                baselines=learnt.baseline_,
+                noise=learnt.noise_,
+                burn_in=burn_in,
+            )
+        return windows
+
+    def sample_spikes(self, n_samples: int = 1, *, random_state: Any = None) -> np.ndarray:
+        """Draw the spikes behind the windows that `sample` draws from the same seed.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of windows.
+        random_state : int, RandomState, Generator or None, default=None
+            Seed of the draw, as in `sample`.
+
+        Returns
+        -------
+        spikes : ndarray of shape (n_samples, T, N), float32
+            1 in frames with a spike, else 0.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If it is not fitted.
+        ValueError
+            If `n_samples` is not positive.
+        """
+        seed, windows = self._prepare(n_samples, random_state)
+        burn_in = burn_in_frames(self.deconvolver_.decay_)
+        for first, spikes in self._iter_spikes(len(windows), burn_in, seed):
+            windows[first : first + len(spikes)] = spikes[:, burn_in:]
+        return windows
+
+    def _prepare(self, n_samples: int, random_state: Any) -> tuple[int, np.ndarray]:
+        """Return the seed of a draw and the array to fill."""
+        check_is_fitted(self)
+        n_samples = check_integer(n_samples, "n_samples")
+        if random_state is None and self.random_state is not None:
+            seed = self.seed_
+        else:
+            seed = as_seed(random_state)
+        shape = (n_samples, self.n_frames_in_, self.n_features_in_)
+        return seed, np.empty(shape, dtype=np.float32)
+
+    def _iter_spikes(
+        self, n_samples: int, burn_in: int, seed: int
+    ) -> Iterator[tuple[int, np.ndarray]]:
+        n_frames = burn_in + self.n_frames_in_
+        return self.spike_model_.iter_windows(n_samples, n_frames, rng_from(seed, _SPIKES))
+
+    def _find_frame_rate(self, X: Any) -> float:
+        name = type(self).__name__
+        known = X.frame_rate if is_lazy(X) else None
+        if self.frame_rate is None:
+            own = None if self.deconvolver is None else self.deconvolver.frame_rate
+            rate = known if known is not None else own
+            if rate is None:
+                raise ValueError(
+                    f"{name} needs a frame rate to infer spikes, and these windows have none; pass "
+                    "frame_rate=... (Hz) or windows of a Recording."
+                )
+            return check_frame_rate(rate)
+        rate = check_frame_rate(self.frame_rate)
+        if known is not None and not np.isclose(known, rate, rtol=1e-3):
+            raise ValueError(
+                f"X was recorded at {known:g} Hz, but {name} has frame_rate={rate:g}; leave it "
+                "None, or correct one of them."
+            )
+        return rate
+
+    def __sklearn_tags__(self) -> Any:
+        tags = super().__sklearn_tags__()
+        tags.input_tags.three_d_array = True
+        return tags
+
+
+def _stretches(X: Any) -> list[np.ndarray]:
+    """Return uninterrupted stretches of traces (t, N), each frame once where X is a view."""
+    if not is_lazy(X):
+        return list(np.asarray(X))
+    stretches: list[np.ndarray] = []
+    for run in _covering_runs(X):
+        windows = X[run].gather()
+        stretches += _stitch(windows, X.start[run], X.width)
+    return stretches
+
+
+def _covering_runs(X: WindowView) -> Iterator[np.ndarray]:
+    """Yield few windows that cover all frames of an uninterrupted stretch, in order.
+
+    Neighbours overlap where there is such a choice, so that `_stitch` can see that they agree.
+    """
+    order = np.lexsort((X.start, X.segment))
+    segment, start = X.segment[order], X.start[order]
+    run, first = [], 0
+    while first < len(order):
+        run.append(order[first])
+        end = start[first] + X.width
+        # The latest window that still shares a frame with this one; else one that follows at once.
+        last = first + 1
+        while last < len(order) and segment[last] == segment[first] and start[last] < end:
+            last += 1
+        chosen = last - 1
+        if chosen == first:
+            chosen = last
+            joins = last < len(order) and segment[last] == segment[first] and start[last] == end
+            if not joins:
+                yield np.array(run)
+                run = []
+        elif start[chosen] == start[first]:  # the same window again
+            run.pop()
+        first = chosen
+    if run:
+        yield np.array(run)
+
+
+def _stitch(windows: np.ndarray, start: np.ndarray, width: int) -> list[np.ndarray]:
+    """Join windows where they agree on the frames they share; else return them one by one."""
+    if windows.shape[1] != width:  # a transform changed what a frame is
+        return list(windows)
+    joined = np.empty((int(start[-1] - start[0]) + width, windows.shape[2]), dtype=np.float32)
+    filled = 0
+    spread = 1e-5 * float(np.ptp(windows))
+    for window, first in zip(windows, start - start[0], strict=True):
+        shared = joined[first:filled]
+        if not np.allclose(shared, window[: len(shared)], rtol=1e-5, atol=spread):
+            return list(windows)
+        joined[first : first + width] = window
+        filled = first + width
+    return [joined]
+
+
+def _as_windows(stretches: list[np.ndarray], width: int) -> WindowView:
+    """View stretches as all their windows, which cover every frame."""
+    counts = [len(stretch) - width + 1 for stretch in stretches]
+    return WindowView(
+        segments=tuple(stretches),
+        segment=np.repeat(np.arange(len(stretches)), counts),
+        start=np.concatenate([np.arange(count) for count in counts]),
+        width=width,
+    )
