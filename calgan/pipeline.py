@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
 import sklearn.pipeline
+from sklearn.base import clone
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.metaestimators import available_if
 
-from calgan.recipes import RECIPES
+from calgan.ordering import NeuronSorter
+from calgan.recipes import get_recipe
 from calgan.scaling import MinMaxScaler
+from calgan.spectral import FFTEncoder
 from calgan.windows import Windower
 
-__all__ = ["Pipeline", "make_calcium_pipeline", "sample"]
+__all__ = ["VARIANTS", "Pipeline", "make_calcium_pipeline", "sample", "variant_grid"]
 
 
 def sample(
@@ -173,38 +176,116 @@ class Pipeline(sklearn.pipeline.Pipeline):
         return sample(self, n_samples, random_state=random_state)
 
 
+# What each variant sets besides the recipe; the rest is as the steps' constructors have it.
+_VARIANTS: dict[str, dict[str, Any]] = {
+    "1d": {},
+    "1d-no-shuffle": {"generator__phase_shuffle": 0},
+    "2d": {"generator__architecture": "wavegan2d"},
+    "2d-sorted": {"generator__architecture": "wavegan2d", "sorter": NeuronSorter()},
+    "2d-fft": {"generator__architecture": "wavegan2d", "encoder": FFTEncoder("full")},
+    "2d-fft-packed": {"generator__architecture": "wavegan2d", "encoder": FFTEncoder("packed")},
+}
+VARIANTS = tuple(_VARIANTS)
+
+
+def _variant_params(variant: str, recipe: str) -> dict[str, Any]:
+    """Return every parameter that tells the variants of a recipe apart."""
+    if not isinstance(variant, str) or variant not in _VARIANTS:
+        raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}.")
+    settings = get_recipe(recipe)
+    params = {
+        "sorter": "passthrough",
+        "encoder": "passthrough",
+        "scaler__per_neuron": not settings.global_range,
+        "generator__recipe": recipe,
+        "generator__architecture": None,
+        "generator__phase_shuffle": None,
+        **_VARIANTS[variant],
+    }
+    return {
+        name: clone(value) if hasattr(value, "get_params") else value
+        for name, value in params.items()
+    }
+
+
+def variant_grid(
+    variants: Sequence[str] | str = VARIANTS, *, recipe: str = "thesis"
+) -> list[dict[str, list[Any]]]:
+    """Return the grid that makes a search try variants of one pipeline.
+
+    Parameters
+    ----------
+    variants : sequence of str, default=all
+        Variants, as `make_calcium_pipeline` names them.
+    recipe : {"thesis", "compact"}, default="thesis"
+        Recipe that they are trained by.
+
+    Returns
+    -------
+    grid : list of dict
+        One dict a variant, for ``GridSearchCV(pipeline, grid)`` with a pipeline of
+        `make_calcium_pipeline`. Add further parameters to a dict to cross them with its variant;
+        add the lists of two recipes to search over both.
+
+    Raises
+    ------
+    ValueError
+        If a variant or the recipe is unknown.
+
+    Examples
+    --------
+    >>> from calgan.pipeline import variant_grid
+    >>> grid = variant_grid(["1d", "1d-no-shuffle", "2d", "2d-fft"])
+    >>> [params["encoder"] for params in grid]
+    [['passthrough'], ['passthrough'], ['passthrough'], [FFTEncoder()]]
+    """
+    names = [variants] if isinstance(variants, str) else list(variants)
+    return [
+        {name: [value] for name, value in _variant_params(variant, recipe).items()}
+        for variant in names
+    ]
+
+
 def make_calcium_pipeline(
     variant: str = "1d",
     *,
     window: int,
     stride: int | None = None,
+    recipe: str | None = None,
     frame_rate: float | None = None,
     random_state: int | np.random.RandomState | None = None,
     **generator_params: Any,
 ) -> Pipeline:
     """Make the pipeline that learns a recording and samples windows of it.
 
-    Its steps are always named ``windower``, ``encoder`` (``"passthrough"`` unless it is set, for
-    instance to `FFTEncoder`), ``scaler`` and ``generator``, so that a grid reads
-    ``generator__max_iter`` or ``encoder``.
+    Its steps are always named ``windower``, ``sorter``, ``encoder`` (both ``"passthrough"`` unless
+    they are set, for instance to `NeuronSorter` and `FFTEncoder`), ``scaler`` and ``generator``, so
+    that a grid reads ``generator__max_iter`` or ``encoder``.
 
     Parameters
     ----------
-    variant : {"1d"}, default="1d"
-        Network family: "1d" convolves along time, with the neurons as channels.
+    variant : str, default="1d"
+        - "1d": convolutions along time, with the neurons as channels;
+        - "1d-no-shuffle": the same, without phase shuffle in the thesis's critic;
+        - "2d": convolutions along time and across neurons;
+        - "2d-sorted": the same, with similar neurons made neighbours by `NeuronSorter`;
+        - "2d-fft", "2d-fft-packed": 2-D, on windows encoded by `FFTEncoder`.
     window : int
         Length of the windows, in frames.
     stride : int or None, default=None
         Frames between the starts of successive training windows. None takes every start (1):
         windows are lazy and training draws them at random, so that skipping starts saves neither
         memory nor time and only shows the networks fewer different windows.
+    recipe : {"compact", "thesis"} or None, default=None
+        How it is trained, and at which size. None takes "compact" for "1d", which suits a laptop,
+        and the published "thesis" for the others, which are variants of the published system.
     frame_rate : float or None, default=None
         Frames per second (Hz). None takes that of the `Recording` given to ``fit``; a generator
         that needs it refuses a bare array without it.
     random_state : int, RandomState instance or None, default=None
         Seed of the generator, for training and sampling.
     **generator_params : dict
-        Further parameters of `CalciumGAN`, such as ``max_iter``, ``max_time`` or ``recipe``.
+        Further parameters of `CalciumGAN`, such as ``max_iter``, ``max_time`` or ``filters``.
 
     Returns
     -------
@@ -215,9 +296,13 @@ def make_calcium_pipeline(
     Raises
     ------
     ValueError
-        If `variant` is unknown.
+        If `variant` or `recipe` is unknown.
     TypeError
         If a parameter in `generator_params` is not one of `CalciumGAN`.
+
+    See Also
+    --------
+    variant_grid : Search over variants.
 
     References
     ----------
@@ -229,12 +314,13 @@ def make_calcium_pipeline(
     >>> from calgan import make_calcium_pipeline
     >>> model = make_calcium_pipeline("1d", window=64, random_state=0, max_iter=100)
     >>> [name for name, _ in model.steps]
-    ['windower', 'encoder', 'scaler', 'generator']
+    ['windower', 'sorter', 'encoder', 'scaler', 'generator']
     >>> model[-1].max_iter
     100
     """
-    if variant != "1d":
-        raise ValueError(f"variant must be '1d', got {variant!r}.")
+    if recipe is None:
+        recipe = "compact" if variant == "1d" else "thesis"
+    params = _variant_params(variant, recipe)
     # The one step that needs torch: loaded when a pipeline is made, not when calgan is imported.
     from calgan.gan import CalciumGAN
 
@@ -245,13 +331,15 @@ def make_calcium_pipeline(
             f"CalciumGAN has no parameter {', '.join(map(repr, unknown))}: see CalciumGAN's "
             "documentation for those it has."
         )
-    generator.set_params(**generator_params)
-    recipe = RECIPES.get(generator.recipe)  # fit refuses a name that is none
-    return Pipeline(
+    pipeline = Pipeline(
         [
             ("windower", Windower(window, stride=1 if stride is None else stride)),
+            ("sorter", "passthrough"),
             ("encoder", "passthrough"),
-            ("scaler", MinMaxScaler(per_neuron=recipe is None or not recipe.global_range)),
+            ("scaler", MinMaxScaler()),
             ("generator", generator),
         ]
     )
+    pipeline.set_params(**params)
+    generator.set_params(**generator_params)
+    return pipeline

@@ -40,6 +40,13 @@ CASES = {
     "CalciumGAN-thesis": Case(
         lambda: CalciumGAN(recipe="thesis"), WINDOWS, (WIDTH, N_NEURONS), short=TINY
     ),
+    "pipeline-2d": Case(
+        lambda: make_calcium_pipeline("2d", window=WIDTH, frame_rate=10.0, filters=2),
+        250 + 40 * scaled_traces(),
+        (WIDTH, N_NEURONS),
+        prefix="generator__",
+        short=TINY,
+    ),
     "pipeline": Case(
         lambda: make_calcium_pipeline("1d", window=WIDTH, frame_rate=10.0),
         250 + 40 * scaled_traces(),  # in counts: samples must come back in these units

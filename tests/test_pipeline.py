@@ -26,6 +26,8 @@ from calgan import (
     sample,
 )
 from calgan.model_selection import BlockedKFold
+from calgan.networks import CalciumGenerator, WaveGAN2DGenerator, WaveGANGenerator
+from calgan.pipeline import VARIANTS, variant_grid
 
 WIDTH = 16
 
@@ -189,8 +191,9 @@ def test_it_clones_and_pickles(traces: np.ndarray) -> None:
 def test_make_calcium_pipeline_has_the_named_steps() -> None:
     model = make_calcium_pipeline("1d", window=64, frame_rate=2.16, random_state=3, max_iter=7)
     assert isinstance(model, calgan.Pipeline)
-    assert [name for name, _ in model.steps] == ["windower", "encoder", "scaler", "generator"]
-    assert model["encoder"] == "passthrough"
+    names = ["windower", "sorter", "encoder", "scaler", "generator"]
+    assert [name for name, _ in model.steps] == names
+    assert model["sorter"] == model["encoder"] == "passthrough"
     generator = model[-1]
     assert isinstance(generator, CalciumGAN)
     assert (generator.frame_rate, generator.random_state, generator.max_iter) == (2.16, 3, 7)
@@ -207,8 +210,12 @@ def test_the_thesis_scales_by_one_global_range() -> None:
 
 
 def test_make_calcium_pipeline_refuses_what_it_does_not_know() -> None:
-    with pytest.raises(ValueError, match="variant must be '1d', got '3d'"):
+    with pytest.raises(ValueError, match="variant must be one of 1d, 1d-no-shuffle, .* got '3d'"):
         make_calcium_pipeline("3d", window=64)
+    with pytest.raises(ValueError, match="variant must be one of"):
+        variant_grid(["1d", "3d"])
+    with pytest.raises(ValueError, match="recipe must be one of"):
+        make_calcium_pipeline("1d", window=64, recipe="theses")
     with pytest.raises(TypeError, match="CalciumGAN has no parameter 'epochs', 'learn_fast'"):
         make_calcium_pipeline(window=64, epochs=3, learn_fast=True)
 
@@ -223,3 +230,67 @@ def test_a_calcium_pipeline_learns_and_samples(traces: np.ndarray) -> None:
     assert windows.dtype == np.float32
     assert 800 < windows.mean() < 1800
     assert model[-1].n_features_in_ == 5
+
+
+# Variants
+
+SMALL = {"filters": 2, "max_iter": 2, "batch_size": 4, "verbose": 0}
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+@pytest.mark.parametrize("recipe", ["thesis", "compact"])
+def test_every_variant_learns_and_samples(variant: str, recipe: str, traces: np.ndarray) -> None:
+    recording = Recording(1000 + 300 * traces, 10.0)
+    model = make_calcium_pipeline(variant, window=32, recipe=recipe, random_state=0, **SMALL)
+    windows = model.fit(recording).sample(3)
+    assert windows.shape == (3, 32, 5)
+    assert windows.dtype == np.float32
+    assert np.isfinite(windows).all()
+    kind = type(model[-1].generator_)
+    if variant.startswith("2d"):
+        assert kind is WaveGAN2DGenerator
+        channels = 2 if "fft" in variant else 1
+        assert model[-1].generator_.head.in_features == channels
+    else:
+        assert kind is (WaveGANGenerator if recipe == "thesis" else CalciumGenerator)
+    if variant == "2d-sorted":
+        assert sorted(model["sorter"].order_) == list(range(5))
+
+
+def test_the_recipe_of_a_variant_is_the_published_one_unless_it_is_1d() -> None:
+    for variant in VARIANTS:
+        model = make_calcium_pipeline(variant, window=64)
+        assert model[-1].recipe == ("compact" if variant == "1d" else "thesis")
+    assert make_calcium_pipeline("1d-no-shuffle", window=64)[-1].phase_shuffle == 0
+    assert make_calcium_pipeline("2d", window=64, phase_shuffle=3)[-1].phase_shuffle == 3
+
+
+def test_a_grid_of_variants_makes_each_of_them_out_of_any_other() -> None:
+    for grid in variant_grid(), variant_grid(recipe="compact"):
+        for first in VARIANTS:
+            recipe = grid[0]["generator__recipe"][0]
+            for variant, params in zip(VARIANTS, grid, strict=True):
+                model = make_calcium_pipeline(first, window=64, recipe=recipe)
+                model.set_params(**{name: values[0] for name, values in params.items()})
+                expected = make_calcium_pipeline(variant, window=64, recipe=recipe)
+                assert repr(model.get_params()) == repr(expected.get_params())
+
+
+def test_variants_do_not_share_their_steps() -> None:
+    first, second = (make_calcium_pipeline("2d-fft", window=64) for _ in range(2))
+    first.set_params(encoder__layout="packed")
+    assert second["encoder"].layout == "full"
+
+
+def test_one_search_runs_over_the_variants(traces: np.ndarray) -> None:
+    model = make_calcium_pipeline("1d", window=32, random_state=0, **SMALL)
+    grid = variant_grid(["1d", "1d-no-shuffle", "2d", "2d-fft"]) + variant_grid(
+        "1d", recipe="compact"
+    )
+    view = Windower(32).fit_transform(1000 + 300 * traces)
+    search = GridSearchCV(
+        model, grid, cv=BlockedKFold(2), scoring=negative_error, error_score="raise"
+    ).fit(view)
+    assert len(search.cv_results_["params"]) == 5
+    assert sample(search, 2).shape == (2, 32, 5)
+    assert 500 < sample(search, 20).mean() < 2500
