@@ -1,0 +1,180 @@
+"""
+Every figure, one line each
+===========================
+
+The figures of a report come one at a time, too, as displays in scikit-learn's manner: a class that
+computes what it shows from a fitted model (``from_estimator``), from windows (``from_samples``) or
+from an evaluation (``from_evaluation``), keeps the numbers, and draws them on axes of yours or on
+a figure of its own.
+
+Here the recording is simulated, and so is the model: a small :class:`~calgan.CalciumGAN` would take
+minutes to train, and a generator that draws fresh windows of the very same process shows what a
+perfect model would look like.
+"""
+
+# %%
+# A recording, a model
+# --------------------
+# The recording is split in time, with a gap of a window. ``PerfectModel`` has the two verbs of a
+# generator, and so takes the place of ``make_calcium_pipeline("1d", window=64)``.
+
+from __future__ import annotations
+
+from sklearn.base import BaseEstimator
+
+from calgan import datasets, evaluate
+from calgan.model_selection import train_test_blocks
+
+WINDOW = 64
+process = datasets.make_process(n_neurons=24, random_state=0)
+recording, _ = process.sample_recording(600.0, random_state=1)
+train, test = train_test_blocks(recording, test_size=0.4, gap=WINDOW)
+
+
+class PerfectModel(BaseEstimator):
+    """Draw windows of the true process, and keep a training history that means nothing."""
+
+    def fit(self, X, y=None):
+        self.history_ = [
+            {"step": step, "critic_loss": 1.0 / step, "val_firing_rate_kl": 0.2 + 1.0 / step}
+            for step in range(1, 101)
+        ]
+        self.best_iter_ = 100
+        return self
+
+    def sample(self, n_samples=1, *, random_state=None):
+        return process.sample_windows(n_samples, WINDOW, random_state=random_state)[0]
+
+
+model = PerfectModel().fit(train)
+
+# %%
+# From a fitted model
+# -------------------
+# ``from_estimator`` samples the model (a pipeline or a search will do as well), draws as many
+# windows from the held-out recording at random starts, infers spikes in both alike, and draws. The
+# window shown is the one with the median number of spikes, not the prettiest.
+
+from calgan.plotting import TracesDisplay
+
+TracesDisplay.from_estimator(model, test, n_samples=200, train=train, random_state=0)
+
+# %%
+# From samples
+# ------------
+# Samples that are there already need no model. ``train=`` adds the training recording to a figure:
+# how far it is from the held-out one says how far a good model may be.
+
+from calgan.plotting import FiringRateDisplay, RateScatterDisplay
+
+synthetic = model.sample(300, random_state=0)
+FiringRateDisplay.from_samples(test, synthetic, train=train, random_state=0, neurons=range(8))
+
+# %%
+# A display holds its numbers:
+
+display = RateScatterDisplay.from_samples(test, synthetic, train=train, random_state=0)
+print({group: f"{rmse:.3f} Hz" for group, rmse in display.rmse.items()})
+display
+
+# %%
+# From an evaluation
+# ------------------
+# An evaluation has windows and inferred spikes of every group, so that its figures are cheap, and
+# has neuron-shuffled windows besides: every neuron right, and nothing that neurons do together.
+
+evaluation = evaluate(
+    test, synthetic, train=train, model=model, random_state=0, n_bootstrap=50, n_splits=2
+)
+
+from calgan.plotting import HeadlineDisplay
+
+HeadlineDisplay.from_evaluation(evaluation)
+
+# %%
+# Spikes of whole windows.
+
+from calgan.plotting import RasterDisplay
+
+RasterDisplay.from_evaluation(evaluation)
+
+# %%
+# Traces of whole windows.
+
+from calgan.plotting import WindowsDisplay
+
+WindowsDisplay.from_evaluation(evaluation)
+
+# %%
+# The divergences that the published table is the mean of, neuron by neuron and window by window.
+# With ``protocol="thesis"`` they are those of the published estimator.
+
+from calgan.plotting import KLHistogramDisplay
+
+KLHistogramDisplay.from_evaluation(evaluation)
+
+# %%
+# Distances between the spike trains of one neuron in real and in other windows, sorted.
+
+from calgan.plotting import VanRossumMatrixDisplay
+
+VanRossumMatrixDisplay.from_evaluation(evaluation)
+
+# %%
+# Correlations between neurons: the matrices,
+
+from calgan.plotting import CorrelationMatrixDisplay
+
+CorrelationMatrixDisplay.from_evaluation(evaluation)
+
+# %%
+# and the same numbers, pair by pair.
+
+from calgan.plotting import CorrelationScatterDisplay
+
+CorrelationScatterDisplay.from_evaluation(evaluation)
+
+# %%
+# Covariances of spike counts in half-second bins.
+
+from calgan.plotting import CovarianceScatterDisplay
+
+CovarianceScatterDisplay.from_evaluation(evaluation)
+
+# %%
+# The training curves of the model (here two that were made up).
+
+from calgan.plotting import TrainingDisplay
+
+TrainingDisplay.from_estimator(model)
+
+# %%
+# On axes of your own
+# -------------------
+# Every display draws on the axes that it is given. Figures of several panels share the place of the
+# axes among them, and ``figure=`` gives them a whole figure or sub-figure.
+
+import matplotlib.pyplot as plt
+
+from calgan.plotting import (
+    AutocorrelationDisplay,
+    CorrelationDisplay,
+    PopulationCountDisplay,
+    PowerSpectrumDisplay,
+    VanRossumDisplay,
+)
+
+figure, axes = plt.subplot_mosaic(
+    [["correlations", "distances", "counts"], ["spectrum", "lags", "KL"], ["both", "both", "one"]],
+    figsize=(11, 9),
+    layout="constrained",
+)
+CorrelationDisplay.from_evaluation(evaluation, ax=axes["correlations"])
+VanRossumDisplay.from_evaluation(evaluation, ax=axes["distances"])
+PopulationCountDisplay.from_evaluation(evaluation, ax=axes["counts"])
+PowerSpectrumDisplay.from_evaluation(evaluation, ax=axes["spectrum"])
+AutocorrelationDisplay.from_evaluation(evaluation, ax=axes["lags"])
+KLHistogramDisplay.from_evaluation(evaluation, statistic="van_rossum", ax=axes["KL"])
+CorrelationMatrixDisplay.from_samples(test, synthetic, random_state=0, ax=axes["both"])
+FiringRateDisplay.from_evaluation(evaluation, neurons=15, ax=axes["one"])
+plt.show()
