@@ -12,7 +12,14 @@ from typing import Any
 import numpy as np
 from scipy import sparse
 
-from calgan import CalciumGAN, FFTEncoder, MinMaxScaler, NeuronSorter, OasisDeconvolver
+from calgan import (
+    CalciumGAN,
+    DichotomizedGaussianCalcium,
+    FFTEncoder,
+    MinMaxScaler,
+    NeuronSorter,
+    OasisDeconvolver,
+)
 
 N_FRAMES = 16
 
@@ -78,3 +85,7 @@ class LiftedCalciumGAN(Lifted, CalciumGAN):
 
     def score_samples(self, X: Any) -> np.ndarray:
         return super().score_samples(lift(X))
+
+
+class LiftedDichotomizedGaussianCalcium(Lifted, DichotomizedGaussianCalcium):
+    """DichotomizedGaussianCalcium of lifted rows."""

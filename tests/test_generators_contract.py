@@ -9,12 +9,20 @@ import generator_contract as contract
 import numpy as np
 import pytest
 import stand_in
-from adapters import LiftedCalciumGAN
+from adapters import LiftedCalciumGAN, LiftedDichotomizedGaussianCalcium
 from generator_contract import Case
 from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from calgan import CalciumGAN, Recording, Windower, make_calcium_pipeline
+from calgan import (
+    CalciumGAN,
+    DichotomizedGaussianCalcium,
+    MinMaxScaler,
+    Pipeline,
+    Recording,
+    Windower,
+    make_calcium_pipeline,
+)
 
 WIDTH, N_NEURONS = 32, 4
 
@@ -46,6 +54,31 @@ CASES = {
         (WIDTH, N_NEURONS),
         prefix="generator__",
         short=TINY,
+    ),
+    "DichotomizedGaussianCalcium": Case(
+        lambda: DichotomizedGaussianCalcium(frame_rate=10.0),
+        WINDOWS,
+        (WIDTH, N_NEURONS),
+        short={},
+    ),
+    "DichotomizedGaussianCalcium-lags": Case(
+        lambda: DichotomizedGaussianCalcium(frame_rate=10.0, n_lags=2),
+        WINDOWS,
+        (WIDTH, N_NEURONS),
+        short={},
+    ),
+    "pipeline-DichotomizedGaussianCalcium": Case(
+        lambda: Pipeline(
+            [
+                ("windower", Windower(WIDTH)),
+                ("scaler", MinMaxScaler()),
+                ("generator", DichotomizedGaussianCalcium(frame_rate=10.0)),
+            ]
+        ),
+        250 + 40 * scaled_traces(),
+        (WIDTH, N_NEURONS),
+        prefix="generator__",
+        short={},
     ),
     "pipeline": Case(
         lambda: make_calcium_pipeline("1d", window=WIDTH, frame_rate=10.0),
@@ -123,12 +156,17 @@ def test_every_broken_generator_is_listed() -> None:
 
 def expected_failed_checks(estimator: BaseEstimator) -> dict[str, str]:
     """Name the checks that a generator is right to fail, with the reason."""
+    if isinstance(estimator, DichotomizedGaussianCalcium):
+        return {}
     return {"check_fit2d_1sample": "one window cannot be learnt from, and the refusal says so"}
 
 
 # The thesis's recipe takes data in [0, 1] only, which the checks do not feed.
 @parametrize_with_checks(
-    [LiftedCalciumGAN(max_iter=2, batch_size=4, frame_rate=10.0)],
+    [
+        LiftedCalciumGAN(max_iter=2, batch_size=4, frame_rate=10.0),
+        LiftedDichotomizedGaussianCalcium(frame_rate=10.0),
+    ],
     expected_failed_checks=expected_failed_checks,
 )
 def test_scikit_learn_checks(estimator: BaseEstimator, check: Callable[[Any], None]) -> None:
