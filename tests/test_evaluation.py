@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import pickle
+import re
+import warnings
 from types import SimpleNamespace
 
 import numpy as np
@@ -12,8 +14,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calgan import OasisDeconvolver, Recording, Windower, evaluate, metrics
+from calgan.baselines import DichotomizedGaussianCalcium
 from calgan.datasets import make_process
-from calgan.evaluation import Evaluation, _procedure
+from calgan.evaluation import Evaluation, _dichotomized, _procedure
 from calgan.evaluation import _measures as measures_module
 from calgan.evaluation._bootstrap import (
     centred_interval,
@@ -30,8 +33,10 @@ from calgan.evaluation._draws import (
 from calgan.evaluation._measures import Context
 from calgan.evaluation._memorisation import covering_starts
 from calgan.evaluation._result import NOT_AVAILABLE, show
+from calgan.model_selection import thesis_split
 
 RATE, WIDTH, NEURONS = 10.0, 40, 8
+CONTROLS = ("memoriser", "shuffled", "dichotomized_gaussian")
 PUBLISHED = ("firing_rate_kl", "correlation_kl", "van_rossum_kl")
 POPULATION = (
     "population_count_kl",
@@ -181,7 +186,8 @@ def test_every_row_has_its_yardsticks(of_truth):
         assert low <= statistic.value <= high
         low, high = statistic.ratio_interval
         assert low <= statistic.ratio <= high
-        assert set(statistic.controls) == {"memoriser", "shuffled"}
+        assert tuple(statistic.controls) == CONTROLS
+        assert None not in statistic.controls.values()
         assert statistic.ratio == pytest.approx(
             statistic.excess(statistic.value) / statistic.excess(statistic.floor)
         )
@@ -198,6 +204,8 @@ def test_without_train_there_is_no_floor_and_no_number_in_its_place(recordings, 
         assert statistic.difference is None
         assert statistic.controls["memoriser"] is None
         assert statistic.controls["shuffled"] is not None
+        assert statistic.controls["dichotomized_gaussian"] is not None
+    assert "fitted on the held-out recording itself" in " ".join(evaluation.conclusion)
     lines = str(evaluation).partition("In words")[0].splitlines()
     rows = [line for line in lines if line.startswith("  ") and NOT_AVAILABLE in line]
     assert len(rows) == len(evaluation.statistics) + 1
@@ -240,7 +248,7 @@ def test_unknown_statistic_is_named(of_truth):
 
 def test_windows_and_spikes_are_kept_for_the_figures(of_truth, recordings):
     assert set(of_truth.windows) == set(of_truth.spikes) == {
-        "real", "synthetic", "train", "shuffled",
+        "real", "synthetic", "train", "shuffled", "dichotomized_gaussian",
     }  # fmt: skip
     for name, windows in of_truth.windows.items():
         assert windows.shape == (200, WIDTH, NEURONS)
@@ -263,6 +271,147 @@ def test_to_html_writes_what_the_report_builds(of_truth, tmp_path, monkeypatch):
     path = of_truth.to_html(tmp_path / "r.html", title="é", figures=tmp_path / "figures")
     assert path.read_text(encoding="utf-8") == "<p>é</p>"
     assert (tmp_path / "figures").is_dir()
+
+
+# The controls
+
+
+def population_sentence(evaluation, control):
+    return next(text for text in evaluation.conclusion if f"beat {control}" in text)
+
+
+def test_the_dichotomized_gaussian_has_the_rates_and_correlations_of_the_training_spikes(of_truth):
+    spikes = of_truth.spikes
+    rates = {name: array.mean(axis=(0, 1)) * RATE for name, array in spikes.items()}
+    train, gaussian = rates["train"], rates["dichotomized_gaussian"]
+    assert np.corrcoef(train, gaussian)[0, 1] > 0.8
+    assert np.abs(gaussian / train - 1.0).mean() < 0.3
+    pairs = np.triu_indices(NEURONS, 1)
+    within = {
+        name: np.corrcoef(array.reshape(-1, NEURONS).T)[pairs] for name, array in spikes.items()
+    }
+    agreement = {name: np.corrcoef(r, within["train"])[0, 1] for name, r in within.items()}
+    assert agreement["dichotomized_gaussian"] > 0.3 > 0.1 > abs(agreement["shuffled"])
+    facts = of_truth.meta["dichotomized_gaussian"]
+    assert facts == {"repaired": False, "max_deviation": pytest.approx(0.0, abs=1e-6)}
+
+
+def test_samples_of_a_dichotomized_gaussian_score_like_that_control(recordings):
+    windows = Windower(WIDTH).fit_transform(recordings[0])
+    model = DichotomizedGaussianCalcium(random_state=11).fit(windows)
+    evaluation = judge(recordings, model.sample(200))
+    for statistic in evaluation.statistics:
+        mine = statistic.excess(statistic.value)
+        control = statistic.excess(statistic.controls["dichotomized_gaussian"])
+        assert 0.5 < mine / control < 2.0, statistic.name
+
+
+def test_the_verdict_compares_with_the_dichotomized_gaussian(of_truth):
+    text = population_sentence(of_truth, "the dichotomized Gaussian")
+    won = sum(
+        s.excess(s.value) < s.excess(s.controls["dichotomized_gaussian"])
+        for s in of_truth.statistics
+        if s.group == "population"
+    )
+    assert text.startswith({0: "None", 5: "All 5"}.get(won, f"{won} of 5"))
+    for name in POPULATION:
+        assert f"against {show(of_truth[name].controls['dichotomized_gaussian'])}" in text
+
+
+@pytest.mark.parametrize("controls", [(), ("shuffled",), ["dichotomized_gaussian", "memoriser"]])
+def test_a_control_left_out_changes_no_other_number(recordings, samples, of_truth, controls):
+    evaluation = judge(recordings, samples, controls=controls)
+    assert evaluation.controls == tuple(name for name in CONTROLS if name in controls)
+    assert evaluation.memorisation == of_truth.memorisation
+    for mine, theirs in zip(evaluation.statistics, of_truth.statistics, strict=True):
+        mine, theirs = mine.to_dict(), theirs.to_dict()
+        kept, every = mine.pop("controls"), theirs.pop("controls")
+        assert mine == theirs
+        assert kept == {name: every[name] for name in evaluation.controls}
+    text = str(evaluation)
+    heads = next(line for line in text.splitlines() if line.split()[:2] == ["synthetic", "floor"])
+    for name, head in zip(CONTROLS, ("replay", "shuffled", "DG"), strict=True):
+        assert (head in heads) == (name in controls)
+        assert (f"{head}: " in text) == (name in controls)
+    assert ("beat the neuron-shuffled" in " ".join(text.split())) == ("shuffled" in controls)
+    kept = {"real", "synthetic", "train", *controls} - {"memoriser"}
+    assert set(evaluation.windows) == set(evaluation.spikes) == kept
+
+
+@pytest.mark.parametrize(
+    ("controls", "error", "match"),
+    [
+        ("shuffled", TypeError, "controls must be an iterable of names out of 'memoriser', "),
+        (None, TypeError, r"pass controls=\(\) for none"),
+        (("shuffled", "floor"), ValueError, "controls holds 'floor', but the controls are 'memor"),
+        ((1,), ValueError, "controls holds 1, but"),
+    ],
+)
+def test_controls_are_checked(recordings, samples, controls, error, match):
+    with pytest.raises(error, match=match):
+        judge(recordings, samples, controls=controls)
+
+
+class _Unfit:
+    """A dichotomized Gaussian that cannot be fitted."""
+
+    def __init__(self, frame_rate, random_state):
+        pass
+
+    def fit(self, X):
+        raise ValueError("there are no spikes.")
+
+
+class _NotFinite(_Unfit):
+    def fit(self, X):
+        self.shape = X.shape[1:]
+        return self
+
+    def sample(self, n):
+        return np.full((n, *self.shape), np.nan)
+
+
+@pytest.mark.parametrize(
+    ("model", "why"), [(_Unfit, "there are no spikes."), (_NotFinite, "samples are not finite")]
+)
+def test_a_dichotomized_gaussian_that_cannot_be_fitted_is_not_available(
+    recordings, samples, of_truth, monkeypatch, tmp_path, model, why
+):
+    monkeypatch.setattr(_dichotomized, "DichotomizedGaussianCalcium", model)
+    evaluation = judge(recordings, samples)
+    remark = next(text for text in evaluation.conclusion if "no dichotomized Gaussian" in text)
+    assert why in remark
+    for mine, theirs in zip(evaluation.statistics, of_truth.statistics, strict=True):
+        assert mine.value == theirs.value
+        assert mine.controls == {**theirs.controls, "dichotomized_gaussian": None}
+    rows = [line for line in str(evaluation).splitlines() if line.endswith("      n/a")]
+    assert len(rows) == len(evaluation.statistics)
+    assert evaluation._repr_html_().count("<td>n/a</td>") == len(evaluation.statistics)
+    assert evaluation.windows["dichotomized_gaussian"] is None
+    assert not any("beat the dichotomized" in text for text in evaluation.conclusion)
+
+
+def test_warnings_of_the_dichotomized_gaussian_become_remarks(recordings, samples, monkeypatch):
+    class Warns(DichotomizedGaussianCalcium):
+        def fit(self, X, y=None):
+            super().fit(X)
+            warnings.warn("its correlations were repaired.", UserWarning, stacklevel=2)
+            return self
+
+    monkeypatch.setattr(_dichotomized, "DichotomizedGaussianCalcium", Warns)
+    evaluation = judge(recordings, samples[:100], n_splits=1, n_bootstrap=0)
+    assert "Of the dichotomized Gaussian: its correlations were repaired." in evaluation.conclusion
+    assert evaluation.meta["remarks"]
+
+
+def test_constant_neurons_are_warned_of_once(recordings, samples):
+    train, test = (np.array(recording.traces) for recording in recordings)
+    train[:, 1:3] = test[:, 1:3] = 0.5
+    with pytest.warns(UserWarning, match="constant") as caught:
+        evaluation = judge((train, test), samples[:100], frame_rate=RATE, n_splits=1, n_bootstrap=0)
+    assert len(caught) == 1
+    assert evaluation.controls == CONTROLS
+    assert np.isfinite(evaluation["correlation_matrix_r"].controls["dichotomized_gaussian"])
 
 
 def test_same_seed_same_numbers_and_the_global_generator_untouched(recordings, samples):
@@ -382,6 +531,56 @@ def test_thesis_spikes_at_the_published_frame_rate(process):
     assert np.all(evaluation.spikes["synthetic"].sum(axis=1) == 1)
 
 
+@pytest.fixture(scope="module")
+def leaking(recordings):
+    return thesis_split(recordings[0], WIDTH, n_test=120, random_state=0)
+
+
+def test_thesis_compares_every_window_of_the_published_split_once(recordings, samples, leaking):
+    train, test = leaking
+    assert len(test) == 120
+    evaluation = evaluate(test, samples, train=train, protocol="thesis", random_state=0)
+    assert evaluation.n_windows == 120
+    held_out = {window.tobytes() for window in test}
+    drawn = [window.tobytes() for window in evaluation.windows["real"]]
+    assert len(set(drawn)) == len(drawn) == 120
+    assert set(drawn) == held_out
+    of_training = {window.tobytes() for window in train}
+    drawn = [window.tobytes() for window in evaluation.windows["train"]]
+    assert len(set(drawn)) == 120
+    assert set(drawn) <= of_training
+    assert not held_out & of_training
+    remark = next(text for text in evaluation.conclusion if "occur in train" in text)
+    assert re.match("[0-9]+ % of the frames of real occur in train: it is not held out", remark)
+    assert remark.endswith("as with the published split.")
+    assert None not in evaluation["van_rossum_kl"].controls.values()
+
+
+def test_the_published_split_rewards_a_replay(recordings, samples, leaking):
+    train, test = leaking
+    params = {"train": train, "protocol": "thesis", "random_state": 0, "controls": ()}
+    truth = evaluate(test, samples, **params)
+    replay = evaluate(test, replayed(recordings[0]), **params)
+    assert replay["firing_rate_kl"].value < 0.7 * truth["firing_rate_kl"].value
+
+
+def test_numbers_of_windows_by_protocol(recordings, process):
+    many, _ = process.sample_windows(1100, WIDTH, random_state=3)
+    params = {"n_splits": 1, "n_bootstrap": 0, "controls": ()}
+    assert judge(recordings, many, **params).n_windows == 500
+    assert judge(recordings, many, protocol="thesis", **params).n_windows == 1000
+    assert judge(recordings, many, protocol="thesis", n_windows=150, **params).n_windows == 150
+    train, test = recordings
+    short = judge((train, test[: WIDTH + 10]), many, protocol="thesis", **params)
+    assert short.n_windows == 11
+
+
+def test_the_published_split_warns_where_it_does_not_belong(samples, leaking):
+    train, test = leaking
+    with pytest.warns(UserWarning, match="of the frames of real occur in train.*train_test_blocks"):
+        evaluate(test, samples, train=train, random_state=0, n_splits=1, n_bootstrap=0, controls=())
+
+
 # Recording-like input
 
 
@@ -412,6 +611,7 @@ def test_one_neuron_has_no_pairs():
     names = {s.name for s in evaluation.statistics}
     assert "firing_rate_kl" in names
     assert "correlation_matrix_r" not in names
+    assert list(evaluation["firing_rate_kl"].controls) == list(CONTROLS)
     thesis = evaluate(test, synthetic, train=train, random_state=0, protocol="thesis")
     assert "correlation_kl" not in {s.name for s in thesis.statistics}
 
@@ -700,6 +900,18 @@ def test_windows_never_cross_a_border(lengths, width, seed):
     assert np.all(windows[:, :, 0] == windows[:, :1, 0])
     assert np.all(np.diff(windows[:, :, 1], axis=1) == 1)
     assert bank.lists["a"].shape == bank.lists["b"].shape == (2, 30)
+
+
+@settings(max_examples=30, deadline=None)
+@given(n_starts=st.integers(1, 40), n=st.integers(1, 40), seed=st.integers(0, 99))
+def test_windows_are_drawn_once_as_long_as_there_are_enough(n_starts, n, seed):
+    source = read_source(np.zeros((n_starts + 9, 2)), 10, name="real")
+    rng = np.random.default_rng(seed)
+    bank = draw_from_recording(source, ("a", "b"), n, 2, rng, once=True)
+    for first, second in zip(bank.lists["a"], bank.lists["b"], strict=True):
+        assert len(first) == len(second) == n
+        assert (len(set(first)) == n) or n > n_starts
+        assert (len({*first, *second}) == 2 * n) or 2 * n > n_starts
 
 
 def test_the_memoriser_is_drawn_from_other_starts():

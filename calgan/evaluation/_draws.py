@@ -245,7 +245,13 @@ class WindowBank:
 
 
 def draw_from_recording(
-    source: WindowSource, names: tuple[str, ...], n: int, n_draws: int, rng: np.random.Generator
+    source: WindowSource,
+    names: tuple[str, ...],
+    n: int,
+    n_draws: int,
+    rng: np.random.Generator,
+    *,
+    once: bool = False,
 ) -> WindowBank:
     """Draw `n` windows at random starts, `n_draws` times for each of `names`.
 
@@ -264,6 +270,8 @@ def draw_from_recording(
         Draws of each kind.
     rng : numpy.random.Generator
         Source of the starts.
+    once : bool, default=False
+        Whether a draw takes each start at most once, as long as there are enough of them.
 
     Returns
     -------
@@ -277,7 +285,10 @@ def draw_from_recording(
             choices = np.flatnonzero(free)
             if len(choices) == 0:
                 choices = np.arange(n_starts)
-            picked = choices[rng.integers(len(choices), size=n)]
+            if once and len(choices) >= n:
+                picked = rng.choice(choices, n, replace=False)
+            else:
+                picked = choices[rng.integers(len(choices), size=n)]
             free[picked] = False
             lists[name].append(picked)
     every = np.concatenate([np.concatenate(picked) for picked in lists.values()])
@@ -294,7 +305,12 @@ def draw_from_recording(
 
 
 def draw_from_samples(
-    samples: np.ndarray, n: int, n_draws: int, rng: np.random.Generator
+    samples: np.ndarray,
+    n: int,
+    n_draws: int,
+    rng: np.random.Generator,
+    *,
+    name: str = "synthetic",
 ) -> WindowBank:
     """Draw `n` of the synthetic windows without replacement, `n_draws` times.
 
@@ -308,6 +324,8 @@ def draw_from_samples(
         Number of draws.
     rng : numpy.random.Generator
         Source of the choice; not used when ``n == M``.
+    name : str, default="synthetic"
+        What the draws are called.
 
     Returns
     -------
@@ -323,6 +341,6 @@ def draw_from_samples(
         frames=samples.reshape(-1, n_neurons),
         rows=(used * width)[:, None],
         groups=_split_evenly(len(used), len(used)),
-        lists={"synthetic": inverse.reshape(draws.shape)},
+        lists={name: inverse.reshape(draws.shape)},
         width=width,
     )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from calgan.evaluation._bootstrap import (
     resampling_weights,
     sum_by_block,
 )
+from calgan.evaluation._dichotomized import sample_dichotomized_gaussian
 from calgan.evaluation._draws import (
     WindowBank,
     WindowSource,
@@ -28,7 +29,7 @@ from calgan.evaluation._draws import (
 )
 from calgan.evaluation._measures import Context, Measure, StatisticInfo
 from calgan.evaluation._memorisation import memorisation_figure
-from calgan.evaluation._result import Evaluation, Statistic
+from calgan.evaluation._result import CONTROLS, Evaluation, Statistic
 from calgan.evaluation._verdict import conclude
 from calgan.metrics import (
     bin_frames_for,
@@ -42,6 +43,8 @@ _MIN_SAMPLES = 8
 _MIN_WIDTH = 8
 _MIN_BLOCKS = 3
 _FEW_SAMPLES = 100
+# Windows on either side unless the user says otherwise, by protocol.
+_N_WINDOWS = {"blocked": 500, "thesis": 1000}
 # Published inference: decay a frame and threshold at 24 Hz; elsewhere the same in seconds, and the
 # threshold in units of the noise (0.55 at the published simulation's 0.3).
 _THESIS_FRAME_RATE = 24.0
@@ -63,16 +66,17 @@ def evaluate(
     protocol: str = "blocked",
     random_state: Any = None,
     model: Any = None,
-    n_windows: int = 500,
+    controls: Iterable[str] = tuple(CONTROLS),
+    n_windows: int | None = None,
     n_splits: int = 3,
     n_bootstrap: int = 200,
 ) -> Evaluation:
     """Judge synthetic windows against a held-out recording, beside what real data scores.
 
     Every statistic of held-out against synthetic windows stands beside its floor (held-out against
-    training windows, as many of them, on the same bins) and two controls: replayed training
-    windows and neuron-shuffled ones. A memorisation figure says whether the samples lie nearer to
-    the training recording than to the held-out one.
+    training windows, as many of them, on the same bins) and three controls: replayed training
+    windows, neuron-shuffled ones, and windows of a dichotomized Gaussian. A memorisation figure
+    says whether the samples lie nearer to the training recording than to the held-out one.
 
     Parameters
     ----------
@@ -88,14 +92,21 @@ def evaluate(
         Frames per second (Hz). None takes that of `real` or `train`.
     protocol : {"blocked", "thesis"}, default="blocked"
         ``"thesis"`` replaces spike inference and the three published divergences by the published
-        estimators, for comparison with the published table only.
+        estimators, for comparison with the published table only. The windows of
+        `calgan.model_selection.thesis_split` go with it.
     random_state : int, RandomState, Generator or None, default=None
         Seed of the windows drawn; None draws a fresh one, kept in ``meta["random_state"]``.
     model : fitted generator, pipeline or search, default=None
         Where the samples come from: marks the statistics it was trained on and adds its training
         curves to the report.
-    n_windows : int, default=500
-        Most windows on either side of a comparison; fewer if there are fewer samples.
+    controls : iterable of str, default=("memoriser", "shuffled", "dichotomized_gaussian")
+        Which controls to compute. The dichotomized Gaussian (`calgan.DichotomizedGaussianCalcium`)
+        is fitted on `train`, or on `real` without it. The other numbers do not depend on the
+        choice.
+    n_windows : int, default=None
+        Most windows on either side of a comparison; fewer if there are fewer samples. None is
+        500, and the published 1,000 with ``protocol="thesis"``, which then draws no window of
+        `real` twice.
     n_splits : int, default=3
         Draws of windows that are averaged.
     n_bootstrap : int, default=200
@@ -115,7 +126,8 @@ def evaluate(
     Warns
     -----
     UserWarning
-        If there are fewer than 100 samples, or frames of `real` occur in `train`.
+        If there are fewer than 100 samples, or frames of `real` occur in `train` (which
+        ``protocol="thesis"`` says in a remark, as it is the point of that split).
 
     Notes
     -----
@@ -138,7 +150,9 @@ def evaluate(
     """
     if protocol not in ("blocked", "thesis"):
         raise ValueError(f"protocol must be 'blocked' or 'thesis', got {protocol!r}.")
-    n_windows = check_integer(n_windows, "n_windows", minimum=_MIN_SAMPLES)
+    chosen = _check_controls(controls)
+    most = _N_WINDOWS[protocol] if n_windows is None else n_windows
+    most = check_integer(most, "n_windows", minimum=_MIN_SAMPLES)
     n_splits = check_integer(n_splits, "n_splits")
     n_bootstrap = check_integer(n_bootstrap, "n_bootstrap", minimum=0)
     seed = as_seed(random_state)
@@ -148,8 +162,8 @@ def evaluate(
     train_source = None if train is None else read_source(train, width, name="train")
     _check_neurons(real_source, samples, train_source)
     rate = _frame_rate(frame_rate, real_source, train_source)
-    remarks = _overlap(real_source, train_source)
-    n = min(n_windows, len(samples))
+    remarks = _overlap(real_source, train_source, protocol)
+    n = min(most, len(samples))
     if n < _FEW_SAMPLES:
         warnings.warn(
             f"synthetic holds {n} windows to compare; below {_FEW_SAMPLES} histograms are coarse "
@@ -157,10 +171,31 @@ def evaluate(
             UserWarning,
             stacklevel=2,
         )
+    if protocol == "thesis":
+        n = min(n, max(len(real_source.starts), _MIN_SAMPLES))
 
     fitted_on = real_source if train_source is None else train_source
     infer, inference = _spike_inference(protocol, rate, fitted_on, train_source is None)
-    banks = _draw(real_source, train_source, samples, n, n_splits, seed, infer)
+    once = protocol == "thesis"
+    banks = _draw(real_source, train_source, samples, n, n_splits, seed, infer, once)
+    gaussian = None
+    if "shuffled" in chosen:
+        name = "other" if train_source is None else "train"
+        bank = banks["real" if train_source is None else "train"]
+        banks["shuffled"] = bank.shuffled(name, rng_from(seed, 1))
+    if "dichotomized_gaussian" in chosen:
+        rng = rng_from(seed, 4)
+        gaussian = sample_dichotomized_gaussian(fitted_on, n, rate, rng)
+        remarks += gaussian.remarks
+        if gaussian.samples is not None:
+            name = "dichotomized_gaussian"
+            bank = draw_from_samples(gaussian.samples, n, n_splits, rng, name=name)
+            banks[name] = bank.with_spikes(infer)
+            if train_source is None:
+                remarks.append(
+                    "The dichotomized Gaussian was fitted on the held-out recording itself, which "
+                    "flatters it (pass train=)."
+                )
     context = _context(banks, rate, n)
     has_correlations = width >= 2 * bin_frames_for(rate)
     if not has_correlations:
@@ -169,11 +204,12 @@ def evaluate(
             "of half a second; sample longer windows."
         )
     measures = _make_measures(context, protocol, has_correlations)
-    sums = _summarise(banks, measures)
+    sums = _summarise(banks, measures, chosen)
     trained_on = _trained_statistics(model)
     has_intervals = (
         n_bootstrap > 0
-        and min(bank.n_blocks for name, bank in banks.items() if name != "shuffled") >= _MIN_BLOCKS
+        and min(bank.n_blocks for name, bank in banks.items() if name not in CONTROLS)
+        >= _MIN_BLOCKS
     )
     if n_bootstrap and not has_intervals:
         remarks.append(
@@ -182,7 +218,7 @@ def evaluate(
         )
     statistics: list[Statistic] = []
     if protocol == "thesis":
-        statistics += _published(banks, rate, trained_on, has_correlations)
+        statistics += _published(banks, rate, trained_on, has_correlations, chosen)
     rng = rng_from(seed, 2)
     weights = {
         "real": resampling_weights(banks["real"].n_blocks, n_bootstrap, rng),
@@ -193,11 +229,11 @@ def evaluate(
     }
     for position, measure in enumerate(measures):
         parts = {name: each[position] for name, each in sums.items()}
-        statistics += _rows(measure, parts, weights if has_intervals else None, trained_on)
+        statistics += _rows(measure, parts, weights if has_intervals else None, trained_on, chosen)
     order = {name: i for i, name in enumerate(("published", "population", "trace"))}
     statistics.sort(key=lambda row: order[row.group])
 
-    windows, spikes = _kept(banks)
+    windows, spikes = _kept(banks, chosen)
     memorisation = None
     if train_source is not None:
         bank = banks["train"]
@@ -219,7 +255,9 @@ def evaluate(
         "n_train_windows": train_source and train_source.n_independent,
         "has_intervals": has_intervals,
         "spike_inference": inference,
-        "shuffled_from": "real" if train_source is None else "train",
+        "controls": list(chosen),
+        "controls_from": "real" if train_source is None else "train",
+        "dichotomized_gaussian": gaussian and (gaussian.facts or None),
         "trained_on_statistics": None if trained_on is None else sorted(trained_on),
         "trained_on_others": sorted((trained_on or frozenset()) - known - names),
         "best_iter": getattr(_generator(model), "best_iter_", None),
@@ -317,8 +355,23 @@ def _frame_rate(frame_rate: float | None, real: WindowSource, train: WindowSourc
     return float(rates[first])
 
 
-def _overlap(real: WindowSource, train: WindowSource | None) -> list[str]:
-    """Warn of held-out frames that occur in the training recording, too."""
+def _check_controls(controls: Any) -> tuple[str, ...]:
+    """Return the controls asked for, each once, in the order of the table."""
+    known = ", ".join(map(repr, CONTROLS))
+    if isinstance(controls, str) or not isinstance(controls, Iterable):
+        raise TypeError(
+            f"controls must be an iterable of names out of {known}, got {controls!r}; pass "
+            "controls=() for none."
+        )
+    names = list(controls)
+    for name in names:
+        if name not in CONTROLS:
+            raise ValueError(f"controls holds {name!r}, but the controls are {known}.")
+    return tuple(name for name in CONTROLS if name in names)
+
+
+def _overlap(real: WindowSource, train: WindowSource | None, protocol: str) -> list[str]:
+    """Report held-out frames that occur in the training recording, too."""
     if train is None:
         return []
     seen = {key for segment in train.segments for key in _frame_keys(segment)}
@@ -328,8 +381,11 @@ def _overlap(real: WindowSource, train: WindowSource | None) -> list[str]:
         return []
     text = (
         f"{100 * shared / total:.0f} % of the frames of real occur in train: it is not held out, "
-        "so floors and memorisation mean little; split with train_test_blocks."
+        "so floors and memorisation mean little"
     )
+    if protocol == "thesis":
+        return [f"{text}, as with the published split."]
+    text += "; split with train_test_blocks."
     warnings.warn(text, UserWarning, stacklevel=3)
     return [text]
 
@@ -385,20 +441,19 @@ def _draw(
     n_splits: int,
     seed: int,
     infer: Infer,
+    once: bool,
 ) -> dict[str, WindowBank]:
-    """Return the windows of every side with their spikes."""
+    """Return the windows of the recordings and the samples with their spikes."""
     names: tuple[str, ...] = ("real",) if train is not None else ("real", "other")
     rng = rng_from(seed, 0)
     banks = {
-        "real": draw_from_recording(real, names, n, n_splits, rng).with_spikes(infer),
+        "real": draw_from_recording(real, names, n, n_splits, rng, once=once).with_spikes(infer),
         "synthetic": draw_from_samples(samples, n, n_splits, rng).with_spikes(infer),
     }
-    if train is None:
-        banks["shuffled"] = banks["real"].shuffled("other", rng_from(seed, 1))
-        return banks
-    bank = draw_from_recording(train, ("train", "memoriser"), n, n_splits, rng)
-    banks["train"] = bank.with_spikes(infer)
-    banks["shuffled"] = banks["train"].shuffled("train", rng_from(seed, 1))
+    if train is not None:
+        # The memoriser is drawn even if it was not asked for: the memorisation figure replays it.
+        bank = draw_from_recording(train, ("train", "memoriser"), n, n_splits, rng, once=once)
+        banks["train"] = bank.with_spikes(infer)
     return banks
 
 
@@ -434,17 +489,14 @@ def _make_measures(context: Context, protocol: str, has_correlations: bool) -> l
 
 
 def _summarise(
-    banks: dict[str, WindowBank], measures: Sequence[Measure]
+    banks: dict[str, WindowBank], measures: Sequence[Measure], controls: Sequence[str]
 ) -> dict[str, list[BlockSums]]:
-    kept = {
-        "real": {"real": True},
-        "synthetic": {"synthetic": True},
-        "train": {"train": True, "memoriser": False},
-        "shuffled": {"shuffled": False},
-    }
     sums: dict[str, list[BlockSums]] = {}
     for name, bank in banks.items():
-        sums.update(sum_by_block(bank, measures, kept[name]))
+        kept = {name: name not in CONTROLS}
+        if name == "train" and "memoriser" in controls:
+            kept["memoriser"] = False
+        sums.update(sum_by_block(bank, measures, kept))
     return sums
 
 
@@ -453,6 +505,7 @@ def _rows(
     sums: dict[str, BlockSums],
     weights: dict[str, np.ndarray] | None,
     trained_on: frozenset[str] | None,
+    controls: Sequence[str],
 ) -> list[Statistic]:
     """Return a measure's rows of the table."""
     values = {
@@ -477,6 +530,7 @@ def _rows(
                 {name: float(value[position]) for name, value in values.items()},
                 {name: each[position] for name, each in replicates.items()},
                 trained_on,
+                controls,
             )
         )
     return rows
@@ -487,6 +541,7 @@ def _row(
     values: dict[str, float],
     replicates: dict[str, np.ndarray],
     trained_on: frozenset[str] | None,
+    controls: Sequence[str],
 ) -> Statistic:
     def excess(value: Any) -> Any:
         return 1.0 - value if info.better == "higher" else value
@@ -516,7 +571,7 @@ def _row(
         floor_interval=intervals.get("train"),
         ratio=ratio,
         ratio_interval=ratio_interval,
-        controls={"memoriser": values.get("memoriser"), "shuffled": values.get("shuffled")},
+        controls={name: values.get(name) for name in controls},
         trained_on=bool((trained_on or frozenset()) & {info.name, *info.trained_by}),
         better=info.better,
         unit=info.unit,
@@ -528,6 +583,7 @@ def _published(
     rate: float,
     trained_on: frozenset[str] | None,
     has_correlations: bool,
+    controls: Sequence[str],
 ) -> list[Statistic]:
     """Return the three published divergences by the published estimators, without intervals.
 
@@ -540,9 +596,9 @@ def _published(
     }
     if not has_correlations:
         del divergences["correlation_kl"]
-    sides = {"synthetic": ("synthetic", "synthetic"), "shuffled": ("shuffled", "shuffled")}
-    if "train" in banks:
-        sides |= {"train": ("train", "train"), "memoriser": ("train", "memoriser")}
+    sides = {name: (name, name) for name in banks if name != "real"}
+    if "train" in banks and "memoriser" in controls:
+        sides["memoriser"] = ("train", "memoriser")
     one_neuron = banks["real"].frames.shape[1] == 1
     infos = {info.name: info for kind in _measures.PUBLISHED for info in kind.infos}
     found: dict[str, dict[str, float]] = {name: {} for name in divergences}
@@ -552,18 +608,21 @@ def _published(
         for name, divergence in divergences.items():
             if not (one_neuron and name != "firing_rate_kl"):
                 found[name][side] = divergence(real, other, rate, protocol="thesis")
-    return [_row(infos[name], values, {}, trained_on) for name, values in found.items() if values]
+    return [
+        _row(infos[name], values, {}, trained_on, controls)
+        for name, values in found.items()
+        if values
+    ]
 
 
 def _kept(
-    banks: dict[str, WindowBank],
+    banks: dict[str, WindowBank], controls: Sequence[str]
 ) -> tuple[dict[str, np.ndarray | None], dict[str, np.ndarray | None]]:
     """Return the windows and spikes of the first draw, or as many as figures need."""
-    windows: dict[str, np.ndarray | None] = {"train": None}
-    spikes: dict[str, np.ndarray | None] = {"train": None}
-    for name in ("real", "synthetic", "train", "shuffled"):
-        if name not in banks:
-            continue
+    drawn = [name for name in controls if name != "memoriser"]
+    windows: dict[str, np.ndarray | None] = dict.fromkeys(["train", *drawn])
+    spikes: dict[str, np.ndarray | None] = dict.fromkeys(["train", *drawn])
+    for name in banks:
         bank = banks[name]
         most = max(_MIN_SAMPLES, _KEPT_VALUES // (bank.width * bank.frames.shape[1]))
         index = bank.lists[name][0][:most]

@@ -21,6 +21,16 @@ GROUPS = {
 }
 """Parts of the table, in order, and their headings."""
 
+CONTROLS = {"memoriser": "replay", "shuffled": "shuffled", "dichotomized_gaussian": "DG"}
+"""Controls, in the order of the table, and the heads of their columns."""
+
+_CONTROL_LEGENDS = {
+    "memoriser": "replay: training windows in place of synthetic ones",
+    "shuffled": "shuffled: each neuron taken from another window",
+    "dichotomized_gaussian": "DG: a dichotomized Gaussian, right in the rates of spikes and in "
+    "their correlations within a frame, and in nothing else of the population",
+}
+
 _WIDTH = 120
 
 
@@ -52,8 +62,10 @@ class Statistic:
         95 % bootstrap interval of `ratio`.
     controls : dict
         The same statistic of held-out windows against replayed training windows
-        (``"memoriser"``, None without a training recording) and against windows whose neurons
-        were shuffled (``"shuffled"``).
+        (``"memoriser"``, None without a training recording), against windows whose neurons were
+        shuffled (``"shuffled"``) and against windows of a dichotomized Gaussian
+        (``"dichotomized_gaussian"``, None where it could not be fitted). One that `evaluate` was
+        told to leave out is not in it.
     trained_on : bool
         Whether the model's objective holds this statistic, or one that determines it.
     better : {"lower", "higher"}
@@ -148,7 +160,8 @@ class Evaluation:
         Units of the traces.
     windows : dict of str to ndarray of shape (m, T, N)
         Windows kept for figures: ``"real"`` (held-out), ``"synthetic"``, ``"train"`` (None without
-        a training recording) and ``"shuffled"``.
+        a training recording), ``"shuffled"`` and ``"dichotomized_gaussian"`` (None where it could
+        not be fitted), the last two if they were asked for.
     spikes : dict of str to ndarray of shape (m, T, N)
         The spikes inferred in these windows, 0 or 1, under the same keys.
     history : list of dict
@@ -172,7 +185,7 @@ class Evaluation:
     >>> print(str(evaluation).splitlines()[1])
     100 windows of 40 frames (4 s at 10 Hz) on either side, 5 neurons, mean of 3 draws
     >>> sorted(evaluation.to_dict()["statistics"][0]["controls"])
-    ['memoriser', 'shuffled']
+    ['dichotomized_gaussian', 'memoriser', 'shuffled']
     """
 
     statistics: tuple[Statistic, ...]
@@ -205,6 +218,13 @@ class Evaluation:
     def has_train(self) -> bool:
         """Whether a training recording was passed, so that there are floors."""
         return self.memorisation is not None
+
+    @property
+    def controls(self) -> tuple[str, ...]:
+        """Names of the controls that were asked for, in the order of the table."""
+        names = dict.fromkeys(name for row in self.statistics for name in row.controls)
+        known = [name for name in CONTROLS if name in names]
+        return (*known, *(name for name in names if name not in CONTROLS))
 
     def to_dict(self) -> dict[str, Any]:
         """Return every number and sentence, without the arrays, as plain Python values.
@@ -263,8 +283,9 @@ class Evaluation:
 
     def __str__(self) -> str:
         lines = [line for text in self.heading() for line in _wrap(text, "")]
-        columns = f"{'':34}{'synthetic':>11}{'floor':>10}  {'95 % interval':<18}"
-        columns += f"{'ratio':>7}  {'95 % interval':<15}{'replay':>10}{'shuffled':>11}"
+        columns = f"{'':33}{'synthetic':>10}{'floor':>9} {'95 % interval':<18}"
+        columns += f"{'ratio':>7} {'95 % interval':<14}"
+        columns += "".join(f"{CONTROLS.get(name, name):>9}" for name in self.controls)
         for group, group_title in GROUPS.items():
             rows = [statistic for statistic in self.statistics if statistic.group == group]
             if not rows:
@@ -306,8 +327,9 @@ class Evaluation:
         texts = [
             "floor: held-out against training windows; ratio: distance of the synthetic windows "
             "over that of the floor (1 - r where higher is better, marked ^), 1 is as close as "
-            "real data; replay: training windows in place of synthetic ones; shuffled: each "
-            "neuron taken from another window. Units, where there are any, follow the name."
+            "real data"
+            + "".join(f"; {_CONTROL_LEGENDS[name]}" for name in CONTROLS if name in self.controls)
+            + ". Units, where there are any, follow the name."
         ]
         trained = self.meta.get("trained_on_statistics")
         if trained is None:
@@ -322,34 +344,38 @@ class Evaluation:
         mark = " ^" if statistic.better == "higher" else ""
         mark += " *" if statistic.trained_on else ""
         label = f"  {statistic.label}{f' [{statistic.unit}]' if statistic.unit else ''}{mark}"
-        row = f"{label:<34}{show(statistic.value):>11}"
-        shuffled = show(statistic.controls.get("shuffled"))
+        row = f"{label:<33}{show(statistic.value):>10}"
+        names = self.controls
         if statistic.floor is None:
-            return f"{row}{NOT_AVAILABLE:^64}{shuffled:>11}"
-        return (
-            f"{row}{show(statistic.floor):>10}  {show_interval(statistic.floor_interval):<18}"
-            f"{show_ratio(statistic.ratio):>7}  {show_interval(statistic.ratio_interval):<15}"
-            f"{show(statistic.controls.get('memoriser')):>10}{shuffled:>11}"
-        )
+            # The memoriser needs the training recording as the floor does: it is not there either.
+            others = [name for name in names if name != "memoriser"]
+            row += f"{NOT_AVAILABLE:^{49 + 9 * (len(names) - len(others))}}"
+            names = tuple(others)
+        else:
+            row += (
+                f"{show(statistic.floor):>9} {show_interval(statistic.floor_interval):<18}"
+                f"{show_ratio(statistic.ratio):>7} {show_interval(statistic.ratio_interval):<14}"
+            )
+        return row + "".join(f"{show_control(statistic.controls.get(name)):>9}" for name in names)
 
     def _memorisation_lines(self) -> list[str]:
         title = "Memorisation (distance to training windows over distance to held-out windows)"
         if self.memorisation is None:
-            return [title, f"{'  synthetic':<34}{NOT_AVAILABLE}"]
+            return [title, f"{'  synthetic':<33} {NOT_AVAILABLE}"]
         result = self.memorisation
         lines = [
             title,
-            f"{'  synthetic':<34}{show(result['value']):>11}  {show_interval(result['interval'])}",
-            f"{'  replayed training windows':<34}{show(result['replay']):>11}",
+            f"{'  synthetic':<33}{show(result['value']):>10} {show_interval(result['interval'])}",
+            f"{'  replayed training windows':<33}{show(result['replay']):>10}",
         ]
         second = result["second_held_out"]
-        shown = f"{show(second):>11}" if second is not None else "  recording too short"
-        return [*lines, f"{'  a second held-out stretch':<34}{shown}"]
+        shown = f"{show(second):>10}" if second is not None else "  recording too short"
+        return [*lines, f"{'  a second held-out stretch':<33}{shown}"]
 
     def _repr_html_(self) -> str:
         heads = (
-            "statistic", "synthetic", "floor", "95 % interval", "ratio", "95 % interval", "replay",
-            "shuffled",
+            "statistic", "synthetic", "floor", "95 % interval", "ratio", "95 % interval",
+            *(CONTROLS.get(name, name) for name in self.controls),
         )  # fmt: skip
         parts = [f"<p>{html.escape(line)}</p>" for line in self.heading()]
         parts.append("<table><thead><tr>")
@@ -375,21 +401,22 @@ class Evaluation:
         mark = (" ^" if statistic.better == "higher" else "") + (
             " *" if statistic.trained_on else ""
         )
-        shuffled = show(statistic.controls.get("shuffled"))
+        names = list(self.controls)
         first = f"<th style='text-align:left'>{html.escape(statistic.label + unit + mark)}</th>"
         first += f"<td>{show(statistic.value)}</td>"
         if statistic.floor is None:
-            cells = f"<td colspan='5'>{html.escape(NOT_AVAILABLE)}</td><td>{shuffled}</td>"
+            n_missing = 4 + ("memoriser" in names)
+            cells = f"<td colspan='{n_missing}'>{html.escape(NOT_AVAILABLE)}</td>"
+            names = [name for name in names if name != "memoriser"]
         else:
             values = (
                 show(statistic.floor),
                 show_interval(statistic.floor_interval),
                 show_ratio(statistic.ratio),
                 show_interval(statistic.ratio_interval),
-                show(statistic.controls.get("memoriser")),
-                shuffled,
             )
             cells = "".join(f"<td>{value}</td>" for value in values)
+        cells += "".join(f"<td>{show_control(statistic.controls.get(name))}</td>" for name in names)
         return f"<tr>{first}{cells}</tr>"
 
 
@@ -405,6 +432,11 @@ def show(value: float | None, digits: int = 3) -> str:
     if abs(value) >= 1e5 or abs(value) < 1e-4:
         return f"{value:.{digits - 1}e}"
     return f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
+
+
+def show_control(value: float | None) -> str:
+    """Return a control's number, or "n/a" where there is none."""
+    return "n/a" if value is None else show(value)
 
 
 def show_ratio(value: float | None) -> str:

@@ -46,7 +46,8 @@ def conclude(
         )
     else:
         sentences += _distance(statistics)
-    sentences += _population(statistics)
+    sentences += _population(statistics, "shuffled", "the neuron-shuffled control")
+    sentences += _population(statistics, "dichotomized_gaussian", "the dichotomized Gaussian")
     sentences += _insensitive(statistics)
     if memorisation is not None:
         sentences.append(_memorised(memorisation))
@@ -126,37 +127,39 @@ def _distance(statistics: Sequence[Statistic]) -> list[str]:
     ]
 
 
-def _beats(statistic: Statistic) -> bool:
-    shuffled = statistic.controls["shuffled"]
-    return shuffled is not None and statistic.excess(statistic.value) < statistic.excess(shuffled)
+def _beats(statistic: Statistic, control: str) -> bool:
+    other = statistic.controls[control]
+    return other is not None and statistic.excess(statistic.value) < statistic.excess(other)
 
 
-def _beats_clearly(statistic: Statistic) -> bool:
-    shuffled, interval = statistic.controls["shuffled"], statistic.value_interval
-    if shuffled is None or interval is None:
+def _beats_clearly(statistic: Statistic, control: str) -> bool:
+    other, interval = statistic.controls[control], statistic.value_interval
+    if other is None or interval is None:
         return False
-    return max(map(statistic.excess, interval)) < statistic.excess(shuffled)
+    return max(map(statistic.excess, interval)) < statistic.excess(other)
 
 
-def _population(statistics: Sequence[Statistic]) -> list[str]:
+def _population(statistics: Sequence[Statistic], control: str, called: str) -> list[str]:
+    """Which population statistics are better than those of a control that is called so."""
     rows = [s for s in statistics if s.group == "population"]
+    rows = [s for s in rows if s.controls.get(control) is not None]
     if not rows:
         return []
-    won = [s for s in rows if _beats(s)]
-    lost = [s for s in rows if not _beats(s)]
+    won = [s for s in rows if _beats(s, control)]
+    lost = [s for s in rows if not _beats(s, control)]
     shown = "; ".join(
-        f"{s.label} {show(s.value)} against {show(s.controls['shuffled'])}" for s in rows
+        f"{s.label} {show(s.value)} against {show(s.controls[control])}" for s in rows
     )
     if not lost:
-        head = f"All {len(rows)} population statistics beat the neuron-shuffled control"
+        head = f"All {len(rows)} population statistics beat {called}"
     elif not won:
-        head = f"None of the {len(rows)} population statistics beats the neuron-shuffled control"
+        head = f"None of the {len(rows)} population statistics beats {called}"
     else:
         head = (
-            f"{len(won)} of {len(rows)} population statistics beat the neuron-shuffled control "
+            f"{len(won)} of {len(rows)} population statistics beat {called} "
             f"(not: {', '.join(s.label for s in lost)})"
         )
-    clear = sum(_beats_clearly(s) for s in won)
+    clear = sum(_beats_clearly(s, control) for s in won)
     if won and rows[0].value_interval is not None:
         head += f", {clear} of them by more than the 95 % interval"
     return [f"{head}: {shown}."]
@@ -169,6 +172,7 @@ def _insensitive(statistics: Sequence[Statistic]) -> list[str]:
         for s in statistics
         if s.name in ("correlation_kl", "van_rossum_kl")
         and s.floor
+        and s.controls.get("shuffled") is not None
         and (s.controls["shuffled"] or 0.0) < 1.25 * s.floor
     ]
     if not rows:

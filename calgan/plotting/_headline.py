@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from calgan.evaluation._result import GROUPS
 from calgan.plotting._style import (
     COLORS,
     color_of,
@@ -19,12 +20,7 @@ from calgan.plotting._style import (
     styled,
 )
 
-_GROUP_TITLES = {
-    "published": "published statistics of spikes",
-    "population": "population statistics",
-    "trace": "statistics of single neurons",
-}
-_MARKERS = {"synthetic": "o", "shuffled": "D", "memoriser": "s"}
+_MARKERS = {"synthetic": "o", "shuffled": "D", "memoriser": "s", "dichotomized_gaussian": "^"}
 _BAND = "#CFCFCF"
 # Ratios beyond these lie at the edge of the chart: the others must stay readable.
 _SMALLEST_RATIO, LARGEST_RATIO = 0.1, 300.0
@@ -37,7 +33,7 @@ def plot_headline(statistics: Iterable[Any], *, figure: Figure | None = None) ->
     Parameters
     ----------
     statistics : iterable of Statistic
-        Rows of :attr:`calgan.evaluation.Evaluation.statistics`: objects with the attributes
+        Rows of ``Evaluation.statistics``: objects with the attributes
         ``label``, ``group``, ``value``, ``floor``, ``floor_interval``, ``ratio_interval``,
         ``controls``, ``trained_on`` and ``better``. Rows without a floor, or with a floor of 0,
         are left out.
@@ -78,7 +74,7 @@ def plot_headline(statistics: Iterable[Any], *, figure: Figure | None = None) ->
     ticks: list[tuple[float, str]] = []
     y = 0.0
     for group in groups:
-        _write_heading(ax, y, _GROUP_TITLES.get(group, str(group)))
+        _write_heading(ax, y, GROUPS.get(group, str(group)).partition(":")[0])
         for row in (row for row in rows if row.group == group):
             y += 1.0
             if _finite_pair(row.floor_interval):
@@ -110,7 +106,7 @@ def plot_headline(statistics: Iterable[Any], *, figure: Figure | None = None) ->
         ax.scatter(
             np.clip(x, left, right),
             heights,
-            marker=_MARKERS.get(name, "^"),
+            marker=_MARKERS.get(name, "v"),
             s=55 if name == "synthetic" else 28,
             color=color_of(name, position),
             zorder=5 if name == "synthetic" else 4,

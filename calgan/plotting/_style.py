@@ -22,6 +22,7 @@ COLORS: dict[str, str] = {
     "train": "#6B6B6B",
     "shuffled": "#009E73",
     "memoriser": "#AA4499",
+    "dichotomized_gaussian": "#E69F00",
 }
 #: What the legends call each group.
 LABELS: dict[str, str] = {
@@ -30,9 +31,17 @@ LABELS: dict[str, str] = {
     "train": "real, training",
     "shuffled": "neuron-shuffled",
     "memoriser": "memoriser",
+    "dichotomized_gaussian": "dichotomized Gaussian",
 }
-LINES: dict[str, Any] = {"train": (0, (4, 1.5)), "shuffled": (0, (1, 1.2))}
-_SPARE_COLORS = ("#56B4E9", "#E69F00", "#882255", "#000000")
+LINES: dict[str, Any] = {
+    "train": (0, (4, 1.5)),
+    "shuffled": (0, (1, 1.2)),
+    "dichotomized_gaussian": (0, (5, 1.2, 1, 1.2)),
+}
+_SPARE_COLORS = ("#56B4E9", "#CC79A7", "#882255", "#000000")
+
+# Room for one entry of a legend.
+_LEGEND_INCHES = 1.45
 
 _STYLE = {
     "font.size": 9.5,
@@ -153,7 +162,9 @@ def spread_neurons(activity: ArrayLike, n_neurons: int) -> NDArray[np.intp]:
 def figure_legend(figure: Figure, ax: Axes) -> None:
     """One legend for all panels, above them."""
     handles, labels = ax.get_legend_handles_labels()
-    figure.legend(handles, labels, loc="outside upper center", ncols=len(labels))
+    fits = max(1, int(figure.bbox.width / figure.dpi / _LEGEND_INCHES))
+    n_rows = max(1, -(-len(labels) // fits))
+    figure.legend(handles, labels, loc="outside upper center", ncols=-(-len(labels) // n_rows))
 
 
 def step_histogram(

@@ -196,37 +196,40 @@ class _Measured:
     def counts(self) -> dict[str, Array]:
         return {group: metrics.population_count(s) for group, s in self.spikes.items()}
 
-    def real_pool(self, values: dict[str, Array]) -> Array:
-        return np.concatenate([values[group].ravel() for group in self.shown("real", "train")])
-
-    @cached_property
-    def rate_kls(self) -> dict[str, Array]:
-        """Smoothed KL of each neuron's rates, held-out against each other group."""
-        result: dict[str, list[float]] = {g: [] for g in self.shown("synthetic", "train")}
-        max_bins = max(2, min(30, self.n["real"] // 20))
-        for neuron in range(self.n_neurons):
-            column = {group: rates[:, neuron] for group, rates in self.rates.items()}
-            edges = metrics.histogram_edges(self.real_pool(column), max_bins=max_bins)
-            for group, values in result.items():
-                values.append(metrics.smoothed_kl(column["real"], column[group], edges=edges))
-        return {group: np.array(values) for group, values in result.items()}
+    def neuron_kls(self, values: dict[str, Array]) -> dict[str, Array]:
+        """KL of each neuron's values over windows, held-out against each other group."""
+        columns = {group: values[group].T for group in self.shown("real", "synthetic", "train")}
+        pools = np.concatenate([columns[group] for group in self.shown("real", "train")], axis=1)
+        n_bins = _n_bins(self.n["real"])
+        return _row_kls(columns, [metrics.histogram_edges(p, max_bins=n_bins) for p in pools])
 
     def window_kls(self, values: dict[str, Array]) -> dict[str, Array]:
-        """Smoothed KL over pairs, window i held-out against window i of each other group."""
-        n = min(len(values[group]) for group in self.shown("real", "synthetic", "train"))
-        real = values["real"][:n]
-        pool = self.real_pool(values)
+        """KL of each window's values over pairs, held-out window i against window i of a group."""
+        rows = {group: values[group] for group in self.shown("real", "synthetic", "train")}
+        pool = np.concatenate([values[group].ravel() for group in self.shown("real", "train")])
         if self.n_pairs < _MIN_PAIRS or np.isnan(pool).all():
             return {}
-        n_bins = max(min(30, self.n_pairs // 20), 2)
-        edges = metrics.histogram_edges(pool, max_bins=n_bins)
-        p = metrics.histogram_counts(real, edges)
-        return {
-            group: metrics.smoothed_kl_from_counts(
-                p, metrics.histogram_counts(values[group][:n], edges)
-            )
-            for group in self.shown("synthetic", "train")
-        }
+        edges = metrics.histogram_edges(pool, max_bins=_n_bins(self.n_pairs))
+        return _row_kls(rows, [edges] * min(map(len, rows.values())))
+
+
+def _n_bins(n_values: int) -> int:
+    """Bins that the values of one side fill, as the edges come from more of them."""
+    return max(2, min(30, n_values // 20))
+
+
+def _row_kls(rows: dict[str, Array], edges: list[Array]) -> dict[str, Array]:
+    """Smoothed KL of each row of the real group against that row of each other group."""
+    real, *others = rows
+    return {
+        group: np.array(
+            [
+                metrics.smoothed_kl(rows[real][row], rows[group][row], edges=inner)
+                for row, inner in enumerate(edges)
+            ]
+        )
+        for group in others
+    }
 
 
 def plural(n: int, noun: str) -> str:
@@ -235,7 +238,7 @@ def plural(n: int, noun: str) -> str:
 
 
 def _present(groups: Any) -> dict[str, Array]:
-    order = ("real", "synthetic", "train", "shuffled")
+    order = ("real", "synthetic", "train", "shuffled", "dichotomized_gaussian")
     names = [*order, *(name for name in groups if name not in order)]
     return {
         name: np.asarray(groups[name])
@@ -259,6 +262,10 @@ def _panels(n_rows: int, n_columns: int, width: float, height: float) -> tuple[F
 
 def _floor_phrase(measured: _Measured, text: str) -> str:
     return text if measured.has_train else ""
+
+
+def _gaussian_phrase(measured: _Measured, text: str) -> str:
+    return text if "dichotomized_gaussian" in measured.windows else ""
 
 
 def report_figures(evaluation: Any) -> Iterator[ReportFigure]:
@@ -323,8 +330,9 @@ def _headline(evaluation: Any) -> ReportFigure | None:
         "that of the ratio. Numbers at the right: ratios of the synthetic windows. Where more is "
         "better (r), the distance is 1 − r. Read a mark of the synthetic windows "
         "beside the controls: one no better than the neuron-shuffled windows has not learnt what "
-        "the neurons do together, and one as good as the memoriser is good only if the "
-        "memorisation figure below is."
+        "the neurons do together, one no better than the dichotomized Gaussian has learnt no more "
+        "than rates and the correlations of pairs within a frame, and one as good as the memoriser "
+        "is good only if the memorisation figure below is."
     )
     if any(row.ratio is not None and row.ratio > LARGEST_RATIO for row in with_floor):
         caption += " Marks on the right border lie beyond it."
@@ -341,7 +349,7 @@ def _headline(evaluation: Any) -> ReportFigure | None:
 
 
 def _traces(m: _Measured) -> ReportFigure:
-    groups = ["real", "synthetic"]
+    groups = m.shown("real", "synthetic", "dichotomized_gaussian")
     windows = {group: m.windows[group][m.typical[group]] for group in groups}
     spikes = {group: m.spikes[group][m.typical[group]] for group in groups}
     return ReportFigure(
@@ -351,7 +359,12 @@ def _traces(m: _Measured) -> ReportFigure:
         f"{m.chosen_phrase}; of each group the window with the median number of spikes (chosen "
         f"by this rule, not by eye). Ticks below a trace: inferred spikes. The y scale (in "
         f"{m.units}) is common to a row. Synthetic traces should rise sharply, decay slowly and "
-        f"carry the same noise; they need not match in time, as each window is another draw.",
+        f"carry the same noise; they need not match in time, as each window is another draw."
+        + _gaussian_phrase(
+            m,
+            " The dichotomized Gaussian has its decay and noise from the recording, but its spikes "
+            "know nothing of the frame before: look for bursts and pauses that it lacks.",
+        ),
         plotting.plot_traces(
             windows,
             m.frame_rate,
@@ -364,7 +377,7 @@ def _traces(m: _Measured) -> ReportFigure:
 
 
 def _heat_maps(m: _Measured) -> ReportFigure:
-    groups = ["real", "synthetic"]
+    groups = m.shown("real", "synthetic", "dichotomized_gaussian")
     few = {group: m.windows[group][:4] for group in groups}
     return ReportFigure(
         "windows",
@@ -373,7 +386,12 @@ def _heat_maps(m: _Measured) -> ReportFigure:
         f"The first four windows of each group (held-out windows start at random times), "
         f"{plural(m.n_neurons, 'neuron')} sorted as in the correlation matrices below, in standard "
         f"deviations of the held-out neuron; one colour scale. A collapsed generator shows four "
-        f"alike windows; one that ignores the population shows no common events.",
+        f"alike windows; one that ignores the population shows no common events."
+        + _gaussian_phrase(
+            m,
+            " The dichotomized Gaussian has common events of single frames, but none that build "
+            "up or last.",
+        ),
         plotting.plot_windows(few, m.frame_rate, scale=m.windows["real"], order=m.matrix_order),
     )
 
@@ -464,7 +482,7 @@ def _per_neuron(m: _Measured) -> ReportFigure:
 
 
 def _pair_histograms(m: _Measured) -> ReportFigure:
-    groups = m.shown("real", "synthetic", "train", "shuffled")
+    groups = m.shown("real", "synthetic", "train", "shuffled", "dichotomized_gaussian")
     figure, axes = _panels(1, 2, 9.0, 3.5)
     bin_seconds = m.bin_frames / m.frame_rate
     plotting.plot_distribution(
@@ -490,14 +508,21 @@ def _pair_histograms(m: _Measured) -> ReportFigure:
         f"logarithmic axis. The x axes hold the central 99.8 % of the values. "
         f"Such "
         f"distributions can hide whether the right neurons fire together: compare the "
-        f"neuron-shuffled curve, and see the population statistics below.",
+        f"neuron-shuffled curve, and see the population statistics below."
+        + _gaussian_phrase(
+            m,
+            " The dichotomized Gaussian should have the right correlations; that its trains lie at "
+            "other distances shows what their timing adds.",
+        ),
         figure,
         vector=True,
     )
 
 
 def _kl_histograms(m: _Measured) -> ReportFigure:
-    panels: list[tuple[str, str, dict[str, Array]]] = [("firing rate", "neurons", m.rate_kls)]
+    panels: list[tuple[str, str, dict[str, Array]]] = [
+        ("firing rate", "neurons", m.neuron_kls(m.rates))
+    ]
     if m.n_neurons > 1:
         panels.append(("correlation", "windows", m.window_kls(m.correlations)))
         panels.append(("van Rossum distance", "windows", m.window_kls(m.van_rossum)))
@@ -565,9 +590,22 @@ def _van_rossum_heatmaps(m: _Measured) -> ReportFigure:
     )
 
 
+def _shrink_titles(figure: Figure, n_groups: int) -> None:
+    """Make the titles of many panels side by side fit their panels."""
+    if n_groups > 4:
+        for ax in figure.axes:
+            ax.title.set_fontsize(8.0)
+
+
 def _matrices(m: _Measured) -> ReportFigure:
-    groups = m.shown("real", "train", "synthetic", "shuffled")
+    groups = m.shown("real", "train", "synthetic", "shuffled", "dichotomized_gaussian")
     source = "training" if m.has_train else "held-out"
+    figure = plotting.plot_correlation_matrices(
+        _subset(m.matrices, groups),
+        order=m.matrix_order,
+        figure=new_figure(9.0, 2.4) if len(groups) > 4 else None,
+    )
+    _shrink_titles(figure, len(groups))
     return ReportFigure(
         "correlation_matrices",
         _POPULATION,
@@ -577,12 +615,16 @@ def _matrices(m: _Measured) -> ReportFigure:
         f"same order and colours in all panels; the diagonal is left out. Blocks in the real "
         f"matrix should reappear at the same places in the synthetic one; shuffling wipes them "
         f"out.",
-        plotting.plot_correlation_matrices(_subset(m.matrices, groups), order=m.matrix_order),
+        figure,
     )
 
 
 def _agreement(m: _Measured) -> ReportFigure:
-    groups = m.shown("real", "synthetic", "train", "shuffled")
+    groups = m.shown("real", "synthetic", "train", "shuffled", "dichotomized_gaussian")
+    figure = plotting.plot_correlation_agreement(
+        _subset(m.matrices, groups), figure=new_figure(10.0, 3.1) if len(groups) > 4 else None
+    )
+    _shrink_titles(figure, len(groups))
     return ReportFigure(
         "correlation_agreement",
         _POPULATION,
@@ -591,12 +633,12 @@ def _agreement(m: _Measured) -> ReportFigure:
         f"against that in the group. r is the agreement over pairs, 1 where all points lie on one "
         f"rising line (grey: equality)."
         + _floor_phrase(m, " The real training windows show what agreement the recording allows."),
-        plotting.plot_correlation_agreement(_subset(m.matrices, groups)),
+        figure,
     )
 
 
 def _population(m: _Measured) -> ReportFigure:
-    groups = m.shown("real", "synthetic", "train", "shuffled")
+    groups = m.shown("real", "synthetic", "train", "shuffled", "dichotomized_gaussian")
     figure, axes = _panels(1, 1, 6.4, 3.8)
     plotting.plot_population_counts(
         _subset(m.counts, groups), m.n_neurons, legend=False, ax=axes[0]
@@ -608,7 +650,12 @@ def _population(m: _Measured) -> ReportFigure:
         "How many neurons are active at once",
         f"Share of frames ({m.n['real']} windows × {m.width} frames a group) with a given number "
         f"of active neurons, logarithmic. Neurons that fire together make the right tail heavy; "
-        f"shuffled neurons, independent of one another, lack it.",
+        f"shuffled neurons, independent of one another, lack it."
+        + _gaussian_phrase(
+            m,
+            " The dichotomized Gaussian has a tail from pairwise correlations alone; where the "
+            "real one is heavier, more than pairs is at work.",
+        ),
         figure,
         vector=True,
     )

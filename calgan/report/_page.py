@@ -14,14 +14,20 @@ from typing import Any
 import numpy as np
 
 import calgan
-from calgan.evaluation._result import NOT_AVAILABLE
+from calgan.evaluation._result import (
+    GROUPS,
+    NOT_AVAILABLE,
+    show,
+    show_control,
+    show_interval,
+    show_ratio,
+)
 from calgan.plotting import COLORS, LABELS
 from calgan.report._figures import SECTIONS, ReportFigure, file_name, plural, report_figures
 from calgan.report._text import (
     BLOCKED,
     DEFINITIONS,
     FLOOR,
-    GROUP_TITLES,
     MEMORISATION,
     ROLES,
     THESIS,
@@ -171,27 +177,13 @@ def _figure(item: ReportFigure, number: int, image: bytes) -> str:
     )
 
 
-def _number(value: float | None, digits: int = 3) -> str:
-    """So many significant digits, without an exponent where a plain number is as short."""
-    if value is None or np.isnan(value):
-        return "–"
-    if value != 0 and not 1e-3 <= abs(value) < 1e5:
-        return f"{value:.{digits - 1}e}"
-    if abs(value) >= 10**digits:
-        return f"{value:,.0f}"
-    return f"{value:#.{digits}g}".rstrip(".")
-
-
 def _interval(ends: Any, digits: int = 3) -> str:
-    if ends is None or any(end is None or np.isnan(end) for end in ends):
-        return ""
-    return f" <small>[{_number(ends[0], digits)}, {_number(ends[1], digits)}]</small>"
+    return "" if ends is None else f" <small>{show_interval(ends, digits)}</small>"
 
 
 def _statistics_table(evaluation: Any) -> str:
     rows = list(evaluation.statistics)
-    controls = list(dict.fromkeys(name for row in rows for name in (row.controls or {})))
-    controls.sort(key=lambda name: name != "memoriser")
+    controls = list(evaluation.controls)
     header = "".join(
         f"<th>{text}</th>"
         for text in (
@@ -199,12 +191,12 @@ def _statistics_table(evaluation: Any) -> str:
             "Synthetic",
             "Floor <small>[95 %]</small>",
             "Ratio",
-            *(escape(LABELS.get(name, name)).capitalize() for name in controls),
+            *(escape(_capital(LABELS.get(name, name))) for name in controls),
         )
     )
     body = []
     for group in dict.fromkeys(row.group for row in rows):
-        heading = escape(GROUP_TITLES.get(group, str(group)))
+        heading = escape(GROUPS.get(group, str(group)))
         body.append(f'<tr class="group"><th colspan="{4 + len(controls)}">{heading}</th></tr>')
         body += [_statistics_row(row, controls) for row in rows if row.group == group]
     notes = (
@@ -224,29 +216,28 @@ def _statistics_table(evaluation: Any) -> str:
     )
 
 
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]  # capitalize() would write gaussian
+
+
 def _statistics_row(row: Any, controls: list[str]) -> str:
     arrow = "↑" if row.better == "higher" else "↓"
     unit = f" <small>({escape(row.unit)})</small>" if row.unit else ""
     badge = ' <span class="badge">trained on</span>' if row.trained_on else ""
     cells = [
         f'<th scope="row">{escape(row.label)}{unit} {arrow}{badge}</th>',
-        f"<td><b>{_number(row.value)}</b>{_interval(getattr(row, 'value_interval', None))}</td>",
+        f"<td><b>{show(row.value)}</b>{_interval(row.value_interval)}</td>",
     ]
-    values = [(row.controls or {}).get(name) for name in controls]
     if row.floor is None:
         # The memoriser needs the training recording as the floor does: one cell says so for all.
-        n_missing = 2 + (controls[:1] == ["memoriser"])
+        n_missing = 2 + ("memoriser" in controls)
         cells.append(f'<td class="missing" colspan="{n_missing}">{NOT_AVAILABLE}</td>')
-        values = values[n_missing - 2 :]
+        controls = [name for name in controls if name != "memoriser"]
     else:
-        floor = f"{_number(row.floor)}{_interval(row.floor_interval)}"
-        ratio = (
-            "–"
-            if row.ratio is None
-            else f"<b>×{_number(row.ratio, 2)}</b>{_interval(row.ratio_interval, 2)}"
-        )
+        floor = f"{show(row.floor)}{_interval(row.floor_interval)}"
+        ratio = f"<b>×{show_ratio(row.ratio)}</b>{_interval(row.ratio_interval, 2)}"
         cells += [f"<td>{floor}</td>", f"<td>{ratio}</td>"]
-    cells += [f"<td>{_number(value)}</td>" for value in values]
+    cells += [f"<td>{show_control(row.controls.get(name))}</td>" for name in controls]
     return f"<tr>{''.join(cells)}</tr>"
 
 
@@ -260,7 +251,7 @@ def _memorisation(evaluation: Any) -> str:
         ("new real windows (a second held-out stretch)", found.get("second_held_out"), None),
     ]
     rows = "".join(
-        f'<tr><th scope="row">{escape(label)}</th><td><b>{_number(value)}</b>{_interval(ends)}</td>'
+        f'<tr><th scope="row">{escape(label)}</th><td><b>{show(value)}</b>{_interval(ends)}</td>'
         "</tr>"
         for label, value, ends in lines
         if value is not None

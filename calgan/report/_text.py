@@ -2,12 +2,6 @@
 
 from __future__ import annotations
 
-GROUP_TITLES = {
-    "published": "Published statistics (spikes)",
-    "population": "Population statistics",
-    "trace": "Statistics of single neurons",
-}
-
 #: What each group of windows is, in the colour key.
 ROLES = {
     "real": "windows of the held-out part of the recording, at random starts",
@@ -17,6 +11,9 @@ ROLES = {
     "memoriser": "other training windows replayed, as a model that only copies would do",
     "shuffled": "real windows in which each neuron comes from another window: neurons as real, "
     "their co-ordination destroyed",
+    "dichotomized_gaussian": "windows of a simple model: spikes that keep the neurons' rates and "
+    "their correlations within a frame and nothing else, turned into traces with each neuron's "
+    "decay, amplitude and noise",
 }
 
 #: How each statistic is defined, by name.

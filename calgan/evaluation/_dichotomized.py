@@ -1,0 +1,84 @@
+"""The dichotomized Gaussian as a control: windows with the neurons' rates and correlations only."""
+
+from __future__ import annotations
+
+import warnings
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from calgan.baselines import DichotomizedGaussianCalcium
+from calgan.evaluation._draws import WindowSource
+from calgan.windows import WindowView
+
+
+@dataclass(frozen=True)
+class GaussianWindows:
+    """Windows of a dichotomized Gaussian, or why there are none.
+
+    Attributes
+    ----------
+    samples : ndarray of shape (n, T, N), float32, or None
+        Windows in the units of the recording; None where the model cannot be fitted.
+    remarks : list of str
+        Why it cannot be fitted, or what the fit warned of.
+    facts : dict
+        Whether the latent correlations were repaired, and by how much the correlations of the
+        spikes miss those of the recording at most. Empty without samples.
+    """
+
+    samples: np.ndarray | None
+    remarks: list[str]
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+def sample_dichotomized_gaussian(
+    source: WindowSource, n: int, frame_rate: float, rng: np.random.Generator
+) -> GaussianWindows:
+    """Fit the dichotomized Gaussian to a recording and draw windows from it.
+
+    Parameters
+    ----------
+    source : WindowSource
+        Recording to fit; stretches shorter than a window are left out.
+    n : int
+        Windows to draw.
+    frame_rate : float
+        Frames per second (Hz).
+    rng : numpy.random.Generator
+        Source of the seed of the draws.
+
+    Returns
+    -------
+    GaussianWindows
+    """
+    model = DichotomizedGaussianCalcium(frame_rate, random_state=int(rng.integers(2**31)))
+    # What the control has to say of itself is no warning about the user's samples.
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        try:
+            samples = np.asarray(model.fit(_every_window(source)).sample(n), dtype=np.float32)
+            if not np.isfinite(samples).all():
+                raise ValueError("its samples are not finite.")
+        except (ValueError, ArithmeticError, RuntimeError) as error:
+            why = f"There is no dichotomized Gaussian to compare with: {error}"
+            return GaussianWindows(None, [why])
+    texts = dict.fromkeys(str(each.message) for each in caught)
+    spikes = model.spike_model_
+    return GaussianWindows(
+        samples,
+        [f"Of the dichotomized Gaussian: {text}" for text in texts],
+        {"repaired": bool(spikes.repaired_), "max_deviation": float(spikes.max_deviation_)},
+    )
+
+
+def _every_window(source: WindowSource) -> WindowView:
+    segments = tuple(part for part in source.segments if len(part) >= source.width)
+    counts = [len(part) - source.width + 1 for part in segments]
+    return WindowView(
+        segments=segments,
+        segment=np.repeat(np.arange(len(segments)), counts),
+        start=np.concatenate([np.arange(count) for count in counts]),
+        width=source.width,
+    )
