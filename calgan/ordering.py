@@ -30,6 +30,9 @@ _METHODS = ("correlation", "seriation", "position")
 _POSITIONS = "positions"  # the metadata of a Recording that holds them
 # Values converted to float64 at a time while correlations are summed (32 MB).
 _CHUNK_VALUES = 4_000_000
+# Memory maps beyond this are not read into memory to be reordered. Smaller ones are: joblib hands
+# every array of a megabyte to its workers as a map.
+_MAP_BYTES = 256_000_000
 # Sums over frames in another order differ in the last digits, and must not decide between ties.
 _DECIMALS = 10
 
@@ -351,7 +354,8 @@ class NeuronSorter(TransformerMixin, BaseEstimator):
             return X.select(order)
         if not isinstance(data, WindowView):
             return _take(data, order=order)
-        if data.transforms or any(isinstance(base, np.memmap) for base in data.segments):
+        mapped = sum(base.nbytes for base in data.segments if isinstance(base, np.memmap))
+        if data.transforms or mapped > _MAP_BYTES:
             view = map_windows(data, partial(_take, order=order))
         else:
             # A recording is smaller than its windows: reordered once, every window is in order.
