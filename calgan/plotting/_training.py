@@ -46,7 +46,7 @@ def plot_training_curves(
     ----------
     history : iterable of mapping
         Rows such as ``CalciumGAN.history_`` holds: "step" and named numbers, of which each is
-        drawn where a row has it; names that begin with "val_" are validation statistics.
+        drawn where a row has it; names that begin with ``val_`` are validation statistics.
     best_step : int, optional
         Step whose weights were kept, marked by a vertical line.
     max_panels : int, default=12
