@@ -172,7 +172,7 @@ def plot_correlation_matrices(
         pooled = np.concatenate([a[off_diagonal] for a in anchors or [first]])
         limit = max(float(np.percentile(np.abs(pooled), 99.5)), 0.05)
     if figure is None:
-        figure = new_figure(9.0, {3: 3.0, 4: 2.6}.get(len(arrays), 3.9))
+        figure = new_figure(9.0, {3: 3.0, 4: 2.6, 5: 2.4}.get(len(arrays), 3.9))
     axes = figure.subplots(1, len(arrays), squeeze=False, sharey=True)[0]
     image = None
     for ax, (group, array) in zip(axes, arrays.items(), strict=True):
@@ -186,7 +186,10 @@ def plot_correlation_matrices(
             extent=(0.5, n_neurons + 0.5, n_neurons + 0.5, 0.5),
         )
         ax.spines[["top", "right"]].set_visible(True)
-        ax.set_title(label_of(group), color=color_of(group))
+        label = label_of(group)
+        # Five labels in a row have room for their longest word only.
+        label = label if len(arrays) < 5 else "\n".join(label.rsplit(" ", 1))
+        ax.set_title(label, color=color_of(group))
         ax.set_xlabel(xlabel)
         ax.xaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
         ax.yaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
