@@ -105,7 +105,19 @@ _BEND = 4.0  # standard deviations
 
 
 class MatchingTargets(NamedTuple):
-    """Statistics of real windows in standardised units, made by `matching_targets`."""
+    """Statistics of real windows in standardised units, made by `matching_targets`.
+
+    Attributes
+    ----------
+    components : Tensor of shape (N, k)
+        Leading principal directions, scaled to unit variance.
+    quantiles : dict of str to Tensor
+        Evenly spaced quantiles of each matched quantity.
+    log_spectrum : Tensor
+        Log power spectrum of each feature.
+    covariances : dict of int to Tensor of shape (N, N)
+        Covariance matrices, by lag in frames.
+    """
 
     components: Tensor  # (N, k) leading principal directions, scaled to unit variance
     quantiles: dict[str, Tensor]

@@ -54,6 +54,18 @@ def write_model(
     ------
     IsADirectoryError, FileNotFoundError
         If `path` is a folder, or lies in none.
+
+    Examples
+    --------
+    >>> import pathlib, tempfile
+    >>> import torch
+    >>> from calgan.persistence import read_model, write_model
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = pathlib.Path(folder) / "model.safetensors"
+    ...     write_model(path, {"class": "Mine"}, {"weights": {"bias": torch.zeros(2)}})
+    ...     header, tensors = read_model(path, "Mine")
+    >>> header["class"], tensors["weights"]["bias"].tolist()
+    ('Mine', [0.0, 0.0])
     """
     path = Path(path)
     if path.is_dir():
@@ -100,6 +112,13 @@ def read_model(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any],
         If there is no such file.
     ValueError
         If the file is no model of calgan, of another class, damaged, or of a newer format.
+
+    Examples
+    --------
+    >>> from calgan.persistence import read_model
+    >>> read_model("nowhere.safetensors", "CalciumGAN")
+    Traceback (most recent call last):
+    FileNotFoundError: There is no model file at nowhere.safetensors.
     """
     path = Path(path)
     if not path.is_file():

@@ -101,6 +101,16 @@ class Tracker:
     ----------
     floor : dict of str to float
         The statistics of as many training windows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> windows = np.random.default_rng(0).normal(size=(40, 16, 3)).astype(np.float32)
+    >>> tracker = Tracker(windows[:10], windows[10:], frame_rate=None)
+    >>> sorted(tracker.floor)
+    ['correlation_matrix_rmse', 'increment_w1', 'log_spectrum_error', 'marginal_w1']
+    >>> tracker.compare(windows[:10])["marginal_w1"]
+    0.0
     """
 
     def __init__(

@@ -78,6 +78,25 @@ class TrainingState:
     """All that training changes, and all that resuming needs.
 
     Every random draw of step ``i`` comes from the seed and ``i``, so no generator's state is here.
+
+    Attributes
+    ----------
+    modules : dict of str to torch.nn.Module
+        Networks in training, "generator" among them.
+    optimizers : dict of str to torch.optim.Optimizer
+        Their optimisers.
+    averaged : torch.nn.Module
+        Moving average of the generator's weights, or the generator itself.
+    history : list of dict
+        One row a step.
+    best_score : float
+        Lowest score of a check so far, infinity before the first.
+    best_step : int
+        Step of that check.
+    best_weights : dict of str to Tensor or None
+        Weights of `averaged` at that step, on the CPU.
+    final_check : bool
+        Whether the last row holds a check off the schedule.
     """
 
     modules: dict[str, nn.Module]
@@ -161,7 +180,26 @@ class TrainingState:
 
 @torch.no_grad()
 def update_average(averaged: nn.Module, module: nn.Module, step: int, decay: float) -> None:
-    """Move the averaged weights towards the current ones, faster in the first steps."""
+    """Move the averaged weights towards the current ones, faster in the first steps.
+
+    Parameters
+    ----------
+    averaged, module : torch.nn.Module
+        Average, changed in place, and the network in training; nothing is done if they are one.
+    step : int
+        Steps taken before this one.
+    decay : float
+        Largest weight of the old average, in [0, 1).
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> average, current = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
+    >>> _ = nn.init.zeros_(average.weight), nn.init.ones_(current.weight)
+    >>> update_average(average, current, step=0, decay=0.99)
+    >>> round(average.weight.item(), 3)
+    0.9
+    """
     if averaged is module:
         return
     weight = 1 - min(decay, (1 + step) / (10 + step))
@@ -210,6 +248,16 @@ def run_training(
     Returns
     -------
     reason : {"max_iter", "max_time", "early stopping", "diverged", "interrupted"}
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> network = nn.Linear(1, 1)
+    >>> state = TrainingState({"generator": network}, {}, network)
+    >>> run_training(state, lambda number: {"loss": 1 / (number + 1)}, max_iter=2)
+    'max_iter'
+    >>> state.history
+    [{'step': 1, 'loss': 1.0}, {'step': 2, 'loss': 0.5}]
     """
     started = time.monotonic()
     if state.final_check:  # an uninterrupted run would not have made it
@@ -268,7 +316,32 @@ def run_training(
 
 
 def final_weights(state: TrainingState, check: Check | None, check_every: int) -> tuple[int, dict]:
-    """Return the step and weights to keep: the best of all checks, one at the end included."""
+    """Return the step and weights to keep: the best of all checks, one at the end included.
+
+    Parameters
+    ----------
+    state : TrainingState
+        After `run_training`; its last row gets the figures of a check off the schedule.
+    check : callable or None
+        As for `run_training`.
+    check_every : int
+        Steps between checks.
+
+    Returns
+    -------
+    step : int
+        Step that the weights are of.
+    weights : dict of str to Tensor
+        Weights of ``state.averaged``, on the CPU.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> network = nn.Linear(1, 1)
+    >>> state = TrainingState({"generator": network}, {}, network)
+    >>> final_weights(state, None, 50)[0]
+    0
+    """
     last = cpu_state(state.averaged)
     if check is None or state.step == 0:
         return state.step, last
@@ -287,5 +360,22 @@ def final_weights(state: TrainingState, check: Check | None, check_every: int) -
 
 
 def copy_on_cpu(module: nn.Module) -> nn.Module:
-    """Return a plain copy of a module on the CPU, in evaluation mode and without gradients."""
+    """Return a plain copy of a module on the CPU, in evaluation mode and without gradients.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        On any device.
+
+    Returns
+    -------
+    torch.nn.Module
+        The copy.
+
+    Examples
+    --------
+    >>> from torch import nn
+    >>> any(p.requires_grad for p in copy_on_cpu(nn.Linear(2, 2)).parameters())
+    False
+    """
     return copy.deepcopy(module).to("cpu").eval().requires_grad_(False)

@@ -4,31 +4,24 @@ from __future__ import annotations
 
 import importlib
 import inspect
+import pkgutil
 from collections.abc import Iterator
 
 import pytest
 from numpydoc.validate import validate
 
+import calgan
+
 MODULES = [
-    "calgan.baselines",
-    "calgan.datasets",
-    "calgan.deconvolution",
-    "calgan.dichotomized_gaussian",
-    "calgan.evaluation",
-    "calgan.gan",
-    "calgan.metrics",
-    "calgan.model_selection",
-    "calgan.ordering",
-    "calgan.pipeline",
-    "calgan.plotting",
-    "calgan.recipes",
-    "calgan.recording",
-    "calgan.report",
-    "calgan.scaling",
-    "calgan.scoring",
-    "calgan.spectral",
-    "calgan.windows",
+    f"calgan.{found.name}"
+    for found in pkgutil.iter_modules(calgan.__path__)
+    if not found.name.startswith("_")
 ]
+# Parts that users meet inside an estimator only: their methods need one line, no sections.
+INNER = {
+    f"calgan.{name}"
+    for name in ("adversarial", "networks", "objectives", "persistence", "tracking", "training")
+}
 # numpydoc's codes: a docstring, its summary, parameters as in the signature, what is returned.
 CODES = {"GL03", "GL08", "SS01", "SS02", "PR01", "PR02", "PR03", "PR04", "PR07", "RT01", "YD01"}
 EXAMPLE = "EX01"  # the examples of methods may stand in their class
@@ -36,8 +29,11 @@ EXAMPLE = "EX01"  # the examples of methods may stand in their class
 RECORDS = {
     "calgan.evaluation.Evaluation",
     "calgan.evaluation.Statistic",
+    "calgan.objectives.MatchingTargets",
     "calgan.recipes.Recipe",
     "calgan.recording.Segments",
+    "calgan.training.TrainingState",
+    "calgan.adversarial.AdversarialSteps",
 }
 
 
@@ -66,6 +62,8 @@ def test_docstring(name: str, is_method: bool) -> None:
     wanted = CODES if is_method else CODES | {EXAMPLE}
     if name in RECORDS or name.rpartition(".")[0] in RECORDS:
         wanted = wanted - {"PR01", "RT01", EXAMPLE}
+    if is_method and any(name.startswith(f"{module}.") for module in INNER):
+        wanted = wanted - {"PR01", "RT01"}
     result = validate(name)
     if "Yields\n" in result["docstring"]:
         wanted = wanted - {"RT01"}

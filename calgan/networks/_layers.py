@@ -109,12 +109,43 @@ def _glorot_(module: nn.Module, generator: torch.Generator) -> None:
 
 
 def seeded_init(module: nn.Module, seed: int) -> None:
-    """Initialise `module` in place from `seed`, without touching global random state."""
+    """Initialise `module` in place from `seed`, without touching global random state.
+
+    Parameters
+    ----------
+    module : torch.nn.Module
+        Network whose kernels become Glorot-uniform and whose biases become 0.
+    seed : int
+        Seed of the weights.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from calgan.networks import seeded_init
+    >>> one, other = torch.nn.Linear(3, 2), torch.nn.Linear(3, 2)
+    >>> seeded_init(one, 0), seeded_init(other, 0)
+    (None, None)
+    >>> torch.equal(one.weight, other.weight)
+    True
+    """
     _glorot_(module, torch.Generator().manual_seed(seed))
 
 
 class ChannelNorm(nn.Module):
-    """Layer normalisation over the channels of ``(M, C, ...)`` at each position."""
+    """Layer normalisation over the channels of ``(M, C, ...)`` at each position.
+
+    Parameters
+    ----------
+    n_channels : int
+        Number of channels C.
+
+    Examples
+    --------
+    >>> import torch
+    >>> from calgan.networks import ChannelNorm
+    >>> ChannelNorm(2)(torch.tensor([[[0.0], [1.0]]])).ravel().round(decimals=2)
+    tensor([-1.,  1.], grad_fn=<RoundBackward1>)
+    """
 
     def __init__(self, n_channels: int) -> None:
         super().__init__()
@@ -129,6 +160,19 @@ class Standardiser(nn.Module):
     """Location and scale of each feature of the training windows, kept as buffers.
 
     Features that never change have scale 0: they are generated as their constant.
+
+    Parameters
+    ----------
+    n_features : int
+        Number of features: neurons, times channels of an encoding.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.networks import Standardiser
+    >>> units = Standardiser.of(np.array([[[1.0, 5.0], [3.0, 5.0]]], dtype=np.float32))
+    >>> units.mean.tolist(), units.scale.tolist()
+    ([2.0, 5.0], [1.0, 0.0])
     """
 
     mean: Tensor
