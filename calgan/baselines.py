@@ -319,7 +319,8 @@ def _covering_runs(X: WindowView) -> Iterator[np.ndarray]:
         if chosen == first:
             chosen = last
             joins = last < len(order) and segment[last] == segment[first] and start[last] == end
-            if not joins:
+            # Without a shared frame there is no telling whether a transform is one of frames.
+            if not joins or X.transforms:
                 yield np.array(run)
                 run = []
         elif start[chosen] == start[first]:  # the same window again

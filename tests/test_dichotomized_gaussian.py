@@ -600,3 +600,78 @@ def test_refuses_parameters_and_moments() -> None:
     for wrong in (0, -1):
         with pytest.raises(ValueError, match="n_samples"):
             model.fit_moments([0.5, 0.5], eye).sample(wrong)
+
+
+# Simulated recordings with this truth
+
+
+def test_the_simulation_is_what_it_says() -> None:
+    process = datasets.make_dichotomized_gaussian_process(12, random_state=0)
+    assert not process.spike_model.repaired_
+    windows, spikes = process.sample_windows(3000, 40, random_state=1)
+    assert windows.shape == spikes.shape == (3000, 40, 12)
+    assert worst_deviation(spikes.reshape(-1, 12), process.mean, process.covariance) < 5
+    np.testing.assert_allclose(process.rates, process.mean * 24.0)
+    scale = np.sqrt(np.diag(process.covariance))
+    np.testing.assert_allclose(process.correlation * np.outer(scale, scale), process.covariance)
+    left = windows[:, 1:] - 0.95 * windows[:, :-1] - spikes[:, 1:]
+    np.testing.assert_allclose(left.std(axis=(0, 1)), 0.3 * np.sqrt(1 + 0.95**2), rtol=0.02)
+    level = windows.mean(axis=(0, 1))  # from the first frame on
+    np.testing.assert_allclose(level, process.mean / (1 - 0.95), rtol=0.05)
+    first = windows[:, 0].mean(axis=0)
+    error = windows[:, 0].std(axis=0) / np.sqrt(3000)
+    assert (np.abs(first - process.mean / (1 - 0.95)) < 5 * error).all()
+
+
+def test_the_simulation_takes_over_given_spikes(short_recording: np.ndarray) -> None:
+    with pytest.warns(UserWarning, match="no dichotomized Gaussian has exactly") as caught:
+        process = datasets.make_dichotomized_gaussian_process(
+            spikes=short_recording, frame_rate=2.1646
+        )
+    assert caught[0].filename == __file__
+    np.testing.assert_allclose(process.mean, short_recording.mean(axis=0), rtol=1e-6)
+    wanted = np.corrcoef(short_recording.T)
+    assert np.abs(process.correlation - wanted).max() == pytest.approx(
+        process.spike_model.max_deviation_, abs=1e-6
+    )
+    _, spikes = process.sample_windows(4000, 50, random_state=0)
+    # The truth that it states is the one it draws, after the repair.
+    assert worst_deviation(spikes.reshape(-1, 60), process.mean, process.covariance) < 5
+
+
+def test_simulated_recordings() -> None:
+    make = datasets.make_dichotomized_gaussian_recording
+    recording, spikes = make(20.0, 5, random_state=0)
+    assert recording.shape == spikes.shape == (480, 5)
+    assert make(20.0, 5, random_state=0)[0] == recording
+    assert make(20.0, 5, random_state=1)[0] != recording
+    process = datasets.make_dichotomized_gaussian_process(5, random_state=0)
+    few, many = (process.sample_windows(n, 30, random_state=2) for n in (3, 200))
+    np.testing.assert_array_equal(few[0], many[0][:3])
+    again = pickle.loads(pickle.dumps(process))
+    assert (
+        again.sample_recording(5.0, random_state=0)[0]
+        == process.sample_recording(5.0, random_state=0)[0]
+    )
+    with pytest.raises(ValueError, match="read-only"):
+        process.mean[0] = 1.0
+    slow = datasets.make_dichotomized_gaussian_process(20, frame_rate=1.0, random_state=0)
+    assert slow.mean.max() <= 0.5
+    alone = datasets.make_dichotomized_gaussian_process(1, random_state=0)
+    assert alone.sample_windows(2, 9)[0].shape == (2, 9, 1)
+
+
+@pytest.mark.parametrize(
+    ("kwargs", "match"),
+    [
+        ({"decay": 1.0}, "decay must be"),
+        ({"noise": -0.1}, "noise must be"),
+        ({"n_neurons": 0}, "n_neurons must be"),
+        ({"frame_rate": 0}, "frame_rate must be"),
+        ({"spikes": np.zeros((3, 4, 5))}, "spikes must be"),
+        ({"spikes": np.full((3, 4), 0.5)}, "fractions"),
+    ],
+)
+def test_the_simulation_refuses(kwargs: dict[str, Any], match: str) -> None:
+    with pytest.raises(ValueError, match=match):
+        datasets.make_dichotomized_gaussian_process(**kwargs)
