@@ -52,7 +52,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     (
         r"py:.*",
-        r"(collections|joblib|lightning_fabric|matplotlib|neo|numpy|"
+        r"(abc|collections|joblib|lightning_fabric|matplotlib|neo|numpy|"
         r"scipy|sklearn|torch)\b.*",
     )
 ]

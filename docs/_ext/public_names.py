@@ -67,6 +67,7 @@ def _collect(app: Any) -> None:
     for name, value in objects.items():
         if id(value) in by_object:
             links.setdefault(name, by_object[id(value)])
+    app.reference_links = {name.rpartition(".")[2]: name for name in listed} | links
     for name in listed:
         short = name.rpartition(".")[2]
         if short[0].isupper() or "_" in short:
@@ -96,6 +97,32 @@ def _role(app: Any):
     return role
 
 
+def _resolve(app: Any, env: Any, node: pending_xref, contnode: Any) -> Any:
+    """Find a public name from wherever a docstring refers to it, as in "See Also"."""
+    target = app.reference_links.get(node["reftarget"])
+    if node["refdomain"] != "py" or target is None:
+        return None
+    domain = env.get_domain("py")
+    return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", target, node, contnode)
+
+
+def _public_bases(app: Any, name: str, obj: Any, options: Any, bases: list[Any]) -> None:
+    """Show the public classes that private ones stand between."""
+
+    def public(base: type) -> list[type]:
+        if not any(
+            part.startswith("_") for part in f"{base.__module__}.{base.__name__}".split(".")
+        ):
+            return [base]
+        if not base.__module__.startswith("calgan"):
+            return [base]
+        return [found for parent in base.__bases__ for found in public(parent)]
+
+    bases[:] = [
+        found for base in bases for found in (public(base) if isinstance(base, type) else [base])
+    ]
+
+
 def _skip(app: Any, what: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
     """Leave out what scikit-learn and torch document themselves."""
     owner = getattr(member, "__module__", None) or ""
@@ -105,6 +132,8 @@ def _skip(app: Any, what: str, name: str, member: Any, skip: bool, options: Any)
 def setup(app: Any) -> dict[str, bool]:
     """Register the role and collect the names before pages are read."""
     app.connect("autodoc-skip-member", _skip)
+    app.connect("autodoc-process-bases", _public_bases)
+    app.connect("missing-reference", _resolve)
     app.connect("builder-inited", _collect)
     app.add_role("public", _role(app))
     return {"parallel_read_safe": True, "parallel_write_safe": True}
