@@ -86,7 +86,8 @@ sphinx_gallery_conf = {
     "backreferences_dir": "generated/backreferences",
     "doc_module": ("calgan",),
     "reference_url": {"calgan": None},
-    "image_scrapers": ("matplotlib", "figures.scrape"),
+    # The latter closes the figures that it has saved, after which they would be taken for others.
+    "image_scrapers": ("figures.scrape", "matplotlib"),
     # Figures are shown as images; their repr says nothing more.
     "ignore_repr_types": r"matplotlib\.(figure|axes|text|image)|calgan\.plotting",
     "capture_repr": ("_repr_html_", "__repr__"),
