@@ -115,8 +115,9 @@ class CalciumGAN(BaseEstimator):
         when they have none.
     device : str, default="auto"
         "auto", "cpu", "cuda", "cuda:<number>" or "mps". What is kept after ``fit`` is on the CPU.
-    precision : {"32-true", "bf16-mixed", "16-mixed"}, default="32-true"
-        Arithmetic of the networks; penalties and losses are float32 always.
+    precision : {"32-true", "bf16-mixed", "16-mixed", "mixed"}, default="32-true"
+        Arithmetic of the networks; penalties and losses are float32 always. "mixed" is float16
+        with loss scaling on a GPU, bfloat16 on a CPU that has it, else float32.
     warm_start : bool, default=False
         Whether ``fit`` goes on from the last state until `max_iter` steps are done in total.
     verbose : int, default=None
@@ -362,7 +363,7 @@ class CalciumGAN(BaseEstimator):
             "params": {key: _plain(value) for key, value in params.items()},
             "settings": dataclasses.asdict(self.settings_),
             "fitted": {name: getattr(self, name) for name in _FITTED},
-            "state": {k: self._checkpoint[k] for k in ("best_score", "best_step", "final_check")},
+            "state": {k: self._checkpoint[k] for k in _CHECKPOINT_NUMBERS},
         }
         tensors = {
             "kept": self.generator_.state_dict(),
@@ -604,6 +605,7 @@ class CalciumGAN(BaseEstimator):
             modules={"generator": generator, "critic": critic},
             optimizers=optimizers,
             averaged=averaged,
+            precision=fabric.strategy.precision,
         )
         if checkpoint is not None:
             state.resume(checkpoint, self.history_)
@@ -698,6 +700,7 @@ class CalciumGAN(BaseEstimator):
         return windows.reshape(*windows.shape[:2], self.n_features_in_, self.n_channels_in_)
 
 
+_CHECKPOINT_NUMBERS = ("best_score", "best_step", "final_check", "loss_scale")
 _FITTED = (
     "n_features_in_",
     "n_frames_in_",

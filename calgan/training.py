@@ -19,10 +19,45 @@ from tqdm.auto import tqdm
 
 from calgan._torch import cpu_state
 
-PRECISIONS = ("32-true", "bf16-mixed", "16-mixed")
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "mixed")
 
 # A check returns a score (lower is better) and named figures for the history.
 Check = Callable[[], tuple[float, dict[str, float]]]
+
+
+def _has_bfloat16() -> bool:
+    """Tell whether this CPU multiplies bfloat16 in hardware; torch before 2.12 cannot say."""
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def resolve_precision(device: str, precision: str) -> str:
+    """Return the precision that "mixed" stands for on a kind of device; others as they are.
+
+    Parameters
+    ----------
+    device : {"cpu", "cuda", "mps"}
+        Kind of device.
+    precision : str
+        Name of the arithmetic, as `make_fabric` takes it.
+
+    Returns
+    -------
+    precision : str
+        For "mixed": "16-mixed" on a GPU, "bf16-mixed" on a CPU that has it, else "32-true".
+
+    Examples
+    --------
+    >>> resolve_precision("cuda", "mixed")
+    '16-mixed'
+    >>> resolve_precision("cpu", "32-true")
+    '32-true'
+    """
+    if precision != "mixed":
+        return precision
+    if device != "cpu":
+        return "16-mixed"
+    return "bf16-mixed" if _has_bfloat16() else "32-true"
 
 
 def make_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
@@ -32,8 +67,8 @@ def make_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
     ----------
     device : str, default="auto"
         "auto" (CUDA when there is one, else the CPU), "cpu", "cuda", "cuda:1", "mps".
-    precision : {"32-true", "bf16-mixed", "16-mixed"}, default="32-true"
-        Lightning Fabric's name of the arithmetic.
+    precision : {"32-true", "bf16-mixed", "16-mixed", "mixed"}, default="32-true"
+        Lightning Fabric's name of the arithmetic; "mixed" picks one, see `resolve_precision`.
 
     Returns
     -------
@@ -69,6 +104,7 @@ def make_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
         raise ValueError(
             "precision='16-mixed' needs a GPU: on a CPU use 'bf16-mixed' or '32-true'."
         )
+    precision = resolve_precision(kind, precision)
     devices: Any = [int(number or 0)] if kind == "cuda" else 1
     return Fabric(accelerator=kind, devices=devices, precision=precision)  # type: ignore[arg-type]
 
@@ -107,6 +143,7 @@ class TrainingState:
     best_step: int = 0
     best_weights: dict[str, Tensor] | None = None
     final_check: bool = False  # whether the last row holds a check off the schedule
+    precision: Any = None  # Fabric's plugin, whose loss scale float16 training adapts
 
     @property
     def step(self) -> int:
@@ -134,6 +171,7 @@ class TrainingState:
             "best_score": self.best_score if math.isfinite(self.best_score) else None,
             "best_step": self.best_step,
             "final_check": self.final_check,
+            "loss_scale": {} if self.precision is None else self.precision.state_dict(),
             "weights": weights,
             "optimizers": {
                 name: {
@@ -162,6 +200,9 @@ class TrainingState:
         self.best_step = checkpoint["best_step"]
         self.best_weights = weights.get("best")
         self.final_check = checkpoint["final_check"]
+        # Empty unless both runs are float16 on a GPU; the precision may have been changed.
+        if checkpoint["loss_scale"] and self.precision is not None and self.precision.state_dict():
+            self.precision.load_state_dict(checkpoint["loss_scale"])
 
     def snapshot(self) -> tuple[int, list[dict[str, Any]]]:
         """Copy what `go_back` needs."""

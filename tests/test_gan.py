@@ -382,6 +382,16 @@ def test_bfloat16_stays_close_to_float32(windows: WindowView) -> None:
 
 @pytest.mark.gpu
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_float16_resumes_with_its_loss_scale(windows: WindowView, tmp_path: Any) -> None:
+    gan = quick(device="cuda", precision="mixed", max_iter=3).fit(windows)
+    assert gan._checkpoint["loss_scale"]["scale"] > 0
+    gan.save(tmp_path / "model.calgan")
+    again = CalciumGAN.load(tmp_path / "model.calgan")
+    assert again._checkpoint["loss_scale"] == gan._checkpoint["loss_scale"]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
 @pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
 def test_cuda_agrees_with_the_cpu(windows: WindowView, precision: str) -> None:
     cpu = quick(filters=16, device="cpu").fit(windows)

@@ -6,10 +6,19 @@ import itertools
 
 import pytest
 import torch
+from lightning_fabric.plugins import MixedPrecision
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
-from calgan.training import TrainingState, final_weights, run_training, update_average
+from calgan import training
+from calgan.training import (
+    TrainingState,
+    final_weights,
+    make_fabric,
+    resolve_precision,
+    run_training,
+    update_average,
+)
 
 
 def new_state() -> TrainingState:
@@ -133,3 +142,40 @@ def test_moving_average_by_hand() -> None:
     assert averaged.weight.item() == 0.25
     update_average(averaged, module, 0, 0.75)  # early on the average follows faster: 1 / 10
     assert averaged.weight.item() == pytest.approx(0.25 + 0.9 * 0.75)
+
+
+def test_the_loss_scale_of_float16_is_resumed() -> None:
+    def with_scale(scale: float) -> TrainingState:
+        state = new_state()
+        scaler = torch.amp.GradScaler("cpu", init_scale=scale)
+        state.precision = MixedPrecision("16-mixed", "cpu", scaler)
+        return state
+
+    checkpoint = with_scale(256.0).checkpoint()
+    other = with_scale(65536.0)
+    other.resume(checkpoint, [])
+    assert other.precision.state_dict()["scale"] == 256.0
+    plain = new_state()  # the precision may be changed between two fits
+    plain.precision = make_fabric("cpu").strategy.precision
+    plain.resume(checkpoint, [])
+    assert plain.checkpoint()["loss_scale"] == {}
+    other.resume(plain.checkpoint(), [])
+    assert other.precision.state_dict()["scale"] == 256.0
+
+
+@pytest.mark.parametrize(
+    ("device", "has_bfloat16", "expected"),
+    [("cuda", False, "16-mixed"), ("cpu", True, "bf16-mixed"), ("cpu", False, "32-true")],
+)
+def test_what_mixed_precision_stands_for(
+    device: str, has_bfloat16: bool, expected: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    capabilities = {"avx2": True, "avx512_bf16": has_bfloat16}
+    monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
+    assert resolve_precision(device, "mixed") == expected
+    for precision in set(training.PRECISIONS) - {"mixed"}:
+        assert resolve_precision(device, precision) == precision
+    if device == "cpu":
+        assert type(make_fabric("cpu", "mixed").strategy.precision).__name__ == (
+            "MixedPrecision" if has_bfloat16 else "Precision"
+        )
