@@ -135,7 +135,9 @@ def test_the_figure_shows_every_fold(search: GridSearchCV) -> None:
     assert isinstance(figure, Figure)
     figure.canvas.draw()
     r2, error, cost = figure.axes
-    assert [ax.get_title() for ax in (r2, error)] == ["r2", "mean error (decides)"]
+    assert [ax.get_title() for ax in (r2, error)] == ["r2", "mean error"]
+    assert "3 folds each, sorted by mean error" in figure.get_suptitle()
+    assert r2.title.get_color() != error.title.get_color() == error.lines[0].get_color()
     best = search.best_index_
     folds = [search.cv_results_[f"split{k}_test_mean_error"][best] for k in range(3)]
     np.testing.assert_allclose(error.lines[0].get_xdata(), folds)

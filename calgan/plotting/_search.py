@@ -81,7 +81,7 @@ def plot_search_results(
     shown = order[: check_integer(max_candidates, "max_candidates")]
     names = [_shortened(results.labels[i]) for i in shown]
     if figure is None:
-        width = 0.07 * max(map(len, names)) + 1.9 * (len(results.scores) + 1)
+        width = 0.07 * max(map(len, names)) + 2.0 * (len(results.scores) + 1)
         figure = new_figure(max(width, 5.2), 1.2 + 0.3 * len(shown))
     axes = figure.subplots(1, len(results.scores) + 1, sharey=True, squeeze=False)[0]
     heights = np.arange(len(shown))
@@ -99,7 +99,7 @@ def plot_search_results(
         ends = ends[np.isfinite(ends)]
         if ends.size:
             ax.set_xlim(*padded(float(ends.min()), float(ends.max()), share=0.08))
-        ax.set_title(_readable(name) + (" (decides)" if name == results.sort_by else ""))
+        ax.set_title(_readable(name), color=_CHOSEN if name == results.sort_by else "black")
         ax.set_xlabel("score (higher is better)")
     axes[-1].barh(heights, results.fit_times[shown], color=colors, height=0.5)
     axes[-1].set_title("cost")
@@ -115,7 +115,7 @@ def plot_search_results(
     figure.suptitle(
         f"{len(order)} candidate{'s' if len(order) > 1 else ''}"
         + (f", the best {len(shown)} of them" if n_left else "")
-        + f", {folds.shape[1]} folds each",
+        + f", {folds.shape[1]} folds each, sorted by {_readable(results.sort_by)}",
         fontsize=9,
     )
     return figure
