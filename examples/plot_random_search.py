@@ -56,9 +56,8 @@ distributions = {
 
 candidate = clone(pipeline).set_params(generator__learning_rate=3e-3)
 print(f"pipeline: {len(pickle.dumps(candidate)) / 1e3:.1f} kB")
-print(
-    f"windows:  {len(pickle.dumps(windows)) / 1e3:.0f} kB, for {windows.nbytes / 1e3:.0f} kB of them"
-)
+print(f"view:     {len(pickle.dumps(windows)) / 1e3:.0f} kB")
+print(f"windows:  {windows.nbytes / 1e3:.0f} kB if they were expanded")
 
 # %%
 # torch takes all cores in every process unless told otherwise. ``inner_max_num_threads`` tells the
