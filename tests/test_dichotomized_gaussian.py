@@ -492,6 +492,22 @@ def test_lags_never_cross_a_border() -> None:
     assert model.autocovariance_[0] == pytest.approx(0.25 / 3, rel=0.05)  # across borders: 1 / 4
 
 
+def test_lags_never_cross_a_gap_between_windows() -> None:
+    rng = np.random.default_rng(0)
+    spikes = (rng.random((20_000, 2)) < 0.5).astype(np.float32)
+    spikes[1::4] = spikes[0::4]  # of four bins two are the same, and the windows hold these only
+    view = Windower(2, stride=4).fit_transform(spikes)
+    model = DichotomizedGaussian(n_lags=1)
+    array = clone(model)
+    with pytest.warns(UserWarning, match="exactly these autocovariances"):  # a lag of 1 is too much
+        model.fit(view)
+    with pytest.warns(UserWarning, match="exactly these autocovariances"):
+        array.fit(np.asarray(view))
+    assert model.autocovariance_[0] == pytest.approx(0.25, rel=0.01)
+    np.testing.assert_allclose(model.autocovariance_, array.autocovariance_, rtol=1e-6)
+    np.testing.assert_allclose(model.covariance_, array.covariance_, atol=1e-12)
+
+
 # The estimator
 
 

@@ -182,9 +182,10 @@ class DichotomizedGaussian(BaseEstimator):
         """
         n_lags = self._check_parameters()
         parts, n_frames = _read_spikes(spikes)
-        if parts[0].shape[1] <= n_lags:
+        longest = max(part.shape[1] for part in parts)
+        if longest <= n_lags:
             raise ValueError(
-                f"spikes have {parts[0].shape[1]} bins in a row, too few for n_lags={n_lags}; "
+                f"spikes have {longest} bins in a row, too few for n_lags={n_lags}; "
                 f"pass at least {n_lags + 1}, or take fewer lags."
             )
         top = _check_counts(parts, self.marginals)
@@ -580,8 +581,17 @@ def _read_spikes(X: Any) -> tuple[list[np.ndarray], int | None]:
             return [windows], n_frames
         if windows.transforms:
             return [windows.gather()], n_frames
-        return [frames[None] for frames in windows.covered_frames()], n_frames
+        return [run[None] for run in _covered_runs(windows)], n_frames
     return [check_recording(X, name="spikes")[None]], None
+
+
+def _covered_runs(view: Any) -> Iterator[np.ndarray]:
+    """Yield the uninterrupted runs of bins that windows cover, each bin once."""
+    for which, base in enumerate(view.segments):
+        start = np.unique(view.start[view.segment == which])
+        for run in np.split(start, np.flatnonzero(np.diff(start) > view.width) + 1):
+            if len(run):
+                yield base[run[0] : run[-1] + view.width]
 
 
 def _check_counts(parts: list[np.ndarray], marginals: str) -> int:
