@@ -162,6 +162,14 @@ def test_many_candidates_and_a_given_figure() -> None:
     assert "50 candidates, the best 5 of them" in given.get_suptitle()
 
 
+def test_long_labels_are_broken_between_parameters() -> None:
+    params = [{"a" * 20: i, "b" * 20: i, "c" * 60: i} for i in range(2)]
+    figure = plot_search_results(results_of(params))
+    label = figure.axes[0].get_yticklabels()[0].get_text()
+    assert label.split("\n")[:2] == [f"{'a' * 20}=0,", f"{'b' * 20}=0,"]
+    assert label.split("\n")[2] == f"{'c' * 41}…"
+
+
 def test_no_global_state_is_touched(search: GridSearchCV) -> None:
     import matplotlib.pyplot as plt
 

@@ -14,7 +14,7 @@ from calgan.model_selection import read_search
 from calgan.plotting._style import COLORS, new_figure, padded, styled
 
 _CHOSEN, _OTHERS = COLORS["synthetic"], "#444444"
-_LONGEST_LABEL = 60
+_LINE = 42  # characters
 
 
 @styled
@@ -79,10 +79,13 @@ def plot_search_results(
     results = read_search(search, scores=scores, sort_by=sort_by, labels=labels)
     order = results.order()
     shown = order[: check_integer(max_candidates, "max_candidates")]
-    names = [_shortened(results.labels[i]) for i in shown]
+    names = [_wrapped(results.labels[i]) for i in shown]
     if figure is None:
-        width = 0.07 * max(map(len, names)) + 2.0 * (len(results.scores) + 1)
-        figure = new_figure(max(width, 5.2), 1.2 + 0.3 * len(shown))
+        lines = [name.split("\n") for name in names]
+        width = 0.07 * max(len(line) for name in lines for line in name)
+        height = 0.14 + 0.16 * max(map(len, lines))
+        width += 2.0 * (len(results.scores) + 1)
+        figure = new_figure(max(width, 5.2), 1.2 + height * len(shown))
     axes = figure.subplots(1, len(results.scores) + 1, sharey=True, squeeze=False)[0]
     heights = np.arange(len(shown))
     colors = [_CHOSEN if results.ranks[i] == 1 else _OTHERS for i in shown]
@@ -121,8 +124,15 @@ def plot_search_results(
     return figure
 
 
-def _shortened(label: str) -> str:
-    return label if len(label) <= _LONGEST_LABEL else f"{label[: _LONGEST_LABEL - 1]}…"
+def _wrapped(label: str) -> str:
+    """Break a label between parameters, and cut what is still too long."""
+    lines = [""]
+    for part in label.split(", "):
+        if lines[-1] and len(lines[-1]) + len(part) > _LINE:
+            lines[-1] += ","
+            lines.append("")
+        lines[-1] += f", {part}" if lines[-1] else part
+    return "\n".join(line if len(line) <= _LINE else f"{line[: _LINE - 1]}…" for line in lines)
 
 
 def _readable(name: str) -> str:
