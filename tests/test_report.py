@@ -6,15 +6,18 @@ import base64
 import html
 import io
 import re
+from dataclasses import replace
 from html.parser import HTMLParser
 
 import numpy as np
 import pytest
 
 import calgan
+from calgan import metrics, plotting
 from calgan.evaluation import Evaluation, Statistic
+from calgan.evaluation._result import GROUPS
 from calgan.report import build_html, save_figures
-from calgan.report._figures import ReportFigure, report_figures
+from calgan.report._figures import ReportFigure, _Measured, report_figures
 
 HISTORY = [
     {"step": step, "critic_loss": 1.0 / step, "val_score": 0.5 + 1.0 / step}
@@ -31,7 +34,9 @@ def make_evaluation(n_neurons=6, *, train=True, n=24, width=24, kind="good", **c
         traces = np.cumsum(spikes, axis=1) * 0.2 + rng.normal(size=spikes.shape) * 0.1
         return traces.astype(np.float32), spikes
 
-    pairs = {name: draw() for name in ("real", "synthetic", "train", "shuffled")}
+    pairs = {
+        name: draw() for name in ("real", "synthetic", "train", "shuffled", "dichotomized_gaussian")
+    }
     windows = {name: traces for name, (traces, _) in pairs.items()}
     spikes = {name: events for name, (_, events) in pairs.items()}
     if kind == "collapsed":
@@ -51,14 +56,20 @@ def make_evaluation(n_neurons=6, *, train=True, n=24, width=24, kind="good", **c
         floor_interval=(0.7, 0.9) if train else None,
         ratio=1.95 if train else None,
         ratio_interval=(1.5, 2.4) if train else None,
-        controls={"memoriser": 0.79 if train else None, "shuffled": 0.0213},
+        controls={
+            "memoriser": 0.79 if train else None,
+            "shuffled": 0.0213,
+            "dichotomized_gaussian": 0.0317,
+        },
         trained_on=True,
         better="higher",
     )
     other = Statistic(
         "firing_rate_kl", "firing rate KL", "published", 0.4, None,
         0.2 if train else None, None, 2.0 if train else None, None,
-        {"memoriser": 0.21 if train else None, "shuffled": 0.22}, unit="nats",
+        {
+            "memoriser": 0.21 if train else None, "shuffled": 0.22, "dichotomized_gaussian": 0.23,
+        }, unit="nats",
     )  # fmt: skip
     memorisation = {
         "value": 0.932,
@@ -163,6 +174,10 @@ def test_the_page_says_what_was_measured(page):
         "0.610",
         "[0.700, 0.900]",
         "0.0213",
+        "0.0317",
+        "Dichotomized Gaussian</th>",
+        "<b>dichotomized Gaussian</b>: windows of a simple model",
+        GROUPS["population"],
         "trained on",
         "0.932",
         "0.0123",
@@ -187,6 +202,82 @@ def test_without_train_nothing_is_made_up(quick):
     assert 'id="training"' not in text
     assert "real, training" not in text
     assert "nan" not in re.sub(r"base64,[^\"]*", "", text).lower()
+
+
+def without(evaluation, *names):
+    """Return the evaluation with some controls left out."""
+    rows = tuple(
+        replace(row, controls={k: v for k, v in row.controls.items() if k not in names})
+        for row in evaluation.statistics
+    )
+    parts = [
+        {name: array for name, array in groups.items() if name not in names}
+        for groups in (evaluation.windows, evaluation.spikes)
+    ]
+    return replace(evaluation, statistics=rows, windows=parts[0], spikes=parts[1])
+
+
+def test_a_control_left_out_is_nowhere(quick):
+    names = ("memoriser", "shuffled", "dichotomized_gaussian")
+    evaluation = make_evaluation(6, n=8, history=[])
+    for left_out in (names[2:], names):
+        text = build_html(without(evaluation, *left_out))
+        _Page(text)
+        images = re.sub(r"base64,[^\"]*", "", text)
+        header = images.split("<thead>")[1].split("</thead>")[0]
+        for name in names:
+            label = plotting.LABELS[name]
+            shown = name not in left_out
+            assert (f"<b>{label}</b>" in images) == shown
+            assert (f"<th>{label[0].upper()}{label[1:]}</th>" in header) == shown
+        assert f'colspan="{7 - len(left_out)}"' in images
+
+
+def test_a_gaussian_that_could_not_be_fitted_is_not_available(quick):
+    evaluation = make_evaluation(6, n=8, history=[])
+    rows = tuple(
+        replace(row, controls={**row.controls, "dichotomized_gaussian": None})
+        for row in evaluation.statistics
+    )
+    evaluation.windows["dichotomized_gaussian"] = None
+    evaluation.spikes["dichotomized_gaussian"] = None
+    text = build_html(replace(evaluation, statistics=rows))
+    _Page(text)
+    assert text.count("<td>n/a</td>") == len(rows)
+    assert "Dichotomized Gaussian</th>" in text
+    assert "<b>dichotomized Gaussian</b>" not in text
+
+
+def test_figures_show_the_gaussian_where_it_helps():
+    def groups(item):
+        texts = {text.get_text() for ax in item.figure.axes for text in [ax.title, ax.yaxis.label]}
+        for ax in item.figure.axes:
+            texts |= set(ax.get_legend_handles_labels()[1])
+        return " ".join(sorted(texts)).replace("\n", " ")
+
+    figures = {item.name: groups(item) for item in report_figures(make_evaluation(8, n=8))}
+    with_it = {name for name, texts in figures.items() if "dichotomized Gaussian" in texts}
+    assert with_it == {
+        "headline", "traces", "windows", "pairs", "correlation_matrices", "correlation_agreement",
+        "population_counts",
+    }  # fmt: skip
+
+
+def test_divergences_of_the_histograms_are_the_metrics_ones():
+    measured = _Measured(make_evaluation(11, n=40))
+    spikes = measured.spikes
+    pooled = np.concatenate([spikes["real"], spikes["train"]])
+    of_neurons = measured.neuron_kls(measured.rates)
+    assert set(of_neurons) == {"synthetic", "train"}
+    for group, values in of_neurons.items():
+        expected = metrics.firing_rate_kl(spikes["real"], spikes[group], 10.0, edges_from=pooled)
+        assert values.mean() == pytest.approx(expected)
+    distances = measured.van_rossum
+    both = np.concatenate([distances["real"], distances["train"]])
+    edges = metrics.histogram_edges(both, max_bins=55 // 20)
+    for group, values in measured.window_kls(distances).items():
+        counts = [metrics.histogram_counts(distances[name], edges) for name in ("real", group)]
+        np.testing.assert_allclose(values, metrics.smoothed_kl_from_counts(*counts))
 
 
 @pytest.mark.parametrize(

@@ -590,22 +590,9 @@ def _van_rossum_heatmaps(m: _Measured) -> ReportFigure:
     )
 
 
-def _shrink_titles(figure: Figure, n_groups: int) -> None:
-    """Make the titles of many panels side by side fit their panels."""
-    if n_groups > 4:
-        for ax in figure.axes:
-            ax.title.set_fontsize(8.0)
-
-
 def _matrices(m: _Measured) -> ReportFigure:
     groups = m.shown("real", "train", "synthetic", "shuffled", "dichotomized_gaussian")
     source = "training" if m.has_train else "held-out"
-    figure = plotting.plot_correlation_matrices(
-        _subset(m.matrices, groups),
-        order=m.matrix_order,
-        figure=new_figure(9.0, 2.4) if len(groups) > 4 else None,
-    )
-    _shrink_titles(figure, len(groups))
     return ReportFigure(
         "correlation_matrices",
         _POPULATION,
@@ -615,7 +602,7 @@ def _matrices(m: _Measured) -> ReportFigure:
         f"same order and colours in all panels; the diagonal is left out. Blocks in the real "
         f"matrix should reappear at the same places in the synthetic one; shuffling wipes them "
         f"out.",
-        figure,
+        plotting.plot_correlation_matrices(_subset(m.matrices, groups), order=m.matrix_order),
     )
 
 
@@ -624,7 +611,9 @@ def _agreement(m: _Measured) -> ReportFigure:
     figure = plotting.plot_correlation_agreement(
         _subset(m.matrices, groups), figure=new_figure(10.0, 3.1) if len(groups) > 4 else None
     )
-    _shrink_titles(figure, len(groups))
+    if len(groups) > 4:  # so many titles side by side fit their panels in small letters only
+        for ax in figure.axes:
+            ax.title.set_fontsize(8.0)
     return ReportFigure(
         "correlation_agreement",
         _POPULATION,
