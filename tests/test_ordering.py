@@ -190,6 +190,10 @@ def test_constant_neurons_go_last(method: str) -> None:
     expected = np.array([1, 2, 4, 5])[NeuronSorter(method).fit(rest).order_]
     assert sorter.order_[:-2].tolist() == expected.tolist()
     assert NeuronSorter(method).fit(np.full((9, 4), 0.1)).order_.tolist() == [0, 1, 2, 3]
+    # However the sums over their frames are rounded.
+    levels = np.random.default_rng(0).uniform(1, 1e4, 30).astype(np.float32)
+    constant = np.tile(levels, (997, 1))
+    assert NeuronSorter(method).fit(constant).order_.tolist() == list(range(30))
 
 
 @by_rule
