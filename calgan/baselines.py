@@ -66,7 +66,8 @@ class DichotomizedGaussianCalcium(BaseEstimator):
     amplitudes_ : ndarray of shape (N,)
         Mean amplitude of a neuron's inferred spikes, in units of the windows; 0 without spikes.
     trained_statistics_ : tuple of str
-        Statistics that it matches by construction: "firing_rate" and "spike_correlation_matrix".
+        Statistics that it matches by construction: "firing_rate", "spike_correlation_matrix" and,
+        with lags, "spike_autocovariance".
     n_features_in_, n_frames_in_ : int
         Neurons N and frames T of a window.
     frame_rate_ : float
@@ -177,7 +178,8 @@ class DichotomizedGaussianCalcium(BaseEstimator):
         n_spikes = np.sum([part.sum(axis=0) for part in spikes], axis=0)
         total = np.sum([part.sum(axis=0, dtype=np.float64) for part in inferred], axis=0)
         self.amplitudes_ = total / np.maximum(n_spikes, 1)
-        self.trained_statistics_: tuple[str, ...] = _MATCHED
+        in_time = ("spike_autocovariance",) if self.n_lags else ()
+        self.trained_statistics_: tuple[str, ...] = (*_MATCHED, *in_time)
         return self
 
     def sample(self, n_samples: int = 1, *, random_state: Any = None) -> np.ndarray:
