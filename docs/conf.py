@@ -42,7 +42,13 @@ extensions = [
 ]
 templates_path = ["_templates"]
 suppress_warnings = ["toc.not_included"]
-exclude_patterns = ["_build", "_ext", "**/GALLERY_HEADER.rst", "auto_examples/*.ipynb"]
+exclude_patterns = [
+    "_build",
+    "_ext",
+    "**/GALLERY_HEADER.rst",
+    "**/sg_execution_times.rst",
+    "sg_execution_times.rst",
+]
 # A name in single backticks links to its page if it is a public one.
 default_role = "public"
 math_number_all = False
@@ -74,7 +80,7 @@ autodoc_default_options = {"member-order": "bysource"}
 numpydoc_show_class_members = False  # the template of classes shows them
 numpydoc_class_members_toctree = False
 numpydoc_xref_param_type = False
-add_module_names = False
+toc_object_entries_show_parents = "hide"
 python_maximum_signature_line_length = 88
 
 # ------------------------------------------------------------------ gallery
@@ -87,6 +93,7 @@ sphinx_gallery_conf = {
     "doc_module": ("calgan",),
     "reference_url": {"calgan": None},
     # The latter closes the figures that it has saved, after which they would be taken for others.
+    "within_subsection_order": "figures.Order",
     "image_scrapers": ("figures.scrape", "matplotlib"),
     # Figures are shown as images; their repr says nothing more.
     "ignore_repr_types": r"matplotlib\.(figure|axes|text|image)|calgan\.plotting",

@@ -61,16 +61,16 @@ from calgan.plotting import plot_headline
 plot_headline(evaluation.statistics)
 
 # %%
-# The line at 1 is as close as real data. A filled band is what real data scatter by. Statistics
-# with a star were trained on. In words:
+# 1 is as close as real data are, and the grey band is how far those scatter. The table has the
+# numbers; statistics with a star were trained on.
 
 print(evaluation)
 
 # %%
 # How it trained
 # --------------
-# The statistics are tracked on the last tenth of the training windows. They were still falling:
-# 150 steps are too few.
+# The statistics are tracked on the last tenth of the training windows. They still fall at the last
+# step: 150 steps are too few.
 
 from calgan.plotting import plot_training_curves
 
@@ -78,4 +78,4 @@ plot_training_curves(model[-1].history_, best_step=model[-1].best_iter_)
 
 # %%
 # ``evaluation.to_html("report.html")`` writes one page with all figures. Continue with
-# :doc:`/training`, :doc:`/evaluation` and :doc:`/search`.
+# :doc:`/training`, :doc:`/evaluation` and :doc:`/model_selection`.

@@ -106,23 +106,6 @@ def _resolve(app: Any, env: Any, node: pending_xref, contnode: Any) -> Any:
     return domain.resolve_xref(env, node["refdoc"], app.builder, "obj", target, node, contnode)
 
 
-def _public_bases(app: Any, name: str, obj: Any, options: Any, bases: list[Any]) -> None:
-    """Show the public classes that private ones stand between."""
-
-    def public(base: type) -> list[type]:
-        if not any(
-            part.startswith("_") for part in f"{base.__module__}.{base.__name__}".split(".")
-        ):
-            return [base]
-        if not base.__module__.startswith("calgan"):
-            return [base]
-        return [found for parent in base.__bases__ for found in public(parent)]
-
-    bases[:] = [
-        found for base in bases for found in (public(base) if isinstance(base, type) else [base])
-    ]
-
-
 def _skip(app: Any, what: str, name: str, member: Any, skip: bool, options: Any) -> bool | None:
     """Leave out what scikit-learn and torch document themselves."""
     owner = getattr(member, "__module__", None) or ""
@@ -132,7 +115,6 @@ def _skip(app: Any, what: str, name: str, member: Any, skip: bool, options: Any)
 def setup(app: Any) -> dict[str, bool]:
     """Register the role and collect the names before pages are read."""
     app.connect("autodoc-skip-member", _skip)
-    app.connect("autodoc-process-bases", _public_bases)
     app.connect("missing-reference", _resolve)
     app.connect("builder-inited", _collect)
     app.add_role("public", _role(app))
