@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
 import re
@@ -11,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from matplotlib.figure import Figure
 
 import calgan
 
@@ -93,7 +95,36 @@ def test_every_gallery_example_of_a_chapter_exists() -> None:
 
 def test_every_command_that_the_chapters_quote_exists() -> None:
     for page in DOCS.glob("*.rst"):
-        for script in re.findall(r"``python ((?:benchmarks|examples)/\w+\.py)", page.read_text()):
+        for script in re.findall(r"``python\s+((?:benchmarks|examples)/\w+\.py)", page.read_text()):
             assert (DOCS.parent / script).exists(), f"{page.name} quotes {script}"
         for file in re.findall(r"``((?:tests|benchmarks)/[\w/.]+\.(?:py|txt))", page.read_text()):
             assert (DOCS.parent / file).exists(), f"{page.name} names {file}"
+
+
+def test_the_gallery_finds_figures_that_pyplot_does_not_know(tmp_path: Path) -> None:
+    pytest.importorskip("sphinx_gallery")
+    spec = importlib.util.spec_from_file_location("figures", DOCS / "_ext" / "figures.py")
+    assert spec is not None
+    assert spec.loader is not None
+    figures = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(figures)
+
+    class Display:
+        figure_ = Figure()
+
+    axes = Figure().subplots()
+    left = {
+        "figure": Figure(),
+        "axes": axes,
+        "its figure": axes.figure,
+        "display": Display(),
+        "n": 1,
+    }
+    names = [tmp_path / f"{i}.png" for i in range(9)]
+    block = {"example_globals": left, "image_path_iterator": map(str, names)}
+    conf = {"src_dir": str(tmp_path)}
+    figures.scrape(None, block, conf)
+    assert [path.exists() for path in names[:4]] == [True, True, True, False]
+    left["later"] = [Figure()]  # another block's: those shown before are not shown again
+    figures.scrape(None, block, conf)
+    assert [path.exists() for path in names[3:5]] == [True, False]
