@@ -161,7 +161,7 @@ def _population(statistics: Sequence[Statistic], control: str, called: str) -> l
         )
     clear = sum(_beats_clearly(s, control) for s in won)
     if won and rows[0].value_interval is not None:
-        head += f", {clear} of them by more than the 95 % interval"
+        head += f", {'all' if clear == len(won) else clear} of them by more than the 95 % interval"
     return [f"{head}: {shown}."]
 
 

@@ -389,8 +389,8 @@ def _heat_maps(m: _Measured) -> ReportFigure:
         f"alike windows; one that ignores the population shows no common events."
         + _gaussian_phrase(
             m,
-            " The dichotomized Gaussian has common events of single frames, but none that build "
-            "up or last.",
+            " The dichotomized Gaussian has common events, too, but their spikes fall into single "
+            "frames: nothing builds up.",
         ),
         plotting.plot_windows(few, m.frame_rate, scale=m.windows["real"], order=m.matrix_order),
     )
@@ -642,8 +642,8 @@ def _population(m: _Measured) -> ReportFigure:
         f"shuffled neurons, independent of one another, lack it."
         + _gaussian_phrase(
             m,
-            " The dichotomized Gaussian has a tail from pairwise correlations alone; where the "
-            "real one is heavier, more than pairs is at work.",
+            " The dichotomized Gaussian has the tail that correlations of pairs imply; where the "
+            "real one is another, more than pairs is at work.",
         ),
         figure,
         vector=True,
