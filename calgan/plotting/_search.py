@@ -83,9 +83,9 @@ def plot_search_results(
     if figure is None:
         lines = [name.split("\n") for name in names]
         width = 0.07 * max(len(line) for name in lines for line in name)
-        height = 0.14 + 0.16 * max(map(len, lines))
+        row_height = 0.14 + 0.16 * max(map(len, lines))
         width += 2.0 * (len(results.scores) + 1)
-        figure = new_figure(max(width, 5.2), 1.2 + height * len(shown))
+        figure = new_figure(max(width, 5.2), 1.2 + row_height * len(shown))
     axes = figure.subplots(1, len(results.scores) + 1, sharey=True, squeeze=False)[0]
     heights = np.arange(len(shown))
     colors = [_CHOSEN if results.ranks[i] == 1 else _OTHERS for i in shown]
