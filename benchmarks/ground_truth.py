@@ -3,9 +3,9 @@
 A dichotomized Gaussian with known rates and covariances is recorded once (899 s at 24 Hz, decay
 0.95 a frame, noise 0.3). Models learn windows of the traces; spikes are inferred in their samples;
 the mean firing rate of each neuron and the covariance of each pair are compared with the truth. The
-thesis's figure is the root mean square error of the mean firing rates, 0.0997 Hz. Spikes are inferred
-as published, with the true decay and baseline and a smallest spike of 0.55; ``--inference default``
-takes `OasisDeconvolver`, which has to find them.
+thesis's figure is the root mean square error of the mean firing rates, 0.0997 Hz. Spikes are
+inferred as published, with the true decay and baseline and a smallest spike of 0.55;
+``--inference default`` takes `OasisDeconvolver`, which has to find them.
 
 That error has parts that no model is to blame for, so three rows stand beside it: the true spikes
 of the training recording (its length), spikes inferred in the training recording (the inference),
