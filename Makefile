@@ -52,6 +52,7 @@ lint: $(VENV)/.installed-dev
 
 # Warnings are errors, and so are examples that fail. What is written goes by .gitignore.
 docs: $(VENV)/.installed-dev
+	@rm -rf docs/generated  # pages of names that are gone
 	@$(ONE_THREAD) $(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html $(SPHINX_ARGS)
 	@echo "docs/_build/html/index.html"
 

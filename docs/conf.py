@@ -41,7 +41,6 @@ extensions = [
     "public_names",
 ]
 templates_path = ["_templates"]
-suppress_warnings = ["toc.not_included"]
 exclude_patterns = [
     "_build",
     "_ext",
@@ -89,7 +88,7 @@ sphinx_gallery_conf = {
     "gallery_dirs": "auto_examples",
     "filename_pattern": r"[/\\]plot_",
     "ignore_pattern": r"^(demo|__init__)\.py",  # of a file's name
-    "backreferences_dir": "generated/backreferences",
+    "backreferences_dir": "auto_examples/backreferences",
     "doc_module": ("calgan",),
     "reference_url": {"calgan": None},
     # The latter closes the figures that it has saved, after which they would be taken for others.
