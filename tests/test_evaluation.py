@@ -293,12 +293,17 @@ def test_the_dichotomized_gaussian_has_the_rates_and_correlations_of_the_trainin
     agreement = {name: np.corrcoef(r, within["train"])[0, 1] for name, r in within.items()}
     assert agreement["dichotomized_gaussian"] > 0.3 > 0.1 > abs(agreement["shuffled"])
     facts = of_truth.meta["dichotomized_gaussian"]
-    assert facts == {"repaired": False, "max_deviation": pytest.approx(0.0, abs=1e-6)}
+    assert facts == {
+        "repaired": False,
+        "max_deviation": pytest.approx(0.0, abs=1e-6),
+        "n_lags": _dichotomized.lags_for(RATE, WIDTH),
+    }
 
 
 def test_samples_of_a_dichotomized_gaussian_score_like_that_control(recordings):
     windows = Windower(WIDTH).fit_transform(recordings[0])
-    model = DichotomizedGaussianCalcium(random_state=11).fit(windows)
+    n_lags = _dichotomized.lags_for(RATE, WIDTH)
+    model = DichotomizedGaussianCalcium(n_lags=n_lags, random_state=11).fit(windows)
     evaluation = judge(recordings, model.sample(200))
     for statistic in evaluation.statistics:
         mine = statistic.excess(statistic.value)
@@ -355,7 +360,7 @@ def test_controls_are_checked(recordings, samples, controls, error, match):
 class _Unfit:
     """A dichotomized Gaussian that cannot be fitted."""
 
-    def __init__(self, frame_rate, random_state):
+    def __init__(self, frame_rate, n_lags, random_state):
         pass
 
     def fit(self, X):

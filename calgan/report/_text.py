@@ -11,9 +11,9 @@ ROLES = {
     "memoriser": "other training windows replayed, as a model that only copies would do",
     "shuffled": "real windows in which each neuron comes from another window: neurons as real, "
     "their co-ordination destroyed",
-    "dichotomized_gaussian": "windows of a simple model: spikes that keep the neurons' rates and "
-    "their correlations within a frame and nothing else, turned into traces with each neuron's "
-    "decay, amplitude and noise",
+    "dichotomized_gaussian": "windows of a simple model: spikes that keep the neurons' rates, "
+    "their correlations within a frame, and on average how they go on for 2 s, and nothing else, "
+    "turned into traces with each neuron's decay, amplitude and noise",
 }
 
 #: How each statistic is defined, by name.
