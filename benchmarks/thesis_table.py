@@ -124,9 +124,9 @@ class Config:
 
 CONFIGS = {
     "laptop": Config(
-        {"filters": 16, "batch_size": 8, "learning_rate": 1e-3, "max_iter": 550},
-        {"filters": 4, "batch_size": 8, "learning_rate": 1e-3, "max_iter": 220},
-        {"max_iter": 600},
+        {"filters": 16, "batch_size": 8, "learning_rate": 1e-3, "max_iter": 350},
+        {"filters": 4, "batch_size": 8, "learning_rate": 1e-3, "max_iter": 150},
+        {"max_iter": 450},
         n_samples=500,
         n_test=500,
     ),
