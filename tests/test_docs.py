@@ -101,6 +101,15 @@ def test_every_command_that_the_chapters_quote_exists() -> None:
             assert (DOCS.parent / file).exists(), f"{page.name} names {file}"
 
 
+def test_the_landing_page_has_the_example_of_the_readme_which_is_tested() -> None:
+    block = re.compile(r"\.\. code-block:: python\n\n((?: {4}.*\n|\n)+)")
+    pages = [(DOCS / "index.rst").read_text(), (DOCS.parent / "README.rst").read_text()]
+    shown, tested = (block.search(page) for page in pages)
+    assert shown is not None
+    assert tested is not None
+    assert shown[1].strip() == tested[1].strip()
+
+
 def test_the_gallery_finds_figures_that_pyplot_does_not_know(tmp_path: Path) -> None:
     pytest.importorskip("sphinx_gallery")
     spec = importlib.util.spec_from_file_location("figures", DOCS / "_ext" / "figures.py")
