@@ -12,7 +12,6 @@ from calgan.baselines import DichotomizedGaussianCalcium
 from calgan.evaluation._draws import WindowSource
 from calgan.windows import WindowView
 
-
 # The published model has no memory: its spike trains are far from any real ones in van Rossum's
 # distance, and easily beaten. Memory costs nothing, so the control has it.
 _LAG_SECONDS = 2.0
