@@ -221,7 +221,8 @@ class WindowView:  # numpydoc ignore=PR02
         Returns
         -------
         list of ndarray of shape (t_i, N), float32
-            One array for each segment that holds a window.
+            One array for each uninterrupted stretch of covered frames: what two windows leave out
+            between them, such as the test frames of a fold, separates them.
 
         Raises
         ------
@@ -249,10 +250,9 @@ class WindowView:  # numpydoc ignore=PR02
             edges = np.zeros(len(base) + 1, dtype=np.int64)
             np.add.at(edges, start, 1)
             np.add.at(edges, start + self.width, -1)
-            covered = np.cumsum(edges[:-1]) > 0
-            first, last = int(start.min()), int(start.max()) + self.width
-            whole = covered[first:last].all()  # then a slice does, without a copy
-            frames.append(base[first:last] if whole else base[covered])
+            covered = np.concatenate([[False], np.cumsum(edges) > 0])
+            borders = np.flatnonzero(np.diff(covered.astype(np.int8)))
+            frames += [base[first:last] for first, last in borders.reshape(-1, 2)]
         return frames
 
     def __len__(self) -> int:
