@@ -80,6 +80,21 @@ def test_thesis_generator_ends_in_a_sigmoid() -> None:
     assert windows.std() > 0.01
 
 
+@pytest.mark.parametrize("n_neurons", [1, 2, 3])
+def test_few_neurons_are_neither_constant_nor_tied_together(n_neurons: int) -> None:
+    # Normalised over the neurons, one would be constant, and two a function of one another.
+    net = WaveGANGenerator(64, n_neurons, filters=4)
+    networks.seeded_init(net, 0)
+    with torch.no_grad():
+        windows = net(torch.randn(50, 32, generator=torch.Generator().manual_seed(0)))
+    assert windows.std(dim=(0, 1)).min() > 0.01
+    ranks = windows.reshape(-1, n_neurons).argsort(0).argsort(0).double()
+    for i in range(1, n_neurons):
+        assert abs(float(torch.corrcoef(ranks[:, [0, i]].T)[0, 1])) < 0.999
+    assert count(net.norms) == 2 * (12 + 8 + n_neurons)
+    assert isinstance(WaveGANGenerator(64, 3).norms[-1], networks.ChannelNorm)
+
+
 # The published networks again, as TensorFlow defines their layers: kernels (time, in, out), 'same'
 # padding of 11 a side, arrays (time, channels) throughout.
 

@@ -89,6 +89,13 @@ def test_the_last_norm_of_the_published_generator_would_leave_nothing_to_learn()
     assert generator(torch.randn(4, 32, generator=torch.Generator().manual_seed(0))).std() > 1e-3
 
 
+def test_one_filter_leaves_something_to_learn() -> None:
+    generator = WaveGAN2DGenerator(64, 5, filters=1)
+    seeded_init(generator, 0)
+    windows = generator(torch.randn(4, 32, generator=torch.Generator().manual_seed(0)))
+    assert windows.std(dim=0).max() > 1e-3
+
+
 # As TensorFlow defines the layers: arrays (time, neurons, channels), 'same' padding that is larger
 # at the end when it is odd.
 

@@ -156,6 +156,30 @@ class ChannelNorm(nn.Module):
         return self.norm(x.movedim(1, -1)).movedim(-1, 1)
 
 
+class ChannelAffine(nn.Module):
+    """What a `ChannelNorm` has besides its normalisation: scale and shift of each channel."""
+
+    def __init__(self, n_channels: int) -> None:
+        super().__init__()
+        self.weight = nn.Parameter(torch.ones(n_channels))
+        self.bias = nn.Parameter(torch.zeros(n_channels))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Scale and shift x (M, C, ...)."""
+        shape = (-1, *[1] * (x.ndim - 2))
+        return x * self.weight.view(shape) + self.bias.view(shape)
+
+
+def channel_norm(n_channels: int, *, last: bool = False) -> nn.Module:
+    """Return a `ChannelNorm`, or its scale and shift alone where it would leave nothing.
+
+    Normalised, one channel is constant whatever the input. Two are functions of one another, which
+    inside a network costs some freedom, but in its `last` layer ties all that comes out together.
+    """
+    fewest = 3 if last else 2
+    return ChannelNorm(n_channels) if n_channels >= fewest else ChannelAffine(n_channels)
+
+
 class Standardiser(nn.Module):
     """Location and scale of each feature of the training windows, kept as buffers.
 

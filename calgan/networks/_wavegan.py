@@ -11,7 +11,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from calgan.networks._layers import LEAKY_SLOPE, ChannelNorm, phase_shuffle, strided_depth
+from calgan.networks._layers import LEAKY_SLOPE, channel_norm, phase_shuffle, strided_depth
 
 
 class WaveGANGenerator(nn.Module):
@@ -30,7 +30,9 @@ class WaveGANGenerator(nn.Module):
     max_depth : int, default=5
         Number of strided layers; fewer for short windows, see `strided_depth`.
     layer_norm : bool, default=True
-        Normalise over channels after each convolution.
+        Normalise over channels after each convolution. The channels of the last are the neurons:
+        of one or two, which normalised would be constant or functions of one another, it keeps
+        scale and shift alone.
 
     References
     ----------
@@ -66,7 +68,8 @@ class WaveGANGenerator(nn.Module):
             for a, b in itertools.pairwise(channels)
         )
         self.norms = nn.ModuleList(
-            ChannelNorm(c) if layer_norm else nn.Identity() for c in channels[1:]
+            channel_norm(c, last=i == depth) if layer_norm else nn.Identity()
+            for i, c in enumerate(channels[1:], 1)
         )
         self.head = nn.Linear(n_neurons, n_neurons)
 

@@ -11,23 +11,16 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from calgan.networks._layers import LEAKY_SLOPE, ChannelNorm, phase_shuffle, strided_depth
+from calgan.networks._layers import (
+    LEAKY_SLOPE,
+    ChannelAffine,
+    channel_norm,
+    phase_shuffle,
+    strided_depth,
+)
 
 _CRITIC_STRIDE = 4
 _MIN_CRITIC_STEPS = 2
-
-
-class ChannelAffine(nn.Module):
-    """What a `ChannelNorm` has besides its normalisation: scale and shift of each channel."""
-
-    def __init__(self, n_channels: int) -> None:
-        super().__init__()
-        self.weight = nn.Parameter(torch.ones(n_channels))
-        self.bias = nn.Parameter(torch.zeros(n_channels))
-
-    def forward(self, x: Tensor) -> Tensor:
-        """Scale and shift x (M, C, T, N)."""
-        return x * self.weight[:, None, None] + self.bias[:, None, None]
 
 
 def _images(windows: Tensor, n_channels: int) -> Tensor:
@@ -52,7 +45,8 @@ class WaveGAN2DGenerator(nn.Module):
     channels, of which traces have one and Fourier coefficients two. Normalised, one channel is
     constant whatever the input, and two are functions of one another, so that such a network can
     learn nothing. That layer keeps its parameters, a scale and a shift a channel, and with them
-    the published count, but does not normalise.
+    the published count, but does not normalise. The same goes for a layer of one channel, which
+    ``filters=1`` has.
 
     Parameters
     ----------
@@ -112,7 +106,7 @@ class WaveGAN2DGenerator(nn.Module):
             for i, (a, b) in enumerate(itertools.pairwise(channels))
         )
         self.norms = nn.ModuleList(
-            [*(ChannelNorm(c) for c in channels[1:-1]), ChannelAffine(n_channels)]
+            [*(channel_norm(c) for c in channels[1:-1]), ChannelAffine(n_channels)]
         )
         self.head = nn.Linear(n_channels, n_channels)
 
