@@ -337,7 +337,8 @@ class NeuronSorter(TransformerMixin, BaseEstimator):
         if positions is None:
             raise ValueError(
                 "method='position' needs the neurons' positions: pass positions=..., of shape "
-                "(N, 2), or fit on a Recording with metadata={'positions': ...}."
+                "(N, 2), or fit on a Recording with metadata={'positions': ...}; windows do not "
+                "carry them."
             )
         points = as_real_array(positions, "positions")
         if points.ndim == 2 and len(points) != n_neurons:

@@ -235,8 +235,20 @@ def test_several_panels_take_a_figure_or_part_of_one(cls, data):
     assert_drawn(display, own=False)
 
 
+def test_points_that_were_there_keep_their_labels(data):
+    ax = Figure().add_subplot()
+    ax.scatter([0.1], [0.1], label="mine")
+    for n in (2, 3):  # drawn a second time, too
+        display = given(data, plotting.RateScatterDisplay, ax=ax)
+        labels = [points.get_label() for points in ax.collections]
+        rmse = f"synthetic: RMSE {display.rmse['synthetic']:.2g} Hz"
+        assert labels == ["mine"] + [rmse] * (n - 1)
+
+
 def test_a_place_is_given_once_and_in_a_grid(data):
     figure = Figure()
+    with pytest.raises(TypeError, match="ax must be matplotlib Axes, got Figure; a figure goes in"):
+        given(data, plotting.RasterDisplay, ax=figure)
     with pytest.raises(ValueError, match="either ax or figure"):
         given(data, plotting.RasterDisplay, ax=figure.add_subplot(), figure=figure)
     with pytest.raises(ValueError, match="no place in a grid"):
@@ -469,6 +481,19 @@ def test_a_deconvolver_is_used_as_it_is_or_fitted_on_real_data(data):
         )
 
 
+def test_a_deconvolver_still_to_be_fitted_knows_its_frame_rate(data):
+    pair = data["real"], data["synthetic"]
+    by_deconvolver = plotting.RateScatterDisplay.from_samples(
+        *pair, deconvolver=OasisDeconvolver(RATE)
+    )
+    by_hand = plotting.RateScatterDisplay.from_samples(*pair, frame_rate=RATE)
+    assert_same(contents(by_deconvolver), contents(by_hand))
+    with pytest.raises(ValueError, match="is set to 24 Hz, but the windows are at 10 Hz"):
+        plotting.RateScatterDisplay.from_samples(
+            data["test"], data["synthetic"], deconvolver=OasisDeconvolver(24.0)
+        )
+
+
 def test_ids_and_units_are_those_of_the_recording(data):
     test = Recording(data["test"].traces, RATE, roi_ids=[f"c{i}" for i in range(10)], units="dF/F")
     display = plotting.TracesDisplay.from_samples(test, data["synthetic"], neurons=3)
@@ -596,6 +621,9 @@ def test_unfitted_estimators_are_refused(data):
             "CorrelationDisplay compares pairs of neurons, but there is only one",
         ),
         (lambda d: given(d, plotting.WindowsDisplay, n_shown=0), "n_shown must be an integer"),
+        (lambda d: given(d, plotting.RasterDisplay, deconvolver="oasis"), "OasisDeconvolver, got"),
+        (lambda d: plotting.TrainingDisplay.from_evaluation({}), "evaluate returns, got dict"),
+        (lambda d: plotting.HeadlineDisplay.from_evaluation([]), "evaluate returns, got list"),
     ],
 )
 def test_wrong_input_gets_one_clear_sentence(call, message, data):

@@ -341,7 +341,7 @@ def test_positions_come_from_the_parameter_or_the_recording(traces: np.ndarray) 
 @pytest.mark.parametrize(
     ("positions", "error", "match"),
     [
-        (None, ValueError, "needs the neurons' positions: pass positions="),
+        (None, ValueError, "needs the neurons' positions: pass positions=.*windows do not carry"),
         (np.zeros((4, 2)), ValueError, "positions holds 4 neurons, but X has 5"),
         (np.zeros((5, 4)), ValueError, r"of shape \(N, 2\) or \(N, 3\), got shape \(5, 4\)"),
         (np.zeros(5), ValueError, r"got shape \(5,\)"),

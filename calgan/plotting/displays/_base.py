@@ -154,7 +154,7 @@ class ComparisonDisplay(Display):
         synthetic : array-like of shape (K, T, N)
             Synthetic windows, in the units of `real`.
         frame_rate : float, default=None
-            Frames per second (Hz). None takes that of `real`, `train` or the fitted `deconvolver`.
+            Frames per second (Hz). None takes that of `real`, `train` or `deconvolver`.
         train : like `real`, default=None
             What the model was fitted on. Figures show it as the floor: what real data score.
         spikes : tuple of array-like, default=None
@@ -248,6 +248,10 @@ def place_panels(ax: Axes | None, figure: FigureBase | None) -> Figure | None:
         return cast("Figure | None", figure)
     if figure is not None:
         raise ValueError("pass either ax or figure, not both.")
+    if not isinstance(ax, Axes):
+        raise TypeError(
+            f"ax must be matplotlib Axes, got {type(ax).__name__}; a figure goes in figure=."
+        )
     place = ax.get_subplotspec()
     if place is None:
         raise ValueError(

@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from calgan._validation import as_seed, check_integer, check_windows, is_lazy, rng_from
+from calgan._validation import (
+    as_seed,
+    check_frame_rate,
+    check_integer,
+    check_windows,
+    is_lazy,
+    rng_from,
+)
 from calgan.deconvolution import OasisDeconvolver
 from calgan.evaluation._draws import WindowSource, draw_from_recording, read_source
 from calgan.evaluation._procedure import _check_neurons, _frame_rate
@@ -125,6 +132,10 @@ def compare_samples(
     asker: str,
 ) -> Comparison:
     """Return the comparison of real and synthetic windows; see `ComparisonDisplay.from_samples`."""
+    if deconvolver is not None and not hasattr(deconvolver, "transform"):
+        raise TypeError(
+            f"deconvolver must be an OasisDeconvolver, got {type(deconvolver).__name__}."
+        )
     samples = np.asarray(check_windows(synthetic, name="synthetic", estimator=asker, encoded=False))
     rng = rng_from(as_seed(random_state), 0)
     source = _source(real, samples, "real", asker)
@@ -164,13 +175,7 @@ def compare_estimator(
 
 def compare_evaluation(evaluation: Any) -> Comparison:
     """Return the windows and spikes that an evaluation has kept, as a comparison."""
-    missing = [
-        name for name in ("windows", "spikes", "frame_rate") if not hasattr(evaluation, name)
-    ]
-    if missing:
-        raise TypeError(
-            f"evaluation must be what calgan.evaluate returns, got {type(evaluation).__name__}."
-        )
+    check_evaluation(evaluation)
     groups = [name for name, windows in evaluation.windows.items() if windows is not None]
     return Comparison(
         {name: np.asarray(evaluation.windows[name]) for name in groups},
@@ -179,6 +184,14 @@ def compare_evaluation(evaluation: Any) -> Comparison:
         roi_ids=evaluation.roi_ids,
         units=evaluation.units,
     )
+
+
+def check_evaluation(evaluation: Any) -> None:
+    """Refuse what is no evaluation."""
+    if not all(hasattr(evaluation, name) for name in ("statistics", "windows", "spikes")):
+        raise TypeError(
+            f"evaluation must be what calgan.evaluate returns, got {type(evaluation).__name__}."
+        )
 
 
 def _is_array(X: Any) -> bool:
@@ -221,14 +234,18 @@ def _known_rate(
 ) -> float | None:
     """Return the one frame rate that the inputs agree on, None if none of them tells it."""
     fitted = getattr(deconvolver, "frame_rate_", None)
+    own = getattr(deconvolver, "frame_rate", None) if fitted is None else fitted
+    if own is not None:
+        own = check_frame_rate(own)
     sources = [source for source in (real, train) if source is not None]
     if frame_rate is None and all(source.frame_rate is None for source in sources):
-        return fitted
+        return own
     rate = _frame_rate(frame_rate, real, train)
-    if fitted is not None and not np.isclose(rate, fitted, rtol=1e-3):
+    if own is not None and not np.isclose(rate, own, rtol=1e-3):
+        how = "is set to" if fitted is None else "was fitted at"
         raise ValueError(
-            f"the deconvolver was fitted at {fitted:g} Hz, but the windows are at {rate:g} Hz; fit "
-            "one for this frame rate."
+            f"the deconvolver {how} {own:g} Hz, but the windows are at {rate:g} Hz; fit one for "
+            "this frame rate."
         )
     return rate
 

@@ -97,10 +97,12 @@ class RateScatterDisplay(ComparisonDisplay):
         self : RateScatterDisplay
             The display, with ``ax_`` and ``figure_``.
         """
+        n_before = 0 if ax is None else len(ax.collections)  # the caller's own points
         drawn = plot_per_neuron(
             self.mean_rates, quantity="mean firing rate (Hz)", legend=False, ax=ax
         )
-        for points, (group, rmse) in zip(drawn.collections, self.rmse.items(), strict=False):
+        mine = list(drawn.collections)[n_before:]
+        for points, (group, rmse) in zip(mine, self.rmse.items(), strict=True):
             points.set_label(f"{label_of(group)}: RMSE {rmse:.2g} Hz")
         drawn.legend(loc="best", handletextpad=0.2)
         return self._drawn_on(drawn, ax)

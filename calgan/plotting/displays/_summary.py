@@ -12,6 +12,7 @@ from sklearn.utils.validation import check_is_fitted
 from calgan.plotting._headline import plot_headline
 from calgan.plotting._training import plot_training_curves
 from calgan.plotting.displays._base import Display, place_panels
+from calgan.plotting.displays._comparison import check_evaluation
 
 
 class TrainingDisplay(Display):
@@ -105,9 +106,12 @@ class TrainingDisplay(Display):
 
         Raises
         ------
+        TypeError
+            If it is no evaluation.
         ValueError
             If the evaluation was made without ``model=``, or the model keeps no history.
         """
+        check_evaluation(evaluation)
         if not evaluation.history:
             raise ValueError(
                 "evaluation holds no training history: evaluate with model=, a model that was "
@@ -202,9 +206,12 @@ class HeadlineDisplay(Display):
 
         Raises
         ------
+        TypeError
+            If it is no evaluation.
         ValueError
             If it was made without ``train=``, so that there are no floors.
         """
+        check_evaluation(evaluation)
         return cls(evaluation.statistics).plot(**options)
 
     def plot(self, *, ax: Axes | None = None, figure: FigureBase | None = None) -> Self:
