@@ -230,7 +230,7 @@ def variant_grid(
     Raises
     ------
     ValueError
-        If a variant or the recipe is unknown.
+        If a variant or the recipe is unknown, or no variant is named.
 
     Examples
     --------
@@ -240,6 +240,8 @@ def variant_grid(
     [['passthrough'], ['passthrough'], ['passthrough'], [FFTEncoder()]]
     """
     names = [variants] if isinstance(variants, str) else list(variants)
+    if not names:
+        raise ValueError(f"variants is empty: name at least one of {', '.join(VARIANTS)}.")
     return [
         {name: [value] for name, value in _variant_params(variant, recipe).items()}
         for variant in names
@@ -296,7 +298,7 @@ def make_calcium_pipeline(
     Raises
     ------
     ValueError
-        If `variant` or `recipe` is unknown.
+        If `variant` or `recipe` is unknown, or a parameter contradicts the variant.
     TypeError
         If a parameter in `generator_params` is not one of `CalciumGAN`.
 
@@ -331,6 +333,13 @@ def make_calcium_pipeline(
             f"CalciumGAN has no parameter {', '.join(map(repr, unknown))}: see CalciumGAN's "
             "documentation for those it has."
         )
+    for name, value in generator_params.items():
+        fixed = _VARIANTS[variant].get(f"generator__{name}", value)
+        if value != fixed:
+            raise ValueError(
+                f"variant {variant!r} has {name}={fixed!r}, but {name}={value!r} was given: leave "
+                "it out, or take another variant."
+            )
     pipeline = Pipeline(
         [
             ("windower", Windower(window, stride=1 if stride is None else stride)),

@@ -214,8 +214,15 @@ def test_make_calcium_pipeline_refuses_what_it_does_not_know() -> None:
         make_calcium_pipeline("3d", window=64)
     with pytest.raises(ValueError, match="variant must be one of"):
         variant_grid(["1d", "3d"])
+    with pytest.raises(ValueError, match="variants is empty: name at least one of 1d, "):
+        variant_grid([])
     with pytest.raises(ValueError, match="recipe must be one of"):
         make_calcium_pipeline("1d", window=64, recipe="theses")
+    with pytest.raises(ValueError, match="'2d' has architecture='wavegan2d', but .*='wavegan' was"):
+        make_calcium_pipeline("2d", window=64, architecture="wavegan")
+    with pytest.raises(ValueError, match="has phase_shuffle=0, but phase_shuffle=5 was given"):
+        make_calcium_pipeline("1d-no-shuffle", window=64, phase_shuffle=5)
+    make_calcium_pipeline("2d", window=64, architecture="wavegan2d")  # what it has anyway
     with pytest.raises(TypeError, match="CalciumGAN has no parameter 'epochs', 'learn_fast'"):
         make_calcium_pipeline(window=64, epochs=3, learn_fast=True)
 
