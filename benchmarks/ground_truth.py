@@ -23,6 +23,7 @@ import warnings
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from calgan import (
     DichotomizedGaussianCalcium,
@@ -133,6 +134,7 @@ def run_seed(
         began = time.process_time()
         with warnings.catch_warnings():
             warnings.simplefilter("ignore", UserWarning)  # a repaired covariance
+            warnings.simplefilter("always", ConvergenceWarning)  # one of them, but bad news
             model = build(settings, window, seed).fit(recording)
         seconds = time.process_time() - began
         rows[name] = row(infer(model.sample(n_samples))) | {"CPU s": seconds}
