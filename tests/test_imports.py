@@ -36,7 +36,16 @@ LAYERS = [
         "objectives",
         "recipes",
     },
-    {"training", "tracking", "adversarial", "gan", "persistence", "baselines"},
+    {
+        "training",
+        "tracking",
+        "adversarial",
+        "trained_generator",
+        "gan",
+        "flow",
+        "persistence",
+        "baselines",
+    },
     {"pipeline", "scoring", "model_selection", "evaluation"},
     {"plotting", "report"},
 ]
@@ -44,10 +53,12 @@ LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
 MAY_IMPORT_TORCH = {
     "_torch",
     "adversarial",
+    "flow",
     "gan",
     "networks",
     "objectives",
     "persistence",
+    "trained_generator",
     "training",
 }
 TORCH = {"torch", "lightning_fabric"}
