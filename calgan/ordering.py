@@ -90,7 +90,7 @@ def spectral_order(correlation: Any) -> np.ndarray:
     ``D = sum_j S_ij``. Neurons are sorted by the eigenvector of the second largest eigenvalue of
     ``D^-1 S``: spectral seriation [1]_ with the degrees divided out [2]_, so that neurons of weak
     correlations do not take up the ends. Parts of the graph without a link between them follow one
-    another, the largest first.
+    another, by size.
 
     Parameters
     ----------

@@ -302,6 +302,8 @@ def test_covariances_are_of_spikes_in_half_second_bins(data):
     bins = data["spikes"][:, :30].reshape(N, 6, 5, NEURONS).sum(axis=2).reshape(-1, NEURONS)
     expected = (bins - bins.mean(0)).T @ (bins - bins.mean(0)) / (len(bins) - 1)
     np.testing.assert_allclose(display.matrices["synthetic"], expected, rtol=1e-4, atol=1e-6)
+    traces = given(data, plotting.CovarianceScatterDisplay, of="traces").matrices["synthetic"]
+    np.testing.assert_allclose(traces, np.cov(data["synthetic"].reshape(-1, NEURONS).T), rtol=1e-4)
     correlations = given(data, plotting.CorrelationScatterDisplay, of="spikes")
     np.testing.assert_allclose(
         correlations.matrices["synthetic"], np.corrcoef(bins.T), rtol=1e-4, atol=1e-6

@@ -8,11 +8,12 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given, settings
+from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 from scipy.cluster.hierarchy import linkage
 from scipy.optimize import linear_sum_assignment
+from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import pdist, squareform
 from scipy.stats import spearmanr
 from sklearn.base import BaseEstimator, clone
@@ -84,6 +85,8 @@ def test_any_positions_give_a_permutation(positions: np.ndarray) -> None:
 @settings(max_examples=15, deadline=None)
 def test_shuffled_neurons_get_the_same_neighbours(method: str, seed: int) -> None:
     X = mixed_population(seed)
+    # Parts without a link are joined at either end: a neuron without any, in one of 3,000 seeds.
+    assume(connected_components(np.corrcoef(X.T) > 0)[0] == 1)
     shuffle = np.random.default_rng(seed).permutation(X.shape[1])
     expected = NeuronSorter(method).fit(X).order_
     shuffled = shuffle[NeuronSorter(method).fit(X[:, shuffle]).order_]

@@ -257,13 +257,7 @@ class CovarianceScatterDisplay(_PairScatterDisplay):
     def _of(cls, comparison: Comparison, *, of: str = "spikes") -> Self:
         comparison.need_pairs(cls.__name__)
         values = comparison.shown(_values(comparison, of), *_ALL)
-        return cls(
-            {
-                group: np.cov(array.reshape(-1, comparison.n_neurons), rowvar=False)
-                for group, array in values.items()
-            },
-            of=of,
-        )
+        return cls({group: _covariance(array) for group, array in values.items()}, of=of)
 
 
 class CorrelationMatrixDisplay(ComparisonDisplay):
@@ -426,6 +420,16 @@ class VanRossumMatrixDisplay(ComparisonDisplay):
             figure=place_panels(ax, figure),
         )
         return self._drawn_in(place, own=ax is None and figure is None)
+
+
+def _covariance(values: Array) -> Array:
+    """Covariances (N, N) of (M, T, N) over windows and frames, window by window in float64."""
+    mean = values.mean(axis=(0, 1), dtype=np.float64)
+    total = np.zeros((len(mean), len(mean)))
+    for window in values:
+        centred = window - mean
+        total += centred.T @ centred
+    return total / max(values.shape[0] * values.shape[1] - 1, 1)
 
 
 def _values(comparison: Comparison, of: str) -> dict[str, Array]:
