@@ -18,11 +18,18 @@ from calgan.metrics._divergence import (
     smoothed_kl_from_counts,
     thesis_kl,
 )
+from calgan.metrics._events import (
+    event_shapes,
+    event_wasserstein,
+    inter_spike_intervals,
+    isi_wasserstein,
+)
 from calgan.metrics._memorisation import memorisation_ratio, memorisation_ratios
 from calgan.metrics._population import (
     correlation_matrix,
     correlation_matrix_agreement,
     lagged_correlation_matrix,
+    participation_ratio,
     population_count,
     population_count_edges,
     population_count_kl,
@@ -44,6 +51,13 @@ from calgan.metrics._traces import (
     wasserstein_increments,
     wasserstein_marginals,
 )
+from calgan.metrics._two_sample import (
+    classifier_auc,
+    membership_auc,
+    mmd,
+    sliced_wasserstein,
+    window_features,
+)
 
 _SCORERS = (
     "calcium_scorer",
@@ -56,25 +70,34 @@ _SCORERS = (
 __all__ = [
     "autocorrelation",
     "bin_frames_for",
+    "classifier_auc",
     "correlation_kl",
     "correlation_matrix",
     "correlation_matrix_agreement",
     "debiased_kl",
+    "event_shapes",
+    "event_wasserstein",
     "firing_rate",
     "firing_rate_kl",
     "histogram_counts",
     "histogram_edges",
+    "inter_spike_intervals",
+    "isi_wasserstein",
     "kurtosis",
     "lagged_correlation_matrix",
     "log_spectrum_error",
+    "membership_auc",
     "memorisation_ratio",
     "memorisation_ratios",
+    "mmd",
     "pairwise_correlation",
+    "participation_ratio",
     "population_count",
     "population_count_edges",
     "population_count_kl",
     "power_spectrum",
     "skewness",
+    "sliced_wasserstein",
     "smoothed_kl",
     "smoothed_kl_from_counts",
     "thesis_kl",
@@ -83,6 +106,7 @@ __all__ = [
     "van_rossum_kl",
     "wasserstein_increments",
     "wasserstein_marginals",
+    "window_features",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Statistics of the population as a whole: correlation matrices and population counts."""
+"""Statistics of the population as a whole: correlations, dimensions, population counts."""
 
 from __future__ import annotations
 
@@ -159,6 +159,86 @@ def correlation_matrix_agreement(real: ArrayLike, synthetic: ArrayLike) -> Corre
     # Below rounding of the entries, the spread of a matrix carries no pattern to agree with.
     spread = min(np.abs(a).max(), np.abs(b).max())
     return CorrelationAgreement(float(a @ b / norm) if spread > 1e-12 else 0.0, rmse)
+
+
+def participation_ratio(windows: ArrayLike, *, corrected: bool = False) -> float:
+    r"""Effective number of dimensions of the population's activity.
+
+    .. math:: \frac{(\sum_i \lambda_i)^2}{\sum_i \lambda_i^2}
+              = \frac{(\mathrm{tr}\, C)^2}{\mathrm{tr}\, C^2}
+
+    with the eigenvalues of the covariance of neurons, pooled over windows and frames [1]_.
+
+    Parameters
+    ----------
+    windows : array-like of shape (M, T, N)
+        Windows of traces or spikes. The covariance is in their units: neurons that vary more
+        count more, so divide by their (real) deviations to let all count alike.
+    corrected : bool, default=False
+        Correct for the number of windows: both traces are estimated from pairs of different
+        windows, ``tr C_m tr C_n`` and ``tr (C_m C_n)``, whatever the correlations of frames
+        within a window. At least two windows, which should not overlap.
+
+    Returns
+    -------
+    float
+        From 1 (all neurons in proportion) to ``N`` (uncorrelated neurons of equal variance).
+        Corrected, it is clipped to this range, and is ``N`` where the windows are too few for
+        their covariances to agree at all.
+
+    Raises
+    ------
+    ValueError
+        If every neuron is constant, or ``corrected`` is asked for with one window.
+
+    Notes
+    -----
+    Uncorrected, few samples lower it: of ``n`` independent samples of Gaussian activity with
+    ratio ``D`` they leave about ``D n / (D + n)``, and the frames of a trace are far fewer
+    independent samples than frames. Compare equal numbers of windows, or correct. The corrected
+    ratio has a remainder of the order of ``1 / M``, since the mean is estimated as well.
+
+    References
+    ----------
+    .. [1] Gao, P., Trautmann, E., Yu, B., Santhanam, G., Ryu, S., Shenoy, K., and Ganguli, S.
+       (2017). A theory of multineuronal dimensionality, dynamics and measurement. bioRxiv.
+       https://doi.org/10.1101/214262
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.metrics import participation_ratio
+    >>> X = np.random.default_rng(0).normal(size=(50, 100, 8))
+    >>> round(participation_ratio(X), 1)
+    8.0
+    >>> round(participation_ratio(X[:, :, :1] * [1.0, 2.0, -1.0]), 6)
+    1.0
+    """
+    windows = as_windows(windows, "windows")
+    n_windows, width, n_neurons = windows.shape
+    if corrected and n_windows < 2:
+        raise ValueError(
+            "windows holds one window; the correction compares windows, so pass at least two."
+        )
+    mean, deviation = pooled_moments(windows)
+    varies = deviation > 0
+    if not varies.any():
+        raise ValueError("every neuron in windows is constant, so there are no dimensions.")
+    # In units of the largest deviation, squares of squares neither overflow nor vanish.
+    scale = deviation.max()
+    total = np.zeros((n_neurons, n_neurons))
+    own_traces = own_squares = 0.0
+    for window in windows:
+        centred = np.where(varies, (window - mean) / scale, 0.0)
+        total += centred.T @ centred
+        if corrected:
+            own_traces += np.sum(centred**2) ** 2
+            gram = centred.T @ centred if n_neurons <= width else centred @ centred.T
+            own_squares += np.sum(gram**2)
+    numerator, denominator = np.trace(total) ** 2 - own_traces, np.sum(total**2) - own_squares
+    if corrected and denominator <= 0:
+        return float(n_neurons)
+    return float(np.clip(numerator / denominator, 1.0, n_neurons))
 
 
 def population_count(spikes: ArrayLike) -> np.ndarray:

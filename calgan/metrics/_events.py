@@ -1,0 +1,338 @@
+"""Time between spikes, and shape of the calcium events around them."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy.stats import wasserstein_distance
+
+from calgan._validation import check_frame_rate, check_real
+from calgan.metrics._arrays import as_window_pair, as_windows
+
+# Spikes this close (s) belong to one event; its peak comes at most this late (s) after them.
+_BURST_TIME = 0.25
+_RISE_TIME = 0.5
+
+
+class EventShapes(NamedTuple):
+    """Amplitude (units of the traces), rise and decay time (s) and neuron of each event."""
+
+    amplitude: np.ndarray
+    rise_time: np.ndarray
+    decay_time: np.ndarray
+    neuron: np.ndarray
+
+
+class EventDistances(NamedTuple):
+    """Wasserstein-1 distances of amplitudes (real medians), rise times and decay times (s)."""
+
+    amplitude: float
+    rise_time: float
+    decay_time: float
+
+
+# --- intervals --------------------------------------------------------------------------------
+
+
+def _intervals(spikes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Frames between successive spikes of a neuron in a window, and the neuron, in its order."""
+    neuron, window, frame = np.nonzero(spikes.transpose(2, 0, 1) > 0)
+    same = (np.diff(neuron) == 0) & (np.diff(window) == 0)
+    return np.diff(frame)[same], neuron[1:][same]
+
+
+def inter_spike_intervals(
+    spikes: ArrayLike, frame_rate: float, *, per_neuron: bool = False
+) -> np.ndarray | list[np.ndarray]:
+    """Times between successive spikes of a neuron within a window.
+
+    Parameters
+    ----------
+    spikes : array-like of shape (M, T, N)
+        Spikes; a frame holds one spike where its value is above 0.
+    frame_rate : float
+        Frames per second (Hz).
+    per_neuron : bool, default=False
+        Give an array a neuron rather than one of all.
+
+    Returns
+    -------
+    intervals : ndarray of shape (I,), or list of N such arrays
+        Intervals in s, neuron by neuron, and window by window within a neuron. Empty where no
+        window holds two spikes of a neuron.
+
+    See Also
+    --------
+    isi_wasserstein : Distance of two sets of intervals.
+
+    Notes
+    -----
+    Windows censor long intervals: one of ``d`` frames fits into a window of ``T`` frames from
+    ``T - d`` starts only, so that it is seen with a chance of ``(T - d) / T``, and none of ``T``
+    frames or more is. Compare windows of one width, and weigh each interval by
+    ``T / (T - d)`` for an estimate of the intervals of the recording below ``T``.
+
+    Examples
+    --------
+    >>> from calgan.metrics import inter_spike_intervals
+    >>> spikes = [[[1, 0], [0, 1], [1, 0], [0, 0], [0, 1], [1, 0]]]
+    >>> inter_spike_intervals(spikes, frame_rate=2.0)
+    array([1. , 1.5, 1.5])
+    >>> inter_spike_intervals(spikes, frame_rate=2.0, per_neuron=True)[1]
+    array([1.5])
+    """
+    spikes = as_windows(spikes, "spikes")
+    frame_rate = check_frame_rate(frame_rate)
+    frames, neuron = _intervals(spikes)
+    intervals = frames / frame_rate
+    if not per_neuron:
+        return intervals
+    return np.split(intervals, np.searchsorted(neuron, np.arange(1, spikes.shape[2])))
+
+
+def isi_wasserstein(real: ArrayLike, synthetic: ArrayLike, frame_rate: float) -> np.ndarray:
+    """Wasserstein-1 distance of each neuron's inter-spike intervals within windows.
+
+    Parameters
+    ----------
+    real : array-like of shape (M, T, N)
+        Real spikes; a frame holds one spike where its value is above 0.
+    synthetic : array-like of shape (K, T, N)
+        Synthetic spikes of the same neurons, in windows of the same width: windows censor long
+        intervals (see :func:`inter_spike_intervals`), both sides alike.
+    frame_rate : float
+        Frames per second (Hz).
+
+    Returns
+    -------
+    distances : ndarray of shape (N,)
+        In s; NaN for a neuron without an interval on either side. A silent neuron is left to
+        the firing rate to find.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.metrics import isi_wasserstein
+    >>> real, synthetic = np.zeros((2, 3, 40, 1))
+    >>> real[:, ::4], synthetic[:, ::10] = 1, 1
+    >>> isi_wasserstein(real, synthetic, frame_rate=10.0)
+    array([0.6])
+    """
+    real, synthetic = as_window_pair(real, synthetic, same_width=True)
+    result = np.full(real.shape[2], np.nan)
+    pairs = zip(
+        inter_spike_intervals(real, frame_rate, per_neuron=True),
+        inter_spike_intervals(synthetic, frame_rate, per_neuron=True),
+        strict=True,
+    )
+    for neuron, (a, b) in enumerate(pairs):
+        if len(a) and len(b):
+            result[neuron] = wasserstein_distance(a, b)
+    return result
+
+
+# --- shapes of events -------------------------------------------------------------------------
+
+
+def event_shapes(
+    traces: ArrayLike,
+    spikes: ArrayLike,
+    frame_rate: float,
+    *,
+    before: float = 1.0,
+    after: float = 2.0,
+) -> EventShapes:
+    """Amplitude, rise time and decay time of the events of traces at isolated spikes.
+
+    Spikes at most 0.25 s (or one frame) apart are one event. The baseline is the median of the
+    trace over ``before`` seconds ahead of the first spike, the peak its maximum from there to
+    0.5 s (at least one frame) after the last.
+
+    Parameters
+    ----------
+    traces : array-like of shape (M, T, N)
+        Windows of traces.
+    spikes : array-like of shape (M, T, N)
+        Spikes inferred from these traces; a frame holds one spike where its value is above 0.
+    frame_rate : float
+        Frames per second (Hz).
+    before : float, default=1.0
+        Time without a spike before an event, in s; at least two frames are used.
+    after : float, default=2.0
+        Time after the last possible peak that must hold no spike either, in s, and longest decay
+        time that is told apart; at least two frames are used.
+
+    Returns
+    -------
+    amplitude : ndarray of shape (E,)
+        Peak minus baseline, in units of the traces, above 0: events at which the trace does not
+        rise above its baseline are left out, as are those that cross the edge of a window.
+    rise_time : ndarray of shape (E,)
+        Time in s from 10 % to 90 % of the amplitude, before the peak.
+    decay_time : ndarray of shape (E,)
+        Time in s from the peak until half the amplitude is left; ``after`` (in whole frames) for
+        an event that has not decayed by then.
+    neuron : ndarray of shape (E,), int
+        Neuron of each event; events are in its order.
+
+    Raises
+    ------
+    ValueError
+        If shapes differ, a time is not positive, or a window is too short for an event between
+        its margins.
+
+    See Also
+    --------
+    event_wasserstein : Distances between the events of real and of synthetic traces.
+
+    Notes
+    -----
+    Times are interpolated between frames; no value is NaN. The maximum of a noisy trace lies
+    above the event's own peak, the more the longer the search: infer the spikes of real and
+    synthetic traces in the same way, and compare like with like.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.metrics import event_shapes
+    >>> trace, spikes = np.zeros((2, 1, 100, 1))
+    >>> trace[0, 30:, 0] = 3.0 * 0.5 ** (np.arange(70) / 8)  # half-life 8 frames
+    >>> spikes[0, 30] = 1
+    >>> shapes = event_shapes(trace, spikes, frame_rate=10.0)
+    >>> shapes.amplitude, shapes.decay_time
+    (array([3.]), array([0.8]))
+    """
+    traces, spikes = as_windows(traces, "traces"), as_windows(spikes, "spikes")
+    if traces.shape != spikes.shape:
+        raise ValueError(
+            f"traces have shape {traces.shape} and spikes {spikes.shape}; pass the spikes that "
+            "were inferred from these traces."
+        )
+    frame_rate = check_frame_rate(frame_rate)
+    before = check_real("before", before, above=0)
+    after = check_real("after", after, above=0)
+    width = traces.shape[1]
+    gap = max(1, round(_BURST_TIME * frame_rate))
+    rise = max(1, round(_RISE_TIME * frame_rate))
+    lead, tail = max(2, round(before * frame_rate)), max(2, round(after * frame_rate))
+    if width < lead + rise + tail + 1:
+        raise ValueError(
+            f"windows of {width} frames hold no isolated event, which takes "
+            f"{lead + rise + tail + 1} frames; use wider windows or smaller before= and after=."
+        )
+
+    events = []
+    for neuron, window, first, last in _isolated(spikes > 0, gap, lead, rise + tail):
+        trace = traces[window, first - lead : last + rise + tail + 1, neuron].astype(np.float64)
+        baseline = np.median(trace[:lead])
+        n_search = lead + last - first + rise + 1
+        peak = lead + int(np.argmax(trace[lead:n_search]))
+        amplitude = trace[peak] - baseline
+        if amplitude <= 0:
+            continue
+        relative = (trace - baseline) / amplitude
+        events.append((amplitude, _rise(relative, peak), _decay(relative, peak, tail), neuron))
+    columns = np.array(events, dtype=np.float64).reshape(-1, 4).T
+    return EventShapes(
+        columns[0], columns[1] / frame_rate, columns[2] / frame_rate, columns[3].astype(int)
+    )
+
+
+def _isolated(active: np.ndarray, gap: int, lead: int, tail: int) -> list[tuple[int, ...]]:
+    """Neuron, window, first and last frame of bursts that are clear on both sides."""
+    width = active.shape[1]
+    neuron, window, frame = np.nonzero(active.transpose(2, 0, 1))
+    train = neuron * len(active) + window
+    # Frames since the spike before, and frames to the one after; edges are judged below.
+    step = np.where(np.diff(train) == 0, np.diff(frame), width + lead + tail)
+    breaks = np.flatnonzero(step > gap)
+    first = np.concatenate([[0], breaks + 1]).astype(int)
+    last = np.concatenate([breaks, [len(frame) - 1]]).astype(int)
+    if len(frame) == 0:
+        return []
+    since = np.concatenate([[width + lead + tail], step[breaks]])
+    until = np.concatenate([step[breaks], [width + lead + tail]])
+    clear = (since > lead) & (until > tail)
+    clear &= (frame[first] >= lead) & (frame[last] + tail < width)
+    first, last = first[clear], last[clear]
+    return list(
+        zip(
+            neuron[first].tolist(),
+            window[first].tolist(),
+            frame[first].tolist(),
+            frame[last].tolist(),
+            strict=True,
+        )
+    )
+
+
+def _rise(relative: np.ndarray, peak: int) -> float:
+    """Frames between the last crossings of 10 % and 90 % of the amplitude before the peak."""
+
+    def last_crossing(level: float, until: int) -> tuple[float, int]:
+        # The median before the event is 0: some frame there is below any positive level.
+        below = int(np.flatnonzero(relative[:until] < level)[-1])
+        low, high = relative[below], relative[below + 1]
+        return below + (level - low) / (high - low), below
+
+    high, below = last_crossing(0.9, peak)
+    low, _ = last_crossing(0.1, below + 1)
+    return high - low
+
+
+def _decay(relative: np.ndarray, peak: int, longest: int) -> float:
+    """Frames from the peak to half the amplitude, at most ``longest``."""
+    span = relative[peak : peak + longest + 1]
+    below = np.flatnonzero(span <= 0.5)
+    if len(below) == 0:
+        return float(longest)
+    k = int(below[0])
+    return k - 1 + (span[k - 1] - 0.5) / (span[k - 1] - span[k])
+
+
+def event_wasserstein(real: EventShapes, synthetic: EventShapes) -> EventDistances:
+    """Wasserstein-1 distances of the amplitudes, rise times and decay times of events.
+
+    Parameters
+    ----------
+    real : EventShapes
+        Events of real traces, from :func:`event_shapes`.
+    synthetic : EventShapes
+        Events of synthetic traces of the same neurons, measured in the same way.
+
+    Returns
+    -------
+    amplitude : float
+        Distance of the amplitudes, each divided by the median amplitude of its neuron's real
+        events; neurons that have none are left out.
+    rise_time, decay_time : float
+        Distances in s, all neurons pooled. All three are NaN where a side has no events.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.metrics import event_shapes, event_wasserstein
+    >>> trace, spikes = np.zeros((2, 1, 100, 1))
+    >>> trace[0, 30:, 0] = 0.9 ** np.arange(70)
+    >>> spikes[0, 30] = 1
+    >>> real = event_shapes(trace, spikes, frame_rate=10.0)
+    >>> event_wasserstein(real, event_shapes(3 * trace, spikes, frame_rate=10.0)).amplitude
+    2.0
+    """
+    medians = {n: np.median(real.amplitude[real.neuron == n]) for n in np.unique(real.neuron)}
+
+    def relative(shapes: EventShapes) -> np.ndarray:
+        scale = np.array([medians.get(n, np.nan) for n in shapes.neuron])
+        return (shapes.amplitude / scale)[np.isfinite(scale)]
+
+    return EventDistances(
+        _distance(relative(real), relative(synthetic)),
+        _distance(real.rise_time, synthetic.rise_time),
+        _distance(real.decay_time, synthetic.decay_time),
+    )
+
+
+def _distance(a: np.ndarray, b: np.ndarray) -> float:
+    return float(wasserstein_distance(a, b)) if len(a) and len(b) else float("nan")
