@@ -21,6 +21,7 @@ from calgan._validation import (
 from calgan.datasets.simulation import burn_in_frames, fluorescence
 from calgan.deconvolution import OasisDeconvolver
 from calgan.dichotomized_gaussian import DichotomizedGaussian
+from calgan.dichotomized_gaussian._model import check_lags
 from calgan.recording import Recording
 from calgan.windows import WindowView
 
@@ -148,18 +149,30 @@ class DichotomizedGaussianCalcium(BaseEstimator):
         ------
         ValueError
             If X is a 2-D recording, holds NaN or inf, or has no frame rate, or one that is not
-            `frame_rate`; if windows are not longer than `n_lags`.
+            `frame_rate`; if no uninterrupted stretch of frames is longer than `n_lags`.
+        TypeError
+            If `deconvolver` is not an `OasisDeconvolver`, or `n_lags` is not an integer.
         """
         name = type(self).__name__
+        n_lags = check_integer(self.n_lags, "n_lags", minimum=0)
+        if not isinstance(self.deconvolver, (OasisDeconvolver, type(None))):
+            raise TypeError(
+                "deconvolver must be an OasisDeconvolver (an instance) or None, got "
+                f"{self.deconvolver!r}."
+            )
         X = check_windows(X, estimator=name, encoded=False)
         frame_rate = self._find_frame_rate(X)
         seed = as_seed(self.random_state)
         stretches = _stretches(X)
-        # Recordings tell the deconvolver their rate, which it checks against its own.
-        recordings = [Recording(stretch, frame_rate) for stretch in stretches]
+        check_lags(n_lags, max(map(len, stretches)), "the windows")
+        with warnings.catch_warnings():
+            # A window may well hold fewer frames than neurons.
+            warnings.simplefilter("ignore", UserWarning)
+            # Recordings tell the deconvolver their rate, which it checks against its own.
+            recordings = [Recording(stretch, frame_rate) for stretch in stretches]
         deconvolver = OasisDeconvolver() if self.deconvolver is None else clone(self.deconvolver)
         deconvolver.set_params(output="amplitudes")
-        model = DichotomizedGaussian("binary", n_lags=self.n_lags)
+        model = DichotomizedGaussian("binary", n_lags=n_lags)
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             deconvolver.fit(recordings)
@@ -178,7 +191,7 @@ class DichotomizedGaussianCalcium(BaseEstimator):
         n_spikes = np.sum([part.sum(axis=0) for part in spikes], axis=0)
         total = np.sum([part.sum(axis=0, dtype=np.float64) for part in inferred], axis=0)
         self.amplitudes_ = total / np.maximum(n_spikes, 1)
-        in_time = ("spike_autocovariance",) if self.n_lags else ()
+        in_time = ("spike_autocovariance",) if n_lags else ()
         self.trained_statistics_: tuple[str, ...] = (*_MATCHED, *in_time)
         return self
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import warnings
+
 import numpy as np
 import pytest
 
@@ -239,3 +241,37 @@ def test_refuses_encoded_windows_and_too_many_lags(recording: Recording) -> None
     array = np.asarray(view[:3])
     with pytest.raises(ValueError, match="too few for n_lags=40"):
         DichotomizedGaussianCalcium(frame_rate=10.0, n_lags=40).fit(array)
+
+
+def test_refuses_before_it_deconvolves(
+    recording: Recording, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fit(*args: object, **kwargs: object) -> None:
+        raise AssertionError("deconvolved in vain")
+
+    monkeypatch.setattr(OasisDeconvolver, "fit", fit)
+    view = Windower(WIDTH).fit_transform(recording)
+    array = np.asarray(view[:3])
+    with pytest.raises(ValueError, match="n_lags must be an integer of at least 0"):
+        DichotomizedGaussianCalcium(n_lags=-1).fit(view)
+    with pytest.raises(ValueError, match="the windows have 40 bins in a row, too few"):
+        DichotomizedGaussianCalcium(frame_rate=10.0, n_lags=WIDTH).fit(array)
+    for wrong in ("oasis", OasisDeconvolver):
+        with pytest.raises(TypeError, match="deconvolver must be an OasisDeconvolver"):
+            DichotomizedGaussianCalcium(deconvolver=wrong).fit(view)
+
+
+def test_lags_may_be_more_than_a_window_of_a_long_stretch(recording: Recording) -> None:
+    model = DichotomizedGaussianCalcium(n_lags=15, random_state=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # so many lags may be repaired
+        model.fit(Windower(10).fit_transform(recording))
+    assert model.sample(2).shape == (2, 10, 12)
+
+
+def test_windows_with_fewer_frames_than_neurons_are_no_mistake(recording: Recording) -> None:
+    windows = np.asarray(Windower(10, stride=10).fit_transform(recording))
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        DichotomizedGaussianCalcium(10.0).fit(windows)
+    assert not [each for each in caught if "ROI-first" in str(each.message)]

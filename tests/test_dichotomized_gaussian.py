@@ -16,7 +16,7 @@ from scipy.special import ndtri
 from scipy.stats import binom, multivariate_normal, norm, poisson
 from sklearn.base import clone
 
-from calgan import DichotomizedGaussian, OasisDeconvolver, Windower, datasets
+from calgan import DichotomizedGaussian, OasisDeconvolver, Recording, Windower, datasets
 from calgan.dichotomized_gaussian import (
     count_covariance,
     count_variance,
@@ -483,6 +483,31 @@ def test_lags_that_no_process_has_are_repaired() -> None:
     assert abs(drawn[1] + 0.6) == pytest.approx(model.max_lag_deviation_, abs=0.01)
 
 
+def test_one_lag_that_these_rates_cannot_have_is_told() -> None:
+    # Neurons that spike in 5 % of the bins can avoid the next bin, which gives -0.05^2: no less.
+    model = DichotomizedGaussian(n_lags=1, random_state=0)
+    with pytest.warns(UserWarning, match="exactly these autocovariances"):
+        model.fit_moments([0.05, 0.05], 0.0475 * np.eye(2), autocovariance=[-0.02])
+    assert model.repaired_
+    assert model.max_lag_deviation_ == pytest.approx((0.02 - 0.0025) / 0.0475, abs=1e-6)
+    model.fit_moments([0.05, 0.05], 0.0475 * np.eye(2), autocovariance=[-0.0025])  # silently
+    assert not model.repaired_
+
+
+def test_lags_never_cross_the_segments_of_a_recording() -> None:
+    rng = np.random.default_rng(0)
+    spikes = (rng.random((4000, 2)) < 0.5).astype(np.float32)
+    spikes[1::2] = spikes[0::2]
+    pairs = [[i, i + 2] for i in range(0, 4000, 4)]
+    recording = Recording(spikes, 10.0, segments=pairs)
+    with pytest.warns(UserWarning, match="exactly these autocovariances"):
+        model = DichotomizedGaussian(n_lags=1).fit(recording)
+    inside = np.concatenate([spikes[first:last] for first, last in pairs])
+    np.testing.assert_allclose(model.mean_, inside.mean(axis=0, dtype=float), rtol=1e-12)
+    assert model.autocovariance_[0] == pytest.approx(0.25, rel=0.02)  # across borders: half of it
+    assert model.n_frames_in_ is None
+
+
 def test_lags_never_cross_a_border() -> None:
     # Two equal bins, two bins of noise: of three neighbours in a window, the first are the same.
     rng = np.random.default_rng(0)
@@ -581,12 +606,33 @@ def test_a_population_is_fitted_and_drawn_in_seconds() -> None:
         (np.full((5, 2), 300.0), "go up to 300 a bin"),
         (np.full((5, 2), np.nan), "NaN"),
         (np.ones(5), "1-D"),
+        ([[0, 1], [0]], "spikes is ragged"),
         (np.ones((2, 3, 4, 5)), "4-D"),
     ],
 )
 def test_refuses_what_are_no_spikes(X: Any, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         DichotomizedGaussian().fit(X)
+
+
+def test_the_functions_refuse_what_has_no_answer() -> None:
+    binary, eye = [[0.0], [1.0]], np.eye(2)
+    for rho in (1.2, -1.2, np.nan):
+        with pytest.raises(ValueError, match=r"within \[-1, 1\]"):
+            threshold_covariance(0.0, 0.0, rho)
+    with pytest.raises(ValueError, match="must not be NaN"):
+        threshold_covariance(np.nan, 0.0, 0.5)
+    for function in (count_covariance, latent_correlation):
+        with pytest.raises(ValueError, match=r"one row a neuron.* got shape \(2,\)"):
+            function([0.0, 1.0], eye)
+        with pytest.raises(ValueError, match="thresholds contains NaN"):
+            function([[0.0], [np.nan]], eye)
+        with pytest.raises(ValueError, match="is for 3 neurons, but the thresholds for 2"):
+            function(binary, np.eye(3))
+        with pytest.raises(ValueError, match="contains NaN or infinity"):
+            function(binary, np.full((2, 2), np.nan))
+    with pytest.raises(ValueError, match="latent is for 3 neurons"):
+        nearest_count_correlation(binary, eye, np.eye(3))
 
 
 def test_refuses_parameters_and_moments() -> None:
@@ -695,8 +741,18 @@ def test_simulated_recordings() -> None:
         ({"frame_rate": 0}, "frame_rate must be"),
         ({"spikes": np.zeros((3, 4, 5))}, "spikes must be"),
         ({"spikes": np.full((3, 4), 0.5)}, "fractions"),
+        ({"spikes": [[0, 1], [0]]}, "spikes is ragged"),
     ],
 )
 def test_the_simulation_refuses(kwargs: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         datasets.make_dichotomized_gaussian_process(**kwargs)
+
+
+def test_a_duration_is_checked_before_anything_is_fitted(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fit(*args: Any, **kwargs: Any) -> None:
+        raise AssertionError("fitted in vain")
+
+    monkeypatch.setattr(datasets.dichotomized, "make_dichotomized_gaussian_process", fit)
+    with pytest.raises(ValueError, match="at least one frame"):
+        datasets.make_dichotomized_gaussian_recording(0.0, 3)

@@ -10,7 +10,14 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from calgan._validation import as_seed, check_frame_rate, check_integer, check_real, rng_from
+from calgan._validation import (
+    as_real_array,
+    as_seed,
+    check_frame_rate,
+    check_integer,
+    check_real,
+    rng_from,
+)
 from calgan.datasets.simulation import burn_in_frames, count_frames, fluorescence
 from calgan.dichotomized_gaussian import DichotomizedGaussian, count_covariance
 from calgan.recording import Recording
@@ -281,10 +288,9 @@ def make_dichotomized_gaussian_process(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         if spikes is not None:
-            if np.ndim(spikes) != 2:
-                raise ValueError(
-                    f"spikes must be (frames, neurons), got {np.ndim(spikes)} dimensions."
-                )
+            n_axes = getattr(spikes, "ndim", None) or as_real_array(spikes, "spikes").ndim
+            if n_axes != 2:
+                raise ValueError(f"spikes must be (frames, neurons), got {n_axes} dimensions.")
             model.fit(spikes)
         else:
             model.fit_moments(*_draw_moments(n_neurons, frame_rate, random_state))
@@ -347,6 +353,7 @@ def make_dichotomized_gaussian_recording(
     >>> recording
     Recording(1440 frames x 10 neurons, 24 Hz, 60.0 s, a.u.)
     """
+    count_frames(duration, check_frame_rate(frame_rate))  # before a fit that may take its time
     seed = as_seed(random_state)
     process = make_dichotomized_gaussian_process(
         n_neurons,

@@ -40,6 +40,11 @@ def threshold_covariance(h: ArrayLike, k: ArrayLike, correlation: ArrayLike) -> 
     ndarray
         The covariance.
 
+    Raises
+    ------
+    ValueError
+        If a correlation is outside [-1, 1], or anything is NaN.
+
     References
     ----------
     .. [1] Owen, D. B. (1956). Tables for computing bivariate normal probabilities. Annals of
@@ -52,6 +57,8 @@ def threshold_covariance(h: ArrayLike, k: ArrayLike, correlation: ArrayLike) -> 
     array([-0.25,  0.  ,  0.25])
     """
     h, k, rho = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (h, k, correlation)))
+    if np.isnan(h).any() or np.isnan(k).any() or not (np.abs(rho) <= 1).all():
+        raise ValueError("thresholds must not be NaN, and correlations lie within [-1, 1].")
     # Cov(-U > h) = -Cov(U > -h): thresholds of either sign are those of their absolute values.
     sign = np.where((h < 0) ^ (k < 0), -1.0, 1.0)
     a, b, rho = np.abs(h), np.abs(k), sign * rho
@@ -81,13 +88,18 @@ def count_variance(thresholds: ArrayLike) -> np.ndarray:
     ndarray of shape (N,)
         The variances.
 
+    Raises
+    ------
+    ValueError
+        If the thresholds are not 2-D, or NaN.
+
     Examples
     --------
     >>> from calgan.dichotomized_gaussian import count_variance
     >>> count_variance([[0.0], [float("inf")]])
     array([0.25, 0.  ])
     """
-    p = ndtr(-np.asarray(thresholds, dtype=np.float64))
+    p = ndtr(-_check_thresholds(thresholds))
     # E[count^2] = sum over k of (2 k - 1) P(count >= k).
     return np.maximum(p @ (2.0 * np.arange(p.shape[1]) + 1.0) - p.sum(axis=1) ** 2, 0.0)
 
@@ -110,6 +122,11 @@ def count_covariance(thresholds: ArrayLike, latent_correlation: ArrayLike) -> np
     ndarray of shape (N, N)
         Covariance matrix of the counts.
 
+    Raises
+    ------
+    ValueError
+        If the thresholds are not 2-D, or the matrix is not symmetric, finite and as large.
+
     Examples
     --------
     >>> from calgan.dichotomized_gaussian import count_covariance
@@ -117,8 +134,8 @@ def count_covariance(thresholds: ArrayLike, latent_correlation: ArrayLike) -> np
     array([[0.25  , 0.0833],
            [0.0833, 0.25  ]])
     """
-    thresholds = np.asarray(thresholds, dtype=np.float64)
-    latent = np.asarray(latent_correlation, dtype=np.float64)
+    thresholds = _check_thresholds(thresholds)
+    latent = _check_matrix(latent_correlation, "latent_correlation", thresholds)
     rows, columns = np.triu_indices(len(thresholds), k=1)
     angle = np.arcsin(np.clip(latent[rows, columns], -1.0, 1.0))
     covariance = np.zeros(latent.shape)
@@ -157,6 +174,11 @@ def latent_correlation(thresholds: ArrayLike, covariance: ArrayLike) -> tuple[np
         Number of pairs whose covariance lies outside what counts with these thresholds can have
         (Fréchet's bounds); they have the nearest one that they can.
 
+    Raises
+    ------
+    ValueError
+        If the thresholds are not 2-D, or the matrix is not symmetric, finite and as large.
+
     Examples
     --------
     >>> from calgan.dichotomized_gaussian import latent_correlation
@@ -166,8 +188,8 @@ def latent_correlation(thresholds: ArrayLike, covariance: ArrayLike) -> tuple[np
     (array([[1. , 0.5],
            [0.5, 1. ]]), 0)
     """
-    thresholds = np.asarray(thresholds, dtype=np.float64)
-    covariance = np.asarray(covariance, dtype=np.float64)
+    thresholds = _check_thresholds(thresholds)
+    covariance = _check_matrix(covariance, "covariance", thresholds)
     rows, columns = np.triu_indices(len(thresholds), k=1)
     deviation = np.sqrt(count_variance(thresholds))
     scale = deviation[rows] * deviation[columns]
@@ -260,6 +282,11 @@ def nearest_count_correlation(
     ndarray of shape (N, N)
         Positive semidefinite, with unit diagonal.
 
+    Raises
+    ------
+    ValueError
+        If the thresholds are not 2-D, or a matrix is not symmetric, finite and as large.
+
     Examples
     --------
     Three pairs of neurons that never spike together, which is more than can be:
@@ -272,9 +299,9 @@ def nearest_count_correlation(
            [-0.5,  1. , -0.5],
            [-0.5, -0.5,  1. ]])
     """
-    thresholds = np.asarray(thresholds, dtype=np.float64)
-    covariance = np.asarray(covariance, dtype=np.float64)
-    latent = np.asarray(latent, dtype=np.float64)
+    thresholds = _check_thresholds(thresholds)
+    covariance = _check_matrix(covariance, "covariance", thresholds)
+    latent = _check_matrix(latent, "latent", thresholds)
     deviation = np.sqrt(count_variance(thresholds))
     varying = np.flatnonzero(deviation > 0)
     rows, columns = np.triu_indices(len(varying), k=1)
@@ -364,7 +391,7 @@ def pair_sums(h: np.ndarray, k: np.ndarray, group: np.ndarray, angle: np.ndarray
 
 
 def _slopes(h: np.ndarray, k: np.ndarray, group: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """Differentiate `_sums` by the angle."""
+    """Differentiate `pair_sums` by the angle."""
     rho, cosine = np.sin(angle)[group], np.cos(angle)[group]
     exponent = ((h - k) ** 2 + 2.0 * h * k * (1.0 - rho)) / (2.0 * cosine**2)
     return np.bincount(group, np.exp(-exponent) / (2.0 * np.pi), minlength=len(angle))
@@ -426,6 +453,27 @@ def check_symmetric(matrix: Any, name: str) -> np.ndarray:
             f"is {array[j, i]:.4g}."
         )
     return 0.5 * (array + array.T)
+
+
+def _check_thresholds(thresholds: ArrayLike) -> np.ndarray:
+    array = as_real_array(thresholds, "thresholds").astype(np.float64)
+    if array.ndim != 2 or array.size == 0:
+        raise ValueError(
+            "thresholds must have one row a neuron, and a column for each count, got shape "
+            f"{array.shape}; write those of binary spikes as [[h_1], [h_2], ...]."
+        )
+    if np.isnan(array).any():
+        raise ValueError("thresholds contains NaN; a count that is never reached has infinity.")
+    return array
+
+
+def _check_matrix(matrix: ArrayLike, name: str, thresholds: np.ndarray) -> np.ndarray:
+    array = check_symmetric(matrix, name)
+    if len(array) != len(thresholds):
+        raise ValueError(
+            f"{name} is for {len(array)} neurons, but the thresholds for {len(thresholds)}."
+        )
+    return array
 
 
 def _clip_eigenvalues(matrix: np.ndarray) -> np.ndarray:

@@ -34,6 +34,7 @@ from calgan.dichotomized_gaussian._latent import (
     square_root,
     threshold_pairs_of,
 )
+from calgan.recording import Recording
 
 _SAMPLE = 0
 _BLOCK = 4096  # bins drawn at a time, always as many: the rounding of a product depends on its size
@@ -41,6 +42,7 @@ _MAX_COUNT = 255
 _EIGENVALUE_TOLERANCE = 1e-8
 _MAX_PARTIAL = 0.999  # of a latent process's partial autocorrelations
 _DIAGONAL_TOLERANCE = 0.1
+_LAG_TOLERANCE = 1e-6  # of a mean autocorrelation, above which a repair is told
 _MOMENT_VALUES = 1 << 20  # values that moments take in at a time
 
 
@@ -163,9 +165,9 @@ class DichotomizedGaussian(BaseEstimator):
 
         Parameters
         ----------
-        spikes : array-like of shape (T, N) or (M, T, N), or WindowView
-            Spikes a bin: 0 and 1, or whole counts. Frames that a `WindowView` without transforms
-            covers several times count once.
+        spikes : array-like of shape (T, N) or (M, T, N), Recording or WindowView
+            Spikes a bin: 0 and 1, or whole counts. Of a `Recording` the segments are read. Frames
+            that a `WindowView` without transforms covers several times count once.
         y : None
             Ignored.
 
@@ -182,12 +184,7 @@ class DichotomizedGaussian(BaseEstimator):
         """
         n_lags = self._check_parameters()
         parts, n_frames = _read_spikes(spikes)
-        longest = max(part.shape[1] for part in parts)
-        if longest <= n_lags:
-            raise ValueError(
-                f"spikes have {longest} bins in a row, too few for n_lags={n_lags}; "
-                f"pass at least {n_lags + 1}, or take fewer lags."
-            )
+        check_lags(n_lags, max(part.shape[1] for part in parts), "spikes")
         top = _check_counts(parts, self.marginals)
         marginals = "counts" if top > 1 else "binary"
         if self.marginals != "auto":
@@ -474,7 +471,10 @@ class DichotomizedGaussian(BaseEstimator):
             angles = np.arcsin(self.latent_autocorrelation_)
             achieved = [pair_sums(h, k, group, angles[[lag]])[0] for lag in range(n_lags)]
             self.max_lag_deviation_ = float(np.abs(achieved - sums).max() / total)
-        if np.allclose(wanted, self.latent_autocorrelation_, atol=1e-9):
+        # Either could not be had: a single lag (it was clipped), or all of them together.
+        if self.max_lag_deviation_ <= _LAG_TOLERANCE and np.allclose(
+            wanted, self.latent_autocorrelation_, atol=1e-9
+        ):
             return []
         self.repaired_ = True
         return [
@@ -572,33 +572,35 @@ def _durbin_levinson(
 
 def _read_spikes(X: Any) -> tuple[list[np.ndarray], int | None]:
     """Return arrays (m, t, N) of uninterrupted bins, and the frames of a window, if any."""
-    if is_lazy(X) or np.ndim(X) != 2:
-        if np.ndim(X) < 2:
-            check_recording(X, name="spikes")  # says what is wrong
+    if isinstance(X, Recording):
+        return [part[None] for part in X.segment_traces()], None
+    if not is_lazy(X):
+        X = as_real_array(X, "spikes")
+    if X.ndim > 2:
         windows = check_windows(X, name="spikes", estimator="DichotomizedGaussian", encoded=False)
         n_frames = windows.shape[1]
         if not is_lazy(windows):
             return [windows], n_frames
         if windows.transforms:
             return [windows.gather()], n_frames
-        return [run[None] for run in _covered_runs(windows)], n_frames
+        return [run[None] for run in windows.covered_frames()], n_frames
     return [check_recording(X, name="spikes")[None]], None
 
 
-def _covered_runs(view: Any) -> Iterator[np.ndarray]:
-    """Yield the uninterrupted runs of bins that windows cover, each bin once."""
-    for which, base in enumerate(view.segments):
-        start = np.unique(view.start[view.segment == which])
-        for run in np.split(start, np.flatnonzero(np.diff(start) > view.width) + 1):
-            if len(run):
-                yield base[run[0] : run[-1] + view.width]
+def check_lags(n_lags: int, n_bins: int, name: str) -> None:
+    """Raise an error unless `n_bins` in a row, the most that there are, hold all lags."""
+    if n_bins <= n_lags:
+        raise ValueError(
+            f"{name} have {n_bins} bins in a row, too few for n_lags={n_lags}; pass at least "
+            f"{n_lags + 1}, or take fewer lags."
+        )
 
 
 def _check_counts(parts: list[np.ndarray], marginals: str) -> int:
     """Return the largest count, after a check that all are counts."""
     top = max(float(part.max()) for part in parts)
     low = min(float(part.min()) for part in parts)
-    whole = all(np.array_equal(part, np.rint(part)) for part in parts)
+    whole = all(np.array_equal(b, np.rint(b)) for part in parts for b in _blocks(part))
     if low < 0 or not whole:
         raise ValueError(
             "spikes must be 0 and 1 or whole counts, but some are "
