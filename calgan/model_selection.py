@@ -243,7 +243,7 @@ def thesis_split(
     -------
     train, test : WindowView
         Lazy views of shape (M - n_test, window, N) and (n_test, window, N), each in the order of
-        time.
+        time (of a view: in its own order).
 
     Raises
     ------
@@ -275,7 +275,8 @@ def thesis_split(
     n_windows = len(windows)
     if n_windows < _THESIS_WINDOWS_PER_TEST:
         raise ValueError(
-            f"recording gives {n_windows} windows of {window} frames, but the published split "
+            f"recording gives {n_windows} window{'' if n_windows == 1 else 's'} of {window} "
+            "frames, but the published split "
             f"needs at least {_THESIS_WINDOWS_PER_TEST}; record for longer, or choose a shorter "
             "window or a smaller stride."
         )
@@ -319,7 +320,7 @@ def search_table(
     Raises
     ------
     TypeError
-        If `search` is neither a search nor a mapping.
+        If `search` is neither a search nor a mapping, or `scores` or `labels` is a single name.
     ValueError
         If it is not fitted, or has no such scores; if there is not one label for each candidate.
 
@@ -351,12 +352,14 @@ def search_table(
         ["candidate", *(results.labels[i] for i in shown)],
     ]
     for name, folds in results.scores.items():
-        means, spread = folds.mean(axis=1), folds.std(axis=1)
+        means = folds.mean(axis=1)
+        with np.errstate(invalid="ignore"):  # infinite scores
+            spread = folds.std(axis=1)
         decimals = _decimals(means)
-        best = np.nanmax(means) if np.isfinite(means).any() else np.nan
+        best = np.nanmax(means) if not np.isnan(means).all() else np.nan
         cells = [
             f"{means[i]:.{decimals}f} ± {spread[i]:.{decimals}f}{' *' if means[i] == best else ''}"
-            if np.isfinite(means[i])
+            if not np.isnan(means[i])
             else "failed"
             for i in shown
         ]
@@ -418,12 +421,15 @@ def read_search(
     """Read a fitted search or its ``cv_results_``; see `search_table` for the parameters."""
     results = getattr(search, "cv_results_", search)
     if not isinstance(results, Mapping):
-        if hasattr(search, "fit"):
+        if hasattr(search, "fit") and hasattr(search, "scoring"):
             raise ValueError(f"this {type(search).__name__} has no results yet: call fit first.")
         raise TypeError(
             "search must be a fitted search such as GridSearchCV, or its cv_results_, got "
             f"{type(search).__name__}."
         )
+    for what, names_given in (("scores", scores), ("labels", labels)):
+        if isinstance(names_given, str):
+            raise TypeError(f"{what} must be a list of names, got {names_given!r}; pass it in one.")
     found = [key.removeprefix("split0_test_") for key in results if key.startswith("split0_test_")]
     names = found if scores is None else list(scores)
     refit = getattr(search, "refit", None)
@@ -435,6 +441,11 @@ def read_search(
             f"the search has no score {unknown[0] if unknown else ''!r}; it has "
             f"{', '.join(map(repr, found)) or 'none'}."
         )
+    lacking = [key for key in ("params", "mean_fit_time") if key not in results]
+    if lacking:
+        raise ValueError(
+            f"these results have no {lacking[0]!r}; pass the whole cv_results_ of a search."
+        )
     if labels is None:
         labels = _candidate_labels(results["params"])
     if len(labels) != len(results["params"]):
@@ -444,7 +455,8 @@ def read_search(
     folds = {name: _folds(results, name) for name in dict.fromkeys((*names, sort_by))}
     decisive = folds[sort_by].mean(axis=1)
     # As scikit-learn ranks: ties share the better rank.
-    ranks = [1 + int(np.sum(decisive > mean)) for mean in np.nan_to_num(decisive, nan=-np.inf)]
+    comparable = np.where(np.isnan(decisive), -np.inf, decisive)
+    ranks = [1 + int(np.sum(comparable > mean)) for mean in comparable]
     return SearchResults(
         labels=[str(label) for label in labels],
         scores={name: folds[name] for name in names},
@@ -491,6 +503,7 @@ def _candidate_labels(params: Sequence[Mapping[str, Any]]) -> list[str]:
 
 def _values(values: Sequence[Any]) -> list[str]:
     """Write the values of one parameter, floats with as few digits as tell them apart."""
+    values = [value.item() if isinstance(value, np.generic) else value for value in values]
     floats = [value for value in values if isinstance(value, float)]
     digits = next(d for d in (3, 6, 17) if d == 17 or _n_texts(floats, d) == len(set(floats)))
     return [
@@ -509,7 +522,7 @@ def _n_texts(floats: Sequence[float], digits: int) -> int:
 
 def _decimals(values: np.ndarray) -> int:
     """Return the decimals that show three digits of the largest value."""
-    largest = np.nanmax(np.abs(values), initial=0.0)
+    largest = np.max(np.abs(values[np.isfinite(values)]), initial=0.0)
     return 3 if largest == 0 else max(0, min(4, 2 - math.floor(math.log10(largest))))
 
 

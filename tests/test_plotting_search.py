@@ -101,6 +101,8 @@ def results_of(params: list[dict[str, Any]], score: Any = None) -> dict[str, Any
         ([{"x": 0.123456}, {"x": 0.123457}], ["x=0.123456", "x=0.123457"]),
         ([{"x": 1}, {}], ["x=1", "x=not set"]),
         ([{"x": 1}], ["defaults"]),
+        ([{"x": n} for n in np.arange(1, 3)], ["x=1", "x=2"]),  # as a grid of an array gives them
+        ([{"x": f} for f in np.float32([0.5, 2.0])], ["x=0.5", "x=2"]),
     ],
 )
 def test_labels_say_what_differs(params: list[dict[str, Any]], labels: list[str]) -> None:
@@ -119,6 +121,17 @@ def test_failed_fits_come_last_and_are_named() -> None:
     everything = results_of([{"x": i} for i in range(2)], [np.nan, np.nan])
     assert search_table(everything).count("failed") == 2
     plot_search_results(everything).canvas.draw()
+
+
+def test_infinite_scores_are_shown_as_such() -> None:
+    results = results_of([{"x": i} for i in range(4)], [-np.inf, 0.25, np.nan, np.inf])
+    rows = rows_of(search_table(results))
+    assert [(row[0], row[1], row[2].split()[0]) for row in rows[1:5]] == [
+        ("1", "x=3", "inf"),
+        ("2", "x=1", "0.250"),
+        ("3", "x=0", "-inf"),
+        ("3", "x=2", "failed"),
+    ]
 
 
 def test_rows_can_be_named_limited_and_chosen(search: GridSearchCV) -> None:
@@ -194,3 +207,11 @@ def test_refusals(show: Any, search: GridSearchCV) -> None:
         show({"params": [{}]})
     with pytest.raises(ValueError, match="each of the 3 candidates, got 1"):
         show(search, labels=["a"])
+    with pytest.raises(TypeError, match="got Pipeline"):
+        show(search.best_estimator_)
+    with pytest.raises(TypeError, match="scores must be a list of names, got 'r2'"):
+        show(search, scores="r2")
+    with pytest.raises(TypeError, match="labels must be a list of names"):
+        show(search, labels="abc")
+    with pytest.raises(ValueError, match="no 'params'"):
+        show({"split0_test_score": [1.0]})
