@@ -19,7 +19,7 @@ _MAX_LAGS = 24
 
 
 def lags_for(frame_rate: float, width: int) -> int:
-    """Return the frames of memory that the control has: 2 s, at most 24 frames or half a window."""
+    """Return the control's frames of memory: 2 s, but at most 24 frames and half a window."""
     return min(max(1, round(_LAG_SECONDS * frame_rate)), _MAX_LAGS, width // 2)
 
 

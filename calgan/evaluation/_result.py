@@ -28,7 +28,7 @@ _CONTROL_LEGENDS = {
     "memoriser": "replay: training windows in place of synthetic ones",
     "shuffled": "shuffled: each neuron taken from another window",
     "dichotomized_gaussian": "DG: a dichotomized Gaussian, right in the rates of spikes, their "
-    "correlations within a frame, and on average their course over 2 s; in nothing else",
+    "correlations within a frame, and on average their course over up to 2 s; in nothing else",
 }
 
 _WIDTH = 120

@@ -12,8 +12,8 @@ ROLES = {
     "shuffled": "real windows in which each neuron comes from another window: neurons as real, "
     "their co-ordination destroyed",
     "dichotomized_gaussian": "windows of a simple model: spikes that keep the neurons' rates, "
-    "their correlations within a frame, and on average how they go on for 2 s, and nothing else, "
-    "turned into traces with each neuron's decay, amplitude and noise",
+    "their correlations within a frame, and on average how they go on for up to 2 s, and nothing "
+    "else, turned into traces with each neuron's decay, amplitude and noise",
 }
 
 #: How each statistic is defined, by name.
