@@ -463,11 +463,12 @@ def test_windows_are_stationary_from_their_first_frame() -> None:
         assert (np.abs(by_start.mean(axis=0) - wanted) < 5 * error).all()
 
 
-def test_a_long_run_has_no_seams(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("block", [1, 3])
+def test_a_long_run_has_no_seams(block: int, monkeypatch: pytest.MonkeyPatch) -> None:
     model = DichotomizedGaussian(n_lags=2, random_state=0)
     lags = 0.25 * np.array([0.5, 0.4])
     model.fit_moments([0.5, 0.5], np.eye(2) / 4, autocovariance=lags)
-    monkeypatch.setattr("calgan.dichotomized_gaussian._model._BLOCK", 3)  # bins drawn at a time
+    monkeypatch.setattr("calgan.dichotomized_gaussian._model._BLOCK", block)  # drawn at a time
     drawn = mean_autocovariance(model.sample(60_000)[None], 2)
     np.testing.assert_allclose(drawn, lags, atol=0.01)
 

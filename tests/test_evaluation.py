@@ -296,6 +296,7 @@ def test_the_dichotomized_gaussian_has_the_rates_and_correlations_of_the_trainin
     assert facts == {
         "repaired": False,
         "max_deviation": pytest.approx(0.0, abs=1e-6),
+        "max_lag_deviation": pytest.approx(0.0, abs=1e-6),
         "n_lags": _dichotomized.lags_for(RATE, WIDTH),
     }
 

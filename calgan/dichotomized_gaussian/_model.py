@@ -488,10 +488,11 @@ class DichotomizedGaussian(BaseEstimator):
     def _draw_bins(self, n: int, rng: np.random.Generator) -> np.ndarray:
         spikes = np.empty((n, self.n_features_in_), dtype=np.float32)
         root, past = square_root(self.latent_correlation_).astype(np.float32), None
-        for first in range(0, n, _BLOCK):
-            latent = self._colour(self._draw_noise(1, _BLOCK, root, rng), past)
+        block = max(_BLOCK, len(self.latent_autocorrelation_))  # each needs all of its past
+        for first in range(0, n, block):
+            latent = self._colour(self._draw_noise(1, block, root, rng), past)
             past = latent[:, -len(self.latent_autocorrelation_) :]
-            left = min(_BLOCK, n - first)
+            left = min(block, n - first)
             spikes[first : first + left] = self._dichotomize(latent[0, :left])
         return spikes
 

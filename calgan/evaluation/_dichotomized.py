@@ -34,8 +34,9 @@ class GaussianWindows:
     remarks : list of str
         Why it cannot be fitted, or what the fit warned of.
     facts : dict
-        Whether the latent correlations were repaired, by how much the correlations of the spikes
-        miss those of the recording at most, and the frames of memory. Empty without samples.
+        Whether the latent correlations (in space or in time) were repaired, by how much the
+        correlations and the mean autocorrelations of the spikes miss those of the recording at
+        most, and the frames of memory. Empty without samples.
     """
 
     samples: np.ndarray | None
@@ -86,6 +87,7 @@ def sample_dichotomized_gaussian(
         {
             "repaired": bool(spikes.repaired_),
             "max_deviation": float(spikes.max_deviation_),
+            "max_lag_deviation": float(spikes.max_lag_deviation_),
             "n_lags": model.n_lags,
         },
     )
