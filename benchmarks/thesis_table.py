@@ -39,6 +39,7 @@ from typing import Any
 
 import joblib
 import numpy as np
+from sklearn.exceptions import ConvergenceWarning
 
 from calgan import (
     DichotomizedGaussianCalcium,
@@ -186,6 +187,7 @@ def run_cell(
     began, began_cpu = time.perf_counter(), time.process_time()
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # a repaired covariance of the DG
+        warnings.simplefilter("default", ConvergenceWarning)
         pipeline = build(config, model, window, traces.frame_rate, seed, steps).fit(train)
     seconds, cpu_seconds = time.perf_counter() - began, time.process_time() - began_cpu
     evaluation = evaluate(
@@ -222,6 +224,9 @@ def run_cell(
         "model": model,
         "seed": seed,
         "steps": getattr(pipeline[-1], "n_iter_", 0),
+        "steps_asked": steps,
+        "best_step": getattr(pipeline[-1], "best_iter_", 0),
+        "stopped": getattr(pipeline[-1], "stopped_", ""),
         "train_seconds": round(seconds, 1),
         "train_cpu_seconds": round(cpu_seconds, 1),
         "memorisation": evaluation.memorisation["value"],
@@ -247,6 +252,13 @@ def read(path: Path) -> list[dict[str, Any]]:
         except json.JSONDecodeError:
             continue
     return rows
+
+
+def append(path: Path, row: dict[str, Any]) -> None:
+    """Write a row on a line of its own, whatever a killed run has left before it."""
+    torn = path.exists() and path.stat().st_size > 0 and not path.read_bytes().endswith(b"\n")
+    with path.open("a") as file:
+        file.write(("\n" if torn else "") + json.dumps(row) + "\n")
 
 
 def cells(
@@ -371,6 +383,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, default=None)
     parser.add_argument("--table-only", action="store_true", help="write the table of what is done")
     arguments = parser.parse_args()
+    if arguments.steps is not None and arguments.output is None:
+        parser.error("--steps is a trial: say where its rows go with --output")
     output = arguments.output or RESULTS / f"thesis_table_{arguments.config}.jsonl"
     done = {tuple(row[k] for k in KEY) for row in read(output)}
     todo = [
@@ -388,8 +402,7 @@ def main() -> None:
             parallel = joblib.Parallel(arguments.jobs, return_as="generator_unordered")
             calls = (joblib.delayed(run_cell)(data, *cell, arguments.steps) for cell in todo)
             for n, row in enumerate(parallel(calls), 1):
-                with output.open("a") as file:
-                    file.write(json.dumps(row) + "\n")
+                append(output, row)
                 kls = " ".join(f"{row['statistics'][name]['value']:.3g}" for name in PUBLISHED)
                 print(
                     f"[{n}/{len(todo)}, {(time.perf_counter() - began) / 60:.0f} min] "

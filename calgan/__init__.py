@@ -12,6 +12,7 @@ from typing import Any
 __version__ = "0.1.0.dev0"
 
 _LAZY = {
+    "CalciumFlow": "calgan.flow",
     "CalciumGAN": "calgan.gan",
     "DichotomizedGaussian": "calgan.dichotomized_gaussian",
     "DichotomizedGaussianCalcium": "calgan.baselines",

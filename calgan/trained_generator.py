@@ -60,6 +60,12 @@ class TrainedGenerator(ABC, BaseEstimator):
     --------
     calgan.CalciumGAN : Trained against a critic.
     calgan.CalciumFlow : Trained by flow matching.
+
+    Examples
+    --------
+    >>> from calgan import CalciumFlow, CalciumGAN
+    >>> [issubclass(generator, TrainedGenerator) for generator in (CalciumFlow, CalciumGAN)]
+    [True, True]
     """
 
     _settings_class: ClassVar[type]

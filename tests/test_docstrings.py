@@ -34,6 +34,7 @@ RECORDS = {
     "calgan.recording.Segments",
     "calgan.training.TrainingState",
     "calgan.adversarial.AdversarialSteps",
+    "calgan.flow.FlowSteps",
 }
 
 

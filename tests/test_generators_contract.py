@@ -15,6 +15,7 @@ from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from calgan import (
+    CalciumFlow,
     CalciumGAN,
     DichotomizedGaussianCalcium,
     MinMaxScaler,
@@ -45,6 +46,9 @@ TINY = {"max_iter": 2, "batch_size": 4}
 CASES = {
     "stand-in": Case(stand_in.NoiseGenerator, WINDOWS, (WIDTH, N_NEURONS)),
     "CalciumGAN-compact": Case(CalciumGAN, WINDOWS, (WIDTH, N_NEURONS), short=TINY),
+    "CalciumFlow": Case(
+        lambda: CalciumFlow(channels=8, n_steps=3), WINDOWS, (WIDTH, N_NEURONS), short=TINY
+    ),
     "CalciumGAN-thesis": Case(
         lambda: CalciumGAN(recipe="thesis"), WINDOWS, (WIDTH, N_NEURONS), short=TINY
     ),

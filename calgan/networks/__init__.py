@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from calgan.networks._build import build_networks
 from calgan.networks._calcium import CalciumGenerator, CompactCritic
+from calgan.networks._flow import FlowGenerator
 from calgan.networks._layers import (
     ChannelNorm,
     Standardiser,
@@ -25,6 +26,7 @@ __all__ = [
     "CalciumGenerator",
     "ChannelNorm",
     "CompactCritic",
+    "FlowGenerator",
     "Standardiser",
     "WaveGAN2DCritic",
     "WaveGAN2DGenerator",
