@@ -757,3 +757,13 @@ def test_a_duration_is_checked_before_anything_is_fitted(monkeypatch: pytest.Mon
     monkeypatch.setattr(datasets.dichotomized, "make_dichotomized_gaussian_process", fit)
     with pytest.raises(ValueError, match="at least one frame"):
         datasets.make_dichotomized_gaussian_recording(0.0, 3)
+
+
+def test_spikes_of_another_frame_rate_are_refused() -> None:
+    spikes = (np.random.default_rng(0).random((500, 3)) < 0.1).astype(np.float32)
+    with pytest.raises(ValueError, match="recorded at 10 Hz, but frame_rate is 24; pass"):
+        datasets.make_dichotomized_gaussian_process(spikes=Recording(spikes, 10.0))
+    process = datasets.make_dichotomized_gaussian_process(
+        spikes=Recording(spikes, 10.0), frame_rate=10.0
+    )
+    np.testing.assert_allclose(process.rates, 10.0 * spikes.mean(axis=0), rtol=1e-6)

@@ -291,6 +291,12 @@ def make_dichotomized_gaussian_process(
             n_axes = getattr(spikes, "ndim", None) or as_real_array(spikes, "spikes").ndim
             if n_axes != 2:
                 raise ValueError(f"spikes must be (frames, neurons), got {n_axes} dimensions.")
+            known = getattr(spikes, "frame_rate", None)
+            if known is not None and not math.isclose(known, frame_rate, rel_tol=1e-3):
+                raise ValueError(
+                    f"spikes were recorded at {known:g} Hz, but frame_rate is {frame_rate:g}; pass "
+                    f"frame_rate={known:g}."
+                )
             model.fit(spikes)
         else:
             model.fit_moments(*_draw_moments(n_neurons, frame_rate, random_state))

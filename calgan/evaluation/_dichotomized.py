@@ -15,11 +15,11 @@ from calgan.windows import WindowView
 # The published model has no memory: its spike trains are far from any real ones in van Rossum's
 # distance, and easily beaten. Memory costs nothing, so the control has it.
 _LAG_SECONDS = 2.0
-_MAX_LAGS = 24
+_MAX_LAGS = 60
 
 
 def lags_for(frame_rate: float, width: int) -> int:
-    """Return the control's frames of memory: 2 s, but at most 24 frames and half a window."""
+    """Return the control's frames of memory: 2 s, but at most 60 frames and half a window."""
     return min(max(1, round(_LAG_SECONDS * frame_rate)), _MAX_LAGS, width // 2)
 
 

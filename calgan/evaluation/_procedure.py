@@ -101,7 +101,7 @@ def evaluate(
         curves to the report.
     controls : iterable of str, default=("memoriser", "shuffled", "dichotomized_gaussian")
         Which controls to compute. The dichotomized Gaussian (`calgan.DichotomizedGaussianCalcium`,
-        with a memory of 2 s, but at most 24 frames and half a window) is fitted on `train`, or on
+        with a memory of 2 s, but at most 60 frames and half a window) is fitted on `train`, or on
         `real` without it. The other numbers do not depend on the choice.
     n_windows : int, default=None
         Most windows on either side of a comparison; fewer if there are fewer samples. None is

@@ -91,7 +91,8 @@ def plot_search_results(
     colors = [_CHOSEN if results.ranks[i] == 1 else _OTHERS for i in shown]
     for ax, (name, folds) in zip(axes, results.scores.items(), strict=False):
         values = folds[shown]
-        means, spread = values.mean(axis=1), values.std(axis=1)
+        with np.errstate(invalid="ignore"):  # infinite scores have no spread
+            means, spread = values.mean(axis=1), values.std(axis=1)
         for height, color, row, mean, sd in zip(
             heights, colors, values, means, spread, strict=True
         ):
