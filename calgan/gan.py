@@ -46,7 +46,8 @@ class CalciumGAN(TrainedGenerator):
     architecture : {"calcium", "wavegan", "wavegan2d"}, default=None
         Networks, at the widths they were designed with; None takes the recipe's, "calcium" for
         "compact" and "wavegan" for "thesis". "wavegan2d" is the thesis's 2-D variant, which
-        convolves over time and neurons, and keeps the channels of encoded windows apart.
+        convolves over time and neurons, and keeps the channels of encoded windows apart. The
+        weights of "compact" were chosen with "calcium" alone.
     max_iter : int, default=None
         Generator steps in total; None: 1000 for "compact", 400 passes for "thesis".
     max_time : float, default=None

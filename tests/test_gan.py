@@ -330,7 +330,8 @@ def test_a_call_that_fails_leaves_the_former_state(
 ) -> None:
     whole, gan = quick(max_iter=8).fit(windows), quick().fit(windows)
     with monkeypatch.context() as broken:
-        broken.setattr("calgan.trained_generator.final_weights", None)  # fails when all steps are done
+        # Fails when all steps are done.
+        broken.setattr("calgan.trained_generator.final_weights", None)
         with pytest.raises(TypeError):
             gan.set_params(warm_start=True, max_iter=8).fit(windows)
     assert gan.n_iter_ == len(gan.history_) == 4
