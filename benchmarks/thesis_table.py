@@ -276,15 +276,23 @@ def cells(
 
 
 def spread(values: list[float], form: str = ".3g") -> str:
-    """Return the mean, and the smallest and largest of several values."""
-    if not values:
-        return "-"
-    return f"{np.mean(values):{form}} [{min(values):{form}}, {max(values):{form}}]"
+    """Return the mean, and the smallest and largest of several values.
+
+    Silent windows have no correlations, so a value may be undefined: a star says that some are.
+    """
+    known = [value for value in values if np.isfinite(value)]
+    if not known:
+        return "undefined" if values else "-"
+    star = "*" if len(known) < len(values) else ""
+    return f"{np.mean(known):{form}} [{min(known):{form}}, {max(known):{form}}]{star}"
 
 
 def table(rows: list[dict[str, Any]], config: str) -> str:
     """Return the text of all tables."""
-    lines: list[str] = []
+    lines = [
+        f"python benchmarks/thesis_table.py --config {config}: {len(rows)} cells",
+        "* undefined in some seeds: windows without spikes have no correlations",
+    ]
 
     def pick(**wanted: Any) -> list[dict[str, Any]]:
         return [row for row in rows if all(row[k] == v for k, v in wanted.items())]
@@ -324,8 +332,10 @@ def table(rows: list[dict[str, Any]], config: str) -> str:
                 text += "".join(f"{spread(of(chosen, n, 'value')):>24s}" for n in PUBLISHED)
                 memorisation = np.mean([row["memorisation"] for row in chosen])
                 if protocol == "blocked":
-                    ratios = [np.mean(of(chosen, n, "ratio")) for n in PUBLISHED]
-                    text += f"{' / '.join(f'{ratio:.2g}' for ratio in ratios):>24s}"
+                    ratios = [np.nanmean(of(chosen, n, "ratio")) for n in PUBLISHED]
+                    text += (
+                        f"{' / '.join(f'{r:.0f}' if r >= 10 else f'{r:.2g}' for r in ratios):>24s}"
+                    )
                     text += f"{np.mean(of(chosen, 'correlation_matrix_r', 'value')):17.2f}"
                     text += f"{np.mean(of(chosen, 'population_count_kl', 'value')):15.3g}"
                 else:
@@ -367,7 +377,7 @@ def table(rows: list[dict[str, Any]], config: str) -> str:
                     for side in ("real", "synthetic"):
                         text += f"{spread([row[quantity][side] for row in chosen]):>{width}s}"
                 lines.append(text)
-    return "\n".join(lines[1:]) + "\n"
+    return "\n".join(lines) + "\n"
 
 
 def main() -> None:
