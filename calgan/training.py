@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import copy
+import logging
 import math
 import time
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -60,6 +62,18 @@ def resolve_precision(device: str, precision: str) -> str:
     return "bf16-mixed" if _has_bfloat16() else "32-true"
 
 
+@contextmanager
+def _quiet_fabric() -> Iterator[None]:
+    """Keep Fabric from announcing the precision at every fit, whatever `verbose` says."""
+    logger = logging.getLogger("lightning_fabric.utilities.rank_zero")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
 def make_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
     """Open one device at a precision.
 
@@ -106,7 +120,8 @@ def make_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
         )
     precision = resolve_precision(kind, precision)
     devices: Any = [int(number or 0)] if kind == "cuda" else 1
-    return Fabric(accelerator=kind, devices=devices, precision=precision)  # type: ignore[arg-type]
+    with _quiet_fabric():
+        return Fabric(accelerator=kind, devices=devices, precision=precision)  # type: ignore[arg-type]
 
 
 @dataclass

@@ -163,6 +163,12 @@ def test_the_loss_scale_of_float16_is_resumed() -> None:
     assert other.precision.state_dict()["scale"] == 256.0
 
 
+def test_fabric_announces_nothing(capfd: pytest.CaptureFixture[str]) -> None:
+    make_fabric("cpu", "bf16-mixed")
+    out, err = capfd.readouterr()
+    assert out == err == ""
+
+
 @pytest.mark.parametrize(
     ("device", "has_bfloat16", "expected"),
     [("cuda", False, "16-mixed"), ("cpu", True, "bf16-mixed"), ("cpu", False, "32-true")],
