@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import itertools
+import logging
 
 import pytest
 import torch
+from lightning_fabric import Fabric
 from lightning_fabric.plugins import MixedPrecision
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
@@ -163,10 +165,18 @@ def test_the_loss_scale_of_float16_is_resumed() -> None:
     assert other.precision.state_dict()["scale"] == 256.0
 
 
-def test_fabric_announces_nothing(capfd: pytest.CaptureFixture[str]) -> None:
-    make_fabric("cpu", "bf16-mixed")
-    out, err = capfd.readouterr()
-    assert out == err == ""
+def test_fabric_announces_nothing(caplog: pytest.LogCaptureFixture) -> None:
+    logger = logging.getLogger("lightning_fabric.utilities.rank_zero")
+    logger.addHandler(caplog.handler)  # whether it propagates or not
+    try:
+        with caplog.at_level(logging.INFO, logger.name):
+            make_fabric("cpu", "bf16-mixed")
+            assert not caplog.records
+            assert logger.level == logging.INFO
+            Fabric(accelerator="cpu", devices=1, precision="bf16-mixed")
+            assert caplog.records  # else there would be nothing to keep it from
+    finally:
+        logger.removeHandler(caplog.handler)
 
 
 @pytest.mark.parametrize(
