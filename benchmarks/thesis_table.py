@@ -42,6 +42,7 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from calgan import (
+    CalciumFlow,
     DichotomizedGaussianCalcium,
     Pipeline,
     Recording,
@@ -73,12 +74,14 @@ LABELS = {
     "dg": "dichotomized Gaussian",
     "dg-lags": "DG with 2 s of lags",
     "compact": "calgan's default",
+    "flow": "CalciumFlow",
 }
 # What each model is compared under: the published systems under both protocols.
 PROTOCOLS = dict.fromkeys(TABLE_4_3, ("blocked", "thesis")) | {
     "2d-sorted": ("blocked",),
     "dg-lags": ("blocked", "thesis"),
     "compact": ("blocked", "thesis"),
+    "flow": ("blocked", "thesis"),
 }
 
 
@@ -119,6 +122,7 @@ class Config:
     one_dimensional: dict[str, Any]
     two_dimensional: dict[str, Any]
     compact: dict[str, Any] = field(default_factory=dict)
+    flow: dict[str, Any] = field(default_factory=dict)
     n_samples: int = 1000
     n_test: int = 1000
 
@@ -128,6 +132,7 @@ CONFIGS = {
         {"filters": 16, "batch_size": 8, "learning_rate": 1e-3, "max_iter": 350},
         {"filters": 4, "batch_size": 8, "learning_rate": 1e-3, "max_iter": 150},
         {"max_iter": 450},
+        {"channels": 48, "max_iter": 600, "check_every": 200},
         n_samples=500,
         n_test=500,
     ),
@@ -136,6 +141,7 @@ CONFIGS = {
         {"device": "cuda", "precision": "16-mixed"},
         {"device": "cuda", "precision": "16-mixed"},
         {"device": "cuda", "max_iter": 4000},
+        {"device": "cuda", "max_iter": 20000, "check_every": 1000},
     ),
 }
 
@@ -157,6 +163,12 @@ def build(
         n_lags = max(1, round(2.0 * frame_rate)) if model == "dg-lags" else 0
         generator = DichotomizedGaussianCalcium(n_lags=n_lags, random_state=seed)
         return Pipeline([("windower", Windower(window)), ("generator", generator)])
+    if model == "flow":
+        params = dict(config.flow)
+        if steps is not None:
+            params["max_iter"] = steps
+        flow = CalciumFlow(random_state=seed, verbose=0, **params)
+        return Pipeline([("windower", Windower(window)), ("generator", flow)])
     if model == "compact":
         variant, recipe, params = "1d", "compact", dict(config.compact)
     else:

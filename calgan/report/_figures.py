@@ -331,8 +331,8 @@ def _headline(evaluation: Any) -> ReportFigure | None:
         "better (r), the distance is 1 − r. Read a mark of the synthetic windows "
         "beside the controls: one no better than the neuron-shuffled windows has not learnt what "
         "the neurons do together, one no better than the dichotomized Gaussian has learnt no more "
-        "than rates and the correlations of pairs within a frame, and one as good as the memoriser "
-        "is good only if the memorisation figure below is."
+        "than rates, the correlations of pairs and an average memory, and one as good as the "
+        "memoriser is good only if the memorisation figure below is."
     )
     if any(row.ratio is not None and row.ratio > LARGEST_RATIO for row in with_floor):
         caption += " Marks on the right border lie beyond it."
