@@ -12,7 +12,7 @@ of the training recording (its length), spikes inferred in the training recordin
 and spikes inferred in fresh windows of the process. Covariances are of spikes in half-second bins.
 
     python benchmarks/ground_truth.py --seeds 0 1 2
-    python benchmarks/ground_truth.py --config full --seeds 0 1 2     # a GPU, days
+    python benchmarks/ground_truth.py --config full --seeds 0 1 2     # a GPU; not run yet
 """
 
 from __future__ import annotations

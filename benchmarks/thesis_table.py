@@ -18,7 +18,7 @@ One cell is a recording, protocol, model and seed; its row is written as soon as
 that are in the output already are skipped, so that an interrupted run goes on where it was.
 
     CALGAN_DATA=... python benchmarks/thesis_table.py --jobs 2          # laptop
-    CALGAN_DATA=... python benchmarks/thesis_table.py --config full     # a GPU, days
+    CALGAN_DATA=... python benchmarks/thesis_table.py --config full     # a GPU; not run yet
     python benchmarks/thesis_table.py --table-only
 
 The laptop's networks are the published ones with fewer filters, on shorter windows and for

@@ -34,7 +34,7 @@ class CalciumGAN(TrainedGenerator):
     """Wasserstein GAN with gradient penalty over windows of calcium traces.
 
     Two recipes. ``"thesis"`` is the published system to the letter: WaveGAN networks with phase
-    shuffle, five critic steps, days of training. ``"compact"`` suits small recordings on a CPU in
+    shuffle, five critic steps, 400 passes. ``"compact"`` suits small recordings on a CPU in
     minutes: a generator with an explicit calcium decoder (events, exponential decay, measurement
     noise), a small critic, and a statistics-matching term; what that term trains on is listed in
     ``trained_statistics_``, so that a report can mark it.
