@@ -146,7 +146,8 @@ class CalciumFlow(TrainedGenerator):
     channels : int, default=96
         Width of the network.
     n_steps : int, default=12
-        Heun steps from noise to a sample, of two evaluations of the network each.
+        Heun steps from noise to a sample, of two evaluations of the network each; a change takes
+        effect with the next fit.
     batch_size : int, default=32
         Windows a batch.
     learning_rate : float, default=1e-3

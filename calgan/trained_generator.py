@@ -251,7 +251,8 @@ class TrainedGenerator(ABC, BaseEstimator):
         Returns
         -------
         TrainedGenerator
-            Of the class it is called on; fitted: it draws the same samples and can go on training.
+            Of the class it is called on, fitted: it can go on training, and draws the same samples
+            from the same seed (with ``random_state=None``, anew each time, as before).
 
         Raises
         ------
@@ -369,7 +370,7 @@ class TrainedGenerator(ABC, BaseEstimator):
             state.forget_best()
 
         step = self._make_step(X, train, reference, state, fabric)
-        patience = max(1, self.n_iter_no_change // self.check_every)
+        patience = math.ceil(self.n_iter_no_change / self.check_every)
         self.stopped_ = run_training(
             state,
             step,

@@ -337,7 +337,7 @@ def run_training(
                 warnings.warn(
                     f"Training diverged at step {diverged}: losses or weights are no longer finite "
                     f"numbers. It ended in the state of step {state.step}; use a smaller "
-                    "learning_rate or critic_learning_rate.",
+                    "learning_rate (of a critic, critic_learning_rate).",
                     ConvergenceWarning,
                     stacklevel=4,
                 )

@@ -83,6 +83,12 @@ def test_the_velocity_depends_on_time() -> None:
     assert (a - b).abs().max() > 1e-3
 
 
+def test_the_velocity_starts_at_zero() -> None:
+    net = FlowGenerator(16, 2, channels=8)
+    net.start()
+    assert (net.velocity(torch.ones(1, 2, 16), torch.tensor([0.3])) == 0).all()
+
+
 def test_it_learns_the_distribution() -> None:
     # Two kinds of windows, in one neuron constant at -1 or at 3: means and modes are known.
     rng = np.random.default_rng(0)
@@ -108,6 +114,7 @@ def test_checks_are_tracked_beside_their_floor(windows: WindowView) -> None:
     assert flow.trained_statistics_ == ()
     row = flow.history_[-1]
     assert np.isfinite(row["val_score"])
+    assert flow.validation_floor_
     for name in flow.validation_floor_:
         assert np.isfinite(row[f"val_{name}"])
 

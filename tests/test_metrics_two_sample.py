@@ -379,7 +379,7 @@ def test_mmd_requests_that_cannot_be_met():
     X = draw(5, 0)
     with pytest.raises(ValueError, match="synthetic has one window; the unbiased"):
         metrics.mmd(X, X[:1])
-    with pytest.raises(ValueError, match="bandwidth must be a positive number, got 0"):
+    with pytest.raises(ValueError, match="bandwidth must be a finite number above 0, got 0"):
         metrics.mmd(X, X, bandwidth=0.0)
     with pytest.raises(ValueError, match="most pairs of real windows are identical"):
         metrics.mmd(np.repeat(X[:1], 5, axis=0), X)
@@ -584,3 +584,20 @@ def test_participation_ratio_of_nothing_is_refused():
     X = np.zeros((2, 2, 2))
     X[0, :, 0] = X[1, :, 1] = 1.0, -1.0
     assert metrics.participation_ratio(X, corrected=True) == 2.0
+
+
+def test_mmd_keeps_its_kernel_within_memory(monkeypatch):
+    sizes = []
+    plain = _two_sample._squared_distances
+
+    def note(*args):
+        distances = plain(*args)
+        sizes.append(distances.nbytes)
+        return distances
+
+    monkeypatch.setattr(_two_sample, "_squared_distances", note)
+    monkeypatch.setattr(_two_sample, "_BATCH_BYTES", 8 * 100)
+    rng = np.random.default_rng(0)
+    metrics.mmd(rng.normal(size=(60, 4, 1)), rng.normal(size=(50, 4, 1)), bandwidth=1.0)
+    assert sizes
+    assert max(sizes) <= 8 * 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator
 from typing import Any, Literal
 
@@ -10,7 +11,14 @@ from numpy.typing import ArrayLike
 from scipy import fft
 from scipy.stats import rankdata
 
-from calgan._validation import as_real_array, as_seed, check_frame_rate, check_integer, rng_from
+from calgan._validation import (
+    as_real_array,
+    as_seed,
+    check_frame_rate,
+    check_integer,
+    check_real,
+    rng_from,
+)
 from calgan.metrics._arrays import as_window_pair, as_windows, batches
 from calgan.metrics._memorisation import _nearest
 from calgan.metrics._population import pooled_moments
@@ -401,7 +409,8 @@ class _Standardised:
     def __init__(self, windows: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> None:
         self.windows, self.mean, self.deviation = windows, mean, deviation
         self.size = windows[0].size
-        self.n_rows = max(1, _BATCH_BYTES // (8 * self.size))
+        # Both the rows and the kernel of rows with rows are to fit.
+        self.n_rows = max(1, min(_BATCH_BYTES // (8 * self.size), math.isqrt(_BATCH_BYTES // 8)))
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -538,6 +547,8 @@ def mmd(
     >>> mmd(real, np.sort(other, axis=1), features=window_features) > 0.1
     True
     """
+    if bandwidth is not None:
+        bandwidth = check_real("bandwidth", bandwidth, above=0)
     x, y = _standardised_pair(real, synthetic, features)
     for windows, name in ((x, "real"), (y, "synthetic")):
         if len(windows) < 2:
@@ -549,8 +560,6 @@ def mmd(
                 "most pairs of real windows are identical, so their median distance is 0; pass "
                 "bandwidth or distinct windows."
             )
-    elif not np.isfinite(bandwidth) or bandwidth <= 0:
-        raise ValueError(f"bandwidth must be a positive number, got {bandwidth!r}.")
     within = _mean_kernel(x, x, bandwidth) + _mean_kernel(y, y, bandwidth)
     return float(within - 2.0 * _mean_kernel(x, y, bandwidth))
 
@@ -617,9 +626,9 @@ def sliced_wasserstein(
     >>> sliced_wasserstein(real, 2 * same[:60], random_state=0) > 3 * floor
     True
     """
-    x, y = _standardised_pair(real, synthetic, features)
     n_projections = check_integer(n_projections, "n_projections")
     rng = rng_from(random_state)
+    x, y = _standardised_pair(real, synthetic, features)
     at_once = max(1, _BATCH_BYTES // (8 * x.size))
     total = 0.0
     for start in range(0, n_projections, at_once):

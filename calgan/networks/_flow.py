@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
@@ -114,7 +114,9 @@ class FlowGenerator(nn.Module):
         """Start residual branches and the velocity at zero, in place."""
         for block in (*self.down, *self.middle, *self.up):
             nn.init.zeros_(block.second.weight)
+            nn.init.zeros_(block.second.bias)
         nn.init.zeros_(self.outlet.weight)
+        nn.init.zeros_(cast(Tensor, self.outlet.bias))
 
     def velocity(self, x: Tensor, time: Tensor) -> Tensor:
         """Predict the velocity of points x (M, F, T), in standardised units, at times (M,)."""
