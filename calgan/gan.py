@@ -75,7 +75,8 @@ class CalciumGAN(TrainedGenerator):
         Decay of the moving average of the generator's weights a step; 0 leaves it out.
     validation_fraction : float, default=None
         Share of the windows, the last in time, held out to track statistics while it trains;
-        training windows that overlap them are left out. 0 trains on all windows and tracks nothing.
+        training windows that overlap them are left out. 0 trains on all windows and tracks nothing,
+        and so, with a warning, does a share that is fewer than 8 windows.
     early_stopping : bool, default=None
         Stop after `n_iter_no_change` steps without improvement of the tracked statistics. The best
         state is kept whenever there is a validation split.

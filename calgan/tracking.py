@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from calgan import metrics
 from calgan.deconvolution import OasisDeconvolver
 
-_MIN_HELD_OUT = 8  # windows; fewer say nothing
+MIN_HELD_OUT = 8  # windows; fewer say nothing
 _TINY = 0.01  # keeps a floor that is nearly 0 from ruling the score
 
 
@@ -70,7 +70,7 @@ def split_in_time(X: Any, fraction: float) -> tuple[NDArray[np.intp], NDArray[np
     m = X.shape[0]
     everything = np.arange(m)
     n_held = round(fraction * m)
-    if n_held < _MIN_HELD_OUT or m - n_held < 2:
+    if n_held < MIN_HELD_OUT or m - n_held < 2:
         return everything, everything[:0]
     start, segment = getattr(X, "start", None), getattr(X, "segment", None)
     if start is None or segment is None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import dataclasses
 import hashlib
 import math
@@ -30,7 +31,7 @@ from calgan._validation import (
     rng_from,
 )
 from calgan.persistence import read_model, write_model
-from calgan.tracking import Tracker, split_in_time, spread
+from calgan.tracking import MIN_HELD_OUT, Tracker, split_in_time, spread
 from calgan.training import (
     Check,
     TrainingState,
@@ -56,6 +57,9 @@ class TrainedGenerator(ABC, BaseEstimator):
     ``random_state``, settings (a dataclass that its parameters resolve to), networks, and a step.
     What is here is the rest: validation, the split in time, tracking, resuming, sampling, files.
 
+    A copy trains, and the generator takes over all that the copy has learnt, at once, when it is
+    done: an error before or in training leaves the former model as it was.
+
     See Also
     --------
     calgan.CalciumGAN : Trained against a critic.
@@ -76,6 +80,8 @@ class TrainedGenerator(ABC, BaseEstimator):
     n_frames_in_: int
     n_channels_in_: int | None
     generator_: nn.Module
+    trained_statistics_: tuple[str, ...]
+    validation_floor_: dict[str, float]
     # The parameters that every subclass has.
     max_time: float | None
     n_iter_no_change: int
@@ -145,15 +151,27 @@ class TrainedGenerator(ABC, BaseEstimator):
             If X is a 2-D recording, holds NaN or inf, has too few or too short windows, a width
             that the network cannot halve often enough, or (for the thesis's sigmoid) values outside
             [0, 1]; if a parameter is out of range.
+
+        Warns
+        -----
+        UserWarning
+            If some neurons are constant; if `validation_fraction` of the windows cannot be held
+            out; if training is interrupted.
+        sklearn.exceptions.ConvergenceWarning
+            If training diverges.
+
+        Notes
+        -----
+        A call that fails leaves a former model as it was.
         """
         X = check_windows(X, estimator=type(self).__name__)
-        go_on = self.warm_start and hasattr(self, "generator_")
-        settings = self._start(X, go_on)
+        learner = self._learner(X, self.warm_start and hasattr(self, "generator_"))
+        settings = learner.settings_
         max_iter = settings.max_iter
         if max_iter is None:
             max_iter = (settings.epochs or 1) * math.ceil(X.shape[0] / settings.batch_size)
-        self._train(X, max_iter)
-        return self
+        learner._train(X, max_iter)
+        return self._keep(learner)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Go on training for one pass over windows, from where the last call ended.
@@ -175,10 +193,10 @@ class TrainedGenerator(ABC, BaseEstimator):
             As for `fit`, and if the windows' shape differs from that of earlier calls.
         """
         X = check_windows(X, estimator=type(self).__name__)
-        settings = self._start(X, hasattr(self, "generator_"))
-        steps = math.ceil(X.shape[0] / settings.batch_size)
-        self._train(X, getattr(self, "n_iter_", 0) + steps)
-        return self
+        learner = self._learner(X, hasattr(self, "generator_"))
+        steps = math.ceil(X.shape[0] / learner.settings_.batch_size)
+        learner._train(X, getattr(learner, "n_iter_", 0) + steps)
+        return self._keep(learner)
 
     def sample(self, n_samples: int = 1, *, random_state: Any = None) -> NDArray[np.float32]:
         """Draw synthetic windows.
@@ -294,8 +312,8 @@ class TrainedGenerator(ABC, BaseEstimator):
 
     # ------------------------------------------------------------------ the ladder of fit
 
-    def _start(self, X: Any, go_on: bool) -> Any:
-        """Validate parameters and windows; forget the last training unless it goes on."""
+    def _learner(self, X: Any, go_on: bool) -> Self:
+        """Validate parameters and windows; return a copy to train, untrained unless it goes on."""
         settings = self._resolve()
         make_fabric(self.device, self.precision)  # fails before any work is lost
         if X.shape[0] < 2:
@@ -312,25 +330,26 @@ class TrainedGenerator(ABC, BaseEstimator):
                     f"frame_rate={given:g}; leave it None, or correct one of them."
                 )
             frame_rate = given
+        learner = copy.copy(self)
         if go_on:
             self._check_shape(X)
             self._check_networks(settings)
         else:
-            self.n_features_in_ = int(X.shape[2])
-            self.n_frames_in_ = int(X.shape[1])
-            self.n_channels_in_ = int(X.shape[3]) if len(X.shape) == 4 else None
-            self.seed_ = as_seed(self.random_state)
-            self._forget()
-        self.settings_ = settings
-        self.frame_rate_ = frame_rate
-        self.trained_statistics_: tuple[str, ...] = self._matched_statistics(settings)
-        return settings
+            for name in [n for n in vars(learner) if n.endswith("_") or n == "_checkpoint"]:
+                delattr(learner, name)
+            learner.n_features_in_ = int(X.shape[2])
+            learner.n_frames_in_ = int(X.shape[1])
+            learner.n_channels_in_ = int(X.shape[3]) if len(X.shape) == 4 else None
+            learner.seed_ = as_seed(self.random_state)
+        learner.settings_ = settings
+        learner.frame_rate_ = frame_rate
+        learner.trained_statistics_ = learner._matched_statistics(settings)
+        return learner
 
-    def _forget(self) -> None:
-        for name, value in list(vars(self).items()):
-            learnt = name in ("history_", "n_iter_", "_checkpoint")
-            if learnt or isinstance(value, nn.Module):
-                delattr(self, name)
+    def _keep(self, learner: Self) -> Self:
+        """Become a copy that has been trained: the only place where a fit changes the generator."""
+        self.__dict__ = learner.__dict__  # one assignment: not even Ctrl-C leaves half of it
+        return self
 
     def _check_training_parameters(self, settings: Any) -> None:
         """Check what the settings and parameters of all trained generators have in common."""
@@ -344,6 +363,8 @@ class TrainedGenerator(ABC, BaseEstimator):
         check_real("validation_fraction", settings.validation_fraction, least=0, below=1)
         if self.max_time is not None:
             check_real("max_time", self.max_time, above=0)
+        if not (self.verbose is None or isinstance(self.verbose, (bool, np.bool_))):
+            check_integer(self.verbose, "verbose", minimum=0)
 
     def _given(self, settings: Any) -> dict[str, Any]:
         """Return the parameters that are not None and override one of the settings."""
@@ -364,8 +385,10 @@ class TrainedGenerator(ABC, BaseEstimator):
         reference = self._reference(X, train)
         state = self._build_state(reference, fabric)
         former = getattr(self, "validation_floor_", None)
-        self.validation_floor_: dict[str, float] = {}
+        self.validation_floor_ = {}
         check = self._make_check(X, held_out, reference, state) if len(held_out) else None
+        if check is None and settings.validation_fraction > 0 and former != {}:  # not told before
+            self._warn_that_nothing_is_tracked(X.shape[0], len(held_out))
         if state.step and self.validation_floor_ != former:  # other windows: scores do not compare
             state.forget_best()
 
@@ -383,7 +406,34 @@ class TrainedGenerator(ABC, BaseEstimator):
             description=f"{type(self).__name__} ({settings.name})",
         )
         self.best_iter_, weights = final_weights(state, check, self.check_every)
-        self._keep(state, weights)
+        # Plain modules on the CPU, and what resuming needs as plain tensors.
+        self._checkpoint = state.checkpoint()
+        for name, module in state.modules.items():
+            setattr(self, f"{name}_", copy_on_cpu(module))
+        self.generator_.load_state_dict(weights)
+        self.history_ = state.history
+        self.n_iter_ = state.step
+
+    def _warn_that_nothing_is_tracked(self, n_windows: int, n_held_out: int) -> None:
+        fraction = self.settings_.validation_fraction
+        if n_held_out:
+            why = f"the last {n_held_out} windows, held out to compare samples with, are constant"
+            remedy = "choose another validation_fraction"
+        elif round(fraction * n_windows) < MIN_HELD_OUT:
+            why = f"of {n_windows} windows it is too few to compare with ({MIN_HELD_OUT} at least)"
+            remedy = "cut more windows (a smaller stride), raise it"
+        else:
+            why = (
+                f"of {n_windows} windows it leaves fewer than 2 to train on that do not overlap it"
+            )
+            remedy = "use a longer recording or shorter windows, lower it"
+        warnings.warn(
+            f"validation_fraction={fraction:g} has no effect, since {why}: {type(self).__name__} "
+            f"tracks nothing, does not stop early and keeps its last state; {remedy}, or set it to "
+            "0 to train on all windows without this warning.",
+            UserWarning,
+            stacklevel=4,
+        )
 
     def _reference(self, X: Any, train: NDArray[np.intp]) -> NDArray[np.float32]:
         """Gather real windows (m, T, F), spread over the training windows, for the statistics."""
@@ -434,16 +484,19 @@ class TrainedGenerator(ABC, BaseEstimator):
         held_out: NDArray[np.intp],
         reference: NDArray[np.float32],
         state: TrainingState,
-    ) -> Check:
+    ) -> Check | None:
         """Return a function that compares samples of the current generator with held-out windows.
 
-        They come from the same noise at every check, so that the weights alone change.
+        They come from the same noise at every check, so that the weights alone change. None, if
+        the held-out windows are constant and there is nothing to compare.
         """
         limit = min(_CHECK_WINDOWS, max(8, _CHECK_VALUES // reference[0].size))
         real = self._fold(gather(X, spread(held_out, limit)))
         some = reference[spread(np.arange(len(reference)), 4 * limit)]
         frame_rate = self.frame_rate_ if self.n_channels_in_ is None else None
         tracker = Tracker(real, some, frame_rate)
+        if not tracker.floor:
+            return None
         self.validation_floor_ = tracker.floor
 
         def check() -> tuple[float, dict[str, float]]:
@@ -455,15 +508,6 @@ class TrainedGenerator(ABC, BaseEstimator):
         return check
 
     # ------------------------------------------------------------------ between fits
-
-    def _keep(self, state: TrainingState, weights: dict[str, Tensor]) -> None:
-        """Keep plain modules on the CPU, and what resuming needs as plain tensors."""
-        self._checkpoint = state.checkpoint()
-        for name, module in state.modules.items():
-            setattr(self, f"{name}_", copy_on_cpu(module))
-        self.generator_.load_state_dict(weights)
-        self.history_ = state.history
-        self.n_iter_ = state.step
 
     @torch.no_grad()
     def _draw(

@@ -209,7 +209,7 @@ class TrainingState:
             # Before the first step there are none; they are changed in place.
             moments = copy.deepcopy(checkpoint["optimizers"].get(name, {}))
             optimizer.load_state_dict({"state": moments, "param_groups": groups})
-        self.history = list(history)
+        self.history = [dict(row) for row in history]  # the last row may be changed
         if checkpoint["best_score"] is not None:
             self.best_score = checkpoint["best_score"]
         self.best_step = checkpoint["best_step"]

@@ -57,6 +57,11 @@ class FlowGenerator(nn.Module):
     n_steps : int, default=12
         Heun steps from noise to data, of two evaluations each.
 
+    Raises
+    ------
+    ValueError
+        If `kernel_size` is even: equal padding on both sides would change the number of frames.
+
     References
     ----------
     .. [1] Liu, Gong & Liu, "Flow Straight and Fast: Learning to Generate and Transfer Data with
@@ -80,6 +85,11 @@ class FlowGenerator(nn.Module):
         n_steps: int = 12,
     ) -> None:
         super().__init__()
+        if kernel_size % 2 == 0:
+            raise ValueError(
+                "kernel_size must be odd, so that a convolution keeps the number of frames, got "
+                f"{kernel_size}: use {kernel_size + 1}."
+            )
         depth = 0
         while (
             depth < max_depth
