@@ -134,6 +134,53 @@ def test_going_on_with_another_width_is_refused(windows: WindowView) -> None:
         flow.set_params(channels=16, warm_start=True).fit(windows)
 
 
+@pytest.mark.parametrize("warm_start", [False, True])
+def test_a_fit_that_fails_leaves_the_former_model(
+    windows: WindowView, warm_start: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    flow = quick().fit(windows)
+    before, draws = dict(vars(flow)), flow.sample(3)
+
+    def is_as_before() -> None:
+        now = {k: v for k, v in vars(flow).items() if k not in flow.get_params()}
+        assert now == {k: before[k] for k in now}
+        assert len(vars(flow)) == len(before)
+        np.testing.assert_array_equal(flow.sample(3), draws)
+
+    flow.set_params(warm_start=warm_start, max_iter=8, check_every=1, validation_fraction=0.2)
+    for wrong in ({"verbose": "loud"}, {"max_time": 0}, {"precision": "float8"}):
+        former = {name: getattr(flow, name) for name in wrong}
+        with pytest.raises((ValueError, TypeError)):
+            flow.set_params(**wrong).fit(windows)
+        flow.set_params(**former)
+        is_as_before()
+    scores = iter([(1.0, {}), (2.0, {})])
+    with monkeypatch.context() as broken:  # fails after two steps and their checks
+        broken.setattr("calgan.tracking.Tracker.score", lambda *_: next(scores))
+        with pytest.raises(StopIteration):
+            flow.fit(windows)
+    is_as_before()
+
+
+def test_a_split_that_cannot_be_made_says_so(windows: WindowView) -> None:
+    with pytest.warns(UserWarning, match="CalciumFlow tracks nothing") as caught:
+        flow = quick().fit(np.array(windows[:30]))
+    assert caught[0].filename == __file__
+    assert flow.validation_floor_ == {}
+
+
+@pytest.mark.parametrize("kernel_size", [0, 2, 4])
+def test_an_even_kernel_is_refused(kernel_size: int) -> None:
+    with pytest.raises(ValueError, match=f"must be odd.*use {kernel_size + 1}"):
+        FlowGenerator(16, 2, channels=8, kernel_size=kernel_size)
+
+
+@pytest.mark.parametrize("kernel_size", [1, 3, 7])
+def test_odd_kernels_keep_the_number_of_frames(kernel_size: int) -> None:
+    net = FlowGenerator(16, 2, channels=8, n_steps=1, kernel_size=kernel_size)
+    assert net(torch.zeros(1, net.noise_size)).shape == (1, 16, 2)
+
+
 def test_encoded_windows_come_back_encoded(windows: WindowView) -> None:
     encoded = FFTEncoder("packed").fit_transform(windows)
     samples = quick().fit(encoded).sample(2)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+import pickle
 from typing import Any
 
 import numpy as np
@@ -104,6 +105,8 @@ def test_parameters_override_the_recipe(windows: WindowView) -> None:
         ({"precision": "float8"}, "precision must be one of"),
         ({"precision": "16-mixed", "device": "cpu"}, "needs a GPU"),
         ({"random_state": -1}, "random_state"),
+        ({"verbose": "loud"}, "verbose must be an integer of at least 0"),
+        ({"verbose": -1}, "verbose must be an integer of at least 0"),
     ],
 )
 def test_bad_parameters_are_named(
@@ -337,6 +340,145 @@ def test_a_call_that_fails_leaves_the_former_state(
     assert gan.n_iter_ == len(gan.history_) == 4
     gan.fit(windows)
     assert torch.equal(weights(whole.critic_), weights(gan.critic_))
+
+
+def contents(gan: Any) -> dict[str, Any]:
+    """Return all that a generator knows, by value."""
+    return {k: pickle.dumps(v) for k, v in vars(gan).items() if k not in gan.get_params()}
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize(
+    ("params", "data", "message"),
+    [
+        ({}, lambda X: 10 * X, r"scaled to \[0, 1\]"),
+        ({}, lambda X: X[:1], "at least 2 windows"),
+        ({}, lambda X: np.where(X > 0.5, np.nan, X), "NaN"),
+        ({"verbose": "loud"}, lambda X: X, "verbose must be an integer"),
+        ({"ema": 2}, lambda X: X, "ema must be"),
+        ({"frame_rate": -1}, lambda X: X, "frame_rate"),
+        ({"device": "tpu"}, lambda X: X, "device must be"),
+        # These two are refused by a warm start too, in other words.
+        ({}, lambda X: np.tile(X, (1, 2, 1))[:, :34], "nearest being 32 and 36|fitted on windows"),
+        ({"architecture": "wavegan2d", "filters": 3}, lambda X: 10 * X, "scaled|changed from"),
+    ],
+)
+def test_a_refused_refit_leaves_the_former_model(
+    windows: WindowView, params: dict[str, Any], data: Any, message: str, warm_start: bool
+) -> None:
+    scaled = np.array(MinMaxScaler().fit_transform(windows))
+    gan = quick(recipe="thesis", validation_fraction=0.1, max_iter=2).fit(scaled)
+    before, draws = contents(gan), gan.sample(3)
+    gan.set_params(warm_start=warm_start, max_iter=4, **params)
+    with pytest.raises((ValueError, TypeError), match=message):
+        gan.fit(data(scaled))
+    assert contents(gan) == before
+    np.testing.assert_array_equal(gan.sample(3), draws)
+
+
+def test_a_refused_first_fit_leaves_nothing(windows: WindowView) -> None:
+    gan = quick(recipe="thesis")
+    with pytest.raises(ValueError, match="scaled to"):
+        gan.fit(windows)
+    assert contents(gan) == {}
+
+
+@pytest.mark.parametrize("verb", ["fit", "partial_fit"])
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize("failing_call", [1, 3])
+def test_an_error_in_training_leaves_the_former_model(
+    windows: WindowView,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
+    warm_start: bool,
+    failing_call: int,
+) -> None:
+    # 3 steps: a check off the schedule was made, which going on takes out of the history.
+    gan = quick(max_iter=3, validation_fraction=0.1).fit(windows)
+    history = gan.history_
+    before, draws = contents(gan), gan.sample(3)
+    calls = itertools.count(1)
+    plain = AdversarialSteps.__call__
+
+    def step(self: Any, number: int) -> dict[str, float]:
+        if next(calls) == failing_call:
+            raise MemoryError("no memory is left")
+        return plain(self, number)
+
+    gan.set_params(warm_start=warm_start, max_iter=9, learning_rate=0.1, n_critic=2)
+    with monkeypatch.context() as broken:
+        broken.setattr(AdversarialSteps, "__call__", step)
+        with pytest.raises(MemoryError):
+            getattr(gan, verb)(windows[:100])
+    assert gan.history_ is history
+    assert contents(gan) == before
+    np.testing.assert_array_equal(gan.sample(3), draws)
+
+
+def test_an_error_in_the_last_check_leaves_the_former_history(
+    windows: WindowView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gan = quick(max_iter=3, validation_fraction=0).fit(windows)
+    before = contents(gan)
+    gan.set_params(warm_start=True, validation_fraction=0.1)  # no step is left, but a check is
+    with monkeypatch.context() as broken:
+        broken.setattr("calgan.trained_generator.copy_on_cpu", None)
+        with pytest.raises(TypeError):
+            gan.fit(windows)
+    assert contents(gan) == before
+
+
+def test_a_refit_shares_nothing_with_the_former_model(windows: WindowView) -> None:
+    gan = quick().fit(windows)
+    gan.generator_.from_the_former_fit = gan.extra_ = True
+    gan.fit(windows)
+    assert not hasattr(gan, "extra_")
+    assert not hasattr(gan.generator_, "from_the_former_fit")
+
+
+@pytest.mark.parametrize(
+    ("share", "n_windows", "message"),
+    [
+        (None, 40, "validation_fraction=0.1 .* of 40 windows it is too few .*raise it"),
+        (0.9, 9, "leaves fewer than 2 to train on.*lower it"),
+        (0.5, 16, None),
+    ],
+)
+def test_a_split_that_cannot_be_made_says_so(
+    windows: WindowView, share: float | None, n_windows: int, message: str | None
+) -> None:
+    data = np.array(windows[::10][:n_windows])
+    gan = quick(validation_fraction=share, early_stopping=True, n_iter_no_change=1)
+    if message is None:
+        assert gan.fit(data).validation_floor_
+        return
+    with pytest.warns(UserWarning, match=message) as caught:
+        gan.fit(data)
+    assert [w.filename for w in caught] == [__file__]  # once, and it points at the call of fit
+    assert (gan.stopped_, gan.best_iter_, gan.validation_floor_) == ("max_iter", 4, {})
+    gan.partial_fit(data)  # it is not said again
+    gan.set_params(validation_fraction=0).fit(data)
+
+
+def test_windows_that_all_overlap_the_held_out_ones_say_so(windows: WindowView) -> None:
+    view = Windower(32).fit_transform(Recording(np.array(windows[0]).repeat(2, axis=0)[:56], 10.0))
+    with pytest.warns(UserWarning, match="do not overlap it.*shorter windows"):
+        quick(validation_fraction=0.4).fit(view)
+
+
+def test_a_split_that_is_lost_on_the_way_says_so(windows: WindowView) -> None:
+    gan = quick().fit(windows)
+    with pytest.warns(UserWarning, match="of 20 windows it is too few"):
+        gan.partial_fit(windows[:20])
+    assert gan.validation_floor_ == {}
+
+
+def test_constant_held_out_windows_are_nothing_to_compare_with(windows: WindowView) -> None:
+    data = np.array(windows)
+    data[-len(data) // 5 :] = 0.25
+    with pytest.warns(UserWarning, match="held out to compare samples with, are constant"):
+        gan = quick(max_iter=6, n_iter_no_change=2).fit(data)
+    assert (gan.stopped_, gan.n_iter_, gan.validation_floor_) == ("max_iter", 6, {})
 
 
 def test_partial_fit_is_one_pass(windows: WindowView) -> None:
