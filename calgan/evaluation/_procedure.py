@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from calgan._validation import as_seed, check_frame_rate, check_integer, check_windows, rng_from
+from calgan._validation import as_seed, check_integer, rng_from
 from calgan.deconvolution import OasisDeconvolver, infer_spikes
 from calgan.evaluation import _measures
 from calgan.evaluation._bootstrap import (
@@ -18,6 +18,14 @@ from calgan.evaluation._bootstrap import (
     replicate_values,
     resampling_weights,
     sum_by_block,
+)
+from calgan.evaluation._checks import (
+    MIN_SAMPLES,
+    check_controls,
+    check_same_neurons,
+    check_samples,
+    common_frame_rate,
+    find_overlap,
 )
 from calgan.evaluation._dichotomized import sample_dichotomized_gaussian
 from calgan.evaluation._draws import (
@@ -39,8 +47,6 @@ from calgan.metrics import (
     van_rossum_kl,
 )
 
-_MIN_SAMPLES = 8
-_MIN_WIDTH = 8
 _MIN_BLOCKS = 3
 _FEW_SAMPLES = 100
 # Windows on either side unless the user says otherwise, by protocol.
@@ -150,19 +156,19 @@ def evaluate(
     """
     if protocol not in ("blocked", "thesis"):
         raise ValueError(f"protocol must be 'blocked' or 'thesis', got {protocol!r}.")
-    chosen = _check_controls(controls)
+    chosen = check_controls(controls)
     most = _N_WINDOWS[protocol] if n_windows is None else n_windows
-    most = check_integer(most, "n_windows", minimum=_MIN_SAMPLES)
+    most = check_integer(most, "n_windows", minimum=MIN_SAMPLES)
     n_splits = check_integer(n_splits, "n_splits")
     n_bootstrap = check_integer(n_bootstrap, "n_bootstrap", minimum=0)
     seed = as_seed(random_state)
-    samples = _check_samples(synthetic)
+    samples = check_samples(synthetic)
     width = samples.shape[1]
     real_source = read_source(real, width, name="real")
     train_source = None if train is None else read_source(train, width, name="train")
-    _check_neurons(real_source, samples, train_source)
-    rate = _frame_rate(frame_rate, real_source, train_source)
-    remarks = _overlap(real_source, train_source, protocol)
+    check_same_neurons(real_source, samples, train_source)
+    rate = common_frame_rate(frame_rate, real_source, train_source)
+    shared, remarks = find_overlap(real_source, train_source, protocol)
     n = min(most, len(samples))
     if n < _FEW_SAMPLES:
         warnings.warn(
@@ -172,7 +178,7 @@ def evaluate(
             stacklevel=2,
         )
     if protocol == "thesis":
-        n = min(n, max(len(real_source.starts), _MIN_SAMPLES))
+        n = min(n, max(len(real_source.starts), MIN_SAMPLES))
 
     fitted_on = real_source if train_source is None else train_source
     infer, inference = _spike_inference(protocol, rate, fitted_on, train_source is None)
@@ -262,6 +268,7 @@ def evaluate(
         "trained_on_others": sorted((trained_on or frozenset()) - known - names),
         "best_iter": getattr(_generator(model), "best_iter_", None),
         "remarks": remarks,
+        "shared_frames": shared,
         **_spreads(banks),
     }
     return Evaluation(
@@ -282,123 +289,6 @@ def evaluate(
 
 
 _ALL = (*_measures.PUBLISHED, *_measures.POPULATION, *_measures.TRACE)
-
-
-def _check_samples(synthetic: Any) -> np.ndarray:
-    shape = np.shape(synthetic) if hasattr(synthetic, "shape") else None
-    if shape is not None and len(shape) != 3:
-        raise ValueError(
-            f"synthetic must be windows of shape (n, T, N), but it is {len(shape)}-D with shape "
-            f"{tuple(shape)}; pass what sample(n) returns."
-        )
-    samples: np.ndarray = np.asarray(
-        check_windows(synthetic, name="synthetic", estimator="evaluate", encoded=False)
-    )
-    if len(samples) < _MIN_SAMPLES:
-        raise ValueError(
-            f"synthetic holds {len(samples)} windows, too few to compare distributions; sample at "
-            f"least {_MIN_SAMPLES} (500 is a good number)."
-        )
-    if samples.shape[1] < _MIN_WIDTH:
-        raise ValueError(
-            f"synthetic has windows of {samples.shape[1]} frames, but correlations and spectra "
-            f"need at least {_MIN_WIDTH}; sample longer windows."
-        )
-    return samples
-
-
-def _check_neurons(real: WindowSource, samples: np.ndarray, train: WindowSource | None) -> None:
-    if real.n_neurons != samples.shape[2]:
-        raise ValueError(
-            f"real has {real.n_neurons} neurons and synthetic has {samples.shape[2]}; both must "
-            "hold the same neurons in the same order."
-        )
-    if train is None:
-        return
-    if train.n_neurons != real.n_neurons:
-        raise ValueError(
-            f"train has {train.n_neurons} neurons and real has {real.n_neurons}; both must hold "
-            "the same neurons in the same order."
-        )
-    if (
-        real.roi_ids is not None
-        and train.roi_ids is not None
-        and not np.array_equal(real.roi_ids, train.roi_ids)
-    ):
-        raise ValueError(
-            "real and train have different roi_ids; select the same neurons in the same order "
-            "from both."
-        )
-    if real.units and train.units and real.units != train.units:
-        raise ValueError(
-            f"real is in {real.units} and train in {train.units}; bring both to one unit."
-        )
-
-
-def _frame_rate(frame_rate: float | None, real: WindowSource, train: WindowSource | None) -> float:
-    known = {"real": real.frame_rate, "train": train.frame_rate if train else None}
-    if frame_rate is not None:
-        known = {"frame_rate": check_frame_rate(frame_rate), **known}
-    rates = {name: rate for name, rate in known.items() if rate is not None}
-    if not rates:
-        raise ValueError(
-            "no frame rate is known: real is a bare array, so pass frame_rate=... (Hz) or a "
-            "Recording."
-        )
-    first = next(iter(rates))
-    for name, rate in rates.items():
-        if not np.isclose(rate, rates[first], rtol=1e-3):
-            raise ValueError(
-                f"frame rates differ: {first} says {rates[first]:g} Hz and {name} {rate:g} Hz; "
-                "resample one, or correct the number."
-            )
-    return float(rates[first])
-
-
-def _check_controls(controls: Any) -> tuple[str, ...]:
-    """Return the controls asked for, each once, in the order of the table."""
-    known = ", ".join(map(repr, CONTROLS))
-    if isinstance(controls, str) or not isinstance(controls, Iterable):
-        raise TypeError(
-            f"controls must be an iterable of names out of {known}, got {controls!r}; pass "
-            "controls=() for none."
-        )
-    names = list(controls)
-    for name in names:
-        if name not in CONTROLS:
-            raise ValueError(f"controls holds {name!r}, but the controls are {known}.")
-    return tuple(name for name in CONTROLS if name in names)
-
-
-def _overlap(real: WindowSource, train: WindowSource | None, protocol: str) -> list[str]:
-    """Report held-out frames that occur in the training recording, too."""
-    if train is None:
-        return []
-    seen = {key for segment in train.segments for key in _frame_keys(segment)}
-    keys = [key for segment in real.segments for key in _frame_keys(segment)]
-    shared, total = sum(key in seen for key in keys), max(1, len(keys))
-    if shared <= 0.01 * total:
-        return []
-    text = (
-        f"{100 * shared / total:.0f} % of the frames of real occur in train: it is not held out, "
-        "so floors and memorisation mean little"
-    )
-    if protocol == "thesis":
-        return [f"{text}, as with the published split."]
-    text += "; split with train_test_blocks."
-    warnings.warn(text, UserWarning, stacklevel=3)
-    return [text]
-
-
-def _frame_keys(segment: np.ndarray) -> list[int]:
-    """Return a hash of every eight frames in a row, flat stretches left out."""
-    span = _MIN_WIDTH
-    moves = np.any(np.diff(segment, axis=0) != 0, axis=1)
-    return [
-        hash(np.asarray(segment[start : start + span]).tobytes())
-        for start in range(len(segment) - span + 1)
-        if moves[start : start + span - 1].any()
-    ]
 
 
 def _spike_inference(
@@ -624,7 +514,7 @@ def _kept(
     spikes: dict[str, np.ndarray | None] = dict.fromkeys(["train", *drawn])
     for name in banks:
         bank = banks[name]
-        most = max(_MIN_SAMPLES, _KEPT_VALUES // (bank.width * bank.frames.shape[1]))
+        most = max(MIN_SAMPLES, _KEPT_VALUES // (bank.width * bank.frames.shape[1]))
         index = bank.lists[name][0][:most]
         windows[name], spikes[name] = bank.traces(index), bank.spikes(index)
     return windows, spikes

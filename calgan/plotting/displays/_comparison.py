@@ -20,8 +20,8 @@ from calgan._validation import (
     rng_from,
 )
 from calgan.deconvolution import OasisDeconvolver
+from calgan.evaluation._checks import check_same_neurons, common_frame_rate
 from calgan.evaluation._draws import WindowSource, draw_from_recording, read_source
-from calgan.evaluation._procedure import _check_neurons, _frame_rate
 from calgan.metrics import bin_frames_for
 from calgan.pipeline import sample
 from calgan.plotting._style import Groups
@@ -140,7 +140,7 @@ def compare_samples(
     rng = rng_from(as_seed(random_state), 0)
     source = _source(real, samples, "real", asker)
     train_source = None if train is None else _source(train, samples, "train", asker)
-    _check_neurons(source, samples, train_source)
+    check_same_neurons(source, samples, train_source)
     sources = [each for each in (source, train_source) if each is not None]
     windows = {"real": _windows(real, source, len(samples), "real", rng), "synthetic": samples}
     if train_source is not None:
@@ -240,7 +240,7 @@ def _known_rate(
     sources = [source for source in (real, train) if source is not None]
     if frame_rate is None and all(source.frame_rate is None for source in sources):
         return own
-    rate = _frame_rate(frame_rate, real, train)
+    rate = common_frame_rate(frame_rate, real, train)
     if own is not None and not np.isclose(rate, own, rtol=1e-3):
         how = "is set to" if fitted is None else "was fitted at"
         raise ValueError(

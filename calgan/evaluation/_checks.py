@@ -1,0 +1,140 @@
+"""What `evaluate` and the displays ask of their input, and how they refuse it."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterable
+from typing import Any
+
+import numpy as np
+
+from calgan._validation import check_frame_rate, check_windows
+from calgan.evaluation._draws import WindowSource
+from calgan.evaluation._result import CONTROLS
+
+MIN_SAMPLES = 8
+_MIN_WIDTH = 8
+
+
+def check_samples(synthetic: Any) -> np.ndarray:
+    """Return synthetic windows as an array (n, T, N); too few or too short ones are refused."""
+    shape = np.shape(synthetic) if hasattr(synthetic, "shape") else None
+    if shape is not None and len(shape) != 3:
+        raise ValueError(
+            f"synthetic must be windows of shape (n, T, N), but it is {len(shape)}-D with shape "
+            f"{tuple(shape)}; pass what sample(n) returns."
+        )
+    samples: np.ndarray = np.asarray(
+        check_windows(synthetic, name="synthetic", estimator="evaluate", encoded=False)
+    )
+    if len(samples) < MIN_SAMPLES:
+        raise ValueError(
+            f"synthetic holds {len(samples)} windows, too few to compare distributions; sample at "
+            f"least {MIN_SAMPLES} (500 is a good number)."
+        )
+    if samples.shape[1] < _MIN_WIDTH:
+        raise ValueError(
+            f"synthetic has windows of {samples.shape[1]} frames, but correlations and spectra "
+            f"need at least {_MIN_WIDTH}; sample longer windows."
+        )
+    return samples
+
+
+def check_same_neurons(real: WindowSource, samples: np.ndarray, train: WindowSource | None) -> None:
+    """Refuse recordings and samples that differ in neurons or units."""
+    if real.n_neurons != samples.shape[2]:
+        raise ValueError(
+            f"real has {real.n_neurons} neurons and synthetic has {samples.shape[2]}; both must "
+            "hold the same neurons in the same order."
+        )
+    if train is None:
+        return
+    if train.n_neurons != real.n_neurons:
+        raise ValueError(
+            f"train has {train.n_neurons} neurons and real has {real.n_neurons}; both must hold "
+            "the same neurons in the same order."
+        )
+    if (
+        real.roi_ids is not None
+        and train.roi_ids is not None
+        and not np.array_equal(real.roi_ids, train.roi_ids)
+    ):
+        raise ValueError(
+            "real and train have different roi_ids; select the same neurons in the same order "
+            "from both."
+        )
+    if real.units and train.units and real.units != train.units:
+        raise ValueError(
+            f"real is in {real.units} and train in {train.units}; bring both to one unit."
+        )
+
+
+def common_frame_rate(
+    frame_rate: float | None, real: WindowSource, train: WindowSource | None
+) -> float:
+    """Return the one frame rate (Hz) that the inputs agree on; none, or several, are refused."""
+    known = {"real": real.frame_rate, "train": train.frame_rate if train else None}
+    if frame_rate is not None:
+        known = {"frame_rate": check_frame_rate(frame_rate), **known}
+    rates = {name: rate for name, rate in known.items() if rate is not None}
+    if not rates:
+        raise ValueError(
+            "no frame rate is known: real is a bare array, so pass frame_rate=... (Hz) or a "
+            "Recording."
+        )
+    first = next(iter(rates))
+    for name, rate in rates.items():
+        if not np.isclose(rate, rates[first], rtol=1e-3):
+            raise ValueError(
+                f"frame rates differ: {first} says {rates[first]:g} Hz and {name} {rate:g} Hz; "
+                "resample one, or correct the number."
+            )
+    return float(rates[first])
+
+
+def check_controls(controls: Any) -> tuple[str, ...]:
+    """Return the controls asked for, each once, in the order of the table."""
+    known = ", ".join(map(repr, CONTROLS))
+    if isinstance(controls, str) or not isinstance(controls, Iterable):
+        raise TypeError(
+            f"controls must be an iterable of names out of {known}, got {controls!r}; pass "
+            "controls=() for none."
+        )
+    names = list(controls)
+    for name in names:
+        if name not in CONTROLS:
+            raise ValueError(f"controls holds {name!r}, but the controls are {known}.")
+    return tuple(name for name in CONTROLS if name in names)
+
+
+def find_overlap(
+    real: WindowSource, train: WindowSource | None, protocol: str
+) -> tuple[float, list[str]]:
+    """Return the share of held-out frames that occur in the training recording, and a remark."""
+    if train is None:
+        return 0.0, []
+    seen = {key for segment in train.segments for key in _frame_keys(segment)}
+    keys = [key for segment in real.segments for key in _frame_keys(segment)]
+    shared = sum(key in seen for key in keys) / max(1, len(keys))
+    if shared <= 0.01:
+        return shared, []
+    text = (
+        f"{100 * shared:.0f} % of the frames of real occur in train: it is not held out, "
+        "so floors and memorisation mean little"
+    )
+    if protocol == "thesis":
+        return shared, [f"{text}, as with the published split."]
+    text += "; split with train_test_blocks."
+    warnings.warn(text, UserWarning, stacklevel=3)
+    return shared, [text]
+
+
+def _frame_keys(segment: np.ndarray) -> list[int]:
+    """Return a hash of every eight frames in a row, flat stretches left out."""
+    span = _MIN_WIDTH
+    moves = np.any(np.diff(segment, axis=0) != 0, axis=1)
+    return [
+        hash(np.asarray(segment[start : start + span]).tobytes())
+        for start in range(len(segment) - span + 1)
+        if moves[start : start + span - 1].any()
+    ]
