@@ -14,6 +14,7 @@ from calgan.metrics._arrays import as_window_pair, as_windows
 # Spikes this close (s) belong to one event; its peak comes at most this late (s) after them.
 _BURST_TIME = 0.25
 _RISE_TIME = 0.5
+_BATCH_VALUES = 2_000_000
 
 
 class EventShapes(NamedTuple):
@@ -214,82 +215,130 @@ def event_shapes(
     before = check_real("before", before, above=0)
     after = check_real("after", after, above=0)
     width = traces.shape[1]
-    gap = max(1, round(_BURST_TIME * frame_rate))
-    rise = max(1, round(_RISE_TIME * frame_rate))
-    lead, tail = max(2, round(before * frame_rate)), max(2, round(after * frame_rate))
+    gap, lead, rise, tail = event_frames(frame_rate, before, after)
     if width < lead + rise + tail + 1:
         raise ValueError(
             f"windows of {width} frames hold no isolated event, which takes "
             f"{lead + rise + tail + 1} frames; use wider windows or smaller before= and after=."
         )
 
-    events = []
-    for neuron, window, first, last in _isolated(spikes > 0, gap, lead, rise + tail):
-        trace = traces[window, first - lead : last + rise + tail + 1, neuron].astype(np.float64)
-        baseline = np.median(trace[:lead])
-        n_search = lead + last - first + rise + 1
-        peak = lead + int(np.argmax(trace[lead:n_search]))
-        amplitude = trace[peak] - baseline
-        if amplitude <= 0:
-            continue
-        relative = (trace - baseline) / amplitude
-        events.append((amplitude, _rise(relative, peak), _decay(relative, peak, tail), neuron))
-    columns = np.array(events, dtype=np.float64).reshape(-1, 4).T
+    found = isolated_events(traces, spikes, gap, lead, rise, tail)
     return EventShapes(
-        columns[0], columns[1] / frame_rate, columns[2] / frame_rate, columns[3].astype(int)
+        found.amplitude,
+        found.rise_frames / frame_rate,
+        found.decay_frames / frame_rate,
+        found.neuron,
     )
 
 
-def _isolated(active: np.ndarray, gap: int, lead: int, tail: int) -> list[tuple[int, ...]]:
+def event_frames(frame_rate: float, before: float, after: float) -> tuple[int, int, int, int]:
+    """Frames that part two events, before an event, from its last spike to its peak, and after."""
+    return (
+        max(1, round(_BURST_TIME * frame_rate)),
+        max(2, round(before * frame_rate)),
+        max(1, round(_RISE_TIME * frame_rate)),
+        max(2, round(after * frame_rate)),
+    )
+
+
+class IsolatedEvents(NamedTuple):
+    """Amplitude, rise and decay (frames), neuron and window of each event, neuron by neuron."""
+
+    amplitude: np.ndarray
+    rise_frames: np.ndarray
+    decay_frames: np.ndarray
+    neuron: np.ndarray
+    window: np.ndarray
+
+
+def isolated_events(
+    traces: np.ndarray, spikes: np.ndarray, gap: int, lead: int, rise: int, tail: int
+) -> IsolatedEvents:
+    """Measure the events at bursts that are clear of other spikes on both sides; times in frames.
+
+    Parameters
+    ----------
+    traces, spikes : ndarray of shape (M, T, N)
+        Windows and their spikes.
+    gap : int
+        Spikes at most so far apart are one event.
+    lead, rise, tail : int
+        Frames before a burst that hold its baseline, frames after it in which it may peak, and
+        frames after the peak in which it may decay.
+    """
+    neuron, window, first, last = _isolated(spikes > 0, gap, lead, rise + tail)
+    shapes = np.empty((3, len(neuron)))
+    # Bursts of one length have traces of one length: all of them are measured together.
+    for length in np.unique(last - first):
+        members = np.flatnonzero(last - first == length)
+        n_frames = lead + int(length) + rise + tail + 1
+        size = max(1, _BATCH_VALUES // n_frames)
+        for part in np.split(members, range(size, len(members), size)):
+            rows = (first[part] - lead)[:, np.newaxis] + np.arange(n_frames)
+            cut = traces[window[part, np.newaxis], rows, neuron[part, np.newaxis]]
+            shapes[:, part] = _measure(cut.astype(np.float64), lead, n_frames - tail, tail)
+    up = shapes[0] > 0
+    return IsolatedEvents(*shapes[:, up], neuron[up], window[up])
+
+
+def _isolated(
+    active: np.ndarray, gap: int, lead: int, tail: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Neuron, window, first and last frame of bursts that are clear on both sides."""
     width = active.shape[1]
     neuron, window, frame = np.nonzero(active.transpose(2, 0, 1))
+    if len(frame) == 0:
+        return neuron, window, frame, frame
     train = neuron * len(active) + window
     # Frames since the spike before, and frames to the one after; edges are judged below.
     step = np.where(np.diff(train) == 0, np.diff(frame), width + lead + tail)
     breaks = np.flatnonzero(step > gap)
     first = np.concatenate([[0], breaks + 1]).astype(int)
     last = np.concatenate([breaks, [len(frame) - 1]]).astype(int)
-    if len(frame) == 0:
-        return []
     since = np.concatenate([[width + lead + tail], step[breaks]])
     until = np.concatenate([step[breaks], [width + lead + tail]])
     clear = (since > lead) & (until > tail)
     clear &= (frame[first] >= lead) & (frame[last] + tail < width)
     first, last = first[clear], last[clear]
-    return list(
-        zip(
-            neuron[first].tolist(),
-            window[first].tolist(),
-            frame[first].tolist(),
-            frame[last].tolist(),
-            strict=True,
-        )
-    )
+    return neuron[first], window[first], frame[first], frame[last]
 
 
-def _rise(relative: np.ndarray, peak: int) -> float:
-    """Frames between the last crossings of 10 % and 90 % of the amplitude before the peak."""
+def _measure(
+    traces: np.ndarray, lead: int, n_search: int, tail: int
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Amplitude, rise and decay (frames) of events (E, L) that start at frame ``lead``.
 
-    def last_crossing(level: float, until: int) -> tuple[float, int]:
+    Events that do not rise above their baseline come out with an amplitude of 0 or less, and
+    meaningless times.
+    """
+    events, frames = np.arange(len(traces)), np.arange(traces.shape[1])
+    baseline = np.median(traces[:, :lead], axis=1)
+    peak = lead + np.argmax(traces[:, lead:n_search], axis=1)
+    amplitude = traces[events, peak] - baseline
+    relative = traces - baseline[:, np.newaxis]
+    relative /= np.where(amplitude > 0, amplitude, 1.0)[:, np.newaxis]
+
+    def last_crossing(level: float, until: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         # The median before the event is 0: some frame there is below any positive level.
-        below = int(np.flatnonzero(relative[:until] < level)[-1])
-        low, high = relative[below], relative[below + 1]
-        return below + (level - low) / (high - low), below
+        below = (relative < level) & (frames < until[:, np.newaxis])
+        at = np.where(below, frames, 0).max(axis=1)
+        low, high = relative[events, at], relative[events, at + 1]
+        step = high - low
+        return at + (level - low) / np.where(step == 0, 1.0, step), at
 
     high, below = last_crossing(0.9, peak)
     low, _ = last_crossing(0.1, below + 1)
-    return high - low
 
-
-def _decay(relative: np.ndarray, peak: int, longest: int) -> float:
-    """Frames from the peak to half the amplitude, at most ``longest``."""
-    span = relative[peak : peak + longest + 1]
-    below = np.flatnonzero(span <= 0.5)
-    if len(below) == 0:
-        return float(longest)
-    k = int(below[0])
-    return k - 1 + (span[k - 1] - 0.5) / (span[k - 1] - span[k])
+    after = frames >= peak[:, np.newaxis]
+    decayed = after & (frames <= (peak + tail)[:, np.newaxis]) & (relative <= 0.5)
+    has_decayed = decayed.any(axis=1)
+    k = np.where(has_decayed, np.argmax(decayed, axis=1), peak + 1)
+    above, under = relative[events, k - 1], relative[events, k]
+    drop = np.where(has_decayed, above - under, 1.0)
+    decay = np.where(
+        has_decayed, k - 1 - peak + (above - 0.5) / np.where(drop == 0, 1.0, drop), tail
+    )
+    return amplitude, high - low, decay
 
 
 def event_wasserstein(real: EventShapes, synthetic: EventShapes) -> EventDistances:
