@@ -415,14 +415,14 @@ def test_an_error_in_training_leaves_the_former_model(
     np.testing.assert_array_equal(gan.sample(3), draws)
 
 
-def test_an_error_in_the_last_check_leaves_the_former_history(
+def test_an_error_after_the_last_check_leaves_the_former_history(
     windows: WindowView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     gan = quick(max_iter=3, validation_fraction=0).fit(windows)
     before = contents(gan)
     gan.set_params(warm_start=True, validation_fraction=0.1)  # no step is left, but a check is
     with monkeypatch.context() as broken:
-        broken.setattr("calgan.trained_generator.copy_on_cpu", None)
+        broken.setattr("calgan.training.TrainingState.checkpoint", None)
         with pytest.raises(TypeError):
             gan.fit(windows)
     assert contents(gan) == before
