@@ -290,7 +290,8 @@ def test_variants_do_not_share_their_steps() -> None:
 
 
 def test_one_search_runs_over_the_variants(traces: np.ndarray) -> None:
-    model = make_calcium_pipeline("1d", window=32, random_state=0, **SMALL)
+    # The folds have fewer windows than the compact recipe can hold some out of.
+    model = make_calcium_pipeline("1d", window=32, random_state=0, validation_fraction=0, **SMALL)
     grid = variant_grid(["1d", "1d-no-shuffle", "2d", "2d-fft"]) + variant_grid(
         "1d", recipe="compact"
     )
