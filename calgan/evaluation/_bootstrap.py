@@ -174,3 +174,19 @@ def centred_interval(
     else:
         ends = np.maximum(value + spread(replicates), 0.0)
     return (float(ends[0]), float(ends[1]))
+
+
+def shifted_interval(
+    value: float, replicates: np.ndarray, limits: tuple[float, float] = (-np.inf, np.inf)
+) -> tuple[float, float]:
+    """Return the 95 % interval of a bootstrap's spread around an estimate of either sign.
+
+    The replicates are moved so that their median is the estimate, as in `centred_interval`, and cut
+    at `limits`.
+    """
+    replicates = replicates[np.isfinite(replicates)]
+    if len(replicates) == 0 or not np.isfinite(value):
+        return (float("nan"), float("nan"))
+    spread = np.quantile(replicates, [0.025, 0.975]) - np.median(replicates)
+    low, high = np.clip(value + spread, *limits)
+    return (float(low), float(high))

@@ -26,12 +26,15 @@ from calgan.metrics import (
     smoothed_kl_from_counts,
     van_rossum_distance,
 )
+from calgan.metrics._events import IsolatedEvents, event_frames, isolated_events
 
 # Lags of the autocorrelation: at most this many, over at most this many seconds.
 _MAX_LAGS = 24
 _MAX_LAG_SECONDS = 5.0
 # A variance below this share of the real one is rounding: the neuron counts as constant.
 _CONSTANT = 1e-9
+# Lengths of intervals at which their distribution functions are compared.
+_N_INTERVALS = 64
 # Quantiles of the real values on which distribution functions are compared, and the number of
 # steps, each twice as long as the one before, by which their grid goes on beyond the real range.
 _N_QUANTILES = 129
@@ -48,7 +51,7 @@ class StatisticInfo:
         Key of the statistic.
     label : str
         Short name in the table.
-    group : {"published", "population", "trace"}
+    group : {"published", "population", "trace", "window"}
         Part of the table.
     better : {"lower", "higher"}
         Which way is closer to the real recording.
@@ -56,6 +59,10 @@ class StatisticInfo:
         Unit of the value; empty for a pure number.
     trained_by : tuple of str
         Names of training objectives that push this statistic directly.
+    judged_by : {"ratio", "difference"}
+        How the value is compared with the floor: by a difference where the floor may be 0.
+    limits : tuple of float
+        What a value judged by its difference lies between.
     """
 
     name: str
@@ -64,6 +71,8 @@ class StatisticInfo:
     better: str = "lower"
     unit: str = ""
     trained_by: tuple[str, ...] = ()
+    judged_by: str = "ratio"
+    limits: tuple[float, float] = (0.0, np.inf)
 
 
 @dataclass(frozen=True)
@@ -274,7 +283,7 @@ def _agreement(a: np.ndarray, b: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 class CorrelationMatrix(_PairMatrix):
-    """Agreement of the correlation matrices of traces."""
+    """Agreement of the correlation matrices of traces, and of their numbers of dimensions."""
 
     infos = (
         StatisticInfo(
@@ -290,6 +299,14 @@ class CorrelationMatrix(_PairMatrix):
             "population",
             trained_by=("correlation_matrix", "covariance"),
         ),
+        StatisticInfo(
+            "participation_ratio_error",
+            "participation ratio error",
+            "population",
+            unit="dB",
+            trained_by=("correlation_matrix", "covariance", "participation_ratio"),
+            judged_by="difference",
+        ),
     )
 
     def __init__(self, context: Context) -> None:
@@ -301,10 +318,27 @@ class CorrelationMatrix(_PairMatrix):
     def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
         return self._sums((traces - self.centre).astype(np.float64))
 
+    def _dimensions(self, n: np.ndarray, sums: np.ndarray) -> np.ndarray:
+        """Participation ratio, every neuron in its real deviation; 1 where nothing varies."""
+        count = np.maximum(n, 1)[..., None] * self.frames
+        mean = sums[..., : self.n_neurons] / count
+        covariance = sums[..., self.n_neurons :] / count
+        covariance = covariance - mean[..., self.rows] * mean[..., self.columns]
+        scale = np.where(self.variance > 0, 1.0 / np.sqrt(np.maximum(self.variance, 1e-300)), 0.0)
+        covariance = covariance * scale[self.rows] * scale[self.columns]
+        diagonal = self.rows == self.columns
+        trace = covariance[..., diagonal].sum(axis=-1)
+        # An entry off the diagonal stands for the one on its other side, too.
+        squares = (np.where(diagonal, 1.0, 2.0) * covariance**2).sum(axis=-1)
+        ratio = trace**2 / np.where(squares > 0, squares, 1.0)
+        return np.where(squares > 0, np.clip(ratio, 1.0, self.n_neurons), 1.0)
+
     def compare(
         self, n_real: np.ndarray, real: np.ndarray, n_other: np.ndarray, other: np.ndarray
     ) -> tuple[np.ndarray, ...]:
-        return _agreement(self._correlations(n_real, real), self._correlations(n_other, other))
+        r, rmse = _agreement(self._correlations(n_real, real), self._correlations(n_other, other))
+        ratio = self._dimensions(n_other, other) / self._dimensions(n_real, real)
+        return r, rmse, np.abs(10.0 * np.log10(ratio))
 
 
 class SpikeCorrelationMatrix(_PairMatrix):
@@ -404,6 +438,31 @@ class LaggedCorrelations(Measure):
         return (np.sqrt(np.mean(difference**2, axis=-1)),)
 
 
+def quantile_grid(values: np.ndarray) -> np.ndarray:
+    """Return quantiles of each column of real values (n, P), and ever larger steps beyond them.
+
+    On them distribution functions are compared; shape (P, E).
+    """
+    step = max(1, len(values) // 50_000)
+    quantiles = np.quantile(values[::step], np.linspace(0, 1, _N_QUANTILES), axis=0).T
+    span = np.maximum(quantiles[:, -1:] - quantiles[:, :1], 1e-6)
+    beyond = 0.02 * span * 2.0 ** np.arange(_N_BEYOND)
+    grid = [quantiles[:, :1] - beyond[:, ::-1], quantiles, quantiles[:, -1:] + beyond]
+    return np.concatenate(grid, axis=1)
+
+
+def distribution_functions(counts: np.ndarray) -> np.ndarray:
+    """Return the shares of values up to each edge for counts (..., E + 1) between the edges."""
+    total = np.maximum(counts.sum(axis=-1, keepdims=True), 1)
+    return np.asarray(np.cumsum(counts, axis=-1)[..., :-1] / total)
+
+
+def area_between(p: np.ndarray, q: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Return the area between distribution functions (..., E) known at the edges of a grid."""
+    gap = np.abs(p - q)
+    return np.asarray((0.5 * (gap[..., 1:] + gap[..., :-1]) * np.diff(grid, axis=-1)).sum(axis=-1))
+
+
 class _Distribution(Measure):
     """Mean over neurons of the Wasserstein-1 distance of values, in real standard deviations.
 
@@ -414,12 +473,7 @@ class _Distribution(Measure):
     def __init__(self, context: Context) -> None:
         values = self.values(context.traces)
         flat = values.reshape(-1, values.shape[2])
-        step = max(1, len(flat) // 50_000)
-        quantiles = np.quantile(flat[::step], np.linspace(0, 1, _N_QUANTILES), axis=0).T
-        span = np.maximum(quantiles[:, -1:] - quantiles[:, :1], 1e-6)
-        beyond = 0.02 * span * 2.0 ** np.arange(_N_BEYOND)
-        grid = [quantiles[:, :1] - beyond[:, ::-1], quantiles, quantiles[:, -1:] + beyond]
-        self.grid = np.concatenate(grid, axis=1).astype(np.float32)
+        self.grid = quantile_grid(flat).astype(np.float32)
         self.centre = flat.mean(axis=0, dtype=np.float64)
         self.variance = flat.var(axis=0, dtype=np.float64)
 
@@ -447,16 +501,12 @@ class _Distribution(Measure):
     ) -> tuple[np.ndarray, ...]:
         n_neurons, n_edges = self.grid.shape
 
-        def functions(sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-            counts = sums[..., 2 * n_neurons :].reshape(*sums.shape[:-1], n_neurons, n_edges + 1)
-            total = np.maximum(counts.sum(axis=-1, keepdims=True), 1)
-            return np.cumsum(counts, axis=-1)[..., :-1] / total, total[..., 0]
+        def counts(sums: np.ndarray) -> np.ndarray:
+            return sums[..., 2 * n_neurons :].reshape(*sums.shape[:-1], n_neurons, n_edges + 1)
 
-        p, count = functions(real)
-        q, _ = functions(other)
-        gap = np.abs(p - q)
-        steps = np.diff(self.grid, axis=1)
-        area = (0.5 * (gap[..., 1:] + gap[..., :-1]) * steps).sum(axis=-1)
+        p, q = distribution_functions(counts(real)), distribution_functions(counts(other))
+        area = area_between(p, q, self.grid)
+        count = np.maximum(counts(real).sum(axis=-1), 1)
         mean = real[..., :n_neurons] / count
         variance = real[..., n_neurons : 2 * n_neurons] / count - mean**2
         varies = variance > _CONSTANT * self.variance
@@ -660,6 +710,141 @@ class MeanRates(Measure):
         return (np.sqrt(np.mean((p - q) ** 2, axis=-1)),)
 
 
+class InterSpikeIntervals(Measure):
+    """Mean over neurons of the Wasserstein-1 distance of the intervals between their spikes.
+
+    A neuron without an interval on the other side counts as one whose intervals last a window;
+    neurons without real intervals are left out.
+    """
+
+    infos = (
+        StatisticInfo(
+            "isi_w1", "inter-spike intervals (W1)", "trace", unit="s", trained_by=("isi",)
+        ),
+    )
+
+    def __init__(self, context: Context) -> None:
+        self.frame_rate, self.n_neurons = context.frame_rate, context.n_neurons
+        # Frames one by one where intervals are short, ever coarser steps where they are long.
+        spaced = np.geomspace(1, context.width - 1, _N_INTERVALS)
+        self.edges = np.unique(np.round(spaced).astype(int))
+
+    def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
+        window, neuron, frame = np.nonzero(spikes.transpose(0, 2, 1) > 0)
+        train = window * self.n_neurons + neuron
+        same = np.diff(train) == 0
+        bins = np.searchsorted(self.edges, np.diff(frame)[same])
+        n_bins = len(self.edges)
+        counts = np.bincount(
+            train[1:][same] * n_bins + bins, minlength=len(spikes) * self.n_neurons * n_bins
+        )
+        return counts.reshape(len(spikes), -1)
+
+    def compare(
+        self, n_real: np.ndarray, real: np.ndarray, n_other: np.ndarray, other: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        shape = (self.n_neurons, len(self.edges))
+        p, q = real.reshape(*real.shape[:-1], *shape), other.reshape(*other.shape[:-1], *shape)
+        known = p.sum(axis=-1) > 0
+
+        def functions(counts: np.ndarray) -> np.ndarray:
+            total = np.maximum(counts.sum(axis=-1, keepdims=True), 1)
+            return np.asarray(np.cumsum(counts, axis=-1) / total)
+
+        gap = np.abs(functions(p) - functions(q))
+        # A whole number of frames apart, the functions are steps: exact where an edge is a frame.
+        steps = np.diff(self.edges)
+        area = (steps * gap[..., :-1] + 0.5 * (steps - 1) * np.diff(gap, axis=-1)).sum(axis=-1)
+        area += gap[..., -1]
+        total = np.where(known, area, 0.0).sum(axis=-1) / self.frame_rate
+        n_known = known.sum(axis=-1)
+        return (np.where(n_known > 0, total / np.maximum(n_known, 1), np.nan),)
+
+
+class EventShapes(Measure):
+    """Wasserstein-1 distances of the amplitudes, rise and decay times of isolated events."""
+
+    infos = (
+        StatisticInfo(
+            "event_amplitude_w1",
+            "event amplitude (W1)",
+            "trace",
+            unit="median",
+            trained_by=("event_amplitude",),
+        ),
+        StatisticInfo(
+            "event_rise_w1", "event rise time (W1)", "trace", unit="s", trained_by=("event_rise",)
+        ),
+        StatisticInfo(
+            "event_decay_w1",
+            "event decay time (W1)",
+            "trace",
+            unit="s",
+            trained_by=("event_decay",),
+        ),
+    )
+
+    def __init__(self, context: Context) -> None:
+        self.frame_rate = context.frame_rate
+        self.frames = event_times(context.width, context.frame_rate)
+        self.medians = np.full(context.n_neurons, np.nan)
+        real = self._events(context.traces, context.spikes)
+        for neuron in np.unique(real.neuron):
+            self.medians[neuron] = np.median(real.amplitude[real.neuron == neuron])
+        values = self._values(real)
+        if values.shape[1] == 0:  # nothing to compare: every distance will be undefined
+            values = np.zeros((3, 1))
+        self.grids = quantile_grid(values.T)
+
+    def _events(self, traces: np.ndarray, spikes: np.ndarray) -> IsolatedEvents:
+        return isolated_events(traces, spikes, *self.frames)
+
+    def _values(self, events: IsolatedEvents) -> np.ndarray:
+        """Relative amplitude, rise and decay (s) of the events of neurons with a real median."""
+        known = np.isfinite(self.medians[events.neuron])
+        return np.stack(
+            [
+                events.amplitude[known] / self.medians[events.neuron[known]],
+                events.rise_frames[known] / self.frame_rate,
+                events.decay_frames[known] / self.frame_rate,
+            ]
+        )
+
+    def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
+        events = self._events(traces, spikes)
+        window = events.window[np.isfinite(self.medians[events.neuron])]
+        n_bins = self.grids.shape[1] + 1
+        counts = [
+            np.bincount(
+                window * n_bins + np.searchsorted(grid, values, side="right"),
+                minlength=len(traces) * n_bins,
+            ).reshape(len(traces), n_bins)
+            for grid, values in zip(self.grids, self._values(events), strict=True)
+        ]
+        return np.concatenate(counts, axis=1)
+
+    def compare(
+        self, n_real: np.ndarray, real: np.ndarray, n_other: np.ndarray, other: np.ndarray
+    ) -> tuple[np.ndarray, ...]:
+        n_bins = self.grids.shape[1] + 1
+        p, q = (sums.reshape(*sums.shape[:-1], 3, n_bins) for sums in (real, other))
+        area = area_between(distribution_functions(p), distribution_functions(q), self.grids)
+        known = (p.sum(axis=-1) > 0) & (q.sum(axis=-1) > 0)
+        return tuple(np.moveaxis(np.where(known, area, np.nan), -1, 0))
+
+
+def event_times(width: int, frame_rate: float) -> tuple[int, int, int, int]:
+    """Return the frames around an event: 1 s before and 2 s after, less in a short window."""
+    seconds = width / frame_rate
+    return event_frames(frame_rate, min(1.0, seconds / 8), min(2.0, seconds / 4))
+
+
+def holds_events(width: int, frame_rate: float) -> bool:
+    """Whether isolated events fit into windows of so many frames."""
+    _, lead, rise, tail = event_times(width, frame_rate)
+    return width > lead + rise + tail
+
+
 PUBLISHED: tuple[type[Measure], ...] = (FiringRates, SpikeCorrelations, VanRossum)
 """The three published divergences."""
 
@@ -678,6 +863,8 @@ TRACE: tuple[type[Measure], ...] = (
     LogSpectrum,
     Autocorrelation,
     WindowVariability,
+    InterSpikeIntervals,
+    EventShapes,
 )
 """What each neuron does on its own."""
 

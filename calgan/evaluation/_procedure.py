@@ -11,12 +11,14 @@ import numpy as np
 from calgan._validation import as_seed, check_integer, rng_from
 from calgan.deconvolution import OasisDeconvolver, infer_spikes
 from calgan.evaluation import _measures
+from calgan.evaluation import _two_sample as two_sample
 from calgan.evaluation._bootstrap import (
     BlockSums,
     centred_interval,
     draw_values,
     replicate_values,
     resampling_weights,
+    shifted_interval,
     sum_by_block,
 )
 from calgan.evaluation._checks import (
@@ -37,7 +39,8 @@ from calgan.evaluation._draws import (
 )
 from calgan.evaluation._measures import Context, Measure, StatisticInfo
 from calgan.evaluation._memorisation import memorisation_figure
-from calgan.evaluation._result import CONTROLS, Evaluation, Statistic
+from calgan.evaluation._result import CONTROLS, GROUPS, Evaluation, Statistic
+from calgan.evaluation._two_sample import TwoSample, judge_windows
 from calgan.evaluation._verdict import conclude
 from calgan.metrics import (
     bin_frames_for,
@@ -184,7 +187,7 @@ def evaluate(
     infer, inference = _spike_inference(protocol, rate, fitted_on, train_source is None)
     once = protocol == "thesis"
     banks = _draw(real_source, train_source, samples, n, n_splits, seed, infer, once)
-    gaussian = None
+    gaussian = modelled = None
     if "shuffled" in chosen:
         name = "other" if train_source is None else "train"
         bank = banks["real" if train_source is None else "train"]
@@ -193,6 +196,7 @@ def evaluate(
         rng = rng_from(seed, 4)
         gaussian = sample_dichotomized_gaussian(fitted_on, n, rate, rng)
         remarks += gaussian.remarks
+        modelled = gaussian.samples
         if gaussian.samples is not None:
             name = "dichotomized_gaussian"
             bank = draw_from_samples(gaussian.samples, n, n_splits, rng, name=name)
@@ -236,19 +240,43 @@ def evaluate(
     for position, measure in enumerate(measures):
         parts = {name: each[position] for name, each in sums.items()}
         statistics += _rows(measure, parts, weights if has_intervals else None, trained_on, chosen)
-    order = {name: i for i, name in enumerate(("published", "population", "trace"))}
+    of_windows = judge_windows(
+        real_source,
+        train_source,
+        {"synthetic": samples} | ({} if modelled is None else {"dichotomized_gaussian": modelled}),
+        n=n,
+        n_draws=n_splits,
+        frame_rate=rate,
+        controls=chosen,
+        n_bootstrap=n_bootstrap if has_intervals else 0,
+        seed=seed,
+    )
+    if of_windows is not None:
+        statistics += _window_rows(of_windows, trained_on, chosen)
+        if of_windows.n_folds == 1:
+            remarks.append(
+                "There is no classifier: a recording is too short to be cut into two stretches "
+                "that hold a window each."
+            )
+    order = {name: i for i, name in enumerate(GROUPS)}
     statistics.sort(key=lambda row: order[row.group])
 
     windows, spikes = _kept(banks, chosen)
     memorisation = None
     if train_source is not None:
         bank = banks["train"]
-        replay = bank.traces(bank.lists["memoriser"][0][:100])
+        replay = bank.lists["memoriser"][0]
         memorisation = memorisation_figure(
-            samples, train_source, real_source, replay, rng_from(seed, 3), n_bootstrap
+            samples,
+            train_source,
+            real_source,
+            lambda n: bank.traces(replay[:n]),
+            rng_from(seed, 3),
+            n_bootstrap,
         )
-    known = {name for measure in _ALL for info in measure.infos for name in info.trained_by}
-    names = {info.name for measure in _ALL for info in measure.infos}
+    infos = [*(info for measure in _ALL for info in measure.infos), *two_sample.INFOS]
+    known = {name for info in infos for name in info.trained_by}
+    names = {info.name for info in infos}
     meta = {
         "n_splits": n_splits,
         "n_bootstrap": n_bootstrap,
@@ -269,6 +297,7 @@ def evaluate(
         "best_iter": getattr(_generator(model), "best_iter_", None),
         "remarks": remarks,
         "shared_frames": shared,
+        "n_folds": of_windows and of_windows.n_folds,
         **_spreads(banks),
     }
     return Evaluation(
@@ -283,6 +312,7 @@ def evaluate(
         units=real_source.units or (train_source and train_source.units) or "a.u.",
         windows=windows,
         spikes=spikes,
+        classifier_scores={} if of_windows is None else of_windows.scores,
         history=list(getattr(_generator(model), "history_", None) or []),
         meta=meta,
     )
@@ -375,6 +405,8 @@ def _make_measures(context: Context, protocol: str, has_correlations: bool) -> l
         kinds = [kind for kind in kinds if kind not in _measures.NEEDS_PAIRS]
     if not has_correlations:
         kinds = [kind for kind in kinds if kind not in _measures.NEEDS_BINS]
+    if not _measures.holds_events(context.width, context.frame_rate):
+        kinds.remove(_measures.EventShapes)
     return [kind(context) for kind in kinds]
 
 
@@ -437,14 +469,23 @@ def _row(
         return 1.0 - value if info.better == "higher" else value
 
     value, floor = values["synthetic"], values.get("train")
+    by_difference = info.judged_by == "difference"
     intervals = {
-        name: centred_interval(values[name], each, better=info.better)
+        name: shifted_interval(values[name], each, info.limits)
+        if by_difference
+        else centred_interval(values[name], each, better=info.better)
         for name, each in replicates.items()
     }
-    ratio = ratio_interval = None
-    if floor is not None:
+    ratio = ratio_interval = difference_interval = None
+    if floor is not None and by_difference:
+        if "train" in replicates:
+            gaps = replicates["synthetic"] - replicates["train"]
+            difference_interval = shifted_interval(value - floor, gaps)
+    elif floor is not None:
         lowest = excess(floor)
         ratio = float(excess(value) / lowest) if lowest > 0 else float("inf")
+        if np.isnan(value + floor):
+            ratio = float("nan")
         if "train" in replicates and np.isfinite(ratio):
             denominator = excess(replicates["train"])
             usable = denominator > 0
@@ -465,7 +506,26 @@ def _row(
         trained_on=bool((trained_on or frozenset()) & {info.name, *info.trained_by}),
         better=info.better,
         unit=info.unit,
+        judged_by=info.judged_by,
+        difference_interval=difference_interval,
     )
+
+
+def _window_rows(
+    found: TwoSample, trained_on: frozenset[str] | None, controls: Sequence[str]
+) -> list[Statistic]:
+    """Return the rows of whole windows, without those that need folds if there are none."""
+    return [
+        _row(
+            info,
+            {name: each[info.name] for name, each in found.values.items()},
+            {name: each[info.name] for name, each in found.replicates.items()},
+            trained_on,
+            controls,
+        )
+        for info in two_sample.INFOS
+        if np.isfinite(found.values["synthetic"][info.name]) or "classifier" not in info.name
+    ]
 
 
 def _published(

@@ -18,6 +18,7 @@ GROUPS = {
     "published": "Published statistics of spikes",
     "population": "Population statistics: what neurons do together",
     "trace": "Statistics of single neurons",
+    "window": "Whole windows: can they be told from held-out ones?",
 }
 """Parts of the table, in order, and their headings."""
 
@@ -44,7 +45,7 @@ class Statistic:
         Key, such as ``"correlation_kl"``.
     label : str
         Name in the table.
-    group : {"published", "population", "trace"}
+    group : {"published", "population", "trace", "window"}
         Part of the table.
     value : float
         Held-out against synthetic windows.
@@ -57,7 +58,8 @@ class Statistic:
         95 % bootstrap interval of `floor`.
     ratio : float or None
         `value` over `floor`; for a statistic of which higher is better, ``1 - value`` over
-        ``1 - floor``. So 1 is as close as real data gets, and more is farther away.
+        ``1 - floor``. So 1 is as close as real data gets, and more is farther away. None for a
+        statistic that is judged by its difference.
     ratio_interval : tuple of float or None
         95 % bootstrap interval of `ratio`.
     controls : dict
@@ -72,6 +74,11 @@ class Statistic:
         Which way is closer to the real recording.
     unit : str
         Unit of the value; empty for a pure number.
+    judged_by : {"ratio", "difference"}
+        Whether the value is compared with the floor by their ratio or, where the floor of a perfect
+        model may be next to nothing, by their difference.
+    difference_interval : tuple of float or None
+        95 % bootstrap interval of `difference`, of statistics that are judged by it.
 
     Examples
     --------
@@ -97,6 +104,8 @@ class Statistic:
     trained_on: bool = False
     better: str = "lower"
     unit: str = ""
+    judged_by: str = "ratio"
+    difference_interval: tuple[float, float] | None = None
 
     @property
     def difference(self) -> float | None:
@@ -118,12 +127,14 @@ class Statistic:
             "floor": _plain(self.floor),
             "floor_interval": _plain(self.floor_interval),
             "difference": _plain(self.difference),
+            "difference_interval": _plain(self.difference_interval),
             "ratio": _plain(self.ratio),
             "ratio_interval": _plain(self.ratio_interval),
             "controls": _plain(self.controls),
             "trained_on": self.trained_on,
             "better": self.better,
             "unit": self.unit,
+            "judged_by": self.judged_by,
         }
 
 
@@ -141,8 +152,12 @@ class Evaluation:
         ``"value"``: distance of samples to the nearest training windows over that to as many
         held-out windows (median); ``"interval"``; ``"replay"`` and ``"second_held_out"``: what
         replayed training windows and a second held-out stretch score (None where the recording
-        is too short); ``"share_copied"``: share of samples nearer to a replay than to new data;
-        ``"n_samples"``, ``"n_reference"``: windows compared. None without a training recording.
+        is too short), the latter with ``"second_held_out_interval"``; ``"share_copied"``: share of
+        samples nearer to a replay than to new data; ``"membership"``: how well training windows are
+        told from held-out ones by their distance to the nearest sample (an area under the curve,
+        see `calgan.metrics.membership_auc`), as a dict of ``"value"``, ``"replay"`` and
+        ``"drift"``, which real windows of other training stretches score; ``"n_samples"``,
+        ``"n_reference"``: windows compared. None without a training recording.
     conclusion : tuple of str
         Plain sentences: how far from the floor, better than the shuffled control or not,
         memoriser or not, and what to keep in mind.
@@ -164,6 +179,10 @@ class Evaluation:
         not be fitted), the last two if they were asked for.
     spikes : dict of str to ndarray of shape (m, T, N)
         The spikes inferred in these windows, 0 or 1, under the same keys.
+    classifier_scores : dict of str to ndarray of shape (2, D, k, m)
+        What the classifier says of held-out windows (first) and of those of each group, in D draws
+        of m windows in each of k folds: log odds of being no held-out window, by a classifier that
+        did not see the fold. Empty where the recordings are too short for one.
     history : list of dict
         Training history of the model, empty without ``model=``.
     meta : dict
@@ -199,6 +218,7 @@ class Evaluation:
     units: str
     windows: dict[str, np.ndarray | None]
     spikes: dict[str, np.ndarray | None]
+    classifier_scores: dict[str, np.ndarray] = field(default_factory=dict)
     history: list[dict[str, Any]] = field(default_factory=list)
     meta: dict[str, Any] = field(default_factory=dict)
 
@@ -327,7 +347,7 @@ class Evaluation:
         texts = [
             "floor: held-out against training windows; ratio: distance of the synthetic windows "
             "over that of the floor (1 - r where higher is better, marked ^), 1 is as close as "
-            "real data"
+            "real data, or, with a sign, the difference to a floor that may be 0"
             + "".join(f"; {_CONTROL_LEGENDS[name]}" for name in CONTROLS if name in self.controls)
             + ". Units, where there are any, follow the name."
         ]
@@ -354,9 +374,14 @@ class Evaluation:
         else:
             row += (
                 f"{show(statistic.floor):>9} {show_interval(statistic.floor_interval):<18}"
-                f"{show_ratio(statistic.ratio):>7} {show_interval(statistic.ratio_interval):<14}"
+                f"{show_judged(statistic):>7} {show_interval(judged_interval(statistic)):<14}"
             )
-        return row + "".join(f"{show_control(statistic.controls.get(name)):>9}" for name in names)
+        # A long interval takes its room from the blanks before the first control.
+        end = 93 + 9 * (len(self.controls) - len(names))
+        for name in names:
+            end += 9
+            row += f"{show_control(statistic.controls.get(name)):>{end - len(row)}}"
+        return row
 
     def _memorisation_lines(self) -> list[str]:
         title = "Memorisation (distance to training windows over distance to held-out windows)"
@@ -369,8 +394,25 @@ class Evaluation:
             f"{'  replayed training windows':<33}{show(result['replay']):>10}",
         ]
         second = result["second_held_out"]
-        shown = f"{show(second):>10}" if second is not None else "  recording too short"
-        return [*lines, f"{'  a second held-out stretch':<33}{shown}"]
+        shown = "  recording too short"
+        if second is not None:
+            shown = f"{show(second):>10} "
+            interval = result.get("second_held_out_interval")
+            shown += "" if interval is None else show_interval(interval)
+        lines.append(f"{'  a second held-out stretch':<33}{shown}")
+        membership = result.get("membership")
+        if membership is None:
+            return lines
+        drift = membership["drift"]
+        return [
+            *lines,
+            "Membership (are training windows nearer to the samples than held-out windows? 0.5: no,"
+            " 1: always)",
+            f"{'  synthetic':<33}{show(membership['value']):>10}",
+            f"{'  replayed training windows':<33}{show(membership['replay']):>10}",
+            f"{'  other training stretches (drift)':<33}"
+            + ("  recording too short" if drift is None else f"{show(drift):>9}"),
+        ]
 
     def _repr_html_(self) -> str:
         heads = (
@@ -412,8 +454,8 @@ class Evaluation:
             values = (
                 show(statistic.floor),
                 show_interval(statistic.floor_interval),
-                show_ratio(statistic.ratio),
-                show_interval(statistic.ratio_interval),
+                show_judged(statistic),
+                show_interval(judged_interval(statistic)),
             )
             cells = "".join(f"<td>{value}</td>" for value in values)
         cells += "".join(f"<td>{show_control(statistic.controls.get(name))}</td>" for name in names)
@@ -442,6 +484,21 @@ def show_control(value: float | None) -> str:
 def show_ratio(value: float | None) -> str:
     """Return a ratio with two significant digits."""
     return show(value, 2)
+
+
+def show_judged(statistic: Statistic) -> str:
+    """Return the ratio, or a signed difference where that is what the statistic is judged by."""
+    if statistic.judged_by != "difference" or statistic.difference is None:
+        return show_ratio(statistic.ratio)
+    text = show(statistic.difference, 2)
+    return text if text.startswith("-") or not text[0].isdigit() else f"+{text}"
+
+
+def judged_interval(statistic: Statistic) -> tuple[float, float] | None:
+    """Return the interval of what the statistic is judged by."""
+    if statistic.judged_by == "difference":
+        return statistic.difference_interval
+    return statistic.ratio_interval
 
 
 def show_interval(interval: Sequence[float] | None, digits: int = 2) -> str:

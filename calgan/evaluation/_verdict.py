@@ -7,12 +7,22 @@ from typing import Any
 
 import numpy as np
 
-from calgan.evaluation._result import GROUPS, Statistic, show, show_ratio
+from calgan.evaluation._result import GROUPS, Statistic, show, show_interval, show_ratio
 
 # Between a replay (0) and new data (1): below the first a memoriser, above the second none.
 _MEMORISER = 0.5
 _NEW = 0.8
 _FEW_BLOCKS = 10
+# Classifiers: an area further above that of training windows is a difference to speak of.
+_TOLD_APART = 0.05
+# Above this share of held-out frames in the training recording, nothing is held out.
+_SHARED = 0.2
+_NAMES = {
+    "published": "published",
+    "population": "population",
+    "trace": "single-neuron",
+    "window": "whole-window",
+}
 
 
 def conclude(
@@ -49,8 +59,10 @@ def conclude(
     sentences += _population(statistics, "shuffled", "the neuron-shuffled control")
     sentences += _population(statistics, "dichotomized_gaussian", "the dichotomized Gaussian")
     sentences += _insensitive(statistics)
+    sentences += _told_apart(statistics)
     if memorisation is not None:
-        sentences.append(_memorised(memorisation))
+        sentences.append(_memorised(memorisation, meta["shared_frames"]))
+        sentences += _membership(memorisation, meta["shared_frames"])
     sentences += _trained_on(statistics, meta)
     if protocol == "thesis":
         sentences.append(
@@ -114,10 +126,9 @@ def _distance(statistics: Sequence[Statistic]) -> list[str]:
             continue
         worst = max(rows, key=lambda s: s.ratio or 0.0)
         mean = _geometric_mean([s.ratio for s in rows if s.ratio is not None])
-        name = {"published": "published", "population": "population", "trace": "single-neuron"}
         parts.append(
-            f"{show_ratio(mean)} times in the {name[group]} statistics (worst: {worst.label}, "
-            f"{show_ratio(worst.ratio)})"
+            f"{show_ratio(mean)} times in the {_NAMES[group]} statistics"
+            + (f" (worst: {worst.label}, {show_ratio(worst.ratio)})" if len(rows) > 1 else "")
         )
     if not parts:
         return []
@@ -184,11 +195,53 @@ def _insensitive(statistics: Sequence[Statistic]) -> list[str]:
     ]
 
 
-def _memorised(memorisation: dict[str, Any]) -> str:
+def _told_apart(statistics: Sequence[Statistic]) -> list[str]:
+    """What the classifiers find, against what they find in training windows."""
+    rows = {s.name: s for s in statistics if s.name in ("classifier_auc", "shape_classifier_auc")}
+    if not rows:
+        return []
+    row = rows.get("classifier_auc") or rows["shape_classifier_auc"]
+    text = (
+        "A classifier that has not seen them tells synthetic from held-out windows with an area "
+        f"under the curve of {show(row.value, 2)} (0.5 is guessing, 1 always)"
+    )
+    if row.floor is None or row.difference is None:
+        return [f"{text}."]
+    text += f", training from held-out windows with {show(row.floor, 2)}"
+    shape = rows.get("shape_classifier_auc")
+    if shape is not None and shape is not row and shape.floor is not None:
+        text += (
+            "; from the shape of windows alone, without the level of each neuron, with "
+            f"{show(shape.value, 2)} and {show(shape.floor, 2)}"
+        )
+    worst = max(
+        (each for each in rows.values() if each.difference is not None),
+        key=lambda each: each.difference or 0.0,
+    )
+    if (worst.difference or 0.0) <= _TOLD_APART:
+        end = "the samples are no easier to tell than real data of another time"
+    elif worst.difference_interval is not None and worst.difference_interval[0] <= _TOLD_APART:
+        end = "the samples may be easier to tell than real data of another time"
+    else:
+        end = "the samples are easier to tell than real data of another time"
+    if min(each.floor or 0.0 for each in rows.values()) > 0.95:
+        end = (
+            "real data of another time are told apart as well, so that on this recording it says "
+            "little"
+        )
+    return [f"{text}: {end}."]
+
+
+def _memorised(memorisation: dict[str, Any], shared: float) -> str:
+    if shared > _SHARED:
+        return _not_held_out(memorisation, shared)
     position = _position(memorisation)
     new = memorisation["second_held_out"]
     yardstick = f"a replay scores {show(memorisation['replay'], 2)}"
-    yardstick += f", a second held-out stretch {show(new, 2)}" if new is not None else ""
+    if new is not None:
+        interval = memorisation.get("second_held_out_interval")
+        yardstick += f", a second held-out stretch {show(new, 2)}"
+        yardstick += f" {show_interval(interval)}" if interval is not None else ""
     value = show(memorisation["value"], 2)
     if position is None:
         return (
@@ -205,6 +258,38 @@ def _memorised(memorisation: dict[str, Any]) -> str:
             f"({yardstick}){some}. Memorising in part, or drift of the recording, may be why."
         )
     return f"No sign of memorising: memorisation figure {value} ({yardstick}){some}."
+
+
+def _not_held_out(memorisation: dict[str, Any], shared: float) -> str:
+    return (
+        f"Memorising cannot be judged with this split: {100 * shared:.0f} % of the held-out frames "
+        "are in the training recording, so that a copy is as near to held-out windows as to "
+        f"training windows (figure of the samples {show(memorisation['value'], 2)}, of a replay "
+        f"{show(memorisation['replay'], 2)}). Split in time with train_test_blocks to judge it."
+    )
+
+
+def _membership(memorisation: dict[str, Any], shared: float) -> list[str]:
+    """Whether the samples give away which windows they were trained on, beyond drift."""
+    found = memorisation.get("membership")
+    if found is None or shared > _SHARED:
+        return []
+    text = (
+        "Which real windows the model was trained on can be told from their distance to the "
+        f"samples with an area under the curve of {show(found['value'], 2)} (a replay gives "
+        f"{show(found['replay'], 2)}"
+    )
+    if found["drift"] is None:
+        return [f"{text}). Drift alone may raise it."]
+    end = (
+        "no more than drift explains"
+        if found["value"] <= found["drift"] + _TOLD_APART
+        else "more than drift explains: look for samples that repeat training windows"
+    )
+    return [
+        f"{text}, real windows of other training stretches, which are no copies, "
+        f"{show(found['drift'], 2)}): {end}."
+    ]
 
 
 def _trained_on(statistics: Sequence[Statistic], meta: dict[str, Any]) -> list[str]:

@@ -278,7 +278,8 @@ def isolated_events(
             cut = traces[window[part, np.newaxis], rows, neuron[part, np.newaxis]]
             shapes[:, part] = _measure(cut.astype(np.float64), lead, n_frames - tail, tail)
     up = shapes[0] > 0
-    return IsolatedEvents(*shapes[:, up], neuron[up], window[up])
+    amplitude, rises, decays = shapes[:, up]
+    return IsolatedEvents(amplitude, rises, decays, neuron[up], window[up])
 
 
 def _isolated(

@@ -146,7 +146,7 @@ def _batch_features(
     deviation = np.where(varies, np.sqrt(np.mean(z**2, axis=1)), 0.0)
     z /= np.where(deviation > 0, deviation, np.inf)[:, np.newaxis]
 
-    skewness = np.mean(z**3, axis=1)
+    skewness = np.mean(z * z * z, axis=1)  # a power is many times slower
     columns = [
         *_band_shares(z, bands),
         skewness.mean(axis=1),
@@ -342,7 +342,7 @@ def classifier_auc(
             [(real, groups_of[0], "real"), (synthetic, groups_of[1], "synthetic")]
         )
     ]
-    model = _make_classifier(classifier, int(rng_from(seed, 2).integers(2**31)))
+    model = make_classifier(classifier, int(rng_from(seed, 2).integers(2**31)))
     first, second = _feature_pair(features, real, synthetic)
     X = np.concatenate([first, second])
     y = np.repeat([0, 1], [len(first), len(second)])
@@ -386,7 +386,8 @@ def _folds(n: int, n_splits: int, groups: Any, rng: np.random.Generator, name: s
     return fold
 
 
-def _make_classifier(name: str, seed: int) -> Any:
+def make_classifier(name: str, seed: int) -> Any:
+    """Return an unfitted classifier of standardised features."""
     if name == "logistic":
         from sklearn.linear_model import LogisticRegression
 
@@ -443,7 +444,8 @@ def _standardised_pair(
     return _Standardised(x, mean, deviation), _Standardised(y, mean, deviation)
 
 
-def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Squared Euclidean distance of each row of ``a`` to each row of ``b``."""
     norms = np.einsum("ij,ij->i", a, a)[:, np.newaxis] + np.einsum("ij,ij->i", b, b)
     squared = norms - 2.0 * (a @ b.T)
     squared[squared < 1e-12 * norms] = 0.0  # equal windows, but for rounding
@@ -459,7 +461,7 @@ def _median_distance(X: _Standardised) -> float:
     for i, rows in enumerate(parts):
         a = X[chosen[rows]]
         for columns in parts[i:]:
-            squared[rows, columns] = _squared_distances(a, X[chosen[columns]])
+            squared[rows, columns] = squared_distances(a, X[chosen[columns]])
     return float(np.median(np.sqrt(squared[np.triu_indices(n, 1)])))
 
 
@@ -472,7 +474,7 @@ def _mean_kernel(a: _Standardised, b: _Standardised, bandwidth: float) -> float:
             if a is b and columns.start < rows.start:
                 continue  # the kernel is symmetric
             second = first if a is b and columns == rows else b[columns]
-            kernel = np.exp(-_squared_distances(first, second) / (2.0 * bandwidth**2))
+            kernel = np.exp(-squared_distances(first, second) / (2.0 * bandwidth**2))
             if a is not b:
                 total += kernel.sum()
             elif second is first:

@@ -1,0 +1,53 @@
+"""Windows at random starts."""
+
+from __future__ import annotations
+
+import numpy as np
+from evaluation_cases import (
+    RATE,
+)
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from calgan import Recording
+from calgan.evaluation._draws import (
+    draw_from_recording,
+    read_source,
+)
+
+
+@settings(max_examples=40, deadline=None)
+@given(
+    lengths=st.lists(st.integers(1, 40), min_size=1, max_size=5),
+    width=st.integers(1, 12),
+    seed=st.integers(0, 1000),
+)
+def test_windows_never_cross_a_border(lengths, width, seed):
+    lengths[0] += width
+    # Every frame carries its segment and its place there.
+    segments = [
+        np.stack([np.full(n, i), np.arange(n)], axis=1).astype(np.float32)
+        for i, n in enumerate(lengths)
+    ]
+    segments = [np.repeat(segment, [1, 1], axis=1) for segment in segments]
+    source = read_source(Recording(np.concatenate(segments), RATE,
+                                   segments=np.stack([np.cumsum([0, *lengths[:-1]]),
+                                                      np.cumsum(lengths)], axis=1)),
+                         width, name="real")  # fmt: skip
+    bank = draw_from_recording(source, ("a", "b"), 30, 2, np.random.default_rng(seed))
+    windows = bank.traces(np.arange(bank.n_windows))
+    assert np.all(windows[:, :, 0] == windows[:, :1, 0])
+    assert np.all(np.diff(windows[:, :, 1], axis=1) == 1)
+    assert bank.lists["a"].shape == bank.lists["b"].shape == (2, 30)
+
+
+@settings(max_examples=30, deadline=None)
+@given(n_starts=st.integers(1, 40), n=st.integers(1, 40), seed=st.integers(0, 99))
+def test_windows_are_drawn_once_as_long_as_there_are_enough(n_starts, n, seed):
+    source = read_source(np.zeros((n_starts + 9, 2)), 10, name="real")
+    rng = np.random.default_rng(seed)
+    bank = draw_from_recording(source, ("a", "b"), n, 2, rng, once=True)
+    for first, second in zip(bank.lists["a"], bank.lists["b"], strict=True):
+        assert len(first) == len(second) == n
+        assert (len(set(first)) == n) or n > n_starts
+        assert (len({*first, *second}) == 2 * n) or 2 * n > n_starts
