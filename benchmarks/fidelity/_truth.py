@@ -480,7 +480,7 @@ def _compute(name: str, seed: int, n_windows: int) -> Truth:
         n = min(_CHUNK, n_windows - chunk * _CHUNK)
         windows, _ = process.sample_windows(n, WINDOW, random_state=_seed(seed, _TRUTH, chunk))
         summary.add(windows, deconvolver.transform(windows))
-    truth = summary.close()
+    truth: dict[str, Any] = summary.close()
     # Which windows are drawn changes the distance a good deal; the yardstick is its expectation.
     draws = (
         training_windows(recording, N_SAMPLES, _seed(seed, _STARTS, k)) for k in range(_N_DRAWS)
@@ -526,7 +526,7 @@ def truth_of(name: str, seed: int, cache: str | Path, *, n_windows: int = N_TRUT
         partial.replace(path)  # another process may be writing the same truth
     with np.load(path) as file:
         arrays: dict[str, Any] = {key: file[key] for key in file.files if "/" not in key}
-        tables: dict[str, dict[str, float]] = {"training": {}, "fresh": {}}
+        tables: dict[str, Any] = {"training": {}, "fresh": {}}
         for key in file.files:
             table, _, inner = key.partition("/")
             if inner:

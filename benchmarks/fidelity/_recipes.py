@@ -1,0 +1,229 @@
+"""What is compared: calgan's recipes, baselines and other people's generators, by name."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+from unittest import mock
+
+import numpy as np
+
+from benchmarks.fidelity import outside
+from calgan import (
+    CalciumFlow,
+    DichotomizedGaussianCalcium,
+    Pipeline,
+    Recording,
+    Windower,
+    make_calcium_pipeline,
+)
+from calgan.recipes import RECIPES as CALGAN_RECIPES
+
+# More steps than any budget allows: time ends the training.
+_NO_LIMIT = 10**7
+
+
+@dataclass(frozen=True)
+class Job:
+    """What a recipe is told.
+
+    Parameters
+    ----------
+    recording : Recording
+        What to learn.
+    window : int
+        Frames a window.
+    seed : int
+        Seed of the training.
+    minutes : float
+        CPU minutes that it may take.
+    outside_python : str or None
+        Interpreter that other people's generators are installed for.
+    """
+
+    recording: Recording
+    window: int
+    seed: int
+    minutes: float
+    outside_python: str | None = None
+
+
+@dataclass
+class Fitted:
+    """A fitted generator.
+
+    Parameters
+    ----------
+    sample : callable
+        Number of windows -> ndarray of shape (n, T, N), in the recording's units.
+    model : object
+        What `calgan.evaluate` reads the trained statistics from, None if there is no telling.
+    facts : dict
+        Steps taken, why training ended and whatever else belongs in the row.
+    """
+
+    sample: Callable[[int], np.ndarray]
+    model: Any = None
+    facts: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True)
+class Recipe:
+    """A named way to get windows from a recording.
+
+    Parameters
+    ----------
+    label : str
+        What the table calls it.
+    fit : callable
+        `Job` -> `Fitted`.
+    has_budget : bool
+        Whether it trains for as long as it may; a baseline takes the time it takes.
+    """
+
+    label: str
+    fit: Callable[[Job], Fitted]
+    has_budget: bool = True
+
+
+@contextlib.contextmanager
+def cpu_clock() -> Iterator[None]:
+    """Let ``max_time`` count this process's CPU seconds, which other programs do not slow down."""
+    with mock.patch("calgan.training.time", SimpleNamespace(monotonic=time.process_time)):
+        yield
+
+
+def _fit_pipeline(pipeline: Pipeline, job: Job) -> Fitted:
+    with cpu_clock():
+        pipeline.fit(job.recording)
+    generator = pipeline[-1]
+    facts = {
+        "steps": getattr(generator, "n_iter_", 0),
+        "best_step": getattr(generator, "best_iter_", 0),
+        "stopped": getattr(generator, "stopped_", ""),
+    }
+    return Fitted(pipeline.sample, pipeline, facts)
+
+
+def _gan(recipe: str, **params: Any) -> Callable[[Job], Fitted]:
+    def fit(job: Job) -> Fitted:
+        pipeline = make_calcium_pipeline(
+            "1d",
+            window=job.window,
+            recipe=recipe,
+            random_state=job.seed,
+            max_iter=_NO_LIMIT,
+            max_time=60.0 * job.minutes,
+            device="cpu",
+            verbose=0,
+            **params,
+        )
+        return _fit_pipeline(pipeline, job)
+
+    return fit
+
+
+def _flow(**params: Any) -> Callable[[Job], Fitted]:
+    def fit(job: Job) -> Fitted:
+        flow = CalciumFlow(
+            _NO_LIMIT,
+            max_time=60.0 * job.minutes,
+            random_state=job.seed,
+            device="cpu",
+            verbose=0,
+            **params,
+        )
+        steps = [("windower", Windower(job.window)), ("generator", flow)]
+        return _fit_pipeline(Pipeline(steps), job)
+
+    return fit
+
+
+def _dichotomized_gaussian(seconds: float) -> Callable[[Job], Fitted]:
+    def fit(job: Job) -> Fitted:
+        n_lags = min(round(seconds * job.recording.frame_rate), 60, job.window // 2)
+        generator = DichotomizedGaussianCalcium(n_lags=n_lags, random_state=job.seed)
+        steps = [("windower", Windower(job.window)), ("generator", generator)]
+        return _fit_pipeline(Pipeline(steps), job)
+
+    return fit
+
+
+def _outside(name: str) -> Callable[[Job], Fitted]:
+    """Return a generator that is trained, and sampled, by another interpreter."""
+
+    def fit(job: Job) -> Fitted:
+        if job.outside_python is None:
+            raise ValueError(
+                f"{name} runs in an environment of its own: install "
+                "benchmarks/requirements-outside.txt there and pass --outside-python."
+            )
+        stride = outside.MODELS[name].stride(job.window)
+        windows = np.asarray(Windower(job.window, stride).fit_transform(job.recording))
+        traces = np.concatenate(job.recording.segment_traces())
+        low, high = traces.min(axis=0), traces.max(axis=0)
+        span = np.where(high > low, high - low, 1.0)
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder)
+            np.save(path / "windows.npy", ((windows - low) / span).astype(np.float32))
+            _run_outside(name, path, job)
+            facts = json.loads((path / "facts.json").read_text())
+            samples = np.load(path / "samples.npy") * span + low
+        facts["note"] = f"{len(windows)} training windows; {facts['note']}"
+
+        def sample(n: int) -> np.ndarray:
+            if n > len(samples):
+                raise ValueError(f"{name} left {len(samples)} samples, not {n}.")
+            return np.asarray(samples[:n], dtype=np.float32)
+
+        return Fitted(sample, None, facts)
+
+    return fit
+
+
+def _run_outside(name: str, folder: Path, job: Job) -> None:
+    arguments = [name, str(folder), str(60.0 * job.minutes), str(job.seed)]
+    one_thread = {f"{library}_NUM_THREADS": "1" for library in ("OMP", "MKL", "OPENBLAS")}
+    done = subprocess.run(
+        [str(job.outside_python), outside.__file__, *arguments],
+        env=os.environ | one_thread | {"KERAS_BACKEND": "torch", "CUDA_VISIBLE_DEVICES": ""},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        tail = "\n".join(done.stderr.splitlines()[-15:])
+        print(tail, file=sys.stderr)
+        raise RuntimeError(f"{name} failed under {job.outside_python}: {tail.splitlines()[-1:]}")
+
+
+_CALGAN_LABELS = {"compact": "calgan's default (compact)", "thesis": "thesis, full width"}
+
+RECIPES: dict[str, Recipe] = {
+    "thesis": Recipe(
+        "thesis, reduced",
+        _gan("thesis", filters=16, batch_size=8, learning_rate=1e-3, critic_learning_rate=1e-3),
+    ),
+    "thesis-full": Recipe("thesis, full width", _gan("thesis")),
+    # Every other recipe of calgan is compared as it is, under its own name.
+    **{
+        name: Recipe(_CALGAN_LABELS.get(name, name), _gan(name))
+        for name in CALGAN_RECIPES
+        if name != "thesis"
+    },
+    "flow": Recipe("CalciumFlow", _flow()),
+    "dg": Recipe("dichotomized Gaussian", _dichotomized_gaussian(0.0), has_budget=False),
+    "dg-lags": Recipe("DG with 2 s of lags", _dichotomized_gaussian(2.0), has_budget=False),
+    **{name: Recipe(model.label, _outside(name)) for name, model in outside.MODELS.items()},
+}
+"""Recipes by name. A new one needs a line here and nothing else."""

@@ -1,0 +1,213 @@
+"""Parts of benchmarks/fidelity that train nothing: cells, rows, ratios, distances to a truth."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.stats import ttest_1samp, wasserstein_distance
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+try:
+    cells = importlib.import_module("benchmarks.fidelity._cells")
+    rows_of = importlib.import_module("benchmarks.fidelity._rows")
+    tables = importlib.import_module("benchmarks.fidelity._table")
+    truths = importlib.import_module("benchmarks.fidelity._truth")
+    thesis_table = importlib.import_module("benchmarks.thesis_table")
+finally:
+    sys.path.remove(str(ROOT))
+
+
+def make_row(cell, **content):
+    return dict(zip(rows_of.KEY, cell, strict=True)) | content
+
+
+def test_cells_go_through_all_recipes_of_a_seed_first():
+    found = list(cells.cells(5.0))
+    assert len(set(found)) == len(found)
+    assert [cell[2] for cell in found] == sorted(cell[2] for cell in found)
+    simulated = {cell[2] for cell in found if cell[1] == "assemblies"}
+    assert simulated == {0, 1, 2, 3, 4}
+    assert {cell[2] for cell in found if cell[1] == "s1-0588"} == {0, 1, 2}
+    # What does not train is the same at every budget.
+    assert {cell[3] for cell in found if cell[0] in ("dg", "controls")} == {0.0}
+    assert {cell[3] for cell in found if cell[0] in ("flow", "compact")} == {5.0}
+
+
+def test_patterns_choose_cells():
+    found = set(cells.cells(1.0, [7], ["flow/s1-*", "dg/assemblies"]))
+    assert found == {
+        ("flow", "s1-0588", 7, 1.0),
+        ("flow", "s1-1140", 7, 1.0),
+        ("dg", "assemblies", 7, 0.0),
+    }
+
+
+def test_finished_cells_are_skipped_and_a_torn_line_is_run_again(tmp_path):
+    path = tmp_path / "rows.jsonl"
+    wanted = list(cells.cells(5.0, [0], ["flow/*"]))
+    for cell in wanted[:2]:
+        thesis_table.append(path, make_row(cell, code="a"))
+    whole = json.dumps(make_row(wanted[2], code="a"))
+    with path.open("a") as file:
+        file.write(whole[: len(whole) // 2])  # the run was killed here
+    assert rows_of.missing(wanted, thesis_table.read(path)) == wanted[2:]
+    thesis_table.append(path, make_row(wanted[2], code="b"))
+    assert rows_of.missing(wanted, thesis_table.read(path)) == wanted[3:]
+    assert rows_of.missing(wanted, thesis_table.read(path), "b") == wanted[:2] + wanted[3:]
+
+
+def test_the_last_row_of_a_cell_counts():
+    cell, other = ("flow", "s1-0588", 0, 5.0), ("flow", "s1-0588", 1, 5.0)
+    rows = [make_row(cell, steps=1), make_row(other, steps=2), make_row(cell, steps=3)]
+    assert sorted(row["steps"] for row in tables.latest(rows)) == [2, 3]
+
+
+@given(st.lists(st.floats(-10, 10), min_size=2, max_size=8, unique=True))
+def test_interval_is_where_a_t_test_turns(values):
+    mean, low, high = tables.mean_interval(values)
+    assert mean == pytest.approx(np.mean(values))
+    if np.std(values) > 1e-6:
+        assert ttest_1samp(values, low).pvalue == pytest.approx(0.05)
+        assert ttest_1samp(values, high).pvalue == pytest.approx(0.05)
+
+
+def test_interval_of_one_value_is_unknown():
+    mean, low, high = tables.mean_interval([2.0])
+    assert mean == 2.0
+    assert np.isnan([low, high]).all()
+
+
+def real_row(recipe, seed, ratio, budget=5.0):
+    statistic = {"value": 0.2 * ratio, "floor": 0.2, "floor_interval": [0.1, 0.3], "ratio": ratio}
+    names = (*tables.PUBLISHED, "population_count_kl", "log_spectrum_error")
+    names += ("correlation_matrix_r", "correlation_matrix_rmse")
+    return make_row(
+        (recipe, "s1-0588", seed, budget),
+        n_neurons=24,
+        window=256,
+        steps=10,
+        cpu_seconds=300.0,
+        statistics=dict.fromkeys(names, statistic),
+        memorisation={"value": 1.0, "replay": 0.0, "second_held_out": None},
+        code="a",
+    )
+
+
+def test_table_averages_ratios_over_seeds():
+    rows = [real_row("flow", seed, ratio) for seed, ratio in enumerate((1.0, 1.5, 3.5))]
+    text = tables.table(rows, "a")
+    assert "2.00 [1.00, 3.50]" in text
+    assert "0.200 [0.100, 0.300]" in text  # the floor
+    assert "another version" not in text
+    assert "3 of them by another version" in tables.table(rows, "b")
+
+
+def test_table_keeps_budgets_apart_and_names_what_failed():
+    rows = [real_row("flow", 0, 2.0), real_row("flow", 0, 1.0, budget=60.0)]
+    rows.append(
+        make_row(("compact", "s1-0588", 0, 5.0), failed="samples are not finite", n_neurons=24)
+        | {"window": 256}
+    )
+    text = tables.table(rows)
+    assert ", 5 CPU minutes" in text
+    assert ", 60 CPU minutes" in text
+    assert "failed: samples are not finite" in text
+
+
+def test_figure_is_written(tmp_path):
+    path = tmp_path / "figure.svg"
+    tables.figure([real_row("flow", 0, 2.0), real_row("compact", 0, 3.0)], path, 5.0)
+    assert "mouse barrel cortex" in path.read_text()
+    with pytest.raises(ValueError, match="no cells of 60 minutes"):
+        tables.figure([real_row("flow", 0, 2.0)], path, 60.0)
+
+
+def test_fingerprint_sees_code_and_no_comments(tmp_path, monkeypatch):
+    package = tmp_path / "calgan"
+    package.mkdir()
+    (package / "__init__.py").touch()
+
+    def fingerprint(text):
+        (package / "a.py").write_text(text)
+        cells.code_fingerprint.cache_clear()
+        return cells.code_fingerprint()
+
+    monkeypatch.setattr(cells.calgan, "__file__", str(package / "__init__.py"))
+    first = fingerprint('"""Doc."""\nx = 1\n')
+    assert fingerprint('"""Other."""\n# why\nx = 1\n') == first
+    assert fingerprint('"""Doc."""\nx = 2\n') != first
+    cells.code_fingerprint.cache_clear()
+
+
+def test_windows_in_blocks_cross_no_border():
+    from calgan import Recording
+
+    recording = Recording(np.arange(1000.0)[:, None] * [1.0, 1.0], 10.0)
+    windows, blocks = truths.windows_in_blocks(recording, 500, 0, window=30)
+    starts, stops = windows[:, 0, 0].astype(int), windows[:, -1, 0].astype(int)
+    assert (stops - starts == 29).all()
+    np.testing.assert_array_equal(starts // 100, blocks)
+    np.testing.assert_array_equal(stops // 100, blocks)
+
+
+@pytest.fixture(scope="module")
+def summaries():
+    """Two sets of windows with their spikes, and the summaries of each."""
+    rng = np.random.default_rng(0)
+    found = []
+    for n, rate in ((40, 0.05), (70, 0.08)):
+        spikes = (rng.random((n, 32, 5)) < rate).astype(np.float32)
+        windows = (spikes + 0.3 * rng.normal(size=spikes.shape)).astype(np.float32)
+        windows += windows[:, :, [1, 2, 3, 4, 0]]
+        summary = truths._Summary.of_nothing(32, 5)
+        for part in (slice(0, 25), slice(25, None)):  # in parts, as a truth is summed up
+            summary.add(windows[part], spikes[part])
+        found.append((windows, spikes, summary.close()))
+    return found
+
+
+def test_distances_are_those_of_the_definitions(summaries):
+    from calgan.metrics import (
+        correlation_matrix_agreement,
+        firing_rate,
+        log_spectrum_error,
+        population_count,
+        van_rossum_distance,
+    )
+
+    (windows, spikes, mine), (true_windows, true_spikes, truth) = summaries
+    found = truths._compare(mine, truth)
+    rates, true_rates = firing_rate(spikes, 10.0), firing_rate(true_spikes, 10.0)
+    expected = np.mean(
+        [wasserstein_distance(a, b) for a, b in zip(rates.T, true_rates.T, strict=True)]
+    )
+    assert found["rate_w1"] == pytest.approx(expected)
+    expected = correlation_matrix_agreement(true_windows, windows).rmse
+    assert found["correlation_rmse"] == pytest.approx(expected, rel=1e-4)
+    expected = correlation_matrix_agreement(true_spikes, spikes).rmse
+    assert found["spike_correlation_rmse"] == pytest.approx(expected, rel=1e-4)
+    expected = wasserstein_distance(
+        van_rossum_distance(spikes, 10.0).ravel(), van_rossum_distance(true_spikes, 10.0).ravel()
+    )
+    assert found["van_rossum_w1"] == pytest.approx(expected, rel=1e-2)
+    expected = log_spectrum_error(true_windows, windows)
+    assert found["log_spectrum_error"] == pytest.approx(expected, rel=1e-4)
+    expected = wasserstein_distance(
+        population_count(spikes).ravel(), population_count(true_spikes).ravel()
+    )
+    assert found["population_count_w1"] == pytest.approx(expected)
+
+
+def test_the_truth_is_at_no_distance_from_itself(summaries):
+    truth = summaries[1][2]
+    found = truths._compare(truth, truth)
+    assert set(truths.STATISTICS) < set(found)
+    assert max(found.values()) == pytest.approx(0.0, abs=1e-12)
