@@ -16,10 +16,12 @@ from calgan._torch import noise
 from calgan.recipes import Recipe
 from calgan.training import TrainingState, update_average
 
+LOSSES = ("wasserstein", "relativistic")
+
 
 @dataclass(frozen=True)
 class AdversarialSteps:
-    """What a step of Wasserstein training with gradient penalty needs, the state included.
+    """What a step of adversarial training needs, the state included.
 
     Attributes
     ----------
@@ -74,10 +76,7 @@ class AdversarialSteps:
                 row = self._critic_step(real, fake, rng)
             fake = draw()
         critic.requires_grad_(False)
-        with self.fabric.autocast():
-            values = critic(fake, critic.draw_shifts(rng))
-        values = values.float() / critic.value_scale
-        loss = s.adversarial * objectives.wasserstein_generator_loss(values)
+        loss = s.adversarial * self._generator_loss(real, fake, rng)
         row["generator_loss"] = float(loss.detach())
         if self.match is not None:
             matching = self.match(fake)
@@ -97,6 +96,21 @@ class AdversarialSteps:
     def _critic_step(
         self, real: Tensor, fake: Tensor, rng: np.random.Generator
     ) -> dict[str, float]:
+        wasserstein = self.settings.loss == "wasserstein"
+        losses = self._wasserstein if wasserstein else self._relativistic
+        loss, penalty = losses(real, fake, rng)
+        optimizer = self.state.optimizers["critic"]
+        optimizer.zero_grad()
+        self.fabric.backward(loss + self.settings.gradient_penalty * penalty)
+        optimizer.step()
+        return {"critic_loss": float(loss.detach()), "gradient_penalty": float(penalty.detach())}
+
+    # The critic's loss and penalty. Penalties are in float32 and outside the loss scaling: the
+    # square and the norm of a gradient are not linear in it.
+
+    def _wasserstein(
+        self, real: Tensor, fake: Tensor, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
         critic: Any = self.state.modules["critic"]
         with self.fabric.autocast():
             on_real = critic(real, critic.draw_shifts(rng))
@@ -104,15 +118,30 @@ class AdversarialSteps:
         loss = objectives.wasserstein_critic_loss(on_real.float(), on_fake.float())
         mix = torch.from_numpy(rng.random(len(real), dtype=np.float32)).to(real.device)
         shifts = critic.draw_shifts(rng)
-        # In float32 and outside the loss scaling: the norm of a gradient is not linear in it.
         penalty = objectives.gradient_penalty(
             lambda windows: critic.judge(windows, shifts),
             critic.standardised(real),
             critic.standardised(fake),
             mix,
         )
-        optimizer = self.state.optimizers["critic"]
-        optimizer.zero_grad()
-        self.fabric.backward(loss + self.settings.gradient_penalty * penalty)
-        optimizer.step()
-        return {"critic_loss": float(loss.detach()), "gradient_penalty": float(penalty.detach())}
+        return loss, penalty
+
+    def _relativistic(
+        self, real: Tensor, fake: Tensor, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        critic: Any = self.state.modules["critic"]
+        sides = [critic.standardised(windows).requires_grad_(True) for windows in (real, fake)]
+        values = [critic.judge(windows, critic.draw_shifts(rng)) for windows in sides]
+        penalties = map(objectives.zero_centred_penalty, values, sides)
+        # Per unit of the windows' root mean square, so that one weight suits all shapes.
+        return objectives.rpgan_critic_loss(*values), sum(penalties) * critic.value_scale**2
+
+    def _generator_loss(self, real: Tensor, fake: Tensor, rng: np.random.Generator) -> Tensor:
+        critic: Any = self.state.modules["critic"]
+        with self.fabric.autocast():
+            on_fake = critic(fake, critic.draw_shifts(rng)).float()
+            if self.settings.loss == "wasserstein":
+                return objectives.wasserstein_generator_loss(on_fake / critic.value_scale)
+            with torch.no_grad():
+                on_real = critic(real, critic.draw_shifts(rng)).float()
+        return objectives.rpgan_generator_loss(on_real, on_fake)

@@ -8,6 +8,7 @@ from typing import NamedTuple
 import numpy as np
 import torch
 from torch import Tensor
+from torch.nn.functional import softplus
 
 
 def wasserstein_critic_loss(real: Tensor, fake: Tensor) -> Tensor:
@@ -87,6 +88,90 @@ def gradient_penalty(
     between = (mix * real + (1 - mix) * fake).requires_grad_(True)
     (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
     return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
+
+
+def rpgan_critic_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """Return the critic's relativistic pairing loss E[softplus(D(fake) - D(real))].
+
+    Windows are judged in pairs, a generated one against a real one, so that no generated window
+    can hide where the critic has no real ones to compare it with.
+
+    Parameters
+    ----------
+    real, fake : Tensor of shape (M,)
+        Critic values of real and generated windows, paired by their position.
+
+    Returns
+    -------
+    Tensor of shape ()
+
+    References
+    ----------
+    Jolicoeur-Martineau, "The relativistic discriminator: a key element missing from standard GAN",
+    ICLR 2019, arXiv:1807.00734. Huang et al., "The GAN is dead; long live the GAN! A Modern GAN
+    Baseline", NeurIPS 2024, arXiv:2501.05441.
+
+    Examples
+    --------
+    >>> rpgan_critic_loss(torch.tensor([2.0]), torch.tensor([2.0]))  # log 2: no better than chance
+    tensor(0.6931)
+    """
+    return softplus(fake - real).mean()
+
+
+def rpgan_generator_loss(real: Tensor, fake: Tensor) -> Tensor:
+    """Return the generator's relativistic pairing loss E[softplus(D(real) - D(fake))].
+
+    Parameters
+    ----------
+    real, fake : Tensor of shape (M,)
+        Critic values of real and generated windows, paired by their position.
+
+    Returns
+    -------
+    Tensor of shape ()
+
+    References
+    ----------
+    Huang et al., NeurIPS 2024, arXiv:2501.05441.
+
+    Examples
+    --------
+    >>> rpgan_generator_loss(torch.tensor([0.0]), torch.tensor([100.0]))
+    tensor(0.)
+    """
+    return softplus(real - fake).mean()
+
+
+def zero_centred_penalty(values: Tensor, windows: Tensor) -> Tensor:
+    """Penalise the critic's gradient at windows: R1 at real ones, R2 at generated ones.
+
+    Parameters
+    ----------
+    values : Tensor of shape (M,)
+        Critic values, each computed from its window alone.
+    windows : Tensor of shape (M, T, N)
+        The windows that they were computed from, which require gradients.
+
+    Returns
+    -------
+    Tensor of shape ()
+        Half the mean of ||grad D||_2^2, the norm taken over a whole window.
+
+    References
+    ----------
+    Mescheder, Geiger & Nowozin, "Which Training Methods for GANs do actually Converge?", ICML 2018,
+    arXiv:1801.04406. Roth et al., "Stabilizing Training of Generative Adversarial Networks through
+    Regularization", NeurIPS 2017, arXiv:1705.09367.
+
+    Examples
+    --------
+    >>> x = torch.ones(2, 4, 1, requires_grad=True)
+    >>> zero_centred_penalty(3 * x.sum(dim=(1, 2)), x).item()  # 9 for each of 4 values, halved
+    18.0
+    """
+    (gradient,) = torch.autograd.grad(values.sum(), windows, create_graph=True)
+    return 0.5 * gradient.flatten(1).square().sum(dim=1).mean()
 
 
 # What `statistics_matching` trains on, under the names that the reports use.

@@ -217,7 +217,7 @@ def variant_grid(
     ----------
     variants : sequence of str, default=all
         Variants, as `make_calcium_pipeline` names them.
-    recipe : {"thesis", "compact"}, default="thesis"
+    recipe : {"thesis", "compact", "relativistic"}, default="thesis"
         Recipe that they are trained by.
 
     Returns
@@ -280,7 +280,7 @@ def make_calcium_pipeline(
         Frames between the starts of successive training windows. None takes every start (1):
         windows are lazy and training draws them at random, so that skipping starts saves neither
         memory nor time and only shows the networks fewer different windows.
-    recipe : {"compact", "thesis"} or None, default=None
+    recipe : {"compact", "relativistic", "thesis"} or None, default=None
         How it is trained, and at which size. None takes "compact" for "1d", which suits a laptop,
         and the published "thesis" for the others, which are variants of the published system.
     frame_rate : float or None, default=None

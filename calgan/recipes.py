@@ -14,9 +14,9 @@ class Recipe:
     ----------
     name : str
         Name of the recipe.
-    architecture : {"wavegan", "wavegan2d", "calcium"}
+    architecture : {"wavegan", "wavegan2d", "calcium", "calcium-patches"}
         Networks: the thesis's, convolving over time or over time and neurons, or the compact ones
-        with an explicit calcium decoder.
+        with an explicit calcium decoder, of which "calcium-patches" has a critic of its own.
     filters, kernel_size, critic_kernel_size, noise_size, max_depth, phase_shuffle : int
         Widths of the networks; `noise_size` is the latent width of the compact generator.
     learning_rate, critic_learning_rate : float
@@ -27,11 +27,15 @@ class Recipe:
         Windows a batch.
     n_critic : int
         Critic steps a generator step.
+    loss : {"wasserstein", "relativistic"}
+        Adversarial loss, and with it the penalty of the critic's gradient: of norms other than 1
+        between real and generated windows, or of any at all at either.
     gradient_penalty : float
-        Weight of the gradient penalty.
+        Weight of the gradient penalty; "relativistic" takes the gradient by windows in units of
+        their norm, for one weight to suit windows of all sizes.
     adversarial : float
-        Weight of the critic in the generator's loss; "calcium" divides the critic's values by the
-        norm of a standardised window, sqrt(T N).
+        Weight of the critic in the generator's loss; with the Wasserstein loss, the calcium
+        networks divide the critic's values by the norm of a standardised window, sqrt(T N).
     matching : float
         Weight of the statistics matching in the generator's loss; 0 leaves it out.
     ema : float
@@ -61,6 +65,7 @@ class Recipe:
     betas: tuple[float, float]
     batch_size: int
     n_critic: int
+    loss: str
     gradient_penalty: float
     adversarial: float
     matching: float
@@ -101,6 +106,14 @@ ARCHITECTURES: dict[str, dict[str, Any]] = {
         "max_depth": 3,
         "phase_shuffle": 0,
     },
+    "calcium-patches": {
+        "filters": 64,
+        "kernel_size": 5,
+        "critic_kernel_size": 8,
+        "noise_size": 16,
+        "max_depth": 3,
+        "phase_shuffle": 0,
+    },
 }
 
 RECIPES = {
@@ -114,6 +127,7 @@ RECIPES = {
         betas=(0.9, 0.999),
         batch_size=128,
         n_critic=5,
+        loss="wasserstein",
         gradient_penalty=10.0,
         adversarial=1.0,
         matching=0.0,
@@ -135,9 +149,32 @@ RECIPES = {
         betas=(0.5, 0.99),
         batch_size=32,
         n_critic=1,
+        loss="wasserstein",
         gradient_penalty=10.0,
         adversarial=20.0,
         matching=1.0,
+        ema=0.998,
+        clip_norm=5.0,
+        max_iter=1000,
+        epochs=None,
+        validation_fraction=0.1,
+        early_stopping=True,
+        global_range=False,
+    ),
+    # The same generator against a modern critic.
+    "relativistic": Recipe(
+        name="relativistic",
+        architecture="calcium-patches",
+        **ARCHITECTURES["calcium-patches"],
+        learning_rate=2e-3,
+        critic_learning_rate=1e-3,
+        betas=(0.5, 0.99),
+        batch_size=32,
+        n_critic=1,
+        loss="relativistic",
+        gradient_penalty=0.002,
+        adversarial=1.0,
+        matching=0.0,
         ema=0.998,
         clip_norm=5.0,
         max_iter=1000,
@@ -154,9 +191,9 @@ def get_recipe(name: str, architecture: str | None = None) -> Recipe:
 
     Parameters
     ----------
-    name : {"compact", "thesis"}
+    name : {"compact", "relativistic", "thesis"}
         Name of the recipe.
-    architecture : {"wavegan", "wavegan2d", "calcium"}, default=None
+    architecture : {"wavegan", "wavegan2d", "calcium", "calcium-patches"}, default=None
         Networks to train by it, at their own widths; None takes the recipe's.
 
     Returns

@@ -89,6 +89,7 @@ def test_parameters_override_the_recipe(windows: WindowView) -> None:
     ("params", "message"),
     [
         ({"recipe": "wgan"}, "recipe must be one of"),
+        ({"loss": "hinge"}, "loss must be None or one of .*got 'hinge'"),
         ({"max_iter": 0}, "max_iter"),
         ({"max_iter": 2.5}, "max_iter"),
         ({"max_time": -1}, "max_time must be a finite number above 0"),
@@ -183,12 +184,63 @@ def test_training_moves_the_samples_towards_the_data(windows: WindowView) -> Non
     assert distance(end) < 0.5 * distance(start)
 
 
-def test_critic_learns_to_tell_real_from_noise(windows: WindowView) -> None:
-    gan = quick(max_iter=60, matching=0, learning_rate=1e-9, filters=16).fit(windows)
+@pytest.mark.parametrize("recipe", ["compact", "relativistic"])
+def test_critic_learns_to_tell_real_from_noise(windows: WindowView, recipe: str) -> None:
+    params = {"max_iter": 60, "matching": 0, "learning_rate": 1e-9, "filters": 16}
+    gan = quick(recipe=recipe, **params).fit(windows)
     rng = np.random.default_rng(0)
     real = np.array(windows[::5])
     noise = rng.permuted(real, axis=1)
     assert gan.score_samples(real).mean() > gan.score_samples(noise).mean()
+
+
+def test_relativistic_critic_alone_correlates_the_samples(windows: WindowView) -> None:
+    params = {"recipe": "relativistic", "random_state": 0, "validation_fraction": 0}
+    start, end = (CalciumGAN(max_iter=n, **params).fit(windows) for n in (1, 100))
+    assert end.trained_statistics_ == ()
+    pairs = np.triu_indices(4, 1)
+    real = np.corrcoef(np.array(windows).reshape(-1, 4).T)[pairs].mean()
+    first, last = (
+        np.corrcoef(gan.sample(200).reshape(-1, 4).T)[pairs].mean() for gan in (start, end)
+    )
+    assert abs(first) < 0.3 * real
+    assert last > 0.6 * real
+
+
+def test_the_relativistic_loss_is_that_of_its_pairs_and_penalties(
+    windows: WindowView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A critic D = a x of all values x: pairs, penalties and their sum by hand."""
+    seen = {}
+    plain = AdversarialSteps._critic_step
+
+    def note(self: Any, real: torch.Tensor, fake: torch.Tensor, rng: Any) -> dict[str, float]:
+        critic = self.state.modules["critic"]
+        monkeypatch.setattr(critic, "judge", lambda x, _shifts=(): slope * x.sum((1, 2)))
+        seen["sums"] = [critic.standardised(x).sum((1, 2)).numpy() for x in (real, fake)]
+        seen["row"] = plain(self, real, fake, rng)
+        return seen["row"]
+
+    slope = torch.tensor(0.02, requires_grad=True)
+    monkeypatch.setattr(AdversarialSteps, "_critic_step", note)
+    quick(recipe="relativistic", max_iter=1, validation_fraction=0).fit(windows)
+    real, fake = (0.02 * sums for sums in seen["sums"])
+    assert seen["row"]["critic_loss"] == pytest.approx(
+        np.logaddexp(0, fake - real).mean(), rel=1e-4
+    )
+    # |grad|^2 / 2 = T N a^2 / 2 at either side, by windows in units of their norm: times T N.
+    assert seen["row"]["gradient_penalty"] == pytest.approx((32 * 4 * 0.02) ** 2, rel=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ["calcium", "wavegan", "wavegan2d"])
+def test_either_loss_trains_all_networks(windows: WindowView, architecture: str) -> None:
+    scaled = MinMaxScaler().fit_transform(windows)
+    params = {"architecture": architecture, "max_iter": 1, "filters": 2, "random_state": 0}
+    gans = [CalciumGAN(recipe, **params).fit(scaled) for recipe in ("relativistic", "compact")] + [
+        CalciumGAN("compact", **params, loss="relativistic", matching=0).fit(scaled)
+    ]
+    assert [gan.settings_.loss for gan in gans] == ["relativistic", "wasserstein", "relativistic"]
+    assert all(math.isfinite(gan.history_[0]["gradient_penalty"]) for gan in gans)
 
 
 def test_tracked_statistics_and_their_floor(windows: WindowView) -> None:
@@ -233,7 +285,7 @@ def test_early_stopping(windows: WindowView, monkeypatch: pytest.MonkeyPatch) ->
     assert quick(max_iter=10, n_iter_no_change=6, early_stopping=False).fit(windows).n_iter_ == 10
 
 
-@pytest.mark.parametrize("recipe", ["compact", "thesis"])
+@pytest.mark.parametrize("recipe", ["compact", "relativistic", "thesis"])
 @pytest.mark.parametrize("validation_fraction", [0, 0.1])
 def test_training_that_diverges_says_so_and_keeps_the_last_good_state(
     windows: WindowView, recipe: str, validation_fraction: float
@@ -278,7 +330,7 @@ def test_ema_averages_and_can_be_left_out(windows: WindowView) -> None:
 
 
 @pytest.mark.parametrize("interruption", [2, 3])  # on and off the schedule of the checks
-@pytest.mark.parametrize("recipe", ["compact", "thesis"])
+@pytest.mark.parametrize("recipe", ["compact", "relativistic", "thesis"])
 def test_resuming_is_bit_for_bit_an_uninterrupted_run(
     windows: WindowView, tmp_path: Any, interruption: int, recipe: str
 ) -> None:

@@ -49,6 +49,9 @@ CASES = {
     "CalciumFlow": Case(
         lambda: CalciumFlow(channels=8, n_steps=3), WINDOWS, (WIDTH, N_NEURONS), short=TINY
     ),
+    "CalciumGAN-relativistic": Case(
+        lambda: CalciumGAN(recipe="relativistic"), WINDOWS, (WIDTH, N_NEURONS), short=TINY
+    ),
     "CalciumGAN-thesis": Case(
         lambda: CalciumGAN(recipe="thesis"), WINDOWS, (WIDTH, N_NEURONS), short=TINY
     ),

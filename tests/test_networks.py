@@ -14,6 +14,7 @@ from calgan import networks
 from calgan.networks import (
     CalciumGenerator,
     CompactCritic,
+    PatchCritic,
     WaveGANCritic,
     WaveGANGenerator,
     exponential_filter,
@@ -306,9 +307,37 @@ def test_constant_features_are_generated_as_their_constant() -> None:
     assert samples[..., 0].std() > 0
 
 
-def test_compact_critic_does_not_depend_on_units() -> None:
+@pytest.mark.parametrize("critic_class", [CompactCritic, PatchCritic])
+def test_compact_critics_do_not_depend_on_units(critic_class: type) -> None:
     windows = torch.randn(5, 16, 3, generator=torch.Generator().manual_seed(0))
-    critic = CompactCritic(16, 3)
+    critic = scrambled(critic_class(16, 3))
     plain = critic(windows)
     critic.units.set(torch.full((3,), 7.0), torch.full((3,), 100.0))
     torch.testing.assert_close(critic(100 * windows + 7), plain, rtol=1e-3, atol=1e-4)
+    assert not torch.allclose(critic(windows), plain, rtol=1e-3, atol=1e-4)
+
+
+def test_patch_critic_does_not_mind_when_something_happens() -> None:
+    critic = scrambled(PatchCritic(128, 3))
+    event = torch.randn(1, 20, 3, generator=torch.Generator().manual_seed(0))
+    early, late = torch.zeros(2, 1, 128, 3)
+    early[:, 40:60], late[:, 56:76] = event, event  # 16 frames: a step of the coarsest scale
+    torch.testing.assert_close(critic(early), critic(late))
+    others = event.flip(1)
+    late[:, 56:76] = others
+    assert not torch.allclose(critic(early), critic(late), rtol=1e-3)
+
+
+def test_patch_critic_knows_the_neurons_apart() -> None:
+    critic = scrambled(PatchCritic(32, 3))
+    windows = torch.randn(4, 32, 3, generator=torch.Generator().manual_seed(0))
+    assert not torch.allclose(critic(windows), critic(windows.roll(1, dims=2)), rtol=1e-2)
+
+
+@pytest.mark.parametrize(("frames", "scales"), [(16, 1), (24, 1), (32, 2), (64, 3), (512, 3)])
+def test_patch_critic_has_as_many_scales_as_a_window_holds(frames: int, scales: int) -> None:
+    critic = scrambled(PatchCritic(frames, 2, channels=4))
+    assert 1 + len(critic.coarser) == scales
+    windows = torch.randn(3, frames, 2, generator=torch.Generator().manual_seed(0))
+    # Each window is judged by itself.
+    torch.testing.assert_close(critic(windows)[:1], critic(windows[:1]))

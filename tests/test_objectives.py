@@ -50,6 +50,44 @@ def test_gradient_penalty_reaches_the_critics_weights() -> None:
     assert weight.grad.item() == pytest.approx(2 * (2 * 3 - 1) * 2)  # d/dw (2 w - 1)^2
 
 
+def test_relativistic_losses_agree_with_numpy() -> None:
+    rng = np.random.default_rng(0)
+    real, fake = rng.normal(scale=30, size=(2, 50))  # far enough apart for exp to overflow
+    tensors = torch.from_numpy(real), torch.from_numpy(fake)
+    # -log of the probability that the right one of a pair is taken for real
+    expected = np.mean(np.logaddexp(0, -(real - fake)))
+    assert objectives.rpgan_critic_loss(*tensors).item() == pytest.approx(expected)
+    expected = np.mean(np.logaddexp(0, -(fake - real)))
+    assert objectives.rpgan_generator_loss(*tensors).item() == pytest.approx(expected)
+
+
+def test_relativistic_losses_compare_pairs() -> None:
+    # A constant that all values share says nothing, nor does another order of the pairs; another
+    # pairing does.
+    real, fake = torch.tensor([0.0, 3.0]), torch.tensor([1.0, -4.0])
+    loss = objectives.rpgan_critic_loss(real, fake)
+    assert objectives.rpgan_critic_loss(real + 7, fake + 7).item() == pytest.approx(loss.item())
+    assert objectives.rpgan_critic_loss(real.flip(0), fake.flip(0)).item() == loss.item()
+    assert objectives.rpgan_critic_loss(real, fake.flip(0)).item() < loss.item() - 0.1
+
+
+def test_zero_centred_penalty_of_a_quadratic_critic_is_exact() -> None:
+    # D = |x|^2 / 2 has gradient x; the mean is over windows, the sum over a window's values.
+    windows = standard(5, 0).requires_grad_(True)
+    values = 0.5 * windows.square().sum((1, 2))
+    expected = 0.5 * np.mean(np.sum(windows.detach().numpy() ** 2, axis=(1, 2)))
+    penalty = objectives.zero_centred_penalty(values, windows)
+    assert penalty.item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_zero_centred_penalty_reaches_the_critics_weights() -> None:
+    weight = torch.tensor(3.0, requires_grad=True)
+    windows = torch.ones(2, 4, 1, requires_grad=True)
+    objectives.zero_centred_penalty(weight * windows.sum((1, 2)), windows).backward()
+    assert weight.grad is not None
+    assert weight.grad.item() == pytest.approx(3 * 4)  # d/dw of 4 w^2 / 2
+
+
 def test_quantiles_agree_with_numpy() -> None:
     values = standard(1, 0, frames=101, neurons=3)[0]
     expected = np.quantile(values.numpy(), np.linspace(0.005, 0.995, 48), axis=0)

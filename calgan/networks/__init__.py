@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from calgan.networks._build import build_networks
 from calgan.networks._calcium import CalciumGenerator, CompactCritic
+from calgan.networks._critics import PatchCritic
 from calgan.networks._flow import FlowGenerator
 from calgan.networks._layers import (
     ChannelNorm,
@@ -27,6 +28,7 @@ __all__ = [
     "ChannelNorm",
     "CompactCritic",
     "FlowGenerator",
+    "PatchCritic",
     "Standardiser",
     "WaveGAN2DCritic",
     "WaveGAN2DGenerator",

@@ -7,6 +7,7 @@ from typing import Any
 from torch import nn
 
 from calgan.networks._calcium import CalciumGenerator, CompactCritic
+from calgan.networks._critics import PatchCritic
 from calgan.networks._wavegan import WaveGANCritic, WaveGANGenerator
 from calgan.networks._wavegan2d import WaveGAN2DCritic, WaveGAN2DGenerator
 from calgan.recipes import Recipe
@@ -40,7 +41,8 @@ def build_networks(
     n_features = n_neurons * (n_channels or 1)
     made: dict[str, Any] = {"kernel_size": s.kernel_size, "max_depth": s.max_depth}
     judged: dict[str, Any] = {"kernel_size": s.critic_kernel_size, "max_depth": s.max_depth}
-    if s.architecture == "calcium":
+    if s.architecture in ("calcium", "calcium-patches"):
+        critic_class = CompactCritic if s.architecture == "calcium" else PatchCritic
         return (
             CalciumGenerator(
                 n_frames,
@@ -50,7 +52,7 @@ def build_networks(
                 decoder=n_channels is None,
                 **made,
             ),
-            CompactCritic(n_frames, n_features, channels=s.filters, **judged),
+            critic_class(n_frames, n_features, channels=s.filters, **judged),
         )
     made |= {"filters": s.filters, "noise_size": s.noise_size}
     judged |= {"filters": s.filters, "phase_shuffle": s.phase_shuffle}
