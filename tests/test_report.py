@@ -76,11 +76,25 @@ def make_evaluation(n_neurons=6, *, train=True, n=24, width=24, kind="good", **c
         "interval": (0.9, 0.97),
         "replay": 0.0123,
         "second_held_out": None,
+        "second_held_out_interval": None,
+        "membership": {"value": 0.617, "replay": 0.998, "drift": 0.583, "n_samples": 24},
         "n_samples": 24,
         "n_reference": 24,
     }
+    by_difference = Statistic(
+        "classifier_auc", "classifier AUC", "window", 0.91, (0.8, 0.96),
+        0.56 if train else None, None, None, None,
+        {
+            "memoriser": 0.55 if train else None, "shuffled": 0.97, "dichotomized_gaussian": 0.88,
+        }, judged_by="difference", difference_interval=(0.2, 0.4) if train else None,
+    )  # fmt: skip
+    scores = {
+        name: rng.normal(size=(2, 2, 3, 8)) + np.array([0, 1]).reshape(2, 1, 1, 1)
+        for name in ("synthetic", "train", "memoriser", "shuffled", "dichotomized_gaussian")
+        if train or name not in ("train", "memoriser")
+    }
     values = {
-        "statistics": (other, row),
+        "statistics": (other, row, by_difference),
         "memorisation": memorisation if train else None,
         "conclusion": ("Twice the floor & a half.", "No memoriser."),
         "protocol": "blocked",
@@ -91,6 +105,7 @@ def make_evaluation(n_neurons=6, *, train=True, n=24, width=24, kind="good", **c
         "units": "dF/F",
         "windows": windows,
         "spikes": spikes,
+        "classifier_scores": scores,
         "history": HISTORY,
         "meta": {"random_state": 4711, "best_iter": 20, "remarks": []},
     }
@@ -181,6 +196,9 @@ def test_the_page_says_what_was_measured(page):
         "trained on",
         "0.932",
         "0.0123",
+        "<b>+0.35</b> <small>[0.20, 0.40]</small>",
+        "0.617",
+        "0.583",
         "4711",
         calgan.__version__,
         "prefers-color-scheme: dark",
@@ -191,12 +209,12 @@ def test_the_page_says_what_was_measured(page):
     assert page.index("Twice the floor") < page.index("<figure")
     numbers = [int(number) for number in re.findall(r"<b>Figure (\d+)\.", page)]
     assert numbers == list(range(1, len(numbers) + 1))
-    assert len(numbers) == 15
+    assert len(numbers) == 17
 
 
 def test_without_train_nothing_is_made_up(quick):
     text = build_html(make_evaluation(train=False, history=[]))
-    assert text.count("not available (pass train=)") == 3  # two rows and the memorisation
+    assert text.count("not available (pass train=)") == 4  # three rows and the memorisation
     assert 'id="headline"' not in text
     assert 'id="nearest_training_windows"' not in text
     assert 'id="training"' not in text
@@ -260,7 +278,7 @@ def test_figures_show_the_gaussian_where_it_helps():
     with_it = {name for name, texts in figures.items() if "dichotomized Gaussian" in texts}
     assert with_it == {
         "headline", "traces", "windows", "pairs", "correlation_matrices", "correlation_agreement",
-        "population_counts",
+        "population_counts", "classifier", "intervals_and_events",
     }  # fmt: skip
 
 

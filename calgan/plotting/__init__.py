@@ -15,6 +15,7 @@ handed in is a bare :class:`matplotlib.figure.Figure`, to be saved with ``figure
 from __future__ import annotations
 
 from calgan.plotting._activity import plot_raster, plot_rate_histograms, plot_traces, plot_windows
+from calgan.plotting._classifier import plot_roc
 from calgan.plotting._distributions import (
     plot_distribution,
     plot_kl_histogram,
@@ -84,6 +85,7 @@ __all__ = [
     "plot_power_spectra",
     "plot_raster",
     "plot_rate_histograms",
+    "plot_roc",
     "plot_search_results",
     "plot_traces",
     "plot_training_curves",

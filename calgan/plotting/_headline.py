@@ -36,7 +36,7 @@ def plot_headline(statistics: Iterable[Any], *, figure: Figure | None = None) ->
         Rows of ``Evaluation.statistics``: objects with the attributes
         ``label``, ``group``, ``value``, ``floor``, ``floor_interval``, ``ratio_interval``,
         ``controls``, ``trained_on`` and ``better``. Rows without a floor, or with a floor of 0,
-        are left out.
+        and those that are judged by a difference are left out.
     figure : matplotlib Figure, optional
         Where to draw; a new figure by default.
 
@@ -138,6 +138,8 @@ def _distance(row: Any, value: float) -> float:
 
 
 def _has_floor(row: Any) -> bool:
+    if getattr(row, "judged_by", "ratio") != "ratio":
+        return False
     return _finite(row.floor) and _distance(row, row.floor) > 0
 
 

@@ -285,6 +285,8 @@ def report_figures(evaluation: Any) -> Iterator[ReportFigure]:
     headline = _headline(evaluation)
     if headline is not None:
         yield headline
+    if evaluation.classifier_scores:
+        yield _classifier(m, evaluation.classifier_scores)
     if m.has_train:
         yield _nearest(m)
     yield _traces(m)
@@ -302,6 +304,7 @@ def report_figures(evaluation: Any) -> Iterator[ReportFigure]:
         yield _agreement(m)
     yield _population(m)
     yield _dynamics(m)
+    yield _intervals_and_events(m)
     training = _training(evaluation)
     if training is not None:
         yield training
@@ -314,8 +317,18 @@ _POPULATION = "What the neurons do together"
 _TRACES = "Time course of the traces"
 _TRAINING = "Training"
 _MEMORISATION = "Is it a memoriser?"
+_WINDOWS = "Can the windows be told from real ones?"
 
-SECTIONS = (_HEADLINE, _MEMORISATION, _ACTIVITY, _PUBLISHED, _POPULATION, _TRACES, _TRAINING)
+SECTIONS = (
+    _HEADLINE,
+    _WINDOWS,
+    _MEMORISATION,
+    _ACTIVITY,
+    _PUBLISHED,
+    _POPULATION,
+    _TRACES,
+    _TRAINING,
+)
 
 
 def _headline(evaluation: Any) -> ReportFigure | None:
@@ -334,6 +347,11 @@ def _headline(evaluation: Any) -> ReportFigure | None:
         "than rates, the correlations of pairs and an average memory, and one as good as the "
         "memoriser is good only if the memorisation figure below is."
     )
+    if any(row.judged_by == "difference" for row in with_floor):
+        caption += (
+            " Statistics whose floor may be next to nothing, such as the classifiers', have no "
+            "ratio: see the table."
+        )
     if any(row.ratio is not None and row.ratio > LARGEST_RATIO for row in with_floor):
         caption += " Marks on the right border lie beyond it."
     if trained:
@@ -344,6 +362,50 @@ def _headline(evaluation: Any) -> ReportFigure | None:
         "Every statistic against its floor and controls",
         caption,
         plotting.plot_headline(evaluation.statistics),
+        vector=True,
+    )
+
+
+def _classifier(m: _Measured, scores: dict[str, Array]) -> ReportFigure:
+    groups = ("synthetic", "train", "memoriser", "shuffled", "dichotomized_gaussian")
+    shown = {group: scores[group] for group in groups if group in scores}
+    sides = [group for group in ("synthetic", "train") if group in shown]
+    figure, axes = _panels(1, 1 + len(sides), 3.2 + 3.1 * len(sides), 3.5)
+    plotting.plot_roc(shown, legend=False, ax=axes[0])
+    axes[0].legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=7.5)
+    # The middle of all scores: outliers would leave the rest in one bin.
+    pooled = np.concatenate([np.ravel(shown[group]) for group in sides])
+    low, high = np.percentile(pooled, [0.5, 99.5])
+    edges = np.linspace(low, high if high > low else low + 1.0, 31)
+    for ax, group in zip(axes[1:], sides, strict=True):
+        real, other = (
+            np.clip(np.ravel(side), edges[0], edges[-1]) for side in np.asarray(shown[group])
+        )
+        plotting.plot_distribution(
+            {"real": real, group: other},
+            xlabel="score (log odds of not being held-out)",
+            edges=edges,
+            ax=ax,
+        )
+    _, n_draws, n_folds, size = shown["synthetic"].shape
+    return ReportFigure(
+        "classifier",
+        _WINDOWS,
+        "A classifier of held-out windows against others",
+        f"A logistic regression on features of whole windows (means, deviations and population "
+        f"couplings of the neurons, spectrum, skewness, autocorrelation, correlations), fitted for "
+        f"each group on {n_folds - 1} of {n_folds} stretches of time and tried on the one left "
+        f"out, of which no frame was in the fit; {size} windows a stretch and side. Left: ROC "
+        f"curves, mean over stretches and {plural(n_draws, 'draw')}; brackets: area, 0.5 where it "
+        f"can only guess. Right: its scores, the outermost bins holding what is beyond them."
+        + _floor_phrase(
+            m,
+            " Synthetic windows should be no easier to tell than real training windows (grey "
+            "dashes), which drift may set apart.",
+        )
+        + " A curve of shuffled windows near the diagonal would mean that the classifier is blind "
+        "to what neurons do together.",
+        figure,
         vector=True,
     )
 
@@ -701,6 +763,90 @@ def _dynamics(m: _Measured) -> ReportFigure:
         "are medians over neurons and bands their quartiles (held-out and synthetic).",
         figure,
     )
+
+
+def _intervals_and_events(m: _Measured) -> ReportFigure:
+    groups = m.shown("real", "synthetic", "train", "dichotomized_gaussian")
+    intervals = {
+        group: np.asarray(metrics.inter_spike_intervals(m.spikes[group], m.frame_rate))
+        for group in groups
+    }
+    panels: list[tuple[str, dict[str, Array], Array | None]] = [
+        ("interval between spikes (s)", intervals, _frame_edges(intervals["real"], m.frame_rate))
+    ]
+    before, after = min(1.0, m.seconds / 8), min(2.0, m.seconds / 4)
+    try:
+        shapes = {
+            group: metrics.event_shapes(
+                m.windows[group], m.spikes[group], m.frame_rate, before=before, after=after
+            )
+            for group in groups
+        }
+    except ValueError:  # windows too short for an event between its margins
+        shapes = {}
+    if shapes and len(shapes["real"].amplitude):
+        real = shapes["real"]
+        medians = np.full(m.n_neurons, np.nan)
+        for neuron in np.unique(real.neuron):
+            medians[neuron] = np.median(real.amplitude[real.neuron == neuron])
+        panels += [
+            (
+                "event amplitude (held-out medians)",
+                {g: each.amplitude / medians[each.neuron] for g, each in shapes.items()},
+                np.linspace(0.0, 4.0, 41),
+            ),
+            (
+                "rise time, 10 to 90 % (s)",
+                {g: each.rise_time for g, each in shapes.items()},
+                None,
+            ),
+            (
+                "time to half the amplitude (s)",
+                {g: each.decay_time for g, each in shapes.items()},
+                None,
+            ),
+        ]
+    n_rows = -(-len(panels) // 2)
+    figure, axes = _panels(
+        n_rows, min(len(panels), 2), 9.0 if len(panels) > 1 else 5.2, 3.1 * n_rows
+    )
+    for ax, (xlabel, values, edges) in zip(axes, panels, strict=True):
+        plotting.plot_distribution(
+            values, xlabel=xlabel, edges=edges, log=edges is not None, legend=False, ax=ax
+        )
+    _legend(figure, axes[0])
+    caption = (
+        f"Intervals between successive spikes of a neuron within a window of {m.seconds:.3g} s, "
+        f"all neurons pooled; logarithmic. Bursts make the left end high, pauses the right end."
+    )
+    if len(panels) > 1:
+        caption += (
+            " Amplitude, rise and decay of the events at isolated spikes, measured in the traces: "
+            "amplitudes as multiples of the neuron's median in held-out windows, on a logarithmic "
+            "axis; an event that has not decayed to half counts at the right end of the last "
+            "panel. Too soft a generator has slow rises or small amplitudes, whatever its spectrum."
+        )
+    return ReportFigure(
+        "intervals_and_events",
+        _TRACES,
+        "Time between spikes" + (", and shapes of events" if len(panels) > 1 else ""),
+        caption
+        + _gaussian_phrase(
+            m,
+            " The dichotomized Gaussian shows what noise and overlap make of events of one shape a "
+            "neuron.",
+        ),
+        figure,
+        vector=True,
+    )
+
+
+def _frame_edges(intervals: Array, frame_rate: float) -> Array:
+    """Edges of bins of whole frames, at most 40 of them, over nearly all of the intervals."""
+    frames = np.round(intervals * frame_rate)
+    longest = int(np.percentile(frames, 99.5)) if frames.size else 1
+    step = max(1, -(-longest // 40))
+    return np.asarray((np.arange(1, longest + step + 1, step) - 0.5) / frame_rate)
 
 
 def _training(evaluation: Any) -> ReportFigure | None:

@@ -17,10 +17,11 @@ import calgan
 from calgan.evaluation._result import (
     GROUPS,
     NOT_AVAILABLE,
+    judged_interval,
     show,
     show_control,
     show_interval,
-    show_ratio,
+    show_judged,
 )
 from calgan.plotting import COLORS, LABELS
 from calgan.report._figures import SECTIONS, ReportFigure, file_name, plural, report_figures
@@ -28,6 +29,7 @@ from calgan.report._text import (
     BLOCKED,
     DEFINITIONS,
     FLOOR,
+    MEMBERSHIP,
     MEMORISATION,
     ROLES,
     THESIS,
@@ -85,9 +87,10 @@ def build_html(
             picture = item.render("png") if item.vector else image
             (folder / file_name(number, item)).write_bytes(picture)
         figures[item.section].append(_figure(item, number, image))
-    heading, memorising, *others = SECTIONS
+    heading, telling, memorising, *others = SECTIONS
     sections = {
         heading: [*figures[heading], _statistics_table(evaluation)],
+        **({telling: figures[telling]} if figures[telling] else {}),
         memorising: [_memorisation(evaluation), *figures[memorising]],
         **{name: figures[name] for name in others if figures[name]},
         "How this was computed": [_methods(evaluation)],
@@ -201,7 +204,8 @@ def _statistics_table(evaluation: Any) -> str:
         body += [_statistics_row(row, controls) for row in rows if row.group == group]
     notes = (
         "↓ less is better, ↑ more is better. Brackets: 95 % intervals of a bootstrap over blocks "
-        "of the recording."
+        "of the recording. A number with a sign in place of a ratio is the difference to the "
+        "floor, by which statistics are judged whose floor may be next to nothing."
     )
     trained = [row.label for row in rows if row.trained_on]
     if trained:
@@ -235,7 +239,8 @@ def _statistics_row(row: Any, controls: list[str]) -> str:
         controls = [name for name in controls if name != "memoriser"]
     else:
         floor = f"{show(row.floor)}{_interval(row.floor_interval)}"
-        ratio = f"<b>×{show_ratio(row.ratio)}</b>{_interval(row.ratio_interval, 2)}"
+        sign = "" if row.judged_by == "difference" else "×"
+        ratio = f"<b>{sign}{show_judged(row)}</b>{_interval(judged_interval(row), 2)}"
         cells += [f"<td>{floor}</td>", f"<td>{ratio}</td>"]
     cells += [f"<td>{show_control(row.controls.get(name))}</td>" for name in controls]
     return f"<tr>{''.join(cells)}</tr>"
@@ -248,20 +253,41 @@ def _memorisation(evaluation: Any) -> str:
     lines = [
         ("synthetic windows", found["value"], found.get("interval")),
         ("replayed training windows (a copying model)", found.get("replay"), None),
-        ("new real windows (a second held-out stretch)", found.get("second_held_out"), None),
+        (
+            "new real windows (a second held-out stretch)",
+            found.get("second_held_out"),
+            found.get("second_held_out_interval"),
+        ),
     ]
+    n = found.get("n_samples")
+    counted = "" if n is None else f" Medians over {n} synthetic windows."
+    page = f"<p>{escape(MEMORISATION)}{counted}</p>" + _yardsticks(
+        "Nearest training ÷ nearest held-out distance", "Median ratio", lines
+    )
+    membership = found.get("membership")
+    if membership is None:
+        return page
+    lines = [
+        ("synthetic windows", membership["value"], None),
+        ("replayed training windows (a copying model)", membership["replay"], None),
+        ("real windows of other training stretches (drift alone)", membership["drift"], None),
+    ]
+    return (
+        f"{page}<p>{escape(MEMBERSHIP)} From {membership['n_samples']} windows of each.</p>"
+        + _yardsticks("Training told from held-out windows", "Area", lines)
+    )
+
+
+def _yardsticks(quantity: str, head: str, lines: list[tuple[str, Any, Any]]) -> str:
     rows = "".join(
         f'<tr><th scope="row">{escape(label)}</th><td><b>{show(value)}</b>{_interval(ends)}</td>'
         "</tr>"
         for label, value, ends in lines
         if value is not None
     )
-    n = found.get("n_samples")
-    counted = "" if n is None else f" Medians over {n} synthetic windows."
     return (
-        f"<p>{escape(MEMORISATION)}{counted}</p>"
-        '<div class="scroll"><table><thead><tr><th>Nearest training ÷ nearest held-out distance'
-        f"</th><th>Median ratio</th></tr></thead><tbody>{rows}</tbody></table></div>"
+        f'<div class="scroll"><table><thead><tr><th>{quantity}</th><th>{head}</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
     )
 
 

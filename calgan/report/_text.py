@@ -29,6 +29,9 @@ DEFINITIONS = {
     "correlation_matrix_r": "Pearson correlation, over all pairs of neurons, between the entries "
     "of the real and the other correlation matrix of the traces.",
     "correlation_matrix_rmse": "Root mean square difference of the same entries.",
+    "participation_ratio_error": "How much the effective number of dimensions of the traces (the "
+    "participation ratio of the covariance, every neuron in its real standard deviation) differs, "
+    "in decibels; judged by the difference to the floor.",
     "spike_correlation_matrix_r": "The agreement of the correlation matrices of the spikes in bins "
     "of about 0.5 s, in the same way.",
     "lagged_correlation_rmse": "Root mean square difference of the correlations of each neuron "
@@ -42,6 +45,23 @@ DEFINITIONS = {
     "of up to five seconds.",
     "window_variability_error": "How differently each neuron's mean varies from window to window, "
     "in decibels: large when samples are too much alike.",
+    "isi_w1": "Wasserstein-1 distance of the intervals between a neuron's spikes within windows; "
+    "mean over neurons. A neuron that never spikes twice counts as one whose intervals last a "
+    "window.",
+    "event_amplitude_w1": "Wasserstein-1 distance of the amplitudes of events at isolated spikes, "
+    "as multiples of the neuron's real median.",
+    "event_rise_w1": "The same of the times from 10 to 90 % of the amplitude.",
+    "event_decay_w1": "The same of the times from the peak to half the amplitude.",
+    "classifier_auc": "Area under the ROC curve of a logistic regression that tells the group's "
+    "windows from held-out ones by features of each window, cross-validated over stretches of time "
+    "that share no frames; judged by the difference to the floor.",
+    "shape_classifier_auc": "The same by the features that are pooled over neurons only: spectrum, "
+    "skewness, autocorrelation, population activity and correlations, but no neuron's own level.",
+    "feature_mmd": "Squared maximum mean discrepancy of the features (Gaussian kernel, median "
+    "bandwidth), without the pairs that share frames; its mean is 0 for equal distributions, so "
+    "that it is judged by the difference to the floor.",
+    "feature_sliced_w1": "Wasserstein-1 distance of the features along random directions; mean "
+    "over directions.",
 }
 
 BLOCKED = (
@@ -66,7 +86,9 @@ FLOOR = (
     "The floor is the statistic between held-out and training windows of the real recording: what "
     "a generator that is as good as more of the same recording would score. It is not zero because "
     "recordings are short and drift. The ratio divides the synthetic value by the floor (1 - r "
-    "by 1 - r where more is better); one is as good as real data."
+    "by 1 - r where more is better); one is as good as real data. Statistics whose floor may be "
+    "next to nothing are judged by the difference instead, written with a sign; zero or less is as "
+    "good as real data."
 )
 
 MEMORISATION = (
@@ -74,4 +96,13 @@ MEMORISATION = (
     "distance to its nearest held-out window, out of equally many. A model that copies scores near "
     "the replayed training windows; one that generalises scores near new real windows, or near 1 "
     "where those are not available."
+)
+
+MEMBERSHIP = (
+    "The membership test asks the converse: are the windows that the model was trained on nearer "
+    "to their nearest synthetic window than held-out windows are to theirs? The area under the "
+    "curve is 0.5 where they are not and 1 where they always are. A recording drifts, so that "
+    "samples of a good model, too, resemble the time it was fitted on: compare with what real "
+    "windows of other stretches of the training recording, which are no copies of the windows "
+    "tested, score."
 )
