@@ -67,6 +67,8 @@ def main() -> None:
         f"\n{'ratio to the floor':34s}{'mean':>7s}{'min':>7s}{'max':>7s}{'shuffled':>10s}{'DG':>7s}"
     )
     for i, statistic in enumerate(evaluations[0].statistics):
+        if statistic.judged_by != "ratio":
+            continue
         ratios = np.array([e.statistics[i].ratio for e in evaluations])
         shuffled, gaussian = (
             np.mean([control_ratio(e.statistics[i], name) for e in evaluations])
@@ -78,6 +80,11 @@ def main() -> None:
             f"{ratios.max():7.2f}{shuffled:10.2f}{gaussian:7.2f}"
         )
     print("* trained on")
+    print(f"\n{'difference to the floor':34s}{'mean':>7s}{'min':>7s}{'max':>7s}")
+    for i, statistic in enumerate(evaluations[0].statistics):
+        if statistic.judged_by == "difference":
+            gaps = np.array([e.statistics[i].difference for e in evaluations], dtype=float)
+            print(f"{statistic.label:34s}{gaps.mean():7.3f}{gaps.min():7.3f}{gaps.max():7.3f}")
 
 
 if __name__ == "__main__":
