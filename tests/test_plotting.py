@@ -49,6 +49,7 @@ CALLS = {
     "headline": lambda: plotting.plot_headline([_row(), _row(better="higher", trained_on=True)]),
     "kl": lambda: plotting.plot_kl_histogram(_groups((20,))),
     "per_neuron": lambda: plotting.plot_per_neuron(_groups((6,)), quantity="rate (Hz)"),
+    "roc": lambda: plotting.plot_roc({"synthetic": np.random.default_rng(0).random((2, 3, 9))}),
     "counts": lambda: plotting.plot_population_counts({"real": np.arange(12).reshape(3, 4)}, 20),
     "spectra": lambda: plotting.plot_power_spectra({"real": (np.arange(1, 5), np.ones((3, 4)))}),
     "raster": lambda: plotting.plot_raster(_groups((16, 4)), 10.0),
@@ -263,3 +264,23 @@ def test_correlation_order_groups_neurons_that_fire_together():
     traces = rng.normal(size=(6, 500))
     traces[[1, 4]] += 2 * common
     assert set(plotting.correlation_order(np.corrcoef(traces))[:2].tolist()) == {1, 4}
+
+
+def test_roc_curves_have_the_area_in_their_labels():
+    from sklearn.metrics import roc_auc_score
+
+    scores = np.round(np.random.default_rng(0).normal(size=(2, 2, 3, 40)), 1)  # with ties
+    scores[1] += 0.7
+    areas = [
+        roc_auc_score(np.repeat([0, 1], 40), scores[:, i, j].ravel())
+        for i in range(2)
+        for j in range(3)
+    ]
+    ax = plotting.plot_roc({"synthetic": scores, "train": scores[:, 0, 0]})
+    _, labels = ax.get_legend_handles_labels()
+    assert labels[0] == f"synthetic ({np.mean(areas):.2f})"
+    assert labels[1] == f"real, training ({areas[0]:.2f})"
+    x, y = ax.lines[0].get_data()
+    assert np.trapezoid(y, x) == pytest.approx(np.mean(areas), abs=0.01)
+    with pytest.raises(ValueError, match="must hold two sides"):
+        plotting.plot_roc({"synthetic": scores[0, 0]})

@@ -370,9 +370,15 @@ def _classifier(m: _Measured, scores: dict[str, Array]) -> ReportFigure:
     groups = ("synthetic", "train", "memoriser", "shuffled", "dichotomized_gaussian")
     shown = {group: scores[group] for group in groups if group in scores}
     sides = [group for group in ("synthetic", "train") if group in shown]
-    figure, axes = _panels(1, 1 + len(sides), 3.2 + 3.1 * len(sides), 3.5)
+    figure, axes = _panels(1, 1 + len(sides), 3.2 + 3.1 * len(sides), 3.9)
     plotting.plot_roc(shown, legend=False, ax=axes[0])
-    axes[0].legend(loc="upper center", bbox_to_anchor=(0.5, -0.2), ncols=2, fontsize=7.5)
+    figure.legend(
+        *axes[0].get_legend_handles_labels(),
+        loc="outside lower center",
+        ncols=3,
+        fontsize=8.5,
+        frameon=False,
+    )
     # The middle of all scores: outliers would leave the rest in one bin.
     pooled = np.concatenate([np.ravel(shown[group]) for group in sides])
     low, high = np.percentile(pooled, [0.5, 99.5])

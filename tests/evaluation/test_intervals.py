@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from calgan.evaluation._bootstrap import (
     centred_interval,
     resampling_weights,
+    shifted_interval,
 )
 
 
@@ -38,3 +39,11 @@ def test_an_interval_holds_its_estimate(value, replicates, better):
     low, high = centred_interval(value, np.asarray(replicates), better=better)
     assert low <= value * (1 + 1e-9)
     assert high >= value * (1 - 1e-9)
+
+
+def test_a_shifted_interval_keeps_to_its_limits():
+    replicates = np.linspace(-1.0, 1.0, 201) + 7.0
+    np.testing.assert_allclose(shifted_interval(-0.5, replicates), (-1.45, 0.45))
+    np.testing.assert_allclose(shifted_interval(0.5, replicates, (0.0, 1.0)), (0.0, 1.0))
+    assert np.isnan(shifted_interval(np.nan, replicates)).all()
+    assert np.isnan(shifted_interval(0.5, np.full(3, np.nan))).all()

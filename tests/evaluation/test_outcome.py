@@ -80,6 +80,16 @@ def test_it_prints_within_120_columns(of_truth, of_replay, of_collapse):
     assert repr(of_truth).startswith("Evaluation(")
 
 
+def test_a_difference_has_a_sign_where_a_ratio_has_none(of_collapse):
+    row = of_collapse["classifier_auc"]
+    line = next(line for line in str(of_collapse).splitlines() if "  classifier AUC  " in line)
+    assert f"+{show(row.difference, 2)} [" in line
+    line = next(line for line in str(of_collapse).splitlines() if "  power spectrum error" in line)
+    assert "+" not in line
+    assert row.to_dict()["difference_interval"] == list(row.difference_interval)
+    assert row.to_dict()["judged_by"] == "difference"
+
+
 def test_html_is_escaped_and_complete(of_truth):
     page = of_truth._repr_html_()
     assert page.count("<tr>") == 1 + 4 + len(of_truth.statistics)

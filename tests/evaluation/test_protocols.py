@@ -70,6 +70,21 @@ def test_thesis_compares_every_window_of_the_published_split_once(recordings, sa
     assert None not in evaluation["van_rossum_kl"].controls.values()
 
 
+def test_memorising_cannot_be_judged_with_the_published_split(samples, leaking):
+    train, test = leaking
+    params = {"protocol": "thesis", "random_state": 0, "controls": (), "n_bootstrap": 0}
+    evaluation = evaluate(test, samples, train=train, n_splits=1, **params)
+    assert evaluation.meta["shared_frames"] > 0.9
+    (text,) = [text for text in evaluation.conclusion if "emoris" in text and "figure" in text]
+    assert re.match(
+        "Memorising cannot be judged with this split: 100 % of the held-out frames are in the "
+        "training recording",
+        text,
+    )
+    assert "second held-out" not in " ".join(evaluation.conclusion)
+    assert not any("Which real windows" in text for text in evaluation.conclusion)
+
+
 def test_the_published_split_rewards_a_replay(recordings, samples, leaking):
     train, test = leaking
     params = {"train": train, "protocol": "thesis", "random_state": 0, "controls": ()}
