@@ -201,7 +201,7 @@ def judge_real(
     dict
         "statistics" (value, floor, ratio and their intervals) and "memorisation".
     """
-    train, test, window = split(Path(setting.data or "."), recording)
+    train, test, _ = split(Path(setting.data or "."), recording)
     evaluation = evaluate(
         test,
         samples,

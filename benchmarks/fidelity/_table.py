@@ -308,7 +308,7 @@ def figure(rows: Rows, path: Path, budget: float) -> None:
         **{name: source.label for name, source in REAL.items()},
     }
     labels = {
-        "real": dict(zip(PUBLISHED, ("rate", "correlation", "van Rossum"), strict=True)),
+        "real": dict(zip(PUBLISHED, ("rates", "correlation", "van Rossum"), strict=True)),
         "truth": dict(zip(STATISTICS, _TRUTH_HEADS, strict=True)),
     }
     plt.rcParams["svg.hashsalt"] = "fidelity"
@@ -332,7 +332,7 @@ def figure(rows: Rows, path: Path, budget: float) -> None:
                 if values:
                     at, colour = y + offset, colours[i]
                     ax.plot([min(values), max(values)], [at, at], color=colour, lw=1)
-                    ax.plot(np.mean(values), at, "o", color=colour, ms=4, label=label)
+                    ax.plot(np.mean(values), at, "osDv^"[i], color=colour, ms=4, label=label)
         ax.axvline(1.0, color="0.3", lw=0.8)
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
@@ -343,7 +343,17 @@ def figure(rows: Rows, path: Path, budget: float) -> None:
         ax.spines[["top", "right"]].set_visible(False)
         handles = dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
         if recording == next((p for p in panels if (p in REAL) == (kind == "real")), None):
-            ax.legend(handles.values(), handles.keys(), fontsize="x-small", frameon=False)
+            fig.legend(
+                handles.values(),
+                handles.keys(),
+                title="real" if kind == "real" else "simulated",
+                fontsize="small",
+                frameon=False,
+                loc=f"outside lower {'left' if kind == 'real' else 'right'}",
+                ncols=3,
+                columnspacing=1.0,
+                handletextpad=0.1,
+            )
     axes[0, 0].set_yticks(range(len(names)), [_label(name) for name in names])
     axes[0, 0].invert_yaxis()
     fig.savefig(path, dpi=110, metadata={"Date": None} if path.suffix == ".svg" else None)
