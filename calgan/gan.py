@@ -37,8 +37,9 @@ class CalciumGAN(TrainedGenerator):
     suits small recordings on a CPU in minutes: a generator with an explicit calcium decoder
     (events, exponential decay, measurement noise), a small critic, and a statistics-matching term;
     what that term trains on is listed in ``trained_statistics_``, so that a report can mark it.
-    ``"relativistic"`` has the same generator learn from its critic alone: windows are judged in
-    pairs, and the critic's gradient is penalised at real and at generated windows.
+    ``"relativistic"`` trains the same generator against a stronger critic: windows are judged in
+    pairs, the critic's gradient is penalised at real and at generated windows, and the term matches
+    spectra and covariances alone.
 
     Parameters
     ----------
@@ -318,7 +319,11 @@ class CalciumGAN(TrainedGenerator):
 
     def _matched_statistics(self, settings: Recipe) -> tuple[str, ...]:
         matches = settings.matching > 0 and self.n_channels_in_ is None
-        return objectives.MATCHED_STATISTICS if matches else ()
+        if not matches:
+            return ()
+        if settings.matched == "second-order":
+            return objectives.SECOND_ORDER_STATISTICS
+        return objectives.MATCHED_STATISTICS
 
     def _check_reference(self, reference: NDArray[np.float32]) -> None:
         if not self.settings_.architecture.startswith("calcium"):
@@ -337,8 +342,13 @@ class CalciumGAN(TrainedGenerator):
         units = Standardiser.of(reference).to(device)
         targets = objectives.matching_targets(units.standardise(to_tensor(reference, device)))
 
+        second_order = self.settings_.matched == "second-order"
+        compare = (
+            objectives.second_order_matching if second_order else objectives.statistics_matching
+        )
+
         def match(windows: Tensor) -> Tensor:
-            terms = objectives.statistics_matching(units.standardise(windows), targets)
+            terms = compare(units.standardise(windows), targets)
             return torch.stack(list(terms.values())).sum()
 
         return match

@@ -183,6 +183,7 @@ MATCHED_STATISTICS = (
     "lagged_correlation_matrix",
     "population_mean",
 )
+SECOND_ORDER_STATISTICS = ("power_spectrum", "correlation_matrix", "lagged_correlation_matrix")
 _QUANTILES = 48
 _N_COMPONENTS = 8
 _FAR_LAG = 4  # frames
@@ -333,6 +334,41 @@ def statistics_matching(windows: Tensor, targets: MatchingTargets) -> dict[str, 
     terms["log_spectrum"] = 0.3 * (_log_spectrum(windows) - targets.log_spectrum).square().mean()
     half = len(windows) // 2
     # Over many pairs the noise of the estimate averages out; over few it would rule the gradient.
+    weight = 20.0 * windows.shape[2] / (windows.shape[2] + 30)
+    for lag, target in targets.covariances.items():
+        first = _covariance(windows[:half], lag) - target
+        second = _covariance(windows[half:], lag) - target
+        terms[f"covariance_lag_{lag}"] = weight * (first * second).mean()
+    return terms
+
+
+def second_order_matching(windows: Tensor, targets: MatchingTargets) -> dict[str, Tensor]:
+    """Compare spectra and covariances of generated windows with those of real ones, nothing else.
+
+    The terms of `statistics_matching` without the quantiles: the correlations of many neurons are
+    what a critic takes longest to learn, and how values are distributed what it learns best.
+
+    Parameters
+    ----------
+    windows : Tensor of shape (M, T, N)
+        Generated windows in the standardised units of `targets`; M >= 2.
+    targets : MatchingTargets
+        From `matching_targets`.
+
+    Returns
+    -------
+    dict of str to Tensor of shape ()
+        Weighted terms; their sum is the loss.
+
+    Examples
+    --------
+    >>> _ = torch.manual_seed(0)
+    >>> windows = torch.randn(20, 16, 3)
+    >>> sorted(second_order_matching(windows, matching_targets(windows)))[:2]
+    ['covariance_lag_0', 'covariance_lag_1']
+    """
+    terms = {"log_spectrum": 0.3 * (_log_spectrum(windows) - targets.log_spectrum).square().mean()}
+    half = len(windows) // 2
     weight = 20.0 * windows.shape[2] / (windows.shape[2] + 30)
     for lag, target in targets.covariances.items():
         first = _covariance(windows[:half], lag) - target

@@ -38,6 +38,9 @@ class Recipe:
         networks divide the critic's values by the norm of a standardised window, sqrt(T N).
     matching : float
         Weight of the statistics matching in the generator's loss; 0 leaves it out.
+    matched : {"all", "second-order"}
+        What it matches: all that `calgan.objectives.statistics_matching` compares, or spectra and
+        covariances alone.
     ema : float
         Decay of the exponential moving average of the generator's weights; 0 leaves it out.
     clip_norm : float
@@ -69,6 +72,7 @@ class Recipe:
     gradient_penalty: float
     adversarial: float
     matching: float
+    matched: str
     ema: float
     clip_norm: float
     max_iter: int | None
@@ -131,6 +135,7 @@ RECIPES = {
         gradient_penalty=10.0,
         adversarial=1.0,
         matching=0.0,
+        matched="all",
         ema=0.0,
         clip_norm=0.0,
         max_iter=None,
@@ -153,6 +158,7 @@ RECIPES = {
         gradient_penalty=10.0,
         adversarial=20.0,
         matching=1.0,
+        matched="all",
         ema=0.998,
         clip_norm=5.0,
         max_iter=1000,
@@ -167,14 +173,15 @@ RECIPES = {
         architecture="calcium-patches",
         **ARCHITECTURES["calcium-patches"],
         learning_rate=2e-3,
-        critic_learning_rate=1e-3,
+        critic_learning_rate=2e-3,
         betas=(0.5, 0.99),
         batch_size=32,
         n_critic=1,
         loss="relativistic",
         gradient_penalty=0.002,
         adversarial=1.0,
-        matching=0.0,
+        matching=1.0,
+        matched="second-order",
         ema=0.998,
         clip_norm=5.0,
         max_iter=1000,

@@ -334,6 +334,27 @@ def test_patch_critic_knows_the_neurons_apart() -> None:
     assert not torch.allclose(critic(windows), critic(windows.roll(1, dims=2)), rtol=1e-2)
 
 
+@settings(max_examples=30, deadline=None)
+@given(st.integers(0, 2**31), st.integers(16, 200), st.floats(0, 1))
+def test_patch_critic_sees_a_stretch_of_the_windows(seed: int, frames: int, crop: float) -> None:
+    critic = PatchCritic(frames, 2, channels=4, crop=crop)
+    start, end = critic.draw_shifts(np.random.default_rng(seed))
+    assert 0 <= start < end <= frames
+    assert end - start >= max(16, (1 - crop) * frames - 4)
+    windows = torch.randn(2, frames, 2, generator=torch.Generator().manual_seed(0))
+    scrambled(critic)
+    torch.testing.assert_close(critic(windows, (start, end)), critic(windows[:, start:end]))
+
+
+def test_patch_critic_draws_every_length_and_place() -> None:
+    rng = np.random.default_rng(0)
+    draws = np.array([PatchCritic(32, 2, channels=4).draw_shifts(rng) for _ in range(500)])
+    assert set(draws[:, 1] - draws[:, 0]) == {16, 20, 24, 28, 32}
+    shortest = draws[draws[:, 1] - draws[:, 0] == 16]
+    assert set(shortest[:, 0]) == set(range(17))
+    assert set(PatchCritic(32, 2, crop=0).draw_shifts(rng)) == {0, 32}
+
+
 @pytest.mark.parametrize(("frames", "scales"), [(16, 1), (24, 1), (32, 2), (64, 3), (512, 3)])
 def test_patch_critic_has_as_many_scales_as_a_window_holds(frames: int, scales: int) -> None:
     critic = scrambled(PatchCritic(frames, 2, channels=4))

@@ -150,6 +150,16 @@ def test_every_matched_statistic_is_named() -> None:
     assert len(objectives.MATCHED_STATISTICS) == len(set(objectives.MATCHED_STATISTICS)) == 6
 
 
+def test_second_order_terms_are_those_of_the_whole() -> None:
+    targets, windows = objectives.matching_targets(standard(50, 0)), standard(20, 1)
+    whole = objectives.statistics_matching(windows, targets)
+    part = objectives.second_order_matching(windows, targets)
+    assert {name: part[name].item() for name in part} == {
+        name: value.item() for name, value in whole.items() if name not in targets.quantiles
+    }
+    assert set(objectives.SECOND_ORDER_STATISTICS) < set(objectives.MATCHED_STATISTICS)
+
+
 def test_one_neuron_and_few_frames_work() -> None:
     windows = standard(10, 0, frames=3, neurons=1)
     terms = objectives.statistics_matching(windows, objectives.matching_targets(windows))

@@ -32,9 +32,10 @@ class PatchCritic(nn.Module):
 
     Patches of each neuron are seen through filters that all neurons share. From there one part
     goes on with single neurons, the other mixes the neurons and goes on to coarser scales; both end
-    in means over time, so that no frame has weights of its own. All layers are products of matrices
-    with overlapping patches, whose second derivatives are cheaper on a CPU than those of
-    convolutions.
+    in means over time, so that no frame has weights of its own. While it trains, each call sees a
+    random stretch of the windows, by which single ones are harder to remember. All layers are
+    products of matrices with overlapping patches, whose second derivatives are cheaper on a CPU
+    than those of convolutions.
 
     Parameters
     ----------
@@ -48,6 +49,8 @@ class PatchCritic(nn.Module):
         Frames of a patch; the next starts half a patch later.
     max_depth : int, default=3
         Number of time scales; fewer for short windows.
+    crop : float, default=0.5
+        Largest share of a window that a call in training leaves out; two patches are left at least.
 
     Examples
     --------
@@ -64,8 +67,11 @@ class PatchCritic(nn.Module):
         neuron_channels: int = 8,
         kernel_size: int = 8,
         max_depth: int = 3,
+        crop: float = 0.5,
     ) -> None:
         super().__init__()
+        self.n_frames = n_frames
+        self.shortest = min(n_frames, max(2 * kernel_size, round((1 - crop) * n_frames)))
         c, self.kernel_size = neuron_channels, kernel_size
         halvings = int(math.log2(max(1, n_frames // (2 * kernel_size))))
         self.value_scale = math.sqrt(n_frames * n_neurons)
@@ -84,15 +90,19 @@ class PatchCritic(nn.Module):
         self.head = nn.Linear(channels, 1)
 
     def draw_shifts(self, rng: np.random.Generator) -> tuple[int, ...]:
-        """Draw nothing: this critic has no phase shuffle."""
-        return ()
+        """Draw the stretch of the windows, first frame and end, that one call sees."""
+        step = self.kernel_size // 2
+        length = int(rng.integers(self.shortest, self.n_frames + 1)) // step * step
+        start = int(rng.integers(self.n_frames - length + 1))
+        return start, start + length
 
     def standardised(self, windows: Tensor) -> Tensor:
         """Return windows in the units that `judge` takes, in which every neuron counts alike."""
         return self.units.standardise(windows)
 
     def judge(self, windows: Tensor, shifts: Sequence[int] = ()) -> Tensor:
-        """Score standardised windows (M, T, N)."""
+        """Score standardised windows (M, T, N); `shifts` are first frame and end of a stretch."""
+        windows = windows[:, slice(*shifts)] if shifts else windows
         size = self.kernel_size
         x = F.leaky_relu(self.stem(_patches(windows, size, size // 2)), _SLOPE)  # (M, S, N, c)
         single = F.leaky_relu(self.forms(_patches(x, 4, 2).flatten(3)), _SLOPE)
@@ -105,5 +115,5 @@ class PatchCritic(nn.Module):
         return (alone + together.squeeze(1)).float()
 
     def forward(self, windows: Tensor, shifts: Sequence[int] = ()) -> Tensor:
-        """Score windows (M, T, N); higher is more real."""
+        """Score windows (M, T, N), or a stretch of them; higher is more real."""
         return self.judge(self.standardised(windows), shifts)
