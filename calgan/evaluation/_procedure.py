@@ -84,8 +84,9 @@ def evaluate(
 
     Every statistic of held-out against synthetic windows stands beside its floor (held-out against
     training windows, as many of them, on the same bins) and three controls: replayed training
-    windows, neuron-shuffled ones, and windows of a dichotomized Gaussian. A memorisation figure
-    says whether the samples lie nearer to the training recording than to the held-out one.
+    windows, neuron-shuffled ones, and windows of a dichotomized Gaussian. Classifiers say whether
+    whole windows can be told from held-out ones, and a memorisation figure whether the samples lie
+    nearer to the training recording than to the held-out one.
 
     Parameters
     ----------
@@ -142,7 +143,8 @@ def evaluate(
     -----
     Windows are drawn at random starts. Spikes are inferred window by window with an
     `OasisDeconvolver` that is fitted on `train` (on `real` without it) and then frozen. Intervals
-    resample contiguous blocks of both recordings, each at least one window long. See the user
+    resample contiguous blocks of both recordings, each at least one window long; those of the
+    classifiers resample the windows they are tried on, not those they are fitted on. See the user
     guide, *Evaluating samples*.
 
     Examples

@@ -214,11 +214,13 @@ def _told_apart(statistics: Sequence[Statistic]) -> list[str]:
             "; from the shape of windows alone, without the level of each neuron, with "
             f"{show(shape.value, 2)} and {show(shape.floor, 2)}"
         )
-    worst = max(
-        (each for each in rows.values() if each.difference is not None),
-        key=lambda each: each.difference or 0.0,
-    )
-    if (worst.difference or 0.0) <= _TOLD_APART:
+
+    def beyond(each: Statistic) -> float:
+        # Real data told worse than by guessing are no yardstick: that is chance.
+        return each.value - max(each.floor or 0.0, 0.5)
+
+    worst = max(rows.values(), key=beyond)
+    if beyond(worst) <= _TOLD_APART:
         end = "the samples are no easier to tell than real data of another time"
     elif worst.difference_interval is not None and worst.difference_interval[0] <= _TOLD_APART:
         end = "the samples may be easier to tell than real data of another time"
