@@ -17,7 +17,7 @@ from calgan import metrics, plotting
 from calgan.evaluation import Evaluation, Statistic
 from calgan.evaluation._result import GROUPS
 from calgan.report import _page, build_html, save_figures
-from calgan.report._figures import ReportFigure, _Measured, report_figures
+from calgan.report._figures import Measured, ReportFigure, report_figures
 
 HISTORY = [
     {"step": step, "critic_loss": 1.0 / step, "val_score": 0.5 + 1.0 / step}
@@ -283,7 +283,7 @@ def test_figures_show_the_gaussian_where_it_helps():
 
 
 def test_divergences_of_the_histograms_are_the_metrics_ones():
-    measured = _Measured(make_evaluation(11, n=40))
+    measured = Measured(make_evaluation(11, n=40))
     spikes = measured.spikes
     pooled = np.concatenate([spikes["real"], spikes["train"]])
     of_neurons = measured.neuron_kls(measured.rates)

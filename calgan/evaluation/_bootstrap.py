@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from calgan.evaluation._draws import WindowBank
-from calgan.evaluation._measures import Measure
+from calgan.evaluation._measure import Measure
 
 _CHUNK_VALUES = 3_000_000
 

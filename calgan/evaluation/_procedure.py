@@ -37,7 +37,8 @@ from calgan.evaluation._draws import (
     draw_from_samples,
     read_source,
 )
-from calgan.evaluation._measures import Context, Measure, StatisticInfo
+from calgan.evaluation._event_measures import holds_events
+from calgan.evaluation._measure import Context, Measure, StatisticInfo
 from calgan.evaluation._memorisation import memorisation_figure
 from calgan.evaluation._result import CONTROLS, GROUPS, Evaluation, Statistic
 from calgan.evaluation._two_sample import TwoSample, judge_windows
@@ -407,7 +408,7 @@ def _make_measures(context: Context, protocol: str, has_correlations: bool) -> l
         kinds = [kind for kind in kinds if kind not in _measures.NEEDS_PAIRS]
     if not has_correlations:
         kinds = [kind for kind in kinds if kind not in _measures.NEEDS_BINS]
-    if not _measures.holds_events(context.width, context.frame_rate):
+    if not holds_events(context.width, context.frame_rate):
         kinds.remove(_measures.EventShapes)
     return [kind(context) for kind in kinds]
 

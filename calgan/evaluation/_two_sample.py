@@ -15,7 +15,7 @@ import numpy as np
 from calgan._validation import rng_from
 from calgan.evaluation._bootstrap import resampling_weights
 from calgan.evaluation._draws import WindowSource
-from calgan.evaluation._measures import (
+from calgan.evaluation._measure import (
     StatisticInfo,
     area_between,
     distribution_functions,

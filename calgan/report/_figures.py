@@ -6,7 +6,6 @@ import io
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -15,20 +14,14 @@ import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
-from numpy.typing import NDArray
 
 from calgan import metrics, plotting
 from calgan.plotting._headline import LARGEST_RATIO
 from calgan.plotting._style import figure_legend, new_figure, styled
+from calgan.report._measured import Array, Measured
 
 _DPI = 130
-# Pairs times windows that the histograms over pairs are built from: enough for smooth ones.
-_MAX_PAIR_VALUES = 4_000_000
-# Pairs a window from which a histogram of its own can be built.
-_MIN_PAIRS = 45
 _N_HEATMAP_WINDOWS = 50
-
-Array = NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -106,145 +99,9 @@ def file_name(number: int, item: ReportFigure) -> str:
     return f"{number:02d}_{item.name}.png"
 
 
-class _Measured:
-    """Arrays that several figures share, computed when first asked for."""
-
-    def __init__(self, evaluation: Any) -> None:
-        self.windows: dict[str, Array] = _present(evaluation.windows)
-        self.spikes: dict[str, Array] = _present(evaluation.spikes)
-        self.frame_rate = float(evaluation.frame_rate)
-        self.units = str(evaluation.units or "a.u.")
-        n_windows, self.width, self.n_neurons = self.windows["real"].shape
-        self.seconds = self.width / self.frame_rate
-        self.has_train = "train" in self.windows
-        roi_ids = getattr(evaluation, "roi_ids", None)
-        self.roi_ids = range(self.n_neurons) if roi_ids is None else list(roi_ids)
-        self.n = {group: len(array) for group, array in self.windows.items()}
-        n_pairs = max(self.n_neurons * (self.n_neurons - 1) // 2, 1)
-        self.n_pairs = n_pairs if self.n_neurons > 1 else 0
-        self.n_pair_windows = max(min(n_windows, _MAX_PAIR_VALUES // n_pairs), 2)
-        # A window shorter than two bins has no correlations: they are all undefined.
-        self.bin_frames = min(metrics.bin_frames_for(self.frame_rate), self.width)
-
-    def shown(self, *groups: str) -> list[str]:
-        """Those of `groups` that there are."""
-        return [group for group in groups if group in self.windows]
-
-    @cached_property
-    def rates(self) -> dict[str, Array]:
-        return {g: metrics.firing_rate(s, self.frame_rate) for g, s in self.spikes.items()}
-
-    @cached_property
-    def mean_rates(self) -> dict[str, Array]:
-        return {group: rates.mean(axis=0) for group, rates in self.rates.items()}
-
-    @cached_property
-    def order(self) -> Array:
-        """Neurons by their mean rate over the held-out windows, the least active first."""
-        return np.argsort(self.mean_rates["real"], kind="stable")
-
-    @cached_property
-    def chosen(self) -> Array:
-        """Six neurons spread over the more active half."""
-        active = self.order[::-1][: max((self.n_neurons + 1) // 2, min(self.n_neurons, 6))]
-        picked = plotting.spread_neurons(self.mean_rates["real"][active], 6)
-        return active[picked]
-
-    @property
-    def chosen_phrase(self) -> str:
-        if len(self.chosen) == self.n_neurons:
-            return "All neurons, by held-out mean rate"
-        return (
-            f"{len(self.chosen)} of {self.n_neurons} neurons, spread over the ranks of the more "
-            f"active ones by held-out mean rate"
-        )
-
-    @cached_property
-    def typical(self) -> dict[str, int]:
-        """The window of each group whose number of spikes is the median one."""
-        positions = {}
-        for group, spikes in self.spikes.items():
-            ranked = np.argsort(spikes.sum(axis=(1, 2)), kind="stable")
-            positions[group] = int(ranked[len(ranked) // 2])
-        return positions
-
-    @cached_property
-    def correlations(self) -> dict[str, Array]:
-        return {
-            group: metrics.pairwise_correlation(
-                spikes[: self.n_pair_windows], bin_frames=self.bin_frames
-            )
-            for group, spikes in self.spikes.items()
-        }
-
-    @cached_property
-    def van_rossum(self) -> dict[str, Array]:
-        return {
-            group: metrics.van_rossum_distance(spikes[: self.n_pair_windows], self.frame_rate)
-            for group, spikes in self.spikes.items()
-        }
-
-    @cached_property
-    def matrices(self) -> dict[str, Array]:
-        return {group: metrics.correlation_matrix(x) for group, x in self.windows.items()}
-
-    @cached_property
-    def matrix_order(self) -> Array:
-        return plotting.correlation_order(self.matrices["train" if self.has_train else "real"])
-
-    @cached_property
-    def counts(self) -> dict[str, Array]:
-        return {group: metrics.population_count(s) for group, s in self.spikes.items()}
-
-    def neuron_kls(self, values: dict[str, Array]) -> dict[str, Array]:
-        """KL of each neuron's values over windows, held-out against each other group."""
-        columns = {group: values[group].T for group in self.shown("real", "synthetic", "train")}
-        pools = np.concatenate([columns[group] for group in self.shown("real", "train")], axis=1)
-        n_bins = _n_bins(self.n["real"])
-        return _row_kls(columns, [metrics.histogram_edges(p, max_bins=n_bins) for p in pools])
-
-    def window_kls(self, values: dict[str, Array]) -> dict[str, Array]:
-        """KL of each window's values over pairs, held-out window i against window i of a group."""
-        rows = {group: values[group] for group in self.shown("real", "synthetic", "train")}
-        pool = np.concatenate([values[group].ravel() for group in self.shown("real", "train")])
-        if self.n_pairs < _MIN_PAIRS or np.isnan(pool).all():
-            return {}
-        edges = metrics.histogram_edges(pool, max_bins=_n_bins(self.n_pairs))
-        return _row_kls(rows, [edges] * min(map(len, rows.values())))
-
-
-def _n_bins(n_values: int) -> int:
-    """Bins that the values of one side fill, as the edges come from more of them."""
-    return max(2, min(30, n_values // 20))
-
-
-def _row_kls(rows: dict[str, Array], edges: list[Array]) -> dict[str, Array]:
-    """Smoothed KL of each row of the real group against that row of each other group."""
-    real, *others = rows
-    return {
-        group: np.array(
-            [
-                metrics.smoothed_kl(rows[real][row], rows[group][row], edges=inner)
-                for row, inner in enumerate(edges)
-            ]
-        )
-        for group in others
-    }
-
-
 def plural(n: int, noun: str) -> str:
     """So many of a noun."""
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
-def _present(groups: Any) -> dict[str, Array]:
-    order = ("real", "synthetic", "train", "shuffled", "dichotomized_gaussian")
-    names = [*order, *(name for name in groups if name not in order)]
-    return {
-        name: np.asarray(groups[name])
-        for name in names
-        if groups.get(name) is not None and len(groups[name])
-    }
 
 
 def _subset(values: dict[str, Any], groups: list[str]) -> dict[str, Any]:
@@ -260,11 +117,11 @@ def _panels(n_rows: int, n_columns: int, width: float, height: float) -> tuple[F
     return figure, list(figure.subplots(n_rows, n_columns, squeeze=False).flat)
 
 
-def _floor_phrase(measured: _Measured, text: str) -> str:
+def _floor_phrase(measured: Measured, text: str) -> str:
     return text if measured.has_train else ""
 
 
-def _gaussian_phrase(measured: _Measured, text: str) -> str:
+def _gaussian_phrase(measured: Measured, text: str) -> str:
     return text if "dichotomized_gaussian" in measured.windows else ""
 
 
@@ -281,7 +138,7 @@ def report_figures(evaluation: Any) -> Iterator[ReportFigure]:
     ReportFigure
         Figures that the evaluation has the data for.
     """
-    m = _Measured(evaluation)
+    m = Measured(evaluation)
     headline = _headline(evaluation)
     if headline is not None:
         yield headline
@@ -366,7 +223,7 @@ def _headline(evaluation: Any) -> ReportFigure | None:
     )
 
 
-def _classifier(m: _Measured, scores: dict[str, Array]) -> ReportFigure:
+def _classifier(m: Measured, scores: dict[str, Array]) -> ReportFigure:
     groups = ("synthetic", "train", "memoriser", "shuffled", "dichotomized_gaussian")
     shown = {group: scores[group] for group in groups if group in scores}
     sides = [group for group in ("synthetic", "train") if group in shown]
@@ -416,7 +273,7 @@ def _classifier(m: _Measured, scores: dict[str, Array]) -> ReportFigure:
     )
 
 
-def _traces(m: _Measured) -> ReportFigure:
+def _traces(m: Measured) -> ReportFigure:
     groups = m.shown("real", "synthetic", "dichotomized_gaussian")
     windows = {group: m.windows[group][m.typical[group]] for group in groups}
     spikes = {group: m.spikes[group][m.typical[group]] for group in groups}
@@ -444,7 +301,7 @@ def _traces(m: _Measured) -> ReportFigure:
     )
 
 
-def _heat_maps(m: _Measured) -> ReportFigure:
+def _heat_maps(m: Measured) -> ReportFigure:
     groups = m.shown("real", "synthetic", "dichotomized_gaussian")
     few = {group: m.windows[group][:4] for group in groups}
     return ReportFigure(
@@ -464,7 +321,7 @@ def _heat_maps(m: _Measured) -> ReportFigure:
     )
 
 
-def _nearest(m: _Measured) -> ReportFigure:
+def _nearest(m: Measured) -> ReportFigure:
     synthetic = m.windows["synthetic"][:4]
     train = m.windows["train"]
     mean, scale = train.mean(axis=(0, 1)), train.std(axis=(0, 1))
@@ -490,7 +347,7 @@ def _nearest(m: _Measured) -> ReportFigure:
     )
 
 
-def _raster(m: _Measured) -> ReportFigure:
+def _raster(m: Measured) -> ReportFigure:
     spikes = {group: m.spikes[group][m.typical[group]] for group in ("real", "synthetic")}
     return ReportFigure(
         "raster",
@@ -503,7 +360,7 @@ def _raster(m: _Measured) -> ReportFigure:
     )
 
 
-def _rate_histograms(m: _Measured) -> ReportFigure:
+def _rate_histograms(m: Measured) -> ReportFigure:
     groups = m.shown("real", "synthetic", "train")
     rates = _subset(m.rates, groups)
     neurons = plotting.spread_neurons(m.mean_rates["real"], 12)
@@ -525,7 +382,7 @@ def _rate_histograms(m: _Measured) -> ReportFigure:
     )
 
 
-def _per_neuron(m: _Measured) -> ReportFigure:
+def _per_neuron(m: Measured) -> ReportFigure:
     groups = m.shown("real", "synthetic", "train")
     panels = {
         "mean firing rate (Hz)": _subset(m.mean_rates, groups),
@@ -549,7 +406,7 @@ def _per_neuron(m: _Measured) -> ReportFigure:
     )
 
 
-def _pair_histograms(m: _Measured) -> ReportFigure:
+def _pair_histograms(m: Measured) -> ReportFigure:
     groups = m.shown("real", "synthetic", "train", "shuffled", "dichotomized_gaussian")
     figure, axes = _panels(1, 2, 9.0, 3.5)
     bin_seconds = m.bin_frames / m.frame_rate
@@ -587,7 +444,7 @@ def _pair_histograms(m: _Measured) -> ReportFigure:
     )
 
 
-def _kl_histograms(m: _Measured) -> ReportFigure:
+def _kl_histograms(m: Measured) -> ReportFigure:
     panels: list[tuple[str, str, dict[str, Array]]] = [
         ("firing rate", "neurons", m.neuron_kls(m.rates))
     ]
@@ -629,7 +486,7 @@ def _kl_histograms(m: _Measured) -> ReportFigure:
     )
 
 
-def _van_rossum_heatmaps(m: _Measured) -> ReportFigure:
+def _van_rossum_heatmaps(m: Measured) -> ReportFigure:
     neurons = m.chosen[:4]
     groups = m.shown("synthetic", "train")
     few = {
@@ -658,7 +515,7 @@ def _van_rossum_heatmaps(m: _Measured) -> ReportFigure:
     )
 
 
-def _matrices(m: _Measured) -> ReportFigure:
+def _matrices(m: Measured) -> ReportFigure:
     groups = m.shown("real", "train", "synthetic", "shuffled", "dichotomized_gaussian")
     source = "training" if m.has_train else "held-out"
     return ReportFigure(
@@ -674,7 +531,7 @@ def _matrices(m: _Measured) -> ReportFigure:
     )
 
 
-def _agreement(m: _Measured) -> ReportFigure:
+def _agreement(m: Measured) -> ReportFigure:
     groups = m.shown("real", "synthetic", "train", "shuffled", "dichotomized_gaussian")
     figure = plotting.plot_correlation_agreement(
         _subset(m.matrices, groups), figure=new_figure(10.0, 3.1) if len(groups) > 4 else None
@@ -694,7 +551,7 @@ def _agreement(m: _Measured) -> ReportFigure:
     )
 
 
-def _population(m: _Measured) -> ReportFigure:
+def _population(m: Measured) -> ReportFigure:
     groups = m.shown("real", "synthetic", "train", "shuffled", "dichotomized_gaussian")
     figure, axes = _panels(1, 1, 6.4, 3.8)
     plotting.plot_population_counts(
@@ -718,7 +575,7 @@ def _population(m: _Measured) -> ReportFigure:
     )
 
 
-def _dynamics(m: _Measured) -> ReportFigure:
+def _dynamics(m: Measured) -> ReportFigure:
     groups = m.shown("real", "synthetic", "train")
     mean = m.windows["real"].mean(axis=(0, 1))
     scale = m.windows["real"].std(axis=(0, 1))
@@ -771,7 +628,7 @@ def _dynamics(m: _Measured) -> ReportFigure:
     )
 
 
-def _intervals_and_events(m: _Measured) -> ReportFigure:
+def _intervals_and_events(m: Measured) -> ReportFigure:
     groups = m.shown("real", "synthetic", "train", "dichotomized_gaussian")
     intervals = {
         group: np.asarray(metrics.inter_spike_intervals(m.spikes[group], m.frame_rate))

@@ -22,7 +22,8 @@ from calgan.evaluation._draws import (
     draw_from_samples,
     read_source,
 )
-from calgan.evaluation._measures import Context
+from calgan.evaluation._event_measures import event_times, holds_events
+from calgan.evaluation._measure import Context
 
 
 @pytest.fixture(scope="module")
@@ -167,8 +168,8 @@ def test_events_of_a_silent_side_are_undefined(pair):
     ("width", "rate", "expected"), [(40, 10.0, True), (12, 30.0, False), (64, 2.16, True)]
 )
 def test_short_windows_have_no_events(width, rate, expected):
-    assert measures_module.holds_events(width, rate) == expected
-    _, lead, rise, tail = measures_module.event_times(width, rate)
+    assert holds_events(width, rate) == expected
+    _, lead, rise, tail = event_times(width, rate)
     assert lead / rate <= 1.0 + 1 / rate
     assert tail / rate <= 2.0 + 1 / rate
     assert (lead + rise + tail < width) == expected

@@ -20,8 +20,9 @@ from evaluation_cases import (
 )
 
 from calgan import evaluate
-from calgan.evaluation import Evaluation
+from calgan.evaluation import Evaluation, Statistic
 from calgan.evaluation._result import NOT_AVAILABLE, show
+from calgan.evaluation._verdict import _told_apart
 
 
 def test_every_row_has_its_yardsticks(of_truth):
@@ -185,3 +186,25 @@ def test_evaluation_is_public():
     import calgan
 
     assert calgan.Evaluation is Evaluation
+
+
+@pytest.mark.parametrize(
+    ("value", "floor", "interval", "said"),
+    [
+        (0.45, 0.35, (0.0, 0.2), "are no easier to tell than real data of another time."),
+        (0.60, 0.50, (0.0, 0.2), "may be easier to tell than real data of another time."),
+        (0.90, 0.50, (0.3, 0.5), "samples are easier to tell than real data of another time."),
+        (0.99, 0.97, (0.0, 0.1), "so that on this recording it says little."),
+        (0.80, None, None, "area under the curve of 0.80 (0.5 is guessing, 1 always)."),
+    ],
+)
+def test_the_verdict_on_a_classifier(value, floor, interval, said):
+    rows = [
+        Statistic(
+            name, name, "window", value, None, floor, None, None, None, {},
+            judged_by="difference", difference_interval=interval,
+        )
+        for name in ("classifier_auc", "shape_classifier_auc")
+    ]  # fmt: skip
+    (text,) = _told_apart(rows)
+    assert text.endswith(said)
