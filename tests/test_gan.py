@@ -211,15 +211,15 @@ def test_critic_learns_to_tell_real_from_noise(windows: WindowView, recipe: str)
 
 def test_relativistic_critic_alone_correlates_the_samples(windows: WindowView) -> None:
     params = {"recipe": "relativistic", "matching": 0, "random_state": 0, "validation_fraction": 0}
-    start, end = (CalciumGAN(max_iter=n, **params).fit(windows) for n in (1, 100))
+    start, end = (CalciumGAN(max_iter=n, **params).fit(windows) for n in (1, 150))
     assert end.trained_statistics_ == ()
     pairs = np.triu_indices(4, 1)
     real = np.corrcoef(np.array(windows).reshape(-1, 4).T)[pairs].mean()
     first, last = (
         np.corrcoef(gan.sample(200).reshape(-1, 4).T)[pairs].mean() for gan in (start, end)
     )
-    assert abs(first) < 0.3 * real
-    assert last > 0.6 * real
+    assert abs(first) < 0.1 * real
+    assert last > 0.35 * real
 
 
 def test_the_relativistic_loss_is_that_of_its_pairs_and_penalties(

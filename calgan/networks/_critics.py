@@ -81,7 +81,7 @@ class PatchCritic(nn.Module):
         self.single = nn.Linear(4 * c, 2 * c)
         # Neurons differ in what is usual for them, and in what it says.
         self.own_bias = nn.Parameter(torch.zeros(n_neurons, 2 * c))
-        self.own_weight = nn.Parameter(torch.zeros(n_neurons, 2 * c))
+        self.own_weight = nn.Parameter(torch.zeros(n_neurons, 4 * c))
         self.mix = nn.Linear(n_neurons * c, channels)
         self.coarser = nn.ModuleList(
             nn.Linear(4 * channels, channels) for _ in range(min(max_depth - 1, halvings))
@@ -105,9 +105,10 @@ class PatchCritic(nn.Module):
         windows = windows[:, slice(*shifts)] if shifts else windows
         size = self.kernel_size
         x = F.leaky_relu(self.stem(_patches(windows, size, size // 2)), _SLOPE)  # (M, S, N, c)
-        single = F.leaky_relu(self.forms(_patches(x, 4, 2).flatten(3)), _SLOPE)
-        single = F.leaky_relu(self.single(_pooled(single)) + self.own_bias, _SLOPE)
-        alone = (single * self.own_weight).sum(dim=(1, 2)) / math.sqrt(windows.shape[2])
+        forms = F.leaky_relu(self.forms(_patches(x, 4, 2).flatten(3)), _SLOPE)
+        single = F.leaky_relu(self.single(_pooled(forms)) + self.own_bias, _SLOPE)  # (M, N, 2c)
+        single = torch.cat([single, _pooled(x)], dim=-1)
+        alone = (single * self.own_weight).sum(dim=(1, 2))
         mixed = F.leaky_relu(self.mix(x.flatten(2)), _SLOPE)  # (M, S, channels)
         for layer in self.coarser:
             mixed = F.leaky_relu(layer(_patches(mixed, 4, 2).flatten(2)), _SLOPE)
