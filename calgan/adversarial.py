@@ -130,7 +130,7 @@ class AdversarialSteps:
         self, real: Tensor, fake: Tensor, rng: np.random.Generator
     ) -> tuple[Tensor, Tensor]:
         critic: Any = self.state.modules["critic"]
-        sides = [critic.standardised(windows).requires_grad_(True) for windows in (real, fake)]
+        sides = [critic.standardised(side).detach().requires_grad_(True) for side in (real, fake)]
         values = [critic.judge(windows, critic.draw_shifts(rng)) for windows in sides]
         penalties = map(objectives.zero_centred_penalty, values, sides)
         # Per unit of the windows' root mean square, so that one weight suits all shapes.

@@ -226,8 +226,8 @@ def variant_grid(
         One dict a variant, for ``GridSearchCV(pipeline, grid)`` with a pipeline of
         `make_calcium_pipeline`. Add further parameters to a dict to cross them with its variant;
         add the lists of two recipes to search over both. What a dict sets, ``phase_shuffle``
-        among it, overrides what the pipeline had. With "compact", whose critic has no phase
-        shuffle, "1d" and "1d-no-shuffle" are the same.
+        among it, overrides what the pipeline had. With "compact" and "relativistic", whose critics
+        have no phase shuffle, "1d" and "1d-no-shuffle" are the same.
 
     Raises
     ------
