@@ -23,6 +23,7 @@ from calgan.deconvolution import OasisDeconvolver
 from calgan.dichotomized_gaussian import DichotomizedGaussian
 from calgan.dichotomized_gaussian._model import check_lags
 from calgan.recording import Recording
+from calgan.stretches import uninterrupted_stretches
 from calgan.windows import WindowView
 
 _SPIKES, _NOISE = range(2)
@@ -163,7 +164,7 @@ class DichotomizedGaussianCalcium(BaseEstimator):
         X = check_windows(X, estimator=name, encoded=False)
         frame_rate = self._find_frame_rate(X)
         seed = as_seed(self.random_state)
-        stretches = _stretches(X)
+        stretches = uninterrupted_stretches(X)
         check_lags(n_lags, max(map(len, stretches)), "the windows")
         with warnings.catch_warnings():
             # A window may well hold fewer frames than neurons.
@@ -302,63 +303,6 @@ class DichotomizedGaussianCalcium(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _stretches(X: Any) -> list[np.ndarray]:
-    """Return uninterrupted stretches of traces (t, N), each frame once where X is a view."""
-    if not is_lazy(X):
-        return list(np.asarray(X))
-    stretches: list[np.ndarray] = []
-    for run in _covering_runs(X):
-        windows = X[run].gather()
-        stretches += _stitch(windows, X.start[run], X.width)
-    return stretches
-
-
-def _covering_runs(X: WindowView) -> Iterator[np.ndarray]:
-    """Yield few windows that cover all frames of an uninterrupted stretch, in order.
-
-    Neighbours overlap where there is such a choice, so that `_stitch` can see that they agree.
-    """
-    order = np.lexsort((X.start, X.segment))
-    segment, start = X.segment[order], X.start[order]
-    run, first = [], 0
-    while first < len(order):
-        run.append(order[first])
-        end = start[first] + X.width
-        # The latest window that still shares a frame with this one; else one that follows at once.
-        last = first + 1
-        while last < len(order) and segment[last] == segment[first] and start[last] < end:
-            last += 1
-        chosen = last - 1
-        if chosen == first:
-            chosen = last
-            joins = last < len(order) and segment[last] == segment[first] and start[last] == end
-            # Without a shared frame there is no telling whether a transform is one of frames.
-            if not joins or X.transforms:
-                yield np.array(run)
-                run = []
-        elif start[chosen] == start[first]:  # the same window again
-            run.pop()
-        first = chosen
-    if run:
-        yield np.array(run)
-
-
-def _stitch(windows: np.ndarray, start: np.ndarray, width: int) -> list[np.ndarray]:
-    """Join windows where they agree on the frames they share; else return them one by one."""
-    if windows.shape[1] != width:  # a transform changed what a frame is
-        return list(windows)
-    joined = np.empty((int(start[-1] - start[0]) + width, windows.shape[2]), dtype=np.float32)
-    filled = 0
-    spread = 1e-5 * float(np.ptp(windows))
-    for window, first in zip(windows, start - start[0], strict=True):
-        shared = joined[first:filled]
-        if not np.allclose(shared, window[: len(shared)], rtol=1e-5, atol=spread):
-            return list(windows)
-        joined[first : first + width] = window
-        filled = first + width
-    return [joined]
 
 
 def _as_windows(stretches: list[np.ndarray], width: int) -> WindowView:

@@ -16,7 +16,7 @@ from calgan import (
     Windower,
     datasets,
 )
-from calgan.baselines import _stretches
+from calgan.stretches import uninterrupted_stretches
 from calgan.windows import WindowView
 
 WIDTH = 40
@@ -135,7 +135,7 @@ def test_views_are_stitched(recording: Recording) -> None:
         (Windower(WIDTH).fit_transform(recording)[[5, 5, 30, 5]], [traces[5:70]]),
         (Windower(WIDTH).fit_transform(recording)[[0, 100]], [traces[:40], traces[100:140]]),
     ):
-        stretches = _stretches(view)
+        stretches = uninterrupted_stretches(view)
         assert len(stretches) == len(parts)
         for stretch, part in zip(stretches, parts, strict=True):
             np.testing.assert_array_equal(stretch, part)
@@ -151,14 +151,14 @@ def centre(windows: np.ndarray) -> np.ndarray:
 
 def test_transformed_views_are_stitched_where_windows_agree(recording: Recording) -> None:
     view = Windower(WIDTH).fit_transform(recording)
-    (stretch,) = _stretches(view.map(scale))
+    (stretch,) = uninterrupted_stretches(view.map(scale))
     np.testing.assert_array_equal(stretch, scale(recording.traces))
-    apart = _stretches(view.map(centre))
+    apart = uninterrupted_stretches(view.map(centre))
     assert {len(each) for each in apart} == {WIDTH}
     assert len(apart) < 2 * len(recording) / WIDTH
     np.testing.assert_allclose([each.mean() for each in apart], 0, atol=1e-5)
     # Windows that share no frame cannot be seen to agree.
-    borders = _stretches(Windower(WIDTH, stride=WIDTH).fit_transform(recording).map(centre))
+    borders = uninterrupted_stretches(Windower(WIDTH, stride=WIDTH).fit_transform(recording).map(centre))
     assert [len(each) for each in borders] == [WIDTH] * (len(recording) // WIDTH)
 
 
@@ -169,7 +169,7 @@ def test_few_windows_are_gathered(recording: Recording) -> None:
         gathered.append(len(windows))
         return windows
 
-    _stretches(Windower(WIDTH).fit_transform(recording).map(count))
+    uninterrupted_stretches(Windower(WIDTH).fit_transform(recording).map(count))
     assert sum(gathered) < 1.1 * len(recording) / WIDTH
 
 
