@@ -14,6 +14,7 @@ __version__ = "0.1.0.dev0"
 _LAZY = {
     "CalciumFlow": "calgan.flow",
     "CalciumGAN": "calgan.gan",
+    "CalciumMoments": "calgan.moments",
     "DichotomizedGaussian": "calgan.dichotomized_gaussian",
     "DichotomizedGaussianCalcium": "calgan.baselines",
     "Evaluation": "calgan.evaluation",

@@ -12,13 +12,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from calgan.networks._layers import Standardiser, exponential_filter, strided_depth
+from calgan.networks._layers import (
+    Standardiser,
+    exponential_filter,
+    inverse_softplus,
+    strided_depth,
+)
 
 _DECODER_SPEED = 5.0
-
-
-def _inverse_softplus(value: Tensor) -> Tensor:
-    return torch.log(torch.expm1(value))
 
 
 class CalciumGenerator(nn.Module):
@@ -113,7 +114,7 @@ class CalciumGenerator(nn.Module):
         """Start noise, baseline and decay from real windows (m, T, N) in standardised units."""
         steps = (windows[:, 1:] - windows[:, :-1]).abs().flatten(0, 1)
         noise = 1.4826 * steps.median(dim=0).values / math.sqrt(2)
-        self.noise_scale.copy_(_inverse_softplus(noise.clamp(0.05, 1.0)))
+        self.noise_scale.copy_(inverse_softplus(noise.clamp(0.05, 1.0)))
         if not self.decoder:
             return
         n_frames = windows.shape[1]

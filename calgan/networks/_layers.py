@@ -231,8 +231,28 @@ class Standardiser(nn.Module):
         return windows * self.scale + self.mean
 
 
-def exponential_filter(events: Tensor, decay: Tensor) -> Tensor:
-    """Filter events by ``c_t = decay c_{t-1} + e_t``, started at rest.
+def inverse_softplus(value: Tensor) -> Tensor:
+    """Return what softplus maps to `value`, which must be above 0.
+
+    Parameters
+    ----------
+    value : Tensor
+        Positive values.
+
+    Returns
+    -------
+    Tensor
+
+    Examples
+    --------
+    >>> inverse_softplus(torch.nn.functional.softplus(torch.tensor([-1.0, 2.0])))
+    tensor([-1.,  2.])
+    """
+    return torch.log(torch.expm1(value))
+
+
+def exponential_filter(events: Tensor, *decays: Tensor) -> Tensor:
+    """Filter events by ``c_t = decay c_{t-1} + e_t``, started at rest, once for each decay.
 
     Computed through the FFT, because a recursion over frames is slow to differentiate.
 
@@ -240,8 +260,8 @@ def exponential_filter(events: Tensor, decay: Tensor) -> Tensor:
     ----------
     events : Tensor of shape (M, N, L)
         Events, time last.
-    decay : Tensor of shape (N,)
-        Decay a frame, in (0, 1).
+    *decays : Tensor of shape (N,)
+        Decay a frame, in (0, 1), of each of the filters in a row.
 
     Returns
     -------
@@ -254,7 +274,11 @@ def exponential_filter(events: Tensor, decay: Tensor) -> Tensor:
     """
     length = events.shape[-1]
     steps = torch.arange(length, device=events.device, dtype=events.dtype)
-    kernel = decay[:, None] ** steps
     size = 2 * length  # padded, so that the end does not wrap around to the start
-    spectrum = torch.fft.rfft(events, n=size) * torch.fft.rfft(kernel, n=size)
+    response = torch.fft.rfft(decays[0][:, None] ** steps, n=size)
+    for decay in decays[1:]:
+        # The kernel of filters in a row, cut off where the events end.
+        kernel = torch.fft.irfft(response * torch.fft.rfft(decay[:, None] ** steps, n=size), n=size)
+        response = torch.fft.rfft(kernel[..., :length], n=size)
+    spectrum = torch.fft.rfft(events, n=size) * response
     return torch.fft.irfft(spectrum, n=size)[..., :length]

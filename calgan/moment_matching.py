@@ -1,0 +1,337 @@
+"""Simulated method of moments: generated windows are brought to the moments of real ones."""
+
+from __future__ import annotations
+
+import math
+from typing import NamedTuple
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from calgan.deconvolution import OasisDeconvolver
+from calgan.metrics import bin_frames_for
+from calgan.networks import Standardiser
+
+MATCHED_MOMENTS = (
+    "marginals",
+    "increments",
+    "power_spectrum",
+    "covariance",
+    "lagged_covariance",
+    "population_mean",
+    "window_means",
+    "firing_rate",
+    "population_count",
+    "spike_correlation_matrix",
+)
+"""What `MomentMatching` trains on, under the names that the reports use."""
+
+_LEVELS = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 0.997)
+_RATE_LEVELS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.97)
+_N_COUNT_LEVELS = 12
+_N_RISE_LEVELS = 6
+_RISE_LAGS = (1, 3)  # frames
+_N_COMPONENTS = 8
+_BEND = 4.0  # standard deviations
+_N_BLOCKS = 16
+_MEMORY = 0.9  # of the running means, a step
+_SURROGATE_FRAMES = 4
+_POWER_FLOOR = 1e-3
+
+
+class Target(NamedTuple):
+    """A moment of real windows.
+
+    Attributes
+    ----------
+    value : Tensor
+        Its value; logarithms of powers.
+    error : Tensor
+        Its standard error, from contiguous blocks of the recording.
+    """
+
+    value: Tensor
+    error: Tensor
+
+
+class RunningMeans(nn.Module):
+    """Means of moments over the last steps: a state of the training, kept as a buffer.
+
+    Examples
+    --------
+    >>> running = RunningMeans()
+    >>> running.swap(torch.tensor([2.0])).item(), running.swap(torch.tensor([4.0])).item()
+    (2.0, 2.0)
+    >>> round(running.values.item(), 2)
+    2.2
+    """
+
+    values: Tensor
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_buffer("values", torch.empty(0))
+
+    def swap(self, new: Tensor) -> Tensor:
+        """Take in new values and return the means of those before, or the first values."""
+        new = new.detach()
+        if self.values.shape != new.shape:
+            self.values = new.clone()
+        old = self.values
+        self.values = torch.lerp(new, old, _MEMORY)
+        return old
+
+    def _load_from_state_dict(self, state: dict, prefix: str, *args: object) -> None:
+        # How many moments there are depends on the windows, which a file knows and this does not.
+        values = state.get(f"{prefix}values")
+        if values is not None:
+            self.values = torch.empty_like(values, device=self.values.device)
+        super()._load_from_state_dict(state, prefix, *args)  # type: ignore[arg-type]
+
+
+class MomentMatching:
+    r"""Compares the moments of generated windows with those of real ones.
+
+    The objective is that of the simulated method of moments [1]_: squared differences of moments
+    over their squared standard errors, a mean for each kind of moment. Distributions enter by
+    ``E max(x - q, 0)`` at quantiles q of the real values, second moments by covariances across
+    frames, with large values bent down, and by power spectra. Spikes are inferred in generated
+    windows by the same fitted OASIS as in real ones; as their gradient counts that of a soft
+    threshold on local estimates of jumps (a straight-through estimate).
+
+    Three things keep the gradient honest. Moments of a batch are noisy, and squaring the noise
+    would reward samples that vary less: the difference is that of running means over the steps
+    before, which are independent of the batch that the gradient comes from. Differences far off
+    count as their root, so that no kind of moment drowns the others. And the covariances of
+    different neurons are shrunk towards their mean by as much as their errors ask for [2]_.
+
+    Parameters
+    ----------
+    units : Standardiser
+        Units of the windows.
+    windows : Tensor of shape (M, T, N)
+        Real windows in those units (standardised), in the order of time; at least 2.
+    deconvolver : OasisDeconvolver
+        Fitted to the traces (in the units of the recording).
+    frame_rate : float
+        Frames per second (Hz).
+
+    Attributes
+    ----------
+    targets : dict of str to Target
+        The moments of the real windows.
+
+    References
+    ----------
+    .. [1] McFadden, D. (1989). A method of simulated moments for estimation of discrete response
+       models without numerical integration. Econometrica, 57(5), 995-1026.
+       https://doi.org/10.2307/1913621
+    .. [2] Efron, B., and Morris, C. (1973). Stein's estimation rule and its competitors: an
+       empirical Bayes approach. Journal of the American Statistical Association, 68(341), 117-130.
+       https://doi.org/10.1080/01621459.1973.10481350
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan import Windower
+    >>> from calgan.datasets import make_recording
+    >>> recording, _ = make_recording(60.0, n_neurons=5, random_state=0)
+    >>> deconvolver = OasisDeconvolver().fit(recording)
+    >>> windows = np.array(Windower(32, stride=8).fit_transform(recording))
+    >>> units = Standardiser.of(windows)
+    >>> real = units.standardise(torch.from_numpy(windows))
+    >>> matching = MomentMatching(units, real, deconvolver, 10.0)
+    >>> same = matching(torch.from_numpy(windows), RunningMeans())
+    >>> other = matching(torch.from_numpy(0.5 * windows), RunningMeans())
+    >>> bool(sum(same.values()) < sum(other.values()))
+    True
+    """
+
+    def __init__(
+        self,
+        units: Standardiser,
+        windows: Tensor,
+        deconvolver: OasisDeconvolver,
+        frame_rate: float,
+    ) -> None:
+        self.units, self.deconvolver = units, deconvolver
+        _, self.n_frames, self.n_neurons = windows.shape
+        device = windows.device
+
+        def tensor(values: NDArray[np.float64]) -> Tensor:
+            return torch.as_tensor(values, dtype=torch.float32, device=device)
+
+        scale = torch.where(units.scale > 0, units.scale, 1.0)
+        self.decay = tensor(deconvolver.decay_)
+        self.threshold = tensor(deconvolver.threshold_) / scale
+        self._make_surrogate(tensor(deconvolver.noise_) / scale)
+        # Bins short beside a window, so that short windows have several.
+        self.bin_frames = min(bin_frames_for(frame_rate), max(1, self.n_frames // 4))
+        half = self.n_frames // 2
+        self.lags = sorted({lag for lag in (0, 4, half) if lag < self.n_frames})
+        self.rise_lags = [lag for lag in _RISE_LAGS if lag < self.n_frames]
+        self._set_scales(windows)
+        whole = self.moments(windows)
+        blocks = [self.moments(b) for b in windows.tensor_split(min(_N_BLOCKS, len(windows)))]
+        self.targets = {
+            name: self._target(name, value, torch.stack([block[name] for block in blocks]))
+            for name, value in whole.items()
+        }
+
+    def __call__(self, windows: Tensor, running: RunningMeans) -> dict[str, Tensor]:
+        """Compare windows (M, T, N), in the units of the recording; return the terms of the loss.
+
+        A term is 0 where moments agree, about r^2 / 2 where they differ by r standard errors with
+        small r, and about r with large r.
+        """
+        found = self.moments(self.units.standardise(windows))
+        sizes = [value.numel() for value in found.values()]
+        before = running.swap(torch.cat([value.detach().flatten() for value in found.values()]))
+        terms = {}
+        for (name, value), mean in zip(found.items(), before.split(sizes), strict=True):
+            target = self.targets[name]
+            mean = mean.view_as(value) + (value - value.detach())
+            difference = (_scaled(name, mean) - target.value) / target.error
+            terms[name] = torch.sqrt(1 + difference.square().mean()) - 1
+        return terms
+
+    def moments(self, windows: Tensor) -> dict[str, Tensor]:
+        """Compute the moments of standardised windows (M, T, N)."""
+        frames = windows.flatten(0, 1)
+        bent = _bent(windows) - self.centre
+        found = {
+            "mean": frames.mean(0),
+            "variance": frames.square().mean(0),
+            "marginals": _excess(frames, self.levels["marginals"]),
+            "components": _excess((bent @ self.axes).flatten(0, 1), self.levels["components"]),
+            "window_means": _excess(windows.mean(1), self.levels["window_means"]),
+        }
+        for lag in self.rise_lags:
+            found[f"rises_{lag}"] = _excess(self._rises(windows, lag), self.levels[f"rises_{lag}"])
+        centred = windows - windows.mean(1, keepdim=True)
+        power = torch.fft.rfft(centred, dim=1).abs().square().mean(0)[1:] / self.n_frames
+        found["power_spectrum"] = power + _POWER_FLOOR
+        spikes = self.spikes(windows)
+        rates, binned = spikes.mean(1), self._binned(spikes)
+        found["firing_rate"] = rates.mean(0)
+        found["window_rates"] = _excess(rates, self.levels["window_rates"])
+        if self.n_neurons > 1:
+            # Bent covariances are precise, the others are what correlations are made of.
+            found["covariance"] = _product(*2 * [windows])
+            for lag in self.lags:
+                early, late = bent[:, : self.n_frames - lag], bent[:, lag:]
+                found[f"covariance_{lag}"] = _product(early, late)
+            found["spike_covariance"] = _product(*2 * [_bent((binned - self.rate) / self.spread)])
+            mean = windows.mean(2).flatten()[:, None]
+            found["population_mean"] = _excess(mean, self.levels["population_mean"])
+            count = spikes.sum(2).flatten()[:, None]
+            found["population_count"] = _excess(count, self.levels["population_count"])
+        return found
+
+    def spikes(self, windows: Tensor) -> Tensor:
+        """Infer spikes (M, T, N) of standardised windows, with a surrogate's gradient."""
+        traces = self.units.restore(windows).detach().cpu().numpy()
+        inferred = torch.from_numpy(self.deconvolver.transform(traces)).to(windows.device)
+        if not windows.requires_grad:
+            return inferred
+        edge = (_SURROGATE_FRAMES, _SURROGATE_FRAMES - 1)
+        padded = F.pad(windows.transpose(1, 2), edge, mode="replicate")
+        jumps = F.conv1d(padded, self.kernel[:, None], groups=self.n_neurons).transpose(1, 2)
+        soft = torch.sigmoid((jumps - self.threshold) / self.softness)
+        return inferred + (soft - soft.detach())
+
+    def _make_surrogate(self, noise: Tensor) -> None:
+        """Make the filter that estimates jumps: calcium now, less what remains of that before."""
+        steps = torch.arange(_SURROGATE_FRAMES, device=noise.device)[:, None]
+        after = self.decay**steps
+        after = after / after.square().sum(0)
+        before = self.decay**-steps
+        before = before / before.square().sum(0)
+        kernel = torch.cat([(-self.decay * before).flip(0), after])
+        self.kernel = kernel.T.contiguous()
+        self.softness = (noise * kernel.square().sum(0).sqrt()).clamp(min=0.05)
+
+    def _set_scales(self, windows: Tensor) -> None:
+        """Read from real windows the levels of distributions, centres and axes."""
+        frames = windows.flatten(0, 1)
+        bent = _bent(frames)
+        self.centre = bent.mean(0)
+        covariance = (bent - self.centre).T @ (bent - self.centre) / len(bent)
+        variances, axes = torch.linalg.eigh(covariance)
+        k = min(_N_COMPONENTS, self.n_neurons)
+        self.axes = axes[:, -k:] / variances[-k:].clamp(min=1e-6).sqrt()
+        spikes = self.spikes(windows)
+        binned = self._binned(spikes).flatten(0, 1)
+        self.rate, self.spread = binned.mean(0), binned.std(0).clamp(min=1e-3)
+        counts = torch.linspace(0, float(spikes.sum(2).max()), _N_COUNT_LEVELS + 1)[:-1]
+        self.levels = {
+            "marginals": _quantiles(frames, _LEVELS),
+            "components": _quantiles((bent - self.centre) @ self.axes, _LEVELS),
+            "window_means": _quantiles(windows.mean(1), _LEVELS),
+            "population_mean": _quantiles(windows.mean(2).flatten()[:, None], _LEVELS),
+            "window_rates": _quantiles(spikes.mean(1), _RATE_LEVELS),
+            "population_count": counts[:, None].to(windows.device),
+        }
+        for lag in self.rise_lags:
+            rises = self._rises(windows, lag)
+            middle = rises.median(0).values
+            noise = 1.4826 * (rises - middle).abs().median(0).values
+            low = middle + 1.5 * noise
+            high = torch.maximum(_quantiles(rises, (0.9995,))[0], low + 2 * noise)
+            steps = torch.linspace(0, 0.9, _N_RISE_LEVELS, device=windows.device)[:, None]
+            self.levels[f"rises_{lag}"] = low + steps * (high - low)
+
+    def _rises(self, windows: Tensor, lag: int) -> Tensor:
+        """Return what calcium that only decays would not explain, (M (T - lag), N)."""
+        return (windows[:, lag:] - self.decay**lag * windows[:, :-lag]).flatten(0, 1)
+
+    def _binned(self, spikes: Tensor) -> Tensor:
+        n = self.n_frames // self.bin_frames * self.bin_frames
+        return spikes[:, :n].unflatten(1, (-1, self.bin_frames)).mean(2)
+
+    def _target(self, name: str, whole: Tensor, blocks: Tensor) -> Target:
+        value, parts = _scaled(name, whole), _scaled(name, blocks)
+        variance = parts.var(0) / len(parts)
+        # Few blocks tell little of a single moment, and nothing of a level that one alone exceeds:
+        # half of it is what the other levels of the neuron say, or the other moments of the kind.
+        usual = variance.mean(0, keepdim=True) if name in self.levels else variance.mean()
+        variance = 0.5 * variance + 0.5 * usual
+        if "covariance" in name:
+            value = self._shrunk(value, variance)
+        return Target(value, variance.sqrt() + 1e-6)
+
+    def _shrunk(self, value: Tensor, variance: Tensor) -> Tensor:
+        """Shrink what is between different neurons towards its mean, as its errors ask for."""
+        others = ~torch.eye(self.n_neurons, dtype=torch.bool, device=value.device)
+        mean, error = value[others].mean(), variance[others].mean()
+        true = (value[others].var() - error).clamp(min=1e-8)
+        shrunk = mean + (value - mean) * true / (true + variance)
+        return torch.where(others, shrunk, value)
+
+
+def _bent(values: Tensor) -> Tensor:
+    """Bend large values down: fourth moments govern how noisy covariances are."""
+    return _BEND * torch.tanh(values / _BEND)
+
+
+def _product(a: Tensor, b: Tensor) -> Tensor:
+    """Return the mean over windows and frames of products of features (M, T, N), (N, N)."""
+    return a.flatten(0, 1).T @ b.flatten(0, 1) / math.prod(a.shape[:2])
+
+
+def _excess(values: Tensor, levels: Tensor) -> Tensor:
+    """Return E max(x - q, 0) of values (K, F) at levels (J, F), (J, F)."""
+    return torch.stack([F.relu(values - level).mean(0) for level in levels])
+
+
+def _quantiles(values: Tensor, at: tuple[float, ...]) -> Tensor:
+    """Return quantiles (J, F) of values (K, F)."""
+    ranks = [round(share * (len(values) - 1)) for share in at]
+    return values.sort(0).values[ranks]
+
+
+def _scaled(name: str, moment: Tensor) -> Tensor:
+    return moment.log() if name == "power_spectrum" else moment
