@@ -11,8 +11,9 @@ from sklearn.base import clone
 from sklearn.preprocessing import FunctionTransformer
 from sklearn.utils.metaestimators import available_if
 
+import calgan
 from calgan.ordering import NeuronSorter
-from calgan.recipes import get_recipe
+from calgan.recipes import RECIPES, get_recipe
 from calgan.scaling import MinMaxScaler
 from calgan.spectral import FFTEncoder
 from calgan.windows import Windower
@@ -187,11 +188,38 @@ _VARIANTS: dict[str, dict[str, Any]] = {
 }
 VARIANTS = tuple(_VARIANTS)
 
+# What learns, by recipe.
+_GENERATORS = {
+    "moments": "CalciumMoments",
+    "flow": "CalciumFlow",
+    **dict.fromkeys(RECIPES, "CalciumGAN"),
+}
 
-def _variant_params(variant: str, recipe: str) -> dict[str, Any]:
-    """Return every parameter that tells the variants of a recipe apart."""
+
+def _check_variant(variant: str) -> None:
     if not isinstance(variant, str) or variant not in _VARIANTS:
         raise ValueError(f"variant must be one of {', '.join(VARIANTS)}, got {variant!r}.")
+
+
+def _pipeline_params(variant: str, recipe: str) -> dict[str, Any]:
+    """Return the parameters of a pipeline that a variant and a recipe stand for."""
+    _check_variant(variant)
+    if not isinstance(recipe, str) or recipe not in _GENERATORS:
+        raise ValueError(f"recipe must be one of {', '.join(_GENERATORS)}, got {recipe!r}.")
+    if recipe in RECIPES:
+        return _variant_params(variant, recipe)
+    if variant != "1d":
+        raise ValueError(
+            f"variant {variant!r} is one of CalciumGAN's networks, which recipe={recipe!r} does "
+            'not have: take variant "1d", or one of the recipes '
+            f"{', '.join(sorted(RECIPES))}."
+        )
+    return {"scaler__per_neuron": True}
+
+
+def _variant_params(variant: str, recipe: str) -> dict[str, Any]:
+    """Return every parameter that tells the variants of a recipe of CalciumGAN apart."""
+    _check_variant(variant)
     settings = get_recipe(recipe)
     params = {
         "sorter": "passthrough",
@@ -211,7 +239,7 @@ def _variant_params(variant: str, recipe: str) -> dict[str, Any]:
 def variant_grid(
     variants: Sequence[str] | str = VARIANTS, *, recipe: str = "thesis"
 ) -> list[dict[str, list[Any]]]:
-    """Return the grid that makes a search try variants of one pipeline.
+    """Return the grid that makes a search try variants of CalciumGAN in one pipeline.
 
     Parameters
     ----------
@@ -223,11 +251,12 @@ def variant_grid(
     Returns
     -------
     grid : list of dict
-        One dict a variant, for ``GridSearchCV(pipeline, grid)`` with a pipeline of
-        `make_calcium_pipeline`. Add further parameters to a dict to cross them with its variant;
-        add the lists of two recipes to search over both. What a dict sets, ``phase_shuffle``
-        among it, overrides what the pipeline had. With "compact" and "relativistic", whose critics
-        have no phase shuffle, "1d" and "1d-no-shuffle" are the same.
+        One dict a variant, for ``GridSearchCV(pipeline, grid)`` with a pipeline that
+        `make_calcium_pipeline` made by a recipe of `CalciumGAN`. (Generators are searched over as
+        steps: ``{"generator": [CalciumMoments(), CalciumGAN()]}``.) Add further parameters to a
+        dict to cross them with its variant; add the lists of two recipes to search over both. What
+        a dict sets, ``phase_shuffle`` among it, overrides what the pipeline had. With "compact" and
+        "relativistic", whose critics have no phase shuffle, "1d" and "1d-no-shuffle" are the same.
 
     Raises
     ------
@@ -280,16 +309,19 @@ def make_calcium_pipeline(
         Frames between the starts of successive training windows. None takes every start (1):
         windows are lazy and training draws them at random, so that skipping starts saves neither
         memory nor time and only shows the networks fewer different windows.
-    recipe : {"compact", "relativistic", "thesis"} or None, default=None
-        How it is trained, and at which size. None takes "compact" for "1d", which suits a laptop,
-        and the published "thesis" for the others, which are variants of the published system.
+    recipe : {"moments", "flow", "compact", "relativistic", "thesis"} or None, default=None
+        What learns. "moments" is `CalciumMoments` and "flow" `CalciumFlow`, both for variant "1d"
+        only; the others are recipes of `CalciumGAN`. None takes "moments" for "1d", which needs
+        minutes on a laptop, and the published "thesis" for the others, which are variants of the
+        published system.
     frame_rate : float or None, default=None
         Frames per second (Hz). None takes that of the `Recording` given to ``fit``; a generator
         that needs it refuses a bare array without it.
     random_state : int, RandomState instance or None, default=None
         Seed of the generator, for training and sampling.
     **generator_params : dict
-        Further parameters of `CalciumGAN`, such as ``max_iter``, ``max_time`` or ``filters``.
+        Further parameters of the generator that `recipe` names, such as ``max_iter`` or
+        ``max_time``.
 
     Returns
     -------
@@ -300,13 +332,14 @@ def make_calcium_pipeline(
     Raises
     ------
     ValueError
-        If `variant` or `recipe` is unknown, or a parameter contradicts the variant.
+        If `variant` or `recipe` is unknown, or the recipe or a parameter contradicts the variant.
     TypeError
-        If a parameter in `generator_params` is not one of `CalciumGAN`.
+        If a parameter in `generator_params` is not one of the generator's.
 
     See Also
     --------
-    variant_grid : Search over variants.
+    variant_grid : Search over variants of `CalciumGAN`.
+    CalciumMoments, CalciumFlow, CalciumGAN : What learns, by recipe.
 
     References
     ----------
@@ -319,21 +352,22 @@ def make_calcium_pipeline(
     >>> model = make_calcium_pipeline("1d", window=64, random_state=0, max_iter=100)
     >>> [name for name, _ in model.steps]
     ['windower', 'sorter', 'encoder', 'scaler', 'generator']
-    >>> model[-1].max_iter
-    100
+    >>> model[-1]
+    CalciumMoments(max_iter=100, random_state=0)
+    >>> make_calcium_pipeline("1d", window=64, recipe="relativistic")[-1]
+    CalciumGAN(recipe='relativistic')
     """
     if recipe is None:
-        recipe = "compact" if variant == "1d" else "thesis"
-    params = _variant_params(variant, recipe)
-    # The one step that needs torch: loaded when a pipeline is made, not when calgan is imported.
-    from calgan.gan import CalciumGAN
-
-    generator = CalciumGAN(frame_rate=frame_rate, random_state=random_state)
+        recipe = "moments" if variant == "1d" else "thesis"
+    params = _pipeline_params(variant, recipe)
+    kind = _GENERATORS[recipe]
+    # Resolved here, so that torch is loaded when a pipeline is made, not when calgan is imported.
+    generator = getattr(calgan, kind)(frame_rate=frame_rate, random_state=random_state)
     unknown = sorted(set(generator_params) - set(generator.get_params(deep=False)))
     if unknown:
         raise TypeError(
-            f"CalciumGAN has no parameter {', '.join(map(repr, unknown))}: see CalciumGAN's "
-            "documentation for those it has."
+            f"{kind} has no parameter {', '.join(map(repr, unknown))}: see {kind}'s documentation "
+            f"for those it has, or take another recipe than {recipe!r}."
         )
     for name, value in generator_params.items():
         fixed = _VARIANTS[variant].get(f"generator__{name}", value)

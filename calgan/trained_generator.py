@@ -64,6 +64,7 @@ class TrainedGenerator(ABC, BaseEstimator):
     --------
     calgan.CalciumGAN : Trained against a critic.
     calgan.CalciumFlow : Trained by flow matching.
+    calgan.CalciumMoments : Trained to match moments.
 
     Examples
     --------

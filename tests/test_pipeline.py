@@ -15,7 +15,9 @@ from stand_in import NoiseGenerator
 
 import calgan
 from calgan import (
+    CalciumFlow,
     CalciumGAN,
+    CalciumMoments,
     FFTEncoder,
     MinMaxScaler,
     OasisDeconvolver,
@@ -195,7 +197,7 @@ def test_make_calcium_pipeline_has_the_named_steps() -> None:
     assert [name for name, _ in model.steps] == names
     assert model["sorter"] == model["encoder"] == "passthrough"
     generator = model[-1]
-    assert isinstance(generator, CalciumGAN)
+    assert isinstance(generator, CalciumMoments)
     assert (generator.frame_rate, generator.random_state, generator.max_iter) == (2.16, 3, 7)
     windower = model["windower"]
     assert (windower.width, windower.stride) == (64, 1)
@@ -204,8 +206,33 @@ def test_make_calcium_pipeline_has_the_named_steps() -> None:
     assert model[-1].max_iter == 2
 
 
+@pytest.mark.parametrize(
+    ("recipe", "kind"),
+    [
+        (None, CalciumMoments),
+        ("moments", CalciumMoments),
+        ("flow", CalciumFlow),
+        ("compact", CalciumGAN),
+        ("relativistic", CalciumGAN),
+        ("thesis", CalciumGAN),
+    ],
+)
+def test_the_recipe_names_what_learns(recipe: str | None, kind: type) -> None:
+    model = make_calcium_pipeline(
+        window=64, recipe=recipe, frame_rate=5.0, random_state=4, max_iter=9
+    )
+    generator: Any = model[-1]
+    assert type(generator) is kind
+    if kind is CalciumGAN:
+        assert generator.recipe == recipe
+    assert (generator.frame_rate, generator.random_state, generator.max_iter) == (5.0, 4, 9)
+    names = ["windower", "sorter", "encoder", "scaler", "generator"]
+    assert [name for name, _ in model.steps] == names
+
+
 def test_the_thesis_scales_by_one_global_range() -> None:
-    assert make_calcium_pipeline(window=64)["scaler"].per_neuron
+    for recipe in (None, "moments", "flow", "compact", "relativistic"):
+        assert make_calcium_pipeline(window=64, recipe=recipe)["scaler"].per_neuron
     assert not make_calcium_pipeline(window=64, recipe="thesis")["scaler"].per_neuron
 
 
@@ -216,27 +243,91 @@ def test_make_calcium_pipeline_refuses_what_it_does_not_know() -> None:
         variant_grid(["1d", "3d"])
     with pytest.raises(ValueError, match="variants is empty: name at least one of 1d, "):
         variant_grid([])
-    with pytest.raises(ValueError, match="recipe must be one of"):
+    known = "recipe must be one of moments, flow, thesis, compact, relativistic, got 'theses'"
+    with pytest.raises(ValueError, match=known):
         make_calcium_pipeline("1d", window=64, recipe="theses")
+    with pytest.raises(ValueError, match=r"recipe must be one of .* got \['moments'\]"):
+        make_calcium_pipeline("1d", window=64, recipe=["moments"])
     with pytest.raises(ValueError, match="'2d' has architecture='wavegan2d', but .*='wavegan' was"):
         make_calcium_pipeline("2d", window=64, architecture="wavegan")
     with pytest.raises(ValueError, match="has phase_shuffle=0, but phase_shuffle=5 was given"):
         make_calcium_pipeline("1d-no-shuffle", window=64, phase_shuffle=5)
     make_calcium_pipeline("2d", window=64, architecture="wavegan2d")  # what it has anyway
     with pytest.raises(TypeError, match="CalciumGAN has no parameter 'epochs', 'learn_fast'"):
-        make_calcium_pipeline(window=64, epochs=3, learn_fast=True)
+        make_calcium_pipeline(window=64, recipe="compact", epochs=3, learn_fast=True)
 
 
-def test_a_calcium_pipeline_learns_and_samples(traces: np.ndarray) -> None:
+@pytest.mark.parametrize(
+    ("recipe", "kind", "foreign"),
+    [
+        (None, "CalciumMoments", "filters"),
+        ("moments", "CalciumMoments", "channels"),
+        ("flow", "CalciumFlow", "n_factors"),
+        ("compact", "CalciumGAN", "hidden"),
+    ],
+)
+def test_parameters_are_those_of_what_the_recipe_makes(
+    recipe: str | None, kind: str, foreign: str
+) -> None:
+    with pytest.raises(TypeError, match=f"{kind} has no parameter '{foreign}': .*another recipe"):
+        make_calcium_pipeline(window=64, recipe=recipe, **{foreign: 4})
+
+
+@pytest.mark.parametrize("recipe", ["moments", "flow"])
+@pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "1d"])
+def test_what_is_no_calcium_gan_has_no_variants(recipe: str, variant: str) -> None:
+    with pytest.raises(ValueError, match=f"variant '{variant}' .* recipe='{recipe}' does not have"):
+        make_calcium_pipeline(variant, window=64, recipe=recipe)
+    with pytest.raises(ValueError, match=f"recipe must be one of .* got '{recipe}'"):
+        variant_grid(variant, recipe=recipe)
+
+
+@pytest.mark.parametrize("recipe", [None, "flow", "relativistic"])
+def test_a_calcium_pipeline_learns_and_samples(recipe: str | None, traces: np.ndarray) -> None:
     recording = Recording(1000 + 300 * traces, 10.0)
     model = make_calcium_pipeline(
-        "1d", window=32, random_state=0, max_iter=2, batch_size=4, verbose=0
+        "1d", window=32, recipe=recipe, random_state=0, max_iter=2, batch_size=4, verbose=0
     )
     windows = model.fit(recording).sample(3)
     assert windows.shape == (3, 32, 5)
     assert windows.dtype == np.float32
     assert 800 < windows.mean() < 1800
     assert model[-1].n_features_in_ == 5
+
+
+def test_moments_refuse_an_encoder_that_is_set_later(traces: np.ndarray) -> None:
+    model = make_calcium_pipeline(window=32, random_state=0, max_iter=1, verbose=0)
+    model.set_params(encoder=FFTEncoder("packed"))
+    with pytest.raises(ValueError, match="leave the encoder out, or use CalciumGAN"):
+        model.fit(Recording(traces, 10.0))
+
+
+def test_one_search_runs_over_generators(traces: np.ndarray) -> None:
+    short = {"max_iter": 2, "batch_size": 4, "verbose": 0, "random_state": 0}
+    generators = [
+        CalciumMoments(hidden=4, **short),
+        CalciumFlow(channels=4, n_steps=2, validation_fraction=0, **short),
+        CalciumGAN(filters=2, validation_fraction=0, **short),
+    ]
+    view = Windower(32).fit_transform(Recording(1000 + 300 * traces, 10.0))
+    search = GridSearchCV(
+        make_calcium_pipeline(window=32),
+        [
+            {"generator": generators, "scaler__per_neuron": [True, False]},
+            {"generator": generators[:1], "generator__max_iter": [1]},
+        ],
+        cv=BlockedKFold(2),
+        scoring=negative_error,
+        error_score="raise",
+    ).fit(view)
+    tried = [params["generator"] for params in search.cv_results_["params"]]
+    assert [type(generator) for generator in tried].count(CalciumMoments) == 3
+    assert np.isfinite(search.cv_results_["mean_test_score"]).all()
+    best = search.best_params_["generator"]
+    assert type(search.best_estimator_[-1]) is type(best)
+    assert not hasattr(best, "generator_")  # a candidate is cloned, not fitted
+    assert sample(search, 2).shape == (2, 32, 5)
+    assert 500 < sample(search, 20).mean() < 2500
 
 
 # Variants
@@ -267,7 +358,10 @@ def test_every_variant_learns_and_samples(variant: str, recipe: str, traces: np.
 def test_the_recipe_of_a_variant_is_the_published_one_unless_it_is_1d() -> None:
     for variant in VARIANTS:
         model = make_calcium_pipeline(variant, window=64)
-        assert model[-1].recipe == ("compact" if variant == "1d" else "thesis")
+        if variant == "1d":
+            assert isinstance(model[-1], CalciumMoments)
+        else:
+            assert model[-1].recipe == "thesis"
     assert make_calcium_pipeline("1d-no-shuffle", window=64)[-1].phase_shuffle == 0
     assert make_calcium_pipeline("2d", window=64, phase_shuffle=3)[-1].phase_shuffle == 3
 
@@ -291,7 +385,9 @@ def test_variants_do_not_share_their_steps() -> None:
 
 def test_one_search_runs_over_the_variants(traces: np.ndarray) -> None:
     # The folds have fewer windows than the compact recipe can hold some out of.
-    model = make_calcium_pipeline("1d", window=32, random_state=0, validation_fraction=0, **SMALL)
+    model = make_calcium_pipeline(
+        "1d", window=32, recipe="compact", random_state=0, validation_fraction=0, **SMALL
+    )
     grid = variant_grid(["1d", "1d-no-shuffle", "2d", "2d-fft"]) + variant_grid(
         "1d", recipe="compact"
     )
