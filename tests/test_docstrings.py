@@ -20,7 +20,15 @@ MODULES = [
 # Parts that users meet inside an estimator only: their methods need one line, no sections.
 INNER = {
     f"calgan.{name}"
-    for name in ("adversarial", "networks", "objectives", "persistence", "tracking", "training")
+    for name in (
+        "adversarial",
+        "moment_matching",
+        "networks",
+        "objectives",
+        "persistence",
+        "tracking",
+        "training",
+    )
 }
 # numpydoc's codes: a docstring, its summary, parameters as in the signature, what is returned.
 CODES = {"GL03", "GL08", "SS01", "SS02", "PR01", "PR02", "PR03", "PR04", "PR07", "RT01", "YD01"}
@@ -35,6 +43,9 @@ RECORDS = {
     "calgan.training.TrainingState",
     "calgan.adversarial.AdversarialSteps",
     "calgan.flow.FlowSteps",
+    "calgan.moment_matching.Target",
+    "calgan.moments.MomentSteps",
+    "calgan.spike_factors.SpikeFactors",
 }
 
 

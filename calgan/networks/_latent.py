@@ -148,10 +148,12 @@ class LatentGenerator(nn.Module):
 
         Parameters
         ----------
-        decay, probabilities : ndarray of shape (N,)
-            Decay a frame; probability of an event in a frame.
+        decay : ndarray of shape (N,)
+            Factor by which calcium decays in one frame.
         baseline, noise, amplitudes : ndarray of shape (N,)
             In units of the training windows; `units` must be set.
+        probabilities : ndarray of shape (N,)
+            Probability of an event in a frame.
         loadings : ndarray of shape (N, K, S)
             Of a latent variable of variance 1.
         """
@@ -184,6 +186,7 @@ class LatentGenerator(nn.Module):
         fill(self.baseline, (baseline - mean) / scale)
         fill(self.noise_scale, np.clip(noise / scale, 0.02, 1.0), inverse_softplus)
         nn.init.zeros_(self.bend.weight)
+        nn.init.zeros_(cast(Tensor, self.bend.bias))
 
     @torch.no_grad()
     def adjust(self, *, threshold: Tensor, coupling: Tensor, level: Tensor) -> None:
