@@ -40,6 +40,7 @@ _N_BLOCKS = 16
 _MEMORY = 0.9  # of the running means, a step
 _SURROGATE_FRAMES = 4
 _POWER_FLOOR = 1e-3
+_LEAST_VARIANCE = 1e-3  # of a moment, beside the mean of its kind
 
 
 class Target(NamedTuple):
@@ -248,9 +249,8 @@ class MomentMatching:
         steps = torch.arange(_SURROGATE_FRAMES, device=noise.device)[:, None]
         after = self.decay**steps
         after = after / after.square().sum(0)
-        before = self.decay**-steps
-        before = before / before.square().sum(0)
-        kernel = torch.cat([(-self.decay * before).flip(0), after])
+        # Fitted to the frames before, the calcium they leave is this one; no power overflows.
+        kernel = torch.cat([-(self.decay**_SURROGATE_FRAMES) * after, after])
         self.kernel = kernel.T.contiguous()
         self.softness = (noise * kernel.square().sum(0).sqrt()).clamp(min=0.05)
 
@@ -299,6 +299,8 @@ class MomentMatching:
         # half of it is what the other levels of the neuron say, or the other moments of the kind.
         usual = variance.mean(0, keepdim=True) if name in self.levels else variance.mean()
         variance = 0.5 * variance + 0.5 * usual
+        if name in self.levels:  # a neuron without events would seem exactly known, and drown all
+            variance = variance.clamp(min=_LEAST_VARIANCE * float(variance.mean()))
         if "covariance" in name:
             value = self._shrunk(value, variance)
         return Target(value, variance.sqrt() + 1e-6)
