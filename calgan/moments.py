@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -108,6 +109,8 @@ class MomentSteps:
         inputs = noise(self.rng_of_step(number), s.batch_size, generator.noise_size)
         with self.fabric.autocast():
             windows = generator(inputs.to(self.fabric.device))
+        if not windows.isfinite().all():  # no spikes can be inferred: training has diverged
+            return {"loss": math.nan}
         terms = self.matching(windows.float(), running)
         loss = torch.stack(list(terms.values())).sum()
         optimizer = self.state.optimizers["generator"]
