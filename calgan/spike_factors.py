@@ -150,16 +150,20 @@ def _time_shares(
     time_scales: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return what part of each factor's variance changes at each time scale, (K, S)."""
-    longest = max(spikes, key=len)
-    lags = [lag for lag in _LAGS if lag < len(longest)]
-    centred = longest - longest.mean(axis=0)
-    centred /= np.maximum(longest.std(axis=0), 1e-3)
-    covariances = []
-    for lag in lags:
-        early, late = centred[: len(centred) - lag], centred[lag:]
-        # Of different neurons: what a neuron shares with itself are refractory times and bursts.
-        own = (early * late).mean(axis=0) @ np.square(axes)
-        covariances.append(((early @ axes) * (late @ axes)).mean(axis=0) - own)
+    lags = [lag for lag in _LAGS if lag < max(map(len, spikes))]
+    frames = np.concatenate(spikes)
+    mean, spread = frames.mean(axis=0), np.maximum(frames.std(axis=0), 1e-3)
+    sums = np.zeros((len(lags), axes.shape[1]))
+    counts = np.zeros((len(lags), 1))
+    for part in spikes:
+        centred = (part - mean) / spread
+        for i, lag in enumerate(lags[: np.searchsorted(lags, len(part))]):
+            early, late = centred[: len(centred) - lag], centred[lag:]
+            # Of different neurons: what a neuron shares with itself are refractory times, bursts.
+            own = (early * late).sum(axis=0) @ np.square(axes)
+            sums[i] += ((early @ axes) * (late @ axes)).sum(axis=0) - own
+            counts[i] += len(early)
+    covariances = sums / counts
     decays = np.exp(-np.asarray(lags)[:, np.newaxis] / time_scales)
     shares = np.array([nnls(decays, values)[0] for values in np.transpose(covariances)])
     shares += _MIN_SHARE * shares.sum(axis=1, keepdims=True) + 1e-9
