@@ -51,7 +51,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
                 "critic_learning_rate": 5e-4,
                 "max_iter": 400,
             },
-            "calgan's default": {"recipe": "compact", "max_iter": 600},
+            "CalciumGAN, compact recipe": {"recipe": "compact", "max_iter": 600},
             "dichotomized Gaussian": None,
         },
     },
@@ -61,7 +61,7 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "n_samples": 1000,
         "models": {
             "CalciumGAN": {"recipe": "thesis", "device": "cuda", "precision": "16-mixed"},
-            "calgan's default": {"recipe": "compact", "device": "cuda", "max_iter": 4000},
+            "CalciumGAN, compact recipe": {"recipe": "compact", "device": "cuda", "max_iter": 4000},
             "dichotomized Gaussian": None,
         },
     },

@@ -1,6 +1,6 @@
 """The thesis's recorded-data experiment (its section 4.3): models x three mean divergences.
 
-Trains every model of the thesis's Table 4.3, and calgan's default beside them, on recordings that
+Trains every model of the thesis's Table 4.3, and the compact recipe beside them, on recordings that
 can be had, and writes the table under two protocols:
 
 ``blocked``
@@ -73,7 +73,7 @@ LABELS = {
     "2d-fft": "2D FFT",
     "dg": "dichotomized Gaussian",
     "dg-lags": "DG with 2 s of lags",
-    "compact": "calgan's default",
+    "compact": "CalciumGAN, compact",
     "flow": "CalciumFlow",
 }
 # What each model is compared under: the published systems under both protocols.

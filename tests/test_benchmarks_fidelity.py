@@ -13,10 +13,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy.stats import ttest_1samp, wasserstein_distance
 
+from calgan import make_calcium_pipeline
+from calgan.datasets import make_recording
+
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 try:
     cells = importlib.import_module("benchmarks.fidelity._cells")
+    recipes_of = importlib.import_module("benchmarks.fidelity._recipes")
     rows_of = importlib.import_module("benchmarks.fidelity._rows")
     tables = importlib.import_module("benchmarks.fidelity._table")
     truths = importlib.import_module("benchmarks.fidelity._truth")
@@ -39,6 +43,17 @@ def test_cells_go_through_all_recipes_of_a_seed_first():
     # What does not train is the same at every budget.
     assert {cell[3] for cell in found if cell[0] in ("dg", "controls")} == {0.0}
     assert {cell[3] for cell in found if cell[0] in ("flow", "compact")} == {5.0}
+
+
+def test_the_default_stands_first_and_is_trained_for_its_time():
+    assert next(iter(recipes_of.RECIPES)) == "moments"
+    recording, _ = make_recording(60.0, n_neurons=4, random_state=0)
+    fitted = recipes_of.RECIPES["moments"].fit(recipes_of.Job(recording, 32, 0, 0.005))
+    default = make_calcium_pipeline("1d", window=32)
+    assert type(fitted.model[-1]) is type(default[-1])
+    assert fitted.facts["stopped"] == "max_time"
+    assert fitted.facts["steps"] >= 1
+    assert fitted.sample(3).shape == (3, 32, 4)
 
 
 def test_patterns_choose_cells():

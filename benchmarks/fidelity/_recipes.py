@@ -115,7 +115,7 @@ def _fit_pipeline(pipeline: Pipeline, job: Job) -> Fitted:
     return Fitted(pipeline.sample, pipeline, facts)
 
 
-def _gan(recipe: str, **params: Any) -> Callable[[Job], Fitted]:
+def _calgan(recipe: str, **params: Any) -> Callable[[Job], Fitted]:
     def fit(job: Job) -> Fitted:
         pipeline = make_calcium_pipeline(
             "1d",
@@ -207,17 +207,16 @@ def _run_outside(name: str, folder: Path, job: Job) -> None:
         raise RuntimeError(f"{name} failed under {job.outside_python}: {tail.splitlines()[-1:]}")
 
 
-_CALGAN_LABELS = {"compact": "calgan's default (compact)", "thesis": "thesis, full width"}
-
 RECIPES: dict[str, Recipe] = {
+    "moments": Recipe("CalciumMoments (default)", _calgan("moments")),
     "thesis": Recipe(
         "thesis, reduced",
-        _gan("thesis", filters=16, batch_size=8, learning_rate=1e-3, critic_learning_rate=1e-3),
+        _calgan("thesis", filters=16, batch_size=8, learning_rate=1e-3, critic_learning_rate=1e-3),
     ),
-    "thesis-full": Recipe("thesis, full width", _gan("thesis")),
-    # Every other recipe of calgan is compared as it is, under its own name.
+    "thesis-full": Recipe("thesis, full width", _calgan("thesis")),
+    # Every other recipe of CalciumGAN is compared as it is, under its own name.
     **{
-        name: Recipe(_CALGAN_LABELS.get(name, name), _gan(name))
+        name: Recipe(f"CalciumGAN, {name}", _calgan(name))
         for name in CALGAN_RECIPES
         if name != "thesis"
     },
