@@ -140,7 +140,13 @@ class PopulationCounts(_PairHistogram):
     """Divergence of the number of neurons that are active in a frame."""
 
     infos = (
-        StatisticInfo("population_count_kl", "population count KL", "population", unit="nats"),
+        StatisticInfo(
+            "population_count_kl",
+            "population count KL",
+            "population",
+            unit="nats",
+            trained_by=("population_count",),
+        ),
     )
 
     def __init__(self, context: Context) -> None:

@@ -163,6 +163,17 @@ def test_what_the_model_was_trained_on_is_marked(recordings, samples):
     assert "* the model was trained on" in text
 
 
+def test_every_matched_moment_but_one_has_a_row_that_it_marks(recordings, samples):
+    from calgan.moment_matching import MATCHED_MOMENTS
+
+    model = SimpleNamespace(trained_statistics_=MATCHED_MOMENTS)
+    evaluation = judge(recordings, samples[:100], n_splits=1, n_bootstrap=0, model=model)
+    assert evaluation.meta["trained_on_others"] == ["population_mean"]
+    assert evaluation["population_count_kl"].trained_on
+    assert not evaluation["isi_w1"].trained_on
+    assert not evaluation["classifier_auc"].trained_on
+
+
 @pytest.mark.parametrize(
     ("value", "shown"),
     [
