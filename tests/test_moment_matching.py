@@ -1,0 +1,332 @@
+"""MomentMatching: laws that hold whichever moments there are."""
+
+from __future__ import annotations
+
+import copy
+import math
+from collections.abc import Callable
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from torch import Tensor
+
+from calgan import OasisDeconvolver, Windower
+from calgan.datasets import make_recording
+from calgan.moment_matching import MomentMatching, RunningMeans, Target
+from calgan.networks import Standardiser
+
+RATE = 10.0
+
+
+def matching_of(windows: np.ndarray, **deconvolver_changes: np.ndarray) -> MomentMatching:
+    deconvolver = OasisDeconvolver(RATE).fit(windows)
+    for name, value in deconvolver_changes.items():
+        setattr(deconvolver, name, value)
+    units = Standardiser.of(windows)
+    return MomentMatching(units, units.standardise(torch.from_numpy(windows)), deconvolver, RATE)
+
+
+def compare(matching: MomentMatching, windows: np.ndarray) -> dict[str, float]:
+    terms = matching(torch.from_numpy(windows), RunningMeans())
+    return {name: float(term) for name, term in terms.items()}
+
+
+@pytest.fixture(scope="module")
+def windows() -> np.ndarray:
+    recording, _ = make_recording(100.0, n_neurons=5, random_state=0)
+    return np.array(Windower(32, stride=8).fit_transform(recording))
+
+
+@pytest.fixture(scope="module")
+def matching(windows: np.ndarray) -> MomentMatching:
+    return matching_of(windows)
+
+
+def remembering(matching: MomentMatching, windows: Tensor) -> RunningMeans:
+    """Return running means that hold the moments of some windows."""
+    running = RunningMeans()
+    with torch.no_grad():
+        matching(windows, running)
+    return running
+
+
+# What it compares
+
+
+def test_training_windows_have_their_own_moments(
+    windows: np.ndarray, matching: MomentMatching
+) -> None:
+    terms = compare(matching, windows)
+    assert set(terms) == set(matching.targets)
+    # Covariances of different neurons are shrunk on purpose, to within their errors.
+    assert all(term == pytest.approx(0, abs=1e-4) for k, term in terms.items() if "cov" not in k)
+    assert all(term < 0.5 for term in terms.values())
+    for target in matching.targets.values():
+        assert target.value.isfinite().all()
+        assert target.value.shape == target.error.shape
+        assert (target.error > 0).all()
+
+
+@pytest.mark.parametrize("r", [0.05, 1.0, 300.0])
+def test_a_term_counts_standard_errors(
+    windows: np.ndarray, matching: MomentMatching, r: float
+) -> None:
+    shifted = copy.copy(matching)
+    shifted.targets = {
+        name: Target(target.value + r * target.error, target.error)
+        for name, target in matching.targets.items()
+        if "cov" not in name
+    }
+    found = matching.moments(matching.units.standardise(torch.from_numpy(windows)))
+    shifted.moments = lambda _: {name: found[name] for name in shifted.targets}  # type: ignore[method-assign]
+    for term in compare(shifted, windows).values():
+        assert term == pytest.approx(math.sqrt(1 + r**2) - 1, rel=0.05, abs=1e-4)
+
+
+def of_one_neuron_at_a_time(windows: np.ndarray) -> np.ndarray:
+    """Take each neuron from another window: nothing is left of what they share."""
+    n = windows.shape[2]
+    return np.stack([np.roll(windows[:, :, i], 17 * i, axis=0) for i in range(n)], axis=2)
+
+
+CHANGES = {
+    "level": lambda x: x + 0.1 * x.std((0, 1)),
+    "scale": lambda x: 1.3 * x,
+    "half as many events": lambda x: x * (np.arange(len(x)) % 2)[:, None, None],
+    "frames in reverse": lambda x: x[:, ::-1].copy(),
+    "frames in any order": lambda x: np.random.default_rng(0).permuted(x, axis=1),
+    "neurons apart": of_one_neuron_at_a_time,
+    "neurons exchanged": lambda x: np.roll(x, 1, axis=2),
+    "smooth": lambda x: (x + np.roll(x, 1, axis=1)) / 2,
+}
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_it_notices_what_is_changed(
+    change: Callable[[np.ndarray], np.ndarray], windows: np.ndarray, matching: MomentMatching
+) -> None:
+    same = sum(compare(matching, windows).values())
+    changed = change(windows).astype(np.float32)
+    assert sum(compare(matching, changed).values()) > same + 1
+
+
+def test_units_do_not_matter(windows: np.ndarray, matching: MomentMatching) -> None:
+    scale = np.array([1e-3, 1, 7, 1e3, 1e6], dtype=np.float32)
+    offset = scale * np.array([0, -5, 2, 9, 1], dtype=np.float32)
+    fake = CHANGES["neurons apart"](windows) * np.float32(1.2)
+    plain = compare(matching, fake)
+    other = compare(matching_of(scale * windows + offset), scale * fake + offset)
+    assert other == pytest.approx(plain, rel=0.05, abs=0.02)
+
+
+def test_the_order_of_neurons_does_not_matter(
+    windows: np.ndarray, matching: MomentMatching
+) -> None:
+    order = np.array([3, 1, 4, 0, 2])
+    fake = np.float32(1.2) * windows
+    terms, permuted = (
+        compare(m, f)
+        for m, f in [(matching, fake), (matching_of(windows[..., order]), fake[..., order])]
+    )
+    for name, term in terms.items():
+        if name != "components":  # principal axes, whose sign means nothing
+            assert permuted[name] == pytest.approx(term, rel=0.02, abs=0.01)
+
+
+def test_one_neuron_has_no_population(windows: np.ndarray, matching: MomentMatching) -> None:
+    one = matching_of(windows[..., :1])
+    terms = compare(one, windows[..., :1])
+    assert all(term == pytest.approx(0, abs=1e-4) for term in terms.values())
+    assert len(terms) < len(matching.targets)
+    assert not any("population" in name or "covariance" in name for name in terms)
+    assert sum(compare(one, 1.3 * windows[..., :1]).values()) > 1
+
+
+@pytest.mark.parametrize("shape", [(2, 16, 2), (2, 17, 1), (3, 19, 3), (20, 33, 2)])
+def test_few_short_windows_will_do(shape: tuple[int, ...]) -> None:
+    x = np.random.default_rng(0).standard_normal(shape).astype(np.float32)
+    terms = compare(matching_of(x), x)
+    assert all(math.isfinite(term) for term in terms.values())
+
+
+def test_a_neuron_without_events_is_not_known_exactly(windows: np.ndarray) -> None:
+    # Uniform noise never reaches the threshold: its rate is 0 in every block.
+    quiet = windows.copy()
+    quiet[..., 0] = np.random.default_rng(0).uniform(-1, 1, quiet.shape[:2])
+    matching = matching_of(quiet)
+    spikes = matching.deconvolver.transform(quiet).sum((0, 1))
+    assert spikes[0] == 0
+    assert (spikes[1:] > 0).all()
+    for name, (_, error) in matching.targets.items():
+        if error.shape[-1] == 5:
+            assert error.max() / error[..., 0].min() < 1000, name
+    # One event of it in 30 windows is no catastrophe beside what it would be for another neuron.
+    quiet[::30, 16, 0] += 8
+    assert matching.deconvolver.transform(quiet)[..., 0].sum() > 0
+    assert max(compare(matching, quiet).values()) < 20
+
+
+def test_a_constant_neuron_teaches_nothing(windows: np.ndarray) -> None:
+    constant = windows.copy()
+    constant[..., 2] = 7.0
+    with pytest.warns(UserWarning, match="constant"):
+        matching = matching_of(constant)
+    x = torch.from_numpy(constant).requires_grad_()
+    terms = matching(x, RunningMeans())
+    torch.stack(list(terms.values())).sum().backward()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+
+
+# Gradients
+
+
+def loss_and_gradient(
+    matching: MomentMatching, base: Tensor, running: RunningMeans
+) -> tuple[float, Tensor]:
+    """Return the loss of scaled and shifted windows, and its gradient in scale and shift."""
+    theta = torch.tensor([[1.1] * 5, [0.05] * 5], requires_grad=True)
+    terms = matching(theta[0] * base + theta[1], copy.deepcopy(running))
+    loss = torch.stack(list(terms.values())).sum()
+    loss.backward()
+    assert theta.grad is not None
+    return loss.item(), theta.grad
+
+
+def test_the_gradient_is_unbiased(windows: np.ndarray, matching: MomentMatching) -> None:
+    # That of a batch is the mean of its halves': batches of any size have the same expectation.
+    # Squared differences of a batch's own moments would fail, by what noise adds to them.
+    x = torch.from_numpy(windows)
+    running = remembering(matching, 0.7 * x[40:60])
+    whole, halves = x[:16], (x[:8], x[8:16])
+    loss, gradient = loss_and_gradient(matching, whole, running)
+    parts = [loss_and_gradient(matching, half, running) for half in halves]
+    assert [value for value, _ in parts] == pytest.approx([loss, loss])  # that of steps before
+    mean = (parts[0][1] + parts[1][1]) / 2
+    torch.testing.assert_close(mean, gradient, rtol=1e-3, atol=1e-3 * float(gradient.abs().max()))
+    assert (parts[0][1] - parts[1][1]).abs().max() > 0.05 * gradient.abs().max()
+
+
+def test_spikes_are_those_of_the_deconvolver(windows: np.ndarray, matching: MomentMatching) -> None:
+    x = matching.units.standardise(torch.from_numpy(windows))
+    traces = matching.units.restore(x).numpy()
+    expected = matching.deconvolver.transform(traces)
+    assert 0 < expected.mean() < 0.5
+    np.testing.assert_array_equal(matching.spikes(x), expected)
+    x.requires_grad_()
+    spikes = matching.spikes(x)
+    np.testing.assert_array_equal(spikes.detach(), expected)
+    frame = 16
+    spikes[:, frame].sum().backward()
+    assert x.grad is not None
+    by_frame = x.grad.sum((0, 2))
+    assert by_frame.isfinite().all()
+    # More calcium from this frame on makes a spike likelier, more of it before less likely.
+    assert (by_frame[frame : frame + 3] > 0).all()
+    assert (by_frame[frame - 3 : frame] < 0).all()
+    assert (by_frame[frame + 8 :] == 0).all()
+    assert (by_frame[: frame - 8] == 0).all()
+
+
+@settings(max_examples=30, deadline=None)
+@given(st.floats(-60, -0.005), st.floats(-3, 3), st.floats(0, 2))
+def test_jumps_are_estimated_by_least_squares(log_decay: float, before: float, jump: float) -> None:
+    # Calcium `before` that decays, and a jump: exactly the jump is found, at any decay.
+    decay = torch.tensor([math.exp(log_decay)])
+    surrogate = SimpleNamespace(decay=decay)
+    MomentMatching._make_surrogate(surrogate, torch.tensor([0.1]))  # type: ignore[arg-type]
+    kernel = surrogate.kernel[0]
+    half = len(kernel) // 2
+    steps = torch.arange(half)
+    past = before * decay**steps
+    now = (past[-1] * decay + jump) * decay**steps
+    found = kernel @ torch.cat([past, now])
+    assert float(found) == pytest.approx(jump, abs=1e-4)
+    assert surrogate.softness.isfinite().all()
+    # Of all unbiased estimates from these frames alone, those of least variance.
+    design = np.exp(log_decay * np.arange(half))
+    np.testing.assert_allclose(kernel[half:], design / (design @ design), rtol=1e-4, atol=1e-30)
+
+
+def test_decays_within_a_frame_have_gradients(windows: np.ndarray) -> None:
+    matching = matching_of(windows, decay_=np.full(5, math.exp(-50.0)))
+    x = torch.from_numpy(windows).requires_grad_()
+    torch.stack(list(matching(x, RunningMeans()).values())).sum().backward()
+    assert x.grad is not None
+    assert x.grad.isfinite().all()
+
+
+# Shrinkage
+
+
+def shrunk(value: Tensor, variance: Tensor) -> Tensor:
+    return MomentMatching._shrunk(SimpleNamespace(n_neurons=len(value)), value, variance)  # type: ignore[arg-type]
+
+
+def test_shrinking_comes_nearer_to_the_truth() -> None:
+    rng = np.random.default_rng(0)
+    n, spread, noise = 60, 0.1, 0.15
+    truth = 0.2 + spread * torch.from_numpy(rng.standard_normal((n, n)))
+    seen = truth + noise * torch.from_numpy(rng.standard_normal((n, n)))
+    got = shrunk(seen, torch.full((n, n), noise**2))
+    others = ~torch.eye(n, dtype=torch.bool)
+    risk = float((got - truth)[others].square().mean())
+    best = spread**2 * noise**2 / (spread**2 + noise**2)  # of the posterior means
+    assert risk == pytest.approx(best, rel=0.05)
+    assert risk < 0.5 * noise**2
+    torch.testing.assert_close(got.diagonal(), seen.diagonal())
+
+
+def test_what_is_known_stays_and_what_is_not_becomes_the_mean() -> None:
+    value = torch.randn(6, 6, generator=torch.Generator().manual_seed(0))
+    others = ~torch.eye(6, dtype=torch.bool)
+    torch.testing.assert_close(shrunk(value, torch.full((6, 6), 1e-12)), value)
+    unknown = shrunk(value, torch.full((6, 6), 100.0))
+    torch.testing.assert_close(
+        unknown[others], value[others].mean().expand(30), rtol=1e-4, atol=1e-4
+    )
+    one = torch.full((6, 6), 0.1)
+    one[0, 1] = 1e4  # the one that is not known goes alone
+    moved = (shrunk(value, one) - value).abs() / (value - value[others].mean()).abs()
+    assert moved[0, 1] > 0.99
+
+
+# Running means
+
+
+def test_running_means_are_those_before_the_batch() -> None:
+    running = RunningMeans()
+    first, second, third = (torch.full((3,), v) for v in (1.0, 2.0, 5.0))
+    torch.testing.assert_close(running.swap(first), first)
+    torch.testing.assert_close(running.swap(second), first)
+    before = running.values.clone()
+    assert (before > first).all()
+    assert (before < second).all()
+    torch.testing.assert_close(running.swap(third), before)
+    torch.testing.assert_close(running.swap(torch.ones(2)), torch.ones(2))  # other moments
+    values = torch.ones(3, requires_grad=True)
+    assert not running.swap(values).requires_grad
+
+
+def test_running_means_settle_at_the_mean() -> None:
+    rng = np.random.default_rng(0)
+    running = RunningMeans()
+    for _ in range(300):
+        old = running.swap(torch.from_numpy(3 + rng.standard_normal(2000)))
+    assert float(old.mean()) == pytest.approx(3, abs=0.05)
+    assert float(old.std()) < 0.5  # of many batches, not of one
+
+
+def test_running_means_are_a_state() -> None:
+    running, other = RunningMeans(), RunningMeans()
+    running.swap(torch.arange(4.0))
+    for _ in range(2):  # whatever it holds
+        assert not other.load_state_dict(running.state_dict()).missing_keys
+        torch.testing.assert_close(other.values, running.values)
+        running.swap(torch.arange(6.0))
+    with pytest.raises(RuntimeError, match="Missing key"):
+        RunningMeans().load_state_dict({})
