@@ -1,7 +1,8 @@
 """From a real recording to synthetic traces and a report of how real they are.
 
-Trains a CalciumGAN on the bundled recording of larval zebrafish tectum, samples windows from it
-and compares them with a part of the recording that it never saw. Run it with ``make demo``, or::
+Trains the default generator on the bundled recording of larval zebrafish tectum, samples windows
+from it and compares them with a part of the recording that it never saw. Run it with ``make
+demo``, or::
 
     python examples/demo.py --help
 """
@@ -21,8 +22,8 @@ WINDOW = 64
 
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Train a CalciumGAN on a bundled real recording, sample from it, and write a "
-        "report of how real the samples are.",
+        description="Train on a bundled real recording, sample windows from what was learnt, and "
+        "write a report of how real the samples are.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
@@ -39,7 +40,7 @@ def read_arguments() -> argparse.Namespace:
         type=int,
         default=None,
         metavar="STEPS",
-        help="generator steps to train for (None: the recipe's own number)",
+        help="steps to train for (None: the generator's own number)",
     )
     parser.add_argument(
         "--max-time",
@@ -89,16 +90,18 @@ def main() -> None:
             f"{train.duration:.0f} s, holding out {test.duration:.0f} s"
         )
 
-    with phase("Training a CalciumGAN (Ctrl-C stops early and keeps what was learnt)"):
+    with phase("Training (Ctrl-C stops early and keeps what was learnt)"):
         model = make_calcium_pipeline(
             "1d",
             window=WINDOW,
             random_state=arguments.seed,
-            max_iter=arguments.max_iter,
             max_time=arguments.max_time,
             verbose=1,
-        ).fit(train)
-        print(f"    {model[-1].n_iter_} generator steps")
+        )
+        if arguments.max_iter is not None:
+            model.set_params(generator__max_iter=arguments.max_iter)
+        model.fit(train)
+        print(f"    {type(model[-1]).__name__}: {model[-1].n_iter_} steps")
 
     with phase(f"Sampling {arguments.samples} windows of {WINDOW} frames"):
         synthetic = model.sample(arguments.samples)
@@ -112,7 +115,7 @@ def main() -> None:
     with phase("Drawing the report"):
         page = evaluation.to_html(
             arguments.out / "report.html",
-            title="A CalciumGAN of zebrafish tectum",
+            title="Synthetic traces of zebrafish tectum",
             figures=arguments.out,
         )
 

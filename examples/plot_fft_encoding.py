@@ -99,5 +99,5 @@ for name, encoder in {"full": full, "packed": packed}.items():
     assert error < 1e-4
 
 # %%
-# In a pipeline the encoder is the step ``"encoder"``:
-# ``make_calcium_pipeline("1d", window=64).set_params(encoder=FFTEncoder("packed"))``.
+# In a pipeline of :class:`~calgan.CalciumGAN` the encoder is the step ``"encoder"``:
+# ``make_calcium_pipeline("2d", window=64).set_params(encoder=FFTEncoder("packed"))``.

@@ -39,7 +39,7 @@ print(f"true rates: {process.rates.min():.2f} to {process.rates.max():.2f} Hz")
 # A model that sees nothing but the traces
 # ----------------------------------------
 #
-# The default recipe, for a quarter of its usual steps.
+# calgan's default, for fewer steps than usual.
 
 model = make_calcium_pipeline("1d", window=128, max_iter=250, random_state=0, verbose=0)
 model.fit(recording)

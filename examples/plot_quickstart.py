@@ -2,9 +2,10 @@
 From a recording to samples, and a judgement of them
 ====================================================
 
-Load a real recording, split it in time, fit a :class:`~calgan.CalciumGAN`, sample new windows and
-compare them with the part that was held out. To be quick this takes 40 of the 143 neurons, 150
-training steps of the usual 1000, and 100 samples. ``make demo`` does the same in full, and
+Load a real recording, split it in time, fit the default generator
+(:class:`~calgan.CalciumMoments`), sample new windows and compare them with the part that was held
+out. To be quick this takes 40 of the 143 neurons, 150 training steps, which are fewer than usual,
+and 100 samples. ``make demo`` does the same in full, and
 :doc:`/model` says what that gives.
 """
 
@@ -69,12 +70,12 @@ print(evaluation)
 # %%
 # How it trained
 # --------------
-# The statistics are tracked on the last tenth of the training windows. They still fall at the last
-# step: 150 steps are too few.
+# A term of the loss for each kind of moment, of which the first are shown: 0 where samples and
+# training windows agree, and r where they are r standard errors apart, if r is large.
 
 from calgan.plotting import plot_training_curves
 
-plot_training_curves(model[-1].history_, best_step=model[-1].best_iter_)
+plot_training_curves(model[-1].history_, max_panels=6)
 
 # %%
 # ``evaluation.to_html("report.html")`` writes one page with all figures. Continue with

@@ -38,7 +38,13 @@ recording, _ = process.sample_recording(duration=240.0, random_state=1)
 windows = Windower(64).fit_transform(recording)
 
 pipeline = make_calcium_pipeline(
-    "1d", window=64, filters=16, max_iter=60, validation_fraction=0, random_state=0
+    "1d",
+    window=64,
+    recipe="compact",
+    filters=16,
+    max_iter=60,
+    validation_fraction=0,
+    random_state=0,
 )
 distributions = {
     "generator__learning_rate": loguniform(1e-4, 1e-2),
