@@ -29,7 +29,7 @@ MATCHED_MOMENTS = (
 )
 """What `MomentMatching` trains on, under the names that the reports use."""
 
-_LEVELS = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 0.997)
+_LEVELS = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 0.997, 0.999, 0.9997)
 _RATE_LEVELS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.97)
 _N_COUNT_LEVELS = 12
 _N_RISE_LEVELS = 6
@@ -90,7 +90,7 @@ class RunningMeans(nn.Module):
         values = state.get(f"{prefix}values")
         if values is not None:
             self.values = torch.empty_like(values, device=self.values.device)
-        super()._load_from_state_dict(state, prefix, *args)  # type: ignore[arg-type]
+        super()._load_from_state_dict(state, prefix, *args)
 
 
 class MomentMatching:
@@ -175,6 +175,8 @@ class MomentMatching:
         self.lags = sorted({lag for lag in (0, 4, half) if lag < self.n_frames})
         self.rise_lags = [lag for lag in _RISE_LAGS if lag < self.n_frames]
         self._set_scales(windows)
+        self.pattern: Tensor | None = None
+        self.pattern = self._single(windows).get("covariance")
         whole = self.moments(windows)
         blocks = [self.moments(b) for b in windows.tensor_split(min(_N_BLOCKS, len(windows)))]
         self.targets = {
@@ -200,14 +202,30 @@ class MomentMatching:
         return terms
 
     def moments(self, windows: Tensor) -> dict[str, Tensor]:
-        """Compute the moments of standardised windows (M, T, N)."""
+        """Compute the moments of standardised windows (M, T, N), of single neurons and pooled.
+
+        What neurons have in common is known more precisely than any of them alone: the mean over
+        neurons of how window rates are distributed is a moment of its own, and so is the projection
+        of the covariance matrix on the real one.
+        """
+        found = self._single(windows)
+        if self.n_neurons > 1:
+            found["window_rates_pooled"] = found["window_rates"].mean(1)
+            covariance = found["covariance"]
+            pattern = self.pattern if self.pattern is not None else covariance.detach()
+            pattern = pattern.clone().fill_diagonal_(0.0)
+            weight = pattern.square().sum().clamp(min=1e-12)
+            found["covariance_pooled"] = ((pattern * covariance).sum() / weight)[None]
+        return found
+
+    def _single(self, windows: Tensor) -> dict[str, Tensor]:
         frames = windows.flatten(0, 1)
         bent = _bent(windows) - self.centre
         found = {
             "mean": frames.mean(0),
             "variance": frames.square().mean(0),
             "marginals": _excess(frames, self.levels["marginals"]),
-            "components": _excess((bent @ self.axes).flatten(0, 1), self.levels["components"]),
+            "components": _excess(frames @ self.axes, self.levels["components"]),
             "window_means": _excess(windows.mean(1), self.levels["window_means"]),
         }
         for lag in self.rise_lags:
@@ -269,7 +287,7 @@ class MomentMatching:
         counts = torch.linspace(0, float(spikes.sum(2).max()), _N_COUNT_LEVELS + 1)[:-1]
         self.levels = {
             "marginals": _quantiles(frames, _LEVELS),
-            "components": _quantiles((bent - self.centre) @ self.axes, _LEVELS),
+            "components": _quantiles(frames @ self.axes, _LEVELS),
             "window_means": _quantiles(windows.mean(1), _LEVELS),
             "population_mean": _quantiles(windows.mean(2).flatten()[:, None], _LEVELS),
             "window_rates": _quantiles(spikes.mean(1), _RATE_LEVELS),
@@ -301,7 +319,7 @@ class MomentMatching:
         variance = 0.5 * variance + 0.5 * usual
         if name in self.levels:  # a neuron without events would seem exactly known, and drown all
             variance = variance.clamp(min=_LEAST_VARIANCE * float(variance.mean()))
-        if "covariance" in name:
+        if _of_pairs(name):
             value = self._shrunk(value, variance)
         return Target(value, variance.sqrt() + 1e-6)
 
@@ -337,3 +355,7 @@ def _quantiles(values: Tensor, at: tuple[float, ...]) -> Tensor:
 
 def _scaled(name: str, moment: Tensor) -> Tensor:
     return moment.log() if name == "power_spectrum" else moment
+
+
+def _of_pairs(name: str) -> bool:
+    return "covariance" in name and not name.endswith("_pooled")
