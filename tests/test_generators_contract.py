@@ -17,6 +17,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from calgan import (
     CalciumFlow,
     CalciumGAN,
+    CalciumMoments,
     DichotomizedGaussianCalcium,
     MinMaxScaler,
     Pipeline,
@@ -48,6 +49,12 @@ CASES = {
     "CalciumGAN-compact": Case(CalciumGAN, WINDOWS, (WIDTH, N_NEURONS), short=TINY),
     "CalciumFlow": Case(
         lambda: CalciumFlow(channels=8, n_steps=3), WINDOWS, (WIDTH, N_NEURONS), short=TINY
+    ),
+    "CalciumMoments": Case(
+        lambda: CalciumMoments(n_factors=2, hidden=4),
+        WINDOWS,
+        (WIDTH, N_NEURONS),
+        short=TINY,
     ),
     "CalciumGAN-relativistic": Case(
         lambda: CalciumGAN(recipe="relativistic"), WINDOWS, (WIDTH, N_NEURONS), short=TINY
