@@ -118,9 +118,19 @@ def test_units_do_not_matter(windows: np.ndarray, matching: MomentMatching) -> N
     scale = np.array([1e-3, 1, 7, 1e3, 1e6], dtype=np.float32)
     offset = scale * np.array([0, -5, 2, 9, 1], dtype=np.float32)
     fake = CHANGES["neurons apart"](windows) * np.float32(1.2)
+    in_units = matching_of(scale * windows + offset)
     plain = compare(matching, fake)
-    other = compare(matching_of(scale * windows + offset), scale * fake + offset)
+    other = compare(in_units, scale * fake + offset)
     assert other == pytest.approx(plain, rel=0.05, abs=0.02)
+    # The gradients of inferred spikes are the same too, per standard deviation.
+    gradients = []
+    for m, x in ((matching, fake), (in_units, scale * fake + offset)):
+        standardised = m.units.standardise(torch.from_numpy(x)).requires_grad_()
+        m.spikes(standardised).sum().backward()
+        assert standardised.grad is not None
+        gradients.append(standardised.grad)
+    assert gradients[0].abs().amax((0, 1)).min() > 0
+    torch.testing.assert_close(gradients[1], gradients[0], rtol=0.02, atol=0.02)
 
 
 def test_the_order_of_neurons_does_not_matter(

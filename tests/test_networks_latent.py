@@ -106,7 +106,21 @@ def test_a_start_has_the_promised_correlations() -> None:
     np.testing.assert_allclose(drive.var(0), 1, atol=0.07)
 
 
-def test_a_start_has_the_promised_traces() -> None:
+def test_a_start_has_the_promised_time_scales() -> None:
+    net = latent()
+    lag = 4
+    for s, tau in enumerate(net.time_scales):
+        loadings = np.zeros((5, 3, 6))
+        loadings[:, 2, s] = 0.9
+        drive = drive_of(starting_from(net, loadings=loadings), gaussian(1500, net)).double()
+        x = drive - drive.mean((0, 2), keepdim=True)
+        # Of different neurons, which share nothing but the factor.
+        found = (x[:, :3, :-lag] * x[:, [3]][..., lag:]).mean()
+        np.testing.assert_allclose(found, 0.81 * np.exp(-lag / tau), atol=0.05)
+
+
+@pytest.mark.parametrize("decay", [0.3, 0.97])
+def test_a_start_has_the_promised_traces(decay: float) -> None:
     scale, mean = torch.tensor([1.0, 10.0, 1e-3, 1.0, 1.0]), torch.tensor([0.0, 5.0, 1.0, -2.0, 0])
     net = latent()
     net.units.set(mean, scale)
@@ -117,13 +131,16 @@ def test_a_start_has_the_promised_traces() -> None:
         for name, value in zip(names, values, strict=True)
     }
     p = np.array([0.01, 0.02, 0.05, 0.1, 0.3])
-    starting_from(net, probabilities=p, **in_units)
+    starting_from(net, probabilities=p, decay=np.full(5, decay), **in_units)
     with torch.no_grad():
         x = net.units.standardise(net(gaussian(4000, net))).double()
-    # Events of mean 2 at rate p that decay by 0.8 a frame (and rise at once, nearly).
-    np.testing.assert_allclose(x.mean((0, 1)), values[0] + 2.0 * p / 0.2, atol=0.1, rtol=0.1)
-    by_frame = x.mean((0, 2))
-    np.testing.assert_allclose(by_frame, by_frame.mean(), atol=0.05)
+    # Events of mean 2 at rate p that decay (and rise at once, nearly).
+    calcium = 2.0 * p / (1 - decay)
+    np.testing.assert_allclose(x.mean((0, 1)), values[0] + calcium, atol=0.05, rtol=0.1)
+    # Calcium of events before the window is there from the first frame on.
+    by_frame = (x.numpy().mean(0) - values[0])[:, -1] / calcium[-1]
+    np.testing.assert_allclose(by_frame, 1, atol=0.1)
+    np.testing.assert_allclose(by_frame[:4].mean(), by_frame[-4:].mean(), atol=0.05)
 
 
 def test_adjusting_moves_thresholds_correlations_and_levels() -> None:
