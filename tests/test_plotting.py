@@ -195,6 +195,30 @@ def test_heatmaps_are_sorted_by_their_means():
     assert sorted(drawn.ravel()) == sorted(distances.ravel())
 
 
+@pytest.mark.parametrize(
+    ("n_terms", "n_validation", "n_panels", "expected"),
+    [
+        (30, 3, 12, (9, 3)),
+        (30, 20, 12, (4, 8)),
+        (3, 20, 12, (3, 9)),
+        (5, 6, 12, (5, 6)),
+        (30, 0, 12, (12, 0)),
+        (30, 3, 1, (1, 0)),
+    ],
+)
+def test_many_terms_do_not_hide_the_validation(n_terms, n_validation, n_panels, expected):
+    rows = [
+        {"step": step}
+        | {f"term_{i}": 1.0 / step for i in range(n_terms)}
+        | {f"val_{i}": 1.0 / step for i in range(n_validation)}
+        for step in (1, 2, 3)
+    ]
+    panels = plotting.plot_training_curves(rows, max_panels=n_panels).axes
+    titles = [ax.get_title() for ax in panels]
+    terms, validation = expected
+    assert titles == [f"term {i}" for i in range(terms)] + [f"val. {i}" for i in range(validation)]
+
+
 def test_training_curves_skip_what_is_not_a_finite_number():
     rows = [{"step": 1, "loss": np.nan, "note": "x"}, {"step": 2, "loss": 1.0, "val_x": None}]
     assert [ax.get_title() for ax in plotting.plot_training_curves(rows).axes] == ["loss"]

@@ -19,8 +19,8 @@ from calgan.plotting._style import (
 
 _CAPITALS = {"kl": "KL", "rmse": "RMSE", "w1": "W1"}
 
-
 _NO_CURVES = ("step", "epoch", "seconds", "time", "learning_rate")
+_FIRST_PANELS = 4  # that validation statistics do not displace
 
 
 def _is_curve(key: str) -> bool:
@@ -50,7 +50,8 @@ def plot_training_curves(
     best_step : int, optional
         Step whose weights were kept, marked by a vertical line.
     max_panels : int, default=12
-        Largest number of panels.
+        Largest number of panels. Where there are more quantities, validation statistics take
+        precedence over all but the first four others.
     figure : matplotlib Figure, optional
         Where to draw; a new figure by default.
 
@@ -77,7 +78,11 @@ def plot_training_curves(
         points = points[np.all(np.isfinite(points), axis=1)]
         if len(points):
             curves[key] = (points[:, 0], points[:, 1])
-    curves = dict(list(curves.items())[:max_panels])
+    shown = list(curves)
+    n_validation = sum(key.startswith("val_") for key in shown)
+    n_others = max(_FIRST_PANELS, max_panels - n_validation)
+    del shown[n_others : max(n_others, len(shown) - n_validation)]
+    curves = {key: curves[key] for key in shown[:max_panels]}
     if not curves:
         raise ValueError(
             "history holds no finite losses or validation statistics to draw: pass the history_ "
