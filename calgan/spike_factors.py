@@ -19,7 +19,7 @@ _BIN_FRAMES = 8
 _LAGS = (0, 1, 2, 4, 8, 16, 32, 64)  # frames
 _AXIS_STEPS = 30
 _MAX_SHARED = 0.92  # share of a neuron's latent variance that factors may explain
-_MIN_SHARE = 0.02  # of a factor's variance, at each time scale
+_MIN_SHARE = 0.005  # of a factor's variance, at each time scale
 
 
 @dataclass(frozen=True)

@@ -158,7 +158,9 @@ def test_transformed_views_are_stitched_where_windows_agree(recording: Recording
     assert len(apart) < 2 * len(recording) / WIDTH
     np.testing.assert_allclose([each.mean() for each in apart], 0, atol=1e-5)
     # Windows that share no frame cannot be seen to agree.
-    borders = uninterrupted_stretches(Windower(WIDTH, stride=WIDTH).fit_transform(recording).map(centre))
+    borders = uninterrupted_stretches(
+        Windower(WIDTH, stride=WIDTH).fit_transform(recording).map(centre)
+    )
     assert [len(each) for each in borders] == [WIDTH] * (len(recording) // WIDTH)
 
 

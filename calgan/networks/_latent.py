@@ -24,7 +24,7 @@ _N_SCALES = 6
 _CONSTANTS_SPEED = 2.0
 _TAIL_POINTS = 64
 # Where training starts: how far events of one neuron differ, how soon they saturate.
-_SATURATION, _UNSATURATED, _OWN_SLOW = 0.1, 0.1, 0.14
+_SATURATION, _UNSATURATED, _OWN_SLOW = 0.1, 0.1, 0.07
 
 
 def latent_time_scales(n_frames: int) -> tuple[float, ...]:
