@@ -70,7 +70,7 @@ def test_it_starts_near_the_data_and_learns() -> None:
     np.testing.assert_allclose(samples.std((0, 1)), deviation, rtol=0.6)
     model = quick(max_iter=60, batch_size=16, ema=0.9).fit(view)
     assert losses(model)[-10:].mean() < 0.75 * losses(model)[:10].mean()
-    assert rate_error(model) < rate_error(start)
+    assert rate_error(model) < 0.3  # the start is calibrated for rates: they must not be lost
     terms = [{k: v for k, v in row.items() if k not in ("step", "loss")} for row in model.history_]
     assert [sum(row.values()) for row in terms] == pytest.approx(losses(model), rel=1e-4)
     assert all(value >= 0 for row in terms for value in row.values())
