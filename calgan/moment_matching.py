@@ -18,6 +18,7 @@ from calgan.networks import Standardiser
 MATCHED_MOMENTS = (
     "marginals",
     "increments",
+    "event_rises",
     "power_spectrum",
     "covariance",
     "lagged_covariance",
@@ -36,7 +37,7 @@ _N_RISE_LEVELS = 6
 _RISE_LAGS = (1, 3)  # frames
 _N_COMPONENTS = 8
 _BEND = 4.0  # standard deviations
-_N_BLOCKS = 16
+N_BLOCKS = 16
 _MEMORY = 0.9  # of the running means, a step
 _SURROGATE_FRAMES = 4
 _POWER_FLOOR = 1e-3
@@ -71,10 +72,12 @@ class RunningMeans(nn.Module):
     """
 
     values: Tensor
+    origin: Tensor
 
     def __init__(self) -> None:
         super().__init__()
         self.register_buffer("values", torch.empty(0))
+        self.register_buffer("origin", torch.zeros((), dtype=torch.int64))
 
     def swap(self, new: Tensor) -> Tensor:
         """Take in new values and return the means of those before, or the first values."""
@@ -84,6 +87,12 @@ class RunningMeans(nn.Module):
         old = self.values
         self.values = torch.lerp(new, old, _MEMORY)
         return old
+
+    def use_for(self, origin: int) -> None:
+        """Forget what was measured beside other real windows, told apart by a number."""
+        if int(self.origin) != origin:
+            self.origin.fill_(origin)
+            self.values = self.values[:0].clone()
 
     def _load_from_state_dict(self, state: dict, prefix: str, *args: object) -> None:
         # How many moments there are depends on the windows, which a file knows and this does not.
@@ -119,6 +128,9 @@ class MomentMatching:
         Fitted to the traces (in the units of the recording).
     frame_rate : float
         Frames per second (Hz).
+    n_blocks : int, default=16
+        Contiguous blocks of windows from which standard errors come; at most as many as there are
+        windows that share no frame, or errors are underestimated.
 
     Attributes
     ----------
@@ -157,6 +169,7 @@ class MomentMatching:
         windows: Tensor,
         deconvolver: OasisDeconvolver,
         frame_rate: float,
+        n_blocks: int = N_BLOCKS,
     ) -> None:
         self.units, self.deconvolver = units, deconvolver
         _, self.n_frames, self.n_neurons = windows.shape
@@ -175,10 +188,11 @@ class MomentMatching:
         self.lags = sorted({lag for lag in (0, 4, half) if lag < self.n_frames})
         self.rise_lags = [lag for lag in _RISE_LAGS if lag < self.n_frames]
         self._set_scales(windows)
+        self.least_error = 1.0 / (len(windows) * self.n_frames)
         self.pattern: Tensor | None = None
         self.pattern = self._single(windows).get("covariance")
         whole = self.moments(windows)
-        blocks = [self.moments(b) for b in windows.tensor_split(min(_N_BLOCKS, len(windows)))]
+        blocks = [self.moments(b) for b in windows.tensor_split(min(n_blocks, len(windows)))]
         self.targets = {
             name: self._target(name, value, torch.stack([block[name] for block in blocks]))
             for name, value in whole.items()
@@ -321,7 +335,8 @@ class MomentMatching:
             variance = variance.clamp(min=_LEAST_VARIANCE * float(variance.mean()))
         if _of_pairs(name):
             value = self._shrunk(value, variance)
-        return Target(value, variance.sqrt() + 1e-6)
+        # Nothing is known better than one event in one frame would tell.
+        return Target(value, variance.sqrt() + self.least_error)
 
     def _shrunk(self, value: Tensor, variance: Tensor) -> Tensor:
         """Shrink what is between different neurons towards its mean, as its errors ask for."""

@@ -14,7 +14,7 @@ from torch import nn
 
 from calgan._torch import noise, preserved_rng, to_tensor
 from calgan._validation import check_integer, is_lazy, rng_from
-from calgan.moment_matching import MATCHED_MOMENTS, MomentMatching, RunningMeans
+from calgan.moment_matching import MATCHED_MOMENTS, N_BLOCKS, MomentMatching, RunningMeans
 from calgan.networks import LatentGenerator, Standardiser, latent_time_scales, seeded_init
 from calgan.spike_factors import SpikeFactors, fit_spike_factors
 from calgan.stretches import uninterrupted_stretches
@@ -135,18 +135,21 @@ class CalciumMoments(TrainedGenerator):
     A network of latent Gaussian factors drives neurons whose events are seen as calcium (see
     `calgan.networks.LatentGenerator`). It starts from a dichotomized Gaussian of the inferred
     spikes, and is trained until windows it generates have the moments of the training windows,
-    within their standard errors: distributions of values, rises, window means and rates, power
+    in units of their standard errors: distributions of values, rises, window means and rates, power
     spectra, covariances of traces and of spikes, population activity (see
     `calgan.moment_matching.MomentMatching`). There is no critic. It is the default of
-    `calgan.make_calcium_pipeline`, because it came closest to held-out data in the time that a user
-    waits; ``benchmarks/fidelity`` compares.
+    `calgan.make_calcium_pipeline`; ``benchmarks/fidelity`` compares. Every step uses all training
+    windows, through their moments, so that `partial_fit` takes as many steps as a pass of batches
+    would. Memory grows with the square of the number of neurons.
 
     Parameters
     ----------
     max_iter : int, default=600
         Training steps in total.
     max_time : float, default=None
-        Limit of the training in seconds; whichever of the two comes first ends it.
+        Limit of the training in seconds; whichever of the two comes first ends it. The start
+        (inferring spikes, factors, calibration) is not counted: seconds for a hundred neurons,
+        more than in proportion for many.
     n_factors : int, default=8
         Number of latent factors, each at six time scales.
     hidden : int, default=64
@@ -312,15 +315,22 @@ class CalciumMoments(TrainedGenerator):
         fabric: Any,
     ) -> MomentSteps:
         frame_rate = self.frame_rate_ or _NOMINAL_RATE
+        stretches = uninterrupted_stretches(X[train] if is_lazy(X) else reference)
         factors = fit_spike_factors(
-            uninterrupted_stretches(X[train] if is_lazy(X) else reference),
+            stretches,
             frame_rate,
             self.settings_.n_factors,
             latent_time_scales(self.n_frames_in_),
         )
+        # Windows that overlap are not independent, however many there are.
+        n_blocks = sum(map(len, stretches)) // self.n_frames_in_ if is_lazy(X) else len(reference)
+        running: Any = state.modules["running"]
+        running.use_for(int(self.fingerprint_[:15], 16))
         units: Any = Standardiser.of(reference).to(fabric.device)
         real = units.standardise(to_tensor(reference, fabric.device))
-        matching = MomentMatching(units, real, factors.deconvolver, frame_rate)
+        matching = MomentMatching(
+            units, real, factors.deconvolver, frame_rate, min(max(n_blocks, 2), N_BLOCKS)
+        )
         if state.step == 0:
             generator = state.modules["generator"]
             _start(generator, factors)

@@ -307,8 +307,8 @@ def make_calcium_pipeline(
         Length of the windows, in frames.
     stride : int or None, default=None
         Frames between the starts of successive training windows. None takes every start (1):
-        windows are lazy and training draws them at random, so that skipping starts saves neither
-        memory nor time and only shows the networks fewer different windows.
+        windows are lazy, and networks are trained on random ones or, by "moments", on means over
+        (evenly thinned) all of them, so that skipping starts saves little.
     recipe : {"moments", "flow", "compact", "relativistic", "thesis"} or None, default=None
         What learns. "moments" is `CalciumMoments` and "flow" `CalciumFlow`, both for variant "1d"
         only; the others are recipes of `CalciumGAN`. None takes "moments" for "1d", which needs
@@ -367,7 +367,12 @@ def make_calcium_pipeline(
     if unknown:
         raise TypeError(
             f"{kind} has no parameter {', '.join(map(repr, unknown))}: see {kind}'s documentation "
-            f"for those it has, or take another recipe than {recipe!r}."
+            f"for those it has, or take another recipe than {recipe!r}"
+            + (
+                ", the default: filters and critics belong to recipes of CalciumGAN."
+                if recipe == "moments"
+                else "."
+            )
         )
     for name, value in generator_params.items():
         fixed = _VARIANTS[variant].get(f"generator__{name}", value)

@@ -340,3 +340,13 @@ def test_running_means_are_a_state() -> None:
         running.swap(torch.arange(6.0))
     with pytest.raises(RuntimeError, match="Missing key"):
         RunningMeans().load_state_dict({})
+
+
+def test_running_means_of_other_windows_are_forgotten() -> None:
+    running = RunningMeans()
+    running.use_for(1)
+    running.swap(torch.tensor([1.0]))
+    running.use_for(1)
+    assert running.swap(torch.tensor([9.0])).item() == 1.0
+    running.use_for(2)
+    assert running.swap(torch.tensor([5.0])).item() == 5.0

@@ -12,7 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 
 from calgan import CalciumMoments, FFTEncoder, OasisDeconvolver, Recording, Windower
 from calgan.datasets import make_recording
-from calgan.moment_matching import MATCHED_MOMENTS
+from calgan.moment_matching import MATCHED_MOMENTS, MomentMatching
 from calgan.windows import WindowView
 
 
@@ -301,3 +301,28 @@ def test_it_trains_on_a_gpu(array: np.ndarray) -> None:
     assert next(on_gpu.generator_.parameters()).device.type == "cpu"
     on_gpu.set_params(max_iter=6, warm_start=True).fit(array)  # running means go back and forth
     assert all_finite(on_gpu)
+
+
+def test_windows_that_overlap_are_not_taken_for_independent(monkeypatch: Any) -> None:
+    seen = []
+
+    class Spy(MomentMatching):
+        def __init__(self, *args: Any) -> None:
+            seen.append(args[4])
+            super().__init__(*args)
+
+    monkeypatch.setattr("calgan.moments.MomentMatching", Spy)
+    recording, _ = make_recording(40.0, n_neurons=3, random_state=0)
+    view = Windower(64).fit_transform(recording)
+    quick(max_iter=1).fit(view)
+    quick(max_iter=1).fit(np.array(view[::40]))
+    assert seen == [6, len(view[::40])]  # 400 frames hold 6 windows that share none
+
+
+def test_going_on_with_other_windows_starts_from_their_moments() -> None:
+    recording, _ = make_recording(60.0, n_neurons=3, random_state=0)
+    windows = np.array(Windower(32, stride=4).fit_transform(recording))
+    model = quick(max_iter=10, warm_start=True).fit(windows)
+    fresh = losses(quick(max_iter=1).fit(3 * windows + 1))
+    model.set_params(max_iter=16).fit(3 * windows + 1)
+    assert losses(model)[10:].max() < 3 * max(fresh.max(), losses(model)[:10].max())

@@ -78,10 +78,14 @@ class EventShapes(Measure):
             "event amplitude (W1)",
             "trace",
             unit="median",
-            trained_by=("event_amplitude",),
+            trained_by=("event_amplitude", "event_rises"),
         ),
         StatisticInfo(
-            "event_rise_w1", "event rise time (W1)", "trace", unit="s", trained_by=("event_rise",)
+            "event_rise_w1",
+            "event rise time (W1)",
+            "trace",
+            unit="s",
+            trained_by=("event_rise", "event_rises"),
         ),
         StatisticInfo(
             "event_decay_w1",

@@ -111,7 +111,15 @@ class _PairHistogram(Measure):
 class SpikeCorrelations(_PairHistogram):
     """Divergence of the pairwise correlations of spikes in half-second bins."""
 
-    infos = (StatisticInfo("correlation_kl", "spike correlation KL", "published", unit="nats"),)
+    infos = (
+        StatisticInfo(
+            "correlation_kl",
+            "spike correlation KL",
+            "published",
+            unit="nats",
+            trained_by=("spike_correlation_matrix",),
+        ),
+    )
 
     def __init__(self, context: Context) -> None:
         self.bin_frames = bin_frames_for(context.frame_rate)

@@ -53,12 +53,14 @@ def latent_time_scales(n_frames: int) -> tuple[float, ...]:
 class LatentGenerator(nn.Module):
     """Gaussian factors at several time scales drive neurons, whose events are seen as calcium.
 
-    K factors, each at S time scales, are Ornstein-Uhlenbeck processes, which have no start and no
-    end: windows are slices of a stationary process. A linear map and a small network of them, plus
-    private noise (white and slow), are the drive of each neuron. Where it is positive there is an
-    event, whose amplitude saturates with the drive, by a shape learnt for each neuron: from events
-    that are all alike to such as are proportional to it. Events decay and rise exponentially, and
-    noise is added, with time constants, baseline and scale of each neuron.
+    K factors, each at S time scales, are Ornstein-Uhlenbeck processes, which have no start and
+    no end. (Calcium has one: some frames before the window, where what came before is replaced
+    by its mean. Where it decays slowly beside these frames, the first of a window vary too
+    little.) A linear map and a small network of them, plus private noise (white and slow), are
+    the drive of each neuron. Where it is positive there is an event, whose amplitude saturates
+    with the drive, by a shape learnt for each neuron: from events that are all alike to such as
+    are proportional to it. Events decay and rise exponentially, and noise is added, with time
+    constants, baseline and scale of each neuron.
 
     Parameters
     ----------
@@ -182,7 +184,7 @@ class LatentGenerator(nn.Module):
         fill(self.saturation, _SATURATION, inverse_softplus)
         fill(self.unsaturated, _UNSATURATED, torch.logit)
         fill(self.gain, np.maximum(amplitudes / scale / mean_event, 0.05), inverse_softplus)
-        fill(self.decay, np.clip(decay, 0.05, 0.98), torch.logit)
+        fill(self.decay, np.clip(decay, 0.05, 0.998), torch.logit)
         fill(self.baseline, (baseline - mean) / scale)
         fill(self.noise_scale, np.clip(noise / scale, 0.02, 1.0), inverse_softplus)
         nn.init.zeros_(self.bend.weight)
