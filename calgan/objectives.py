@@ -137,7 +137,7 @@ def rpgan_generator_loss(real: Tensor, fake: Tensor) -> Tensor:
 
     Examples
     --------
-    >>> rpgan_generator_loss(torch.tensor([0.0]), torch.tensor([100.0]))
+    >>> rpgan_generator_loss(torch.tensor([-100.0]), torch.tensor([100.0]))
     tensor(0.)
     """
     return softplus(real - fake).mean()

@@ -588,14 +588,14 @@ def test_participation_ratio_of_nothing_is_refused():
 
 def test_mmd_keeps_its_kernel_within_memory(monkeypatch):
     sizes = []
-    plain = _two_sample._squared_distances
+    plain = _two_sample.squared_distances
 
     def note(*args):
         distances = plain(*args)
         sizes.append(distances.nbytes)
         return distances
 
-    monkeypatch.setattr(_two_sample, "_squared_distances", note)
+    monkeypatch.setattr(_two_sample, "squared_distances", note)
     monkeypatch.setattr(_two_sample, "_BATCH_BYTES", 8 * 100)
     rng = np.random.default_rng(0)
     metrics.mmd(rng.normal(size=(60, 4, 1)), rng.normal(size=(50, 4, 1)), bandwidth=1.0)
