@@ -331,15 +331,7 @@ def statistics_matching(windows: Tensor, targets: MatchingTargets) -> dict[str, 
         name: (value - targets.quantiles[name]).abs().mean()
         for name, value in _quantile_features(windows, targets.components).items()
     }
-    terms["log_spectrum"] = 0.3 * (_log_spectrum(windows) - targets.log_spectrum).square().mean()
-    half = len(windows) // 2
-    # Over many pairs the noise of the estimate averages out; over few it would rule the gradient.
-    weight = 20.0 * windows.shape[2] / (windows.shape[2] + 30)
-    for lag, target in targets.covariances.items():
-        first = _covariance(windows[:half], lag) - target
-        second = _covariance(windows[half:], lag) - target
-        terms[f"covariance_lag_{lag}"] = weight * (first * second).mean()
-    return terms
+    return terms | second_order_matching(windows, targets)
 
 
 def second_order_matching(windows: Tensor, targets: MatchingTargets) -> dict[str, Tensor]:
@@ -369,6 +361,7 @@ def second_order_matching(windows: Tensor, targets: MatchingTargets) -> dict[str
     """
     terms = {"log_spectrum": 0.3 * (_log_spectrum(windows) - targets.log_spectrum).square().mean()}
     half = len(windows) // 2
+    # Over many pairs the noise of the estimate averages out; over few it would rule the gradient.
     weight = 20.0 * windows.shape[2] / (windows.shape[2] + 30)
     for lag, target in targets.covariances.items():
         first = _covariance(windows[:half], lag) - target
