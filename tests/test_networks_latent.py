@@ -3,14 +3,21 @@
 from __future__ import annotations
 
 import itertools
+import math
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.special import ndtr
+from torch import Tensor
 
 from calgan.networks import LatentGenerator, latent_time_scales, seeded_init
+from calgan.networks import _latent as module
+
+EULER = 0.5772156649
 
 
 def latent(n_frames: int = 32, n_neurons: int = 5, n_factors: int = 3) -> LatentGenerator:
@@ -19,12 +26,12 @@ def latent(n_frames: int = 32, n_neurons: int = 5, n_factors: int = 3) -> Latent
     return net
 
 
-def gaussian(n_samples: int, net: LatentGenerator) -> torch.Tensor:
-    return torch.randn(n_samples, net.noise_size, generator=torch.Generator().manual_seed(0))
+def gaussian(n_samples: int, net: LatentGenerator, seed: int = 0) -> Tensor:
+    return torch.randn(n_samples, net.noise_size, generator=torch.Generator().manual_seed(seed))
 
 
-def starting_from(net: LatentGenerator, **changes: np.ndarray) -> LatentGenerator:
-    """Start a network from spikes of known probabilities and loadings."""
+def starting_from(net: LatentGenerator, **changes: Any) -> LatentGenerator:
+    """Start a network from spikes of known rates and loadings."""
     n, s = net.n_neurons, len(net.time_scales)
     k = len(net.log_time) // s
     rng = np.random.default_rng(0)
@@ -32,29 +39,85 @@ def starting_from(net: LatentGenerator, **changes: np.ndarray) -> LatentGenerato
     loadings *= np.sqrt(rng.uniform(0.1, 0.9, n) / np.square(loadings).sum((1, 2)))[:, None, None]
     start = {
         "decay": np.full(n, 0.8),
+        "rise": np.full(n, 0.05),
         "baseline": np.linspace(-1, 1, n),
         "noise": np.full(n, 0.1),
+        "rates": np.geomspace(0.01, 0.3, n),
         "amplitudes": np.ones(n),
-        "probabilities": np.geomspace(0.01, 0.3, n),
+        "growth": np.full(n, 0.5),
+        "spread": np.full(n, 0.1),
         "loadings": loadings,
+        "own_variance": np.zeros(n),
+        "own_time": 8.0,
+        "period": math.inf,
+        "rhythm": np.zeros((n, 2)),
     }
-    net.start_from(**(start | changes))
+    start |= changes
+    variance = np.square(start["loadings"]).sum((1, 2)) + np.square(start["rhythm"]).sum(1)
+    start["variance"] = variance + start["own_variance"]
+    nodes, weights = np.polynomial.hermite_e.hermegauss(31)
+    relative = np.exp(np.sqrt(start["variance"])[:, None] * nodes - start["variance"][:, None] / 2)
+    fired = -np.expm1(-start["rates"][:, None] * relative) @ weights / weights.sum()
+    start.setdefault("probabilities", fired)
+    net.asked = start
+    net.start_from(**{name: value for name, value in start.items() if name != "variance"})
     return net
 
 
-def drive_of(net: LatentGenerator, noise: torch.Tensor) -> torch.Tensor:
-    """Return what `forward` makes events of, (M, N, L): caught where it is rectified."""
+def no_loadings(net: LatentGenerator) -> np.ndarray:
+    s = len(net.time_scales)
+    return np.zeros((net.n_neurons, len(net.log_time) // s, s))
+
+
+def poisson(net: LatentGenerator) -> LatentGenerator:
+    """Make all private noise Gumbel's, and log rates those of the Poisson process."""
+    log_rates = np.log(net.asked["rates"]) - 0.5 * net.asked["variance"]
+    with torch.no_grad():
+        net.gumbel.fill_(30.0)
+        net.linear.bias.copy_(torch.from_numpy(log_rates + EULER))
+    return net
+
+
+def gaussian_only(net: LatentGenerator) -> LatentGenerator:
+    with torch.no_grad():
+        net.gumbel.fill_(-30.0)
+    return net
+
+
+def events_of(net: LatentGenerator, noise: Tensor) -> Tensor:
+    """Return the events (M, N, L) that `forward` makes calcium of, but for the first frame."""
     caught = []
 
-    def relu(x: torch.Tensor) -> torch.Tensor:
-        caught.append(x)
-        return x.clamp(min=0)
+    def spy(events: Tensor, *decays: Tensor) -> Tensor:
+        if len(decays) == 2:  # decay and rise: no factor
+            caught.append(events)
+        return exponential_filter(events, *decays)
 
-    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
-        patch.setattr("calgan.networks._latent.F.relu", relu)
+    exponential_filter = module.exponential_filter
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(module, "exponential_filter", spy)
         net(noise)
-    (drive,) = caught
-    return drive
+    (events,) = caught
+    return events[..., 1:]
+
+
+def counts_of(net: LatentGenerator, noise: Tensor) -> Tensor:
+    with torch.no_grad():
+        return (events_of(net, noise) > 0).double()
+
+
+def factors_of(net: LatentGenerator, noise: Tensor) -> tuple[Tensor, Tensor]:
+    """Return what the linear map takes and gives, (M, C, L) and (M, N, L)."""
+    caught = []
+    handle = net.linear.register_forward_hook(lambda _, x, y: caught.append((x[0], y)))
+    with torch.no_grad():
+        net(noise)
+    handle.remove()
+    ((x, y),) = caught
+    return x.double(), y.double()
+
+
+# --- factors ----------------------------------------------------------------------------------
 
 
 @settings(max_examples=25, deadline=None)
@@ -70,13 +133,10 @@ def test_time_scales_reach_from_a_frame_to_a_window(n_frames: int) -> None:
 
 @pytest.mark.parametrize("tau", [0.3, 2.0, 10.0, 80.0])
 def test_factors_are_stationary_with_exponential_autocovariances(tau: float) -> None:
-    net = starting_from(latent(), probabilities=np.full(5, 0.5))
+    net = starting_from(latent())
     with torch.no_grad():
         net.log_time.fill_(np.log(tau))
-        net.private.fill_(-30.0)
-        net.slow.fill_(-30.0)
-    x = drive_of(net, gaussian(6000, net)).double()
-    x = x / net.linear.weight.detach().square().sum(1).sqrt()  # all factors have one time constant
+    x = factors_of(net, gaussian(4000, net))[0][:, : len(net.log_time)]
     first, last = x[..., 0], x[..., -1]
     for frame in (first, last, x[..., 20]):
         np.testing.assert_allclose(frame.mean(0), 0, atol=0.07)
@@ -87,36 +147,257 @@ def test_factors_are_stationary_with_exponential_autocovariances(tau: float) -> 
             np.testing.assert_allclose(found, np.exp(-lag / tau), atol=0.08)
 
 
-def test_a_start_has_the_promised_probability_of_events() -> None:
-    net = starting_from(latent())
-    events = (drive_of(net, gaussian(3000, net)) > 0).double()
-    np.testing.assert_allclose(events.mean((0, 2)), np.geomspace(0.01, 0.3, 5), rtol=0.12)
-    # ... at any time.
-    np.testing.assert_allclose(events.mean((0, 1)) / events.mean(), 1, atol=0.15)
+def test_rhythms_are_stationary_and_a_quarter_of_a_cycle_apart() -> None:
+    net = starting_from(latent(n_frames=64), period=16.0)
+    tau = 100.0
+    with torch.no_grad():
+        net.rhythm_time.fill_(math.log(tau))
+    x = factors_of(net, gaussian(4000, net))[0][:, len(net.log_time) :]
+    assert x.shape[1] == 2 * len(net.rhythm_time)
+    for frame in (0, 3, 50):
+        np.testing.assert_allclose(x[..., frame].mean(0), 0, atol=0.07)
+        np.testing.assert_allclose(np.cov(x[..., frame].T), np.eye(x.shape[1]), atol=0.1)
+    for lag in (4, 8, 12, 16):
+        left = np.exp(-lag / tau)
+        for start in (0, 37):
+            early, late = x[..., start], x[..., start + lag]
+            cosine, sine = (f(2 * np.pi * lag / 16) * left for f in (np.cos, np.sin))
+            np.testing.assert_allclose((early * late).mean(0), cosine, atol=0.08)
+            # The second comes before the first.
+            ahead = (early[:, 1::2] * late[:, ::2]).mean(0)
+            np.testing.assert_allclose(ahead, sine, atol=0.08)
 
 
-def test_a_start_has_the_promised_correlations() -> None:
-    loadings = np.zeros((5, 3, 6))
-    loadings[:, 0, 3] = [0.9, 0.7, 0.5, 0.0, -0.7]
-    net = starting_from(latent(), loadings=loadings)
-    drive = drive_of(net, gaussian(4000, net))[..., 10].double()
-    expected = loadings[:, 0, 3, None] * loadings[:, 0, 3]
-    np.fill_diagonal(expected, 1)
-    np.testing.assert_allclose(np.corrcoef(drive.T), expected, atol=0.05)
-    np.testing.assert_allclose(drive.var(0), 1, atol=0.07)
+# --- events -----------------------------------------------------------------------------------
 
 
-def test_a_start_has_the_promised_time_scales() -> None:
+def test_events_are_those_of_a_poisson_process_or_of_a_dichotomized_gaussian() -> None:
+    # Log rates that do not vary: the probability of an event is a formula.
+    rates = np.array([0.003, 0.03, 0.2, 0.8, 3.0])
     net = latent()
-    lag = 4
-    for s, tau in enumerate(net.time_scales):
-        loadings = np.zeros((5, 3, 6))
-        loadings[:, 2, s] = 0.9
-        drive = drive_of(starting_from(net, loadings=loadings), gaussian(1500, net)).double()
-        x = drive - drive.mean((0, 2), keepdim=True)
-        # Of different neurons, which share nothing but the factor.
-        found = (x[:, :3, :-lag] * x[:, [3]][..., lag:]).mean()
-        np.testing.assert_allclose(found, 0.81 * np.exp(-lag / tau), atol=0.05)
+    starting_from(net, rates=rates, loadings=no_loadings(net))
+    with torch.no_grad():
+        net.slow.fill_(-30.0)
+    noise = gaussian(6000, net)
+    found = counts_of(poisson(net), noise).mean((0, 2)).numpy()
+    expected = -np.expm1(-rates)
+    n_frames = 6000 * (net.n_frames + net.lead_in - 1)
+    error = np.sqrt(expected * (1 - expected) / n_frames)
+    assert (np.abs(found - expected) < 4 * error).all()
+    found = counts_of(gaussian_only(net), noise).mean((0, 2)).numpy()
+    bias = net.linear.bias.detach().double().numpy()
+    # As much noise as Gumbel's.
+    expected = ndtr(bias / (math.pi / math.sqrt(6)))
+    error = np.sqrt(expected * (1 - expected) / n_frames)
+    assert (np.abs(found - expected) < 4 * error).all()
+
+
+def test_less_private_noise_makes_events_depend_on_log_rates_more() -> None:
+    net = latent()
+    starting_from(net, loadings=no_loadings(net), rates=np.full(5, 0.1))
+    poisson(net)
+    with torch.no_grad():
+        net.slow.fill_(-30.0)
+        net.private.copy_(torch.tensor([0.1, 0.5, 1.0, 2.0, 4.0]).expm1().log())
+        bias = net.linear.bias.double().numpy()
+    scale = np.array([0.1, 0.5, 1.0, 2.0, 4.0])
+    found = counts_of(net, gaussian(3000, net)).mean((0, 2))
+    expected = -np.expm1(-np.exp(bias / scale - EULER))
+    np.testing.assert_allclose(found, expected, atol=0.005)
+
+
+@pytest.mark.parametrize("growth", [0.0, 0.03, 0.5, 1.0])
+def test_a_start_has_the_promised_probability_of_events(growth: float) -> None:
+    rates = np.array([0.01, 0.05, 0.1, 0.3, 0.6])
+    start = {"rates": rates, "growth": np.full(5, growth), "own_variance": np.full(5, 0.3)}
+    net = starting_from(latent(), **start)
+    counts = counts_of(net, gaussian(3000, net))
+    # Between Gumbel and Gaussian, bounds lie between theirs: not quite where they should.
+    tolerance = 0.1 if growth < 0.1 else 0.3
+    np.testing.assert_allclose(counts.mean((0, 2)), net.asked["probabilities"], rtol=tolerance)
+    # ... at any time.
+    np.testing.assert_allclose(counts.mean((0, 1)) / counts.mean(), 1, atol=0.15)
+
+
+def test_the_less_amplitudes_grow_the_more_gaussian_is_the_noise() -> None:
+    net = starting_from(latent(), growth=np.array([0.0, 0.3, 0.5, 0.7, 4.0]))
+    share = torch.sigmoid(net.gumbel).detach().numpy()
+    assert (np.diff(share) > 0).all()
+    assert 0 < share[0] < 0.2 < 0.7 < share[-1] < 1
+
+
+def test_log_gaussian_rates_are_those_that_are_asked_for() -> None:
+    net = poisson(starting_from(latent(), own_variance=np.full(5, 0.4)))
+    noise = gaussian(4000, net)
+    counts = counts_of(net, noise)
+    rates = np.geomspace(0.01, 0.3, 5)
+    # Of rare spikes, hardly any coincide in a frame.
+    np.testing.assert_allclose(counts.mean((0, 2))[:3], rates[:3], rtol=0.1)
+    assert (counts.mean((0, 2)).numpy()[3:] < rates[3:]).all()
+    # ... at any time.
+    np.testing.assert_allclose(counts.mean((0, 1)) / counts.mean(), 1, atol=0.15)
+
+
+def test_a_start_has_the_covariances_of_log_gaussian_rates() -> None:
+    net = latent()
+    loadings, lags = no_loadings(net), (0, 2, 6)
+    loadings[:, 0, 3] = [1.0, 0.8, 0.6, 0.0, -0.7]
+    poisson(starting_from(net, loadings=loadings, rates=np.full(5, 0.03)))
+    x = counts_of(net, gaussian(8000, net)).numpy()
+    relative = x / x.mean((0, 2), keepdims=True) - 1
+    w, tau = loadings[:, 0, 3], net.time_scales[3]
+    for lag in lags:
+        early, late = relative[..., : x.shape[2] - lag], relative[..., lag:]
+        found = np.einsum("mit,mjt->ij", early, late) / (len(x) * early.shape[2])
+        expected = np.expm1(np.outer(w, w) * np.exp(-lag / tau))
+        # The variance of counts in one frame is another matter.
+        others = ~np.eye(5, dtype=bool) if lag == 0 else np.ones((5, 5), dtype=bool)
+        np.testing.assert_allclose(found[others], expected[others], atol=0.17)
+
+
+def test_a_start_has_the_promised_changes_of_single_neurons() -> None:
+    own, tau = np.array([0.0, 0.2, 0.4, 0.6, 0.8]), 6.0
+    net = latent()
+    start = {"rates": np.full(5, 0.03), "own_variance": own, "own_time": tau}
+    poisson(starting_from(net, loadings=no_loadings(net), **start))
+    x = counts_of(net, gaussian(8000, net)).numpy()
+    relative = x / x.mean((0, 2), keepdims=True) - 1
+    for lag in (1, 4):
+        early, late = relative[..., :-lag], relative[..., lag:]
+        found = np.einsum("mit,mjt->ij", early, late) / (len(x) * early.shape[2])
+        # Frames with spikes saturate: a little less than the covariance of the rates.
+        expected = np.diag(np.expm1(own * np.exp(-lag / tau)))
+        np.testing.assert_allclose(found, expected, atol=0.12, rtol=0.15)
+
+
+@pytest.mark.parametrize("s", range(6))
+def test_a_start_has_the_promised_time_scales(s: int) -> None:
+    net, lag = latent(), 4
+    loadings = no_loadings(net)
+    loadings[:, 2, s] = 0.9
+    y = factors_of(starting_from(net, loadings=loadings), gaussian(1500, net))[1]
+    x = y - y.mean((0, 2), keepdim=True)
+    found = (x[..., :-lag] * x[..., lag:]).mean()
+    np.testing.assert_allclose(found, 0.81 * np.exp(-lag / net.time_scales[s]), atol=0.05)
+
+
+def test_a_start_has_the_promised_rhythm() -> None:
+    net = latent()
+    rhythm = np.array([[0.8, 0.0], [0.0, 0.8], [0.6, 0.6], [0.0, 0.0], [-0.8, 0.0]])
+    starting_from(net, loadings=no_loadings(net), period=12.0, rhythm=rhythm)
+    y = factors_of(net, gaussian(3000, net))[1]
+    y = y - y.mean((0, 2), keepdim=True)
+    np.testing.assert_allclose(y.var((0, 2)), np.square(rhythm).sum(1), atol=0.08)
+    assert float((y[:, 0, :-6] * y[:, 0, 6:]).mean()) < -0.4
+    assert float((y[:, 0, :-12] * y[:, 0, 12:]).mean()) > 0.4
+    # A quarter of a cycle later, the first is what the second was.
+    assert float((y[:, 1, :-3] * y[:, 0, 3:]).mean()) > 0.4
+    np.testing.assert_allclose((y[:, 0] * y[:, 1]).mean(), 0, atol=0.05)
+
+
+@pytest.mark.parametrize("growth", [0.0, 0.5, 1.0])
+def test_amplitudes_grow_with_the_number_of_spikes(growth: float) -> None:
+    # Of Poisson spikes with the rate r, a frame that has any has r / (1 - exp(-r)).
+    rates = np.array([0.01, 0.1, 0.5, 1.0, 2.0])
+    net = latent()
+    starting_from(net, rates=rates, loadings=no_loadings(net))
+    poisson(net)
+    with torch.no_grad():
+        net.slow.fill_(-30.0)
+        net.spread.fill_(-30.0)
+        net.gain.fill_(math.log(math.expm1(1.0)))
+        net.growth.fill_(math.log(math.expm1(growth)) if growth else -30.0)
+        events = events_of(net, gaussian(300, net)).double().numpy()
+    for neuron, rate in enumerate(rates):
+        sizes = events[:, neuron][events[:, neuron] > 0]
+        expected = 1 + growth * (rate / -np.expm1(-rate) - 1)
+        np.testing.assert_allclose(sizes, expected, rtol=0.01)
+
+
+def test_growth_of_one_keeps_the_mean_number_of_spikes() -> None:
+    # Frames with several spikes are as much larger as there are fewer of them.
+    net = latent()
+    loadings = no_loadings(net)
+    loadings[:, 0, 3] = np.sqrt([0.0, 0.2, 0.4, 0.2, 0.2])
+    rates = np.array([0.5, 0.1, 0.1, 0.3, 0.5])
+    one = np.ones(5)
+    poisson(starting_from(net, loadings=loadings, rates=rates, growth=one, spread=0.3 * one))
+    with torch.no_grad():
+        found = events_of(net, gaussian(6000, net)).double().mean((0, 2))
+    np.testing.assert_allclose(found, rates, rtol=0.07)
+
+
+def test_amplitudes_spread_around_their_mean() -> None:
+    spread = np.array([0.03, 0.1, 0.3, 0.6, 1.0])
+    net = latent()
+    start = {"rates": np.full(5, 0.05), "spread": spread, "amplitudes": np.full(5, 2.0)}
+    poisson(starting_from(net, loadings=no_loadings(net), growth=np.full(5, 0.0), **start))
+    with torch.no_grad():
+        events = events_of(net, gaussian(3000, net)).double().numpy()
+    for neuron in range(5):
+        sizes = events[:, neuron][events[:, neuron] > 0]
+        np.testing.assert_allclose(sizes.mean(), 2.0, rtol=0.05)
+        np.testing.assert_allclose(sizes.std() / sizes.mean(), spread[neuron], rtol=0.1)
+
+
+# --- gradients --------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", ["poisson", "gaussian"])
+def test_the_gradient_of_events_is_that_of_their_mean(kind: str) -> None:
+    # Events are 0 or 1, and have no gradient; their expectation has.
+    rates = np.array([0.02, 0.1, 0.3, 0.8, 1.5])
+    net = latent()
+    starting_from(net, rates=rates, loadings=no_loadings(net))
+    (poisson if kind == "poisson" else gaussian_only)(net)
+    with torch.no_grad():
+        net.slow.fill_(-30.0)
+        net.spread.fill_(-30.0)
+        net.growth.fill_(-30.0)
+        net.gain.fill_(math.log(math.expm1(1.0)))
+    noise = gaussian(2000, net)
+    events_of(net, noise).mean((0, 2)).sum().backward()
+    assert net.linear.bias.grad is not None
+    found, h = net.linear.bias.grad.double().numpy(), 0.1
+    means = []
+    for step in (h, -h):
+        with torch.no_grad():
+            net.linear.bias.add_(step)
+            means.append(events_of(net, noise).double().mean((0, 2)).numpy())
+            net.linear.bias.sub_(step)
+    assert (found > 0).all()
+    np.testing.assert_allclose(found, (means[0] - means[1]) / (2 * h), rtol=0.15, atol=0.003)
+
+
+def test_every_weight_of_a_latent_generator_learns() -> None:
+    net = starting_from(latent(), period=10.0, own_variance=np.full(5, 0.2))
+    net(gaussian(20, net)).square().mean().backward()
+    grouped = [p for group in net.parameter_groups(0.1) for p in group["params"]]
+    assert {id(p) for p in grouped} == {id(p) for p in net.parameters()}
+    assert len(grouped) == len(list(net.parameters()))
+    # Rhythms that no neuron has, and the network that the bend, 0 at the start, leaves alone.
+    idle = ("hidden", "rhythm_time")
+    for name, p in net.named_parameters():
+        assert p.grad is not None, name
+        assert p.grad.isfinite().all(), name
+        if not name.startswith(idle):
+            assert p.grad.abs().max() > 0, name
+
+
+def test_gradients_are_finite_at_the_extremes() -> None:
+    rates = np.array([1e-8, 1e-3, 1.0, 10.0, 1e4])
+    net = starting_from(latent(), rates=rates, own_variance=np.full(5, 1.5))
+    noise = gaussian(50, net)
+    noise[:5] = noise[:5].sign() * 6  # once in a milliard
+    for kind in (poisson, gaussian_only):
+        net.zero_grad()
+        windows = kind(net)(noise)
+        windows.square().mean().backward()
+        assert windows.isfinite().all()
+        assert all(p.grad.isfinite().all() for p in net.parameters() if p.grad is not None)
+
+
+# --- traces -----------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("decay", [0.3, 0.97])
@@ -130,12 +411,13 @@ def test_a_start_has_the_promised_traces(decay: float) -> None:
         name: value * scale.numpy() + (mean.numpy() if name == "baseline" else 0)
         for name, value in zip(names, values, strict=True)
     }
-    p = np.array([0.01, 0.02, 0.05, 0.1, 0.3])
-    starting_from(net, probabilities=p, decay=np.full(5, decay), **in_units)
+    rates = np.array([0.01, 0.02, 0.05, 0.1, 0.3])
+    start = {"rates": rates, "decay": np.full(5, decay), "growth": np.ones(5)}
+    poisson(starting_from(net, loadings=no_loadings(net), **start, **in_units))
     with torch.no_grad():
         x = net.units.standardise(net(gaussian(4000, net))).double()
-    # Events of mean 2 at rate p that decay (and rise at once, nearly).
-    calcium = 2.0 * p / (1 - decay)
+    # Events of mean 2 at these rates that decay; the rise only delays them.
+    calcium = 2.0 * rates / (1 - decay)
     np.testing.assert_allclose(x.mean((0, 1)), values[0] + calcium, atol=0.05, rtol=0.1)
     # Calcium of events before the window is there from the first frame on.
     by_frame = (x.numpy().mean(0) - values[0])[:, -1] / calcium[-1]
@@ -143,65 +425,82 @@ def test_a_start_has_the_promised_traces(decay: float) -> None:
     np.testing.assert_allclose(by_frame[:4].mean(), by_frame[-4:].mean(), atol=0.05)
 
 
-def test_adjusting_moves_thresholds_correlations_and_levels() -> None:
-    loadings = np.zeros((5, 3, 6))
-    loadings[:, 1, 2] = 0.5
-    net = starting_from(latent(), loadings=loadings)
+@pytest.mark.parametrize("rise", [0.01, 0.4])
+def test_a_rise_delays_and_keeps_the_area(rise: float) -> None:
+    net = latent(n_frames=48)
+    starting_from(net, loadings=no_loadings(net), rise=np.full(5, rise), decay=np.full(5, 0.7))
+    caught = []
+    kernel = module.exponential_filter
+
+    def one_event(events: Tensor, *decays: Tensor) -> Tensor:
+        if len(decays) == 2:
+            events = torch.zeros_like(events)
+            events[..., net.lead_in + 5] = 1.0
+            caught.append(decays)
+        return kernel(events, *decays)
+
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setattr(module, "exponential_filter", one_event)
+        net.noise_scale.fill_(-30.0)
+        net.shot.fill_(-30.0)
+        trace = (net(torch.zeros(1, net.noise_size))[0] - net.baseline).double().numpy()
+    steps = np.arange(48 - 5)
+    expected = (1 - rise) * (0.7 ** (steps + 1) - rise ** (steps + 1)) / (0.7 - rise)
+    np.testing.assert_allclose(trace[:5], 0, atol=1e-6)
+    np.testing.assert_allclose(trace[5:], expected[:, None] * np.ones(5), atol=1e-5)
+    np.testing.assert_allclose(trace.sum(0), 1 / (1 - 0.7), rtol=1e-4)
+
+
+def test_adjusting_moves_rates_correlations_and_levels() -> None:
+    net = latent()
+    loadings = no_loadings(net)
+    loadings[:, 1, 2] = 0.6
+    start = {"loadings": loadings, "rates": np.full(5, 0.03)}
+    poisson(starting_from(net, **start))
+    noise = gaussian(6000, net)
+    before, y = counts_of(net, noise).mean((0, 2)), factors_of(net, noise)[1]
     with torch.no_grad():
-        before = drive_of(net, gaussian(4000, net))[..., 3].double()
-        mean = net(gaussian(2000, net)).mean((0, 1))
-    coupling = torch.tensor([1.5, 1.5, 1.0, 0.5, 0.5])
-    threshold = torch.tensor([0.0, 0.3, -0.3, 0.0, 1.0])
-    zero = torch.zeros(5)
-    net.adjust(threshold=threshold, coupling=coupling, level=zero)
-    after = drive_of(net, gaussian(4000, net))[..., 3].double()
-    np.testing.assert_allclose(after.mean(0) - before.mean(0), threshold, atol=0.05)
-    np.testing.assert_allclose(after.var(0), before.var(0), rtol=0.07)  # private noise makes up
-    expected = 0.25 * np.outer(coupling, coupling)
-    np.fill_diagonal(expected, 1)
-    np.testing.assert_allclose(np.corrcoef(after.T), expected, atol=0.05)
-    # No coupling makes more of a neuron's variance shared than there is.
-    net.adjust(threshold=zero, coupling=torch.full((5,), 9.0), level=zero)
-    many = drive_of(net, gaussian(4000, net))[..., 3].double()
-    assert np.corrcoef(many.T).max() <= 1
-    np.testing.assert_allclose(many.var(0), before.var(0), rtol=0.1)
+        mean = net(noise[:2000]).mean((0, 1))
+    coupling = torch.tensor([1.8, 1.5, 1.0, 0.5, 0.0])
+    log_rate = torch.tensor([0.0, 0.3, -0.3, 0.0, 0.7])
+    zero, one = torch.zeros(5), torch.ones(5)
+    net.adjust(log_rate=zero, coupling=coupling, level=zero)
+    # Mean rates stay where loadings change, and loadings where rates do.
+    np.testing.assert_allclose(counts_of(net, noise).mean((0, 2)), before, rtol=0.1)
+    moved = factors_of(net, noise)[1]
+    np.testing.assert_allclose(moved.std((0, 2)), coupling * y.std((0, 2)), rtol=1e-4, atol=1e-5)
+    net.adjust(log_rate=log_rate, coupling=one, level=zero)
+    found = (counts_of(net, noise).mean((0, 2)) / before).log()
+    np.testing.assert_allclose(found, log_rate, atol=0.1)
+    # No coupling makes log rates vary without bounds.
+    net.adjust(log_rate=zero, coupling=torch.full((5,), 99.0), level=zero)
+    np.testing.assert_allclose(
+        net.linear.weight.detach().square().sum((1, 2)), [4, 4, 4, 4, 0], atol=1e-4
+    )
     # Levels change nothing else.
-    net = starting_from(latent(), loadings=loadings)
-    net.adjust(threshold=zero, coupling=torch.ones(5), level=torch.full((5,), 2.0))
+    poisson(starting_from(net, **start))
+    net.adjust(log_rate=zero, coupling=one, level=torch.full((5,), 2.0))
     with torch.no_grad():
-        np.testing.assert_allclose(net(gaussian(2000, net)).mean((0, 1)), mean + 2, atol=1e-3)
+        np.testing.assert_allclose(net(noise[:2000]).mean((0, 1)), mean + 2, atol=1e-3)
 
 
 def test_neurons_can_be_put_in_another_order() -> None:
     order = [3, 0, 4, 1, 2]
-    net, other = starting_from(latent()), latent()
+    net, other = starting_from(latent(), period=9.0, rhythm=np.full((5, 2), 0.4)), latent()
     with torch.no_grad():
         for p in net.parameters():
             p.add_(0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1)))
         net.units.set(torch.arange(5.0), 1 + torch.arange(5.0))
         state = {
-            k: v[order] if len(v) == 5 and v.ndim in (1, 3) else v
+            k: v[order] if v.ndim in (1, 3) and len(v) == 5 else v
             for k, v in net.state_dict().items()
         }
         other.load_state_dict(state)
         noise = gaussian(3, net)
-        factors, private, slow, measurement = noise.split(net.sizes, dim=1)
-        own = [part.view(3, 5, -1)[:, order].flatten(1) for part in (private, slow, measurement)]
-        permuted = other(torch.cat([factors, *own], dim=1))
+        factors, rhythm, *single = noise.split(net.sizes, dim=1)
+        own = [part.view(3, 5, -1)[:, order].flatten(1) for part in single]
+        permuted = other(torch.cat([factors, rhythm, *own], dim=1))
         torch.testing.assert_close(permuted, net(noise)[..., order], rtol=1e-4, atol=1e-4)
-
-
-def test_every_weight_of_a_latent_generator_learns() -> None:
-    net = starting_from(latent())
-    net(gaussian(20, net)).square().mean().backward()
-    grouped = [p for group in net.parameter_groups(0.1) for p in group["params"]]
-    assert {id(p) for p in grouped} == {id(p) for p in net.parameters()}
-    assert len(grouped) == len(list(net.parameters()))
-    for name, p in net.named_parameters():
-        assert p.grad is not None, name
-        assert p.grad.isfinite().all(), name
-        if not name.startswith("hidden"):  # which the bend, 0 at the start, leaves alone
-            assert p.grad.abs().max() > 0, name
 
 
 @pytest.mark.parametrize("n_neurons", [1, 3])
