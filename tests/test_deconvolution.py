@@ -9,7 +9,7 @@ from scipy.optimize import nnls
 from sklearn.base import clone
 
 from calgan import OasisDeconvolver, Recording, Windower
-from calgan.deconvolution import infer_spikes, to_spike_trains
+from calgan.deconvolution import infer_calcium, infer_spikes, to_spike_trains
 
 
 def simulate(n_frames, n_neurons, *, frame_rate, decay_time, noise, rate=0.2, seed=0):
@@ -90,6 +90,61 @@ def test_infer_spikes_refuses_bad_traces(traces):
         infer_spikes(traces[:, 0], decay=0.9)
     with pytest.raises(ValueError, match="NaN or infinite"):
         infer_spikes([[0.0], [np.nan]], decay=0.9)
+
+
+# --- infer_calcium ----------------------------------------------------------------------------
+
+
+def test_infer_calcium_is_that_of_oasis(traces):
+    from oasis.oasis_methods import oasisAR1
+
+    decay, baseline = np.array([0.85, 0.9, 0.92, 0.95]), np.array([0.0, 0.1, -0.2, 3.0])
+    threshold = np.array([0.0, 0.3, 0.55, 1.0])
+    calcium, spikes = infer_calcium(
+        traces + baseline, decay=decay, baseline=baseline, threshold=threshold
+    )
+    assert calcium.shape == spikes.shape == traces.shape
+    assert calcium.dtype == spikes.dtype == np.float32
+    for i in range(4):
+        c, s = oasisAR1(traces[:, i].copy(), decay[i], s_min=threshold[i])
+        assert_allclose(calcium[:, i], c, atol=1e-5)
+        assert_allclose(spikes[:, i], s, atol=1e-5)
+
+
+def test_infer_calcium_decays_between_its_spikes(traces):
+    windows = traces[:400].reshape(2, 2, 100, 4)
+    decay = np.array([0.8, 0.85, 0.9, 0.95])
+    calcium, spikes = infer_calcium(windows, decay=decay, baseline=-0.1, threshold=0.4)
+    assert_array_equal(spikes, infer_spikes(windows, decay=decay, baseline=-0.1, threshold=0.4))
+    assert_allclose(
+        calcium[..., 1:, :] - decay * calcium[..., :-1, :], spikes[..., 1:, :], atol=1e-5
+    )
+    alone = infer_calcium(windows[1, 0][:, [2]], decay=0.9, baseline=-0.1, threshold=0.4)
+    assert_array_equal(calcium[1, 0][:, [2]], alone[0])
+
+
+def test_neurons_with_an_infinite_threshold_have_neither_calcium_nor_spikes(traces):
+    calcium, spikes = infer_calcium(traces, decay=0.9, threshold=[0.3, np.inf, 0.3, 0.3])
+    assert_array_equal(calcium[:, 1], 0.0)
+    assert_array_equal(spikes[:, 1], 0.0)
+    assert (calcium[:, [0, 2, 3]].max(axis=0) > 0).all()
+
+
+@pytest.mark.parametrize("n_neurons", [1, 3])
+@pytest.mark.parametrize("infer", [infer_spikes, infer_calcium])
+@pytest.mark.parametrize("order", ["C", "F"])
+def test_traces_are_left_as_they_are(traces, infer, n_neurons, order):
+    given = np.array(traces[:, :n_neurons], dtype=np.float64, order=order)
+    before = given.copy()
+    infer(given, decay=0.9, baseline=0.3, threshold=0.4)
+    assert_array_equal(given, before)
+
+
+def test_infer_calcium_refuses_what_infer_spikes_does(traces):
+    with pytest.raises(ValueError, match="decay must lie between 0 and 1"):
+        infer_calcium(traces, decay=1.0)
+    with pytest.raises(ValueError, match="NaN or infinite"):
+        infer_calcium([[0.0], [np.nan]], decay=0.9)
 
 
 # --- what fit learns --------------------------------------------------------------------------

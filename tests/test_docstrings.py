@@ -45,6 +45,7 @@ RECORDS = {
     "calgan.flow.FlowSteps",
     "calgan.moment_matching.Target",
     "calgan.moments.MomentSteps",
+    "calgan.calcium_fit.CalciumFit",
     "calgan.spike_factors.SpikeFactors",
 }
 

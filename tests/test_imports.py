@@ -36,6 +36,7 @@ LAYERS = [
         "objectives",
         "recipes",
         "stretches",
+        "calcium_fit",
         "spike_factors",
         "moment_matching",
     },

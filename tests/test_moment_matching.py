@@ -192,6 +192,66 @@ def test_a_constant_neuron_teaches_nothing(windows: np.ndarray) -> None:
     assert x.grad.isfinite().all()
 
 
+# Third moments
+
+
+def bent(x: np.ndarray) -> np.ndarray:
+    return 8 * np.tanh(x / 8)
+
+
+def test_third_moments_are_products_across_lags(
+    windows: np.ndarray, matching: MomentMatching
+) -> None:
+    x = matching.units.standardise(torch.from_numpy(windows))
+    found = matching.moments(x)["third_moments"].numpy()
+    y = bent(x.numpy().astype(np.float64))
+    expected = [(y**3).mean((0, 1))]
+    for lag in (1, 2, 4, 8, 16):
+        early, late = y[:, :-lag], y[:, lag:]
+        expected += [(late**2 * early).mean((0, 1)), (early**2 * late).mean((0, 1))]
+    np.testing.assert_allclose(found, expected, rtol=1e-3, atol=1e-4)
+    # Rises are steep: large values follow small ones, and decay.
+    assert (found[2::2] > found[1::2])[:3].all()
+
+
+def test_reversed_time_swaps_the_third_moments(
+    windows: np.ndarray, matching: MomentMatching
+) -> None:
+    x = matching.units.standardise(torch.from_numpy(windows))
+    forwards, backwards = (matching.moments(part)["third_moments"] for part in (x, x.flip(1)))
+    torch.testing.assert_close(backwards[0], forwards[0], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(backwards[1::2], forwards[2::2], rtol=1e-4, atol=1e-5)
+    torch.testing.assert_close(backwards[2::2], forwards[1::2], rtol=1e-4, atol=1e-5)
+    # Second moments of single neurons are the same either way.
+    terms = compare(matching, windows[:, ::-1].copy())
+    assert min(terms["third_moments"], terms["third_moments_pooled"]) > 0.02
+    assert terms["power_spectrum"] == pytest.approx(0, abs=1e-3)
+
+
+def test_third_moments_of_short_windows_have_fewer_lags() -> None:
+    x = np.random.default_rng(0).standard_normal((6, 9, 2)).astype(np.float32)
+    matching = matching_of(x)
+    moments = matching.moments(matching.units.standardise(torch.from_numpy(x)))
+    assert moments["third_moments"].shape == (1 + 2 * 4, 2)  # 1, 2, 4 and 8 frames
+
+
+def test_pooled_moments_are_means_over_neurons(
+    windows: np.ndarray, matching: MomentMatching
+) -> None:
+    moments = matching.moments(matching.units.standardise(torch.from_numpy(windows)))
+    third, power = (moments[name].numpy() for name in ("third_moments", "power_spectrum"))
+    np.testing.assert_allclose(moments["third_moments_pooled"], third.mean(1), rtol=1e-5)
+    # Means of logarithms: neurons with much power do not outvote the others.
+    np.testing.assert_allclose(moments["power_spectrum_pooled"], np.log(power).mean(1), rtol=1e-4)
+    rates = moments["window_rates"].numpy().mean(1)
+    np.testing.assert_allclose(moments["window_rates_pooled"], rates, rtol=1e-5)
+    for name in ("third_moments", "power_spectrum"):
+        single, pooled = matching.targets[name], matching.targets[f"{name}_pooled"]
+        np.testing.assert_allclose(pooled.value, single.value.mean(1), rtol=1e-4, atol=1e-5)
+        # ... known more precisely than those of single neurons.
+        assert pooled.error.mean() < 0.8 * single.error.mean()
+
+
 # Gradients
 
 
