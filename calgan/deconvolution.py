@@ -87,6 +87,61 @@ def infer_spikes(
     >>> infer_spikes(trace, decay=0.9).ravel().nonzero()
     (array([5]),)
     """
+    return _oasis(traces, decay, baseline, threshold, with_calcium=False)[1]
+
+
+def infer_calcium(
+    traces: ArrayLike,
+    *,
+    decay: ArrayLike,
+    baseline: ArrayLike = 0.0,
+    threshold: ArrayLike = 0.55,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Infer calcium and spike amplitudes from traces with OASIS, each trace by itself.
+
+    Parameters
+    ----------
+    traces : array-like of shape (..., T, N)
+        Fluorescence; frames on the last axis but one, neurons on the last.
+    decay, baseline, threshold : float or array-like of shape (N,)
+        As `infer_spikes` takes them.
+
+    Returns
+    -------
+    calcium : ndarray of shape (..., T, N), float32
+        Fluorescence without baseline and noise, in units of the traces; that of neurons with an
+        infinite threshold is 0. The first frame may hold what earlier spikes have left over.
+    spikes : ndarray of shape (..., T, N), float32
+        Spike amplitudes in units of the traces.
+
+    Raises
+    ------
+    ValueError
+        As by `infer_spikes`.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.deconvolution import infer_calcium
+    >>> trace = np.zeros((20, 1))
+    >>> trace[5:, 0] = 0.9 ** np.arange(15)
+    >>> calcium, spikes = infer_calcium(trace, decay=0.9)
+    >>> bool(np.allclose(calcium, trace))
+    True
+    """
+    calcium, spikes = _oasis(traces, decay, baseline, threshold, with_calcium=True)
+    return calcium, spikes
+
+
+def _oasis(
+    traces: ArrayLike,
+    decay: ArrayLike,
+    baseline: ArrayLike,
+    threshold: ArrayLike,
+    *,
+    with_calcium: bool,
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return calcium, empty if nobody wants it, and spikes."""
     from oasis.oasis_methods import oasisAR1
 
     traces = np.asarray(traces)
@@ -107,16 +162,19 @@ def infer_spikes(
     if not (threshold >= 0).all():
         raise ValueError(f"threshold must not be negative, got {threshold.min()}.")
     spikes = np.zeros(traces.shape, dtype=np.float32)
+    calcium = np.zeros(traces.shape if with_calcium else 0, dtype=np.float32)
     for index in np.ndindex(traces.shape[:-2]):
-        # Neurons first and contiguous: OASIS takes one float64 trace at a time.
-        windows = np.ascontiguousarray(traces[index].T, dtype=np.float64)
+        # Neurons first, contiguous, and a copy: OASIS takes one float64 trace at a time.
+        windows = np.array(traces[index].T, dtype=np.float64, order="C")
         windows -= baseline[:, np.newaxis]
         if not np.isfinite(windows).all():
             raise ValueError("traces hold NaN or infinite values; interpolate or remove them.")
         for neuron in np.flatnonzero(np.isfinite(threshold)):
-            _, amplitudes = oasisAR1(windows[neuron], decay[neuron], s_min=threshold[neuron])
+            c, amplitudes = oasisAR1(windows[neuron], decay[neuron], s_min=threshold[neuron])
             spikes[(*index, slice(None), neuron)] = amplitudes
-    return spikes
+            if with_calcium:
+                calcium[(*index, slice(None), neuron)] = c
+    return calcium, spikes
 
 
 def to_spike_trains(spikes: ArrayLike, frame_rate: float, t_start: float = 0.0) -> list[Any]:

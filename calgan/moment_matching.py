@@ -19,6 +19,7 @@ MATCHED_MOMENTS = (
     "marginals",
     "increments",
     "event_rises",
+    "third_moments",
     "power_spectrum",
     "covariance",
     "lagged_covariance",
@@ -36,7 +37,9 @@ _N_COUNT_LEVELS = 12
 _N_RISE_LEVELS = 6
 _RISE_LAGS = (1, 3)  # frames
 _N_COMPONENTS = 8
-_BEND = 4.0  # standard deviations
+_BEND, _BEND_THIRD = 4.0, 8.0  # standard deviations
+_THIRD_LAGS = (1, 2, 4, 8, 16)  # frames
+_POOLED = ("third_moments", "power_spectrum")
 N_BLOCKS = 16
 _MEMORY = 0.9  # of the running means, a step
 _SURROGATE_FRAMES = 4
@@ -187,6 +190,7 @@ class MomentMatching:
         half = self.n_frames // 2
         self.lags = sorted({lag for lag in (0, 4, half) if lag < self.n_frames})
         self.rise_lags = [lag for lag in _RISE_LAGS if lag < self.n_frames]
+        self.third_lags = [lag for lag in _THIRD_LAGS if lag < self.n_frames]
         self._set_scales(windows)
         self.least_error = 1.0 / (len(windows) * self.n_frames)
         self.pattern: Tensor | None = None
@@ -219,11 +223,13 @@ class MomentMatching:
         """Compute the moments of standardised windows (M, T, N), of single neurons and pooled.
 
         What neurons have in common is known more precisely than any of them alone: the mean over
-        neurons of how window rates are distributed is a moment of its own, and so is the projection
-        of the covariance matrix on the real one.
+        neurons of how window rates are distributed is a moment of its own, so are those of third
+        moments and of log spectra, and the projection of the covariance matrix on the real one.
         """
         found = self._single(windows)
         if self.n_neurons > 1:
+            for name in _POOLED:
+                found[f"{name}_pooled"] = _scaled(name, found[name]).mean(1)
             found["window_rates_pooled"] = found["window_rates"].mean(1)
             covariance = found["covariance"]
             pattern = self.pattern if self.pattern is not None else covariance.detach()
@@ -244,6 +250,7 @@ class MomentMatching:
         }
         for lag in self.rise_lags:
             found[f"rises_{lag}"] = _excess(self._rises(windows, lag), self.levels[f"rises_{lag}"])
+        found["third_moments"] = self._third_moments(windows)
         centred = windows - windows.mean(1, keepdim=True)
         power = torch.fft.rfft(centred, dim=1).abs().square().mean(0)[1:] / self.n_frames
         found["power_spectrum"] = power + _POWER_FLOOR
@@ -316,6 +323,16 @@ class MomentMatching:
             steps = torch.linspace(0, 0.9, _N_RISE_LEVELS, device=windows.device)[:, None]
             self.levels[f"rises_{lag}"] = low + steps * (high - low)
 
+    def _third_moments(self, windows: Tensor) -> Tensor:
+        """Skewness, and products across lags: rises are steep, and decays are not, (1 + 2 L, N)."""
+        bent = _bent(windows, _BEND_THIRD)
+        square = bent.square()
+        products = [(square * bent).mean((0, 1))]
+        for lag in self.third_lags:
+            products.append((square[:, lag:] * bent[:, :-lag]).mean((0, 1)))
+            products.append((square[:, :-lag] * bent[:, lag:]).mean((0, 1)))
+        return torch.stack(products)
+
     def _rises(self, windows: Tensor, lag: int) -> Tensor:
         """Return what calcium that only decays would not explain, (M (T - lag), N)."""
         return (windows[:, lag:] - self.decay**lag * windows[:, :-lag]).flatten(0, 1)
@@ -347,9 +364,9 @@ class MomentMatching:
         return torch.where(others, shrunk, value)
 
 
-def _bent(values: Tensor) -> Tensor:
+def _bent(values: Tensor, at: float = _BEND) -> Tensor:
     """Bend large values down: fourth moments govern how noisy covariances are."""
-    return _BEND * torch.tanh(values / _BEND)
+    return at * torch.tanh(values / at)
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
@@ -26,7 +27,9 @@ _NOMINAL_RATE = 10.0
 _SLOWING = 200  # steps after which the step size has fallen to a half
 _WARM_UP = 20
 _CALIBRATE = 100  # a stream of random numbers that `TrainedGenerator` does not use
-_ROUNDS, _WINDOWS_A_ROUND = 8, 96
+_ROUNDS, _FULL_ROUNDS, _WINDOWS_A_ROUND = 10, 3, 96
+_RATE_STEP = 0.7  # inferred rates follow, with the means of traces, by more than they are changed
+_VARIANCE_STEP, _VARIANCE_ERROR, _LITTLE = 0.5, 0.1, 0.05
 _FEW = 1e-4  # spikes a frame
 
 
@@ -66,11 +69,11 @@ class MomentSettings:
     n_factors: int = 8
     hidden: int = 64
     batch_size: int = 32
-    learning_rate: float = 4e-3
+    learning_rate: float = 2e-3
     betas: tuple[float, float] = (0.5, 0.99)
     ema: float = 0.998
     clip_norm: float = 5.0
-    max_iter: int | None = 600
+    max_iter: int | None = 1000
     epochs: int | None = None
     validation_fraction: float = 0.0
     early_stopping: bool = False
@@ -133,18 +136,18 @@ class CalciumMoments(TrainedGenerator):
     r"""Latent model of calcium traces, fitted by the simulated method of moments.
 
     A network of latent Gaussian factors drives neurons whose events are seen as calcium (see
-    `calgan.networks.LatentGenerator`). It starts from a dichotomized Gaussian of the inferred
-    spikes, and is trained until windows it generates have the moments of the training windows,
-    in units of their standard errors: distributions of values, rises, window means and rates, power
-    spectra, covariances of traces and of spikes, population activity (see
-    `calgan.moment_matching.MomentMatching`). There is no critic. It is the default of
-    `calgan.make_calcium_pipeline`; ``benchmarks/fidelity`` compares. Every step uses all training
-    windows, through their moments, so that `partial_fit` takes as many steps as a pass of batches
-    would. Memory grows with the square of the number of neurons.
+    `calgan.networks.LatentGenerator`). It starts from a log-Gaussian factor model of the inferred
+    spikes (`calgan.spike_factors.fit_spike_factors`), and is trained until windows it generates have
+    the moments of the training windows, in units of their standard errors: distributions of values,
+    rises, window means and rates, third moments, power spectra, covariances of traces and of
+    spikes, population activity (see `calgan.moment_matching.MomentMatching`). There is no critic.
+    It is the default of `calgan.make_calcium_pipeline`; ``benchmarks/fidelity`` compares. Every step
+    uses all training windows, through their moments, so that `partial_fit` takes as many steps as a
+    pass of batches would. Memory grows with the square of the number of neurons.
 
     Parameters
     ----------
-    max_iter : int, default=600
+    max_iter : int, default=1000
         Training steps in total.
     max_time : float, default=None
         Limit of the training in seconds; whichever of the two comes first ends it. The start
@@ -156,7 +159,7 @@ class CalciumMoments(TrainedGenerator):
         Width of the network through which factors act other than linearly.
     batch_size : int, default=32
         Windows generated a step.
-    learning_rate : float, default=4e-3
+    learning_rate : float, default=2e-3
         Adam's first step size; it falls as ``1 / (1 + step / 200)``.
     ema : float, default=0.998
         Decay of the moving average of the weights a step; 0 leaves it out.
@@ -220,7 +223,7 @@ class CalciumMoments(TrainedGenerator):
     See Also
     --------
     CalciumGAN : Trained against a critic.
-    DichotomizedGaussianCalcium : Where it starts, without training.
+    DichotomizedGaussianCalcium : A baseline without training.
 
     References
     ----------
@@ -243,13 +246,13 @@ class CalciumMoments(TrainedGenerator):
 
     def __init__(
         self,
-        max_iter: int = 600,
+        max_iter: int = 1000,
         *,
         max_time: float | None = None,
         n_factors: int = 8,
         hidden: int = 64,
         batch_size: int = 32,
-        learning_rate: float = 4e-3,
+        learning_rate: float = 2e-3,
         ema: float = 0.998,
         validation_fraction: float = 0.0,
         early_stopping: bool = False,
@@ -329,7 +332,7 @@ class CalciumMoments(TrainedGenerator):
         units: Any = Standardiser.of(reference).to(fabric.device)
         real = units.standardise(to_tensor(reference, fabric.device))
         matching = MomentMatching(
-            units, real, factors.deconvolver, frame_rate, min(max(n_blocks, 2), N_BLOCKS)
+            units, real, factors.calcium.deconvolver, frame_rate, min(max(n_blocks, 2), N_BLOCKS)
         )
         if state.step == 0:
             generator = state.modules["generator"]
@@ -350,38 +353,60 @@ class CalciumMoments(TrainedGenerator):
 
 
 def _start(network: Any, factors: SpikeFactors) -> None:
-    learnt = factors.deconvolver
+    calcium = factors.calcium
     network.start_from(
-        decay=learnt.decay_,
-        baseline=learnt.baseline_,
-        noise=learnt.noise_,
-        amplitudes=factors.amplitudes,
+        decay=calcium.decay,
+        rise=calcium.rise,
+        baseline=calcium.baseline,
+        noise=calcium.noise,
         probabilities=factors.probabilities,
+        rates=factors.rates,
+        amplitudes=factors.amplitudes,
+        growth=factors.growth,
+        spread=factors.spread,
         loadings=factors.loadings,
+        private=factors.private,
+        own_variance=factors.own_variance,
+        own_time=factors.own_time,
+        period=factors.period,
+        rhythm=factors.rhythm,
     )
 
 
 @torch.no_grad()
 def _calibrate(generator: Any, matching: MomentMatching, rng: np.random.Generator) -> None:
-    """Bring rates, spike correlations and means of a start near those of the real windows.
+    """Bring rates, spike correlations, means and variances of a start near the real ones.
 
     Spikes are missed and misplaced where they are inferred, so that a generator with the inferred
     rates and correlations has lower ones once they are inferred in its samples.
     """
     device = generator.linear.weight.device
+    # Variances of rare bursts are hardly known.
+    doubt = matching.targets["variance"].error / _VARIANCE_ERROR
+    trust = _VARIANCE_STEP / (1 + doubt.square())
     target = {name: value.value for name, value in matching.targets.items()}
-    for _ in range(_ROUNDS):
+    for number in range(_ROUNDS):
+        # Ever smaller steps, or the noise of the last round would stay.
+        speed = min(1.0, _FULL_ROUNDS / (1 + number))
         inputs = noise(rng, _WINDOWS_A_ROUND, generator.noise_size).to(device)
         found = matching.moments(matching.units.standardise(generator(inputs)))
         wanted, rate = (part["firing_rate"].clamp(min=_FEW) for part in (target, found))
         coupling = torch.ones_like(rate)
         if "spike_covariance" in found:
-            mine, real = (part["spike_covariance"].clone() for part in (found, target))
-            mine.fill_diagonal_(0.0)
-            slope = (mine * real).sum(1) / mine.square().sum(1).clamp(min=1e-6)
-            coupling = slope.clamp(min=0.5, max=2.0).sqrt()
+            # Compared by the pattern that is asked for: the noise of neither has a part in that.
+            loadings = generator.linear.weight.flatten(1)
+            pattern = (loadings @ loadings.T).fill_diagonal_(0.0)
+            real, mine = ((part["spike_covariance"] * pattern).sum(1) for part in (target, found))
+            slope = real / mine.clamp(min=1e-6)
+            coupling = slope.clamp(min=0.5, max=1.5).sqrt() ** speed
+        noise_power = F.softplus(generator.noise_scale).square()
+        spread, real_spread = (
+            (part["variance"] - part["mean"].square() - noise_power).clamp(min=_LITTLE)
+            for part in (found, target)
+        )
         generator.adjust(
-            threshold=0.7 * (torch.special.ndtri(wanted) - torch.special.ndtri(rate)),
+            log_rate=_RATE_STEP * speed * (wanted / rate).log(),
             coupling=coupling,
-            level=target["mean"] - found["mean"],
+            level=speed * (target["mean"] - found["mean"]),
+            variance=(real_spread / spread).clamp(min=0.5, max=2.0) ** (trust * speed),
         )

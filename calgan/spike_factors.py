@@ -8,40 +8,77 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 from scipy.optimize import nnls
 
-from calgan.deconvolution import OasisDeconvolver
-from calgan.dichotomized_gaussian import DichotomizedGaussian
-from calgan.recording import Recording
+from calgan.calcium_fit import CalciumFit, fit_calcium
 
 # Bins in which neurons are correlated: short beside calcium, long beside the jitter of inference.
 _BIN_FRAMES = 8
 _LAGS = (0, 1, 2, 4, 8, 16, 32, 64)  # frames
-_AXIS_STEPS = 30
-_MAX_SHARED = 0.92  # share of a neuron's latent variance that factors may explain
+_JITTERS = (0.0, 0.1, 0.2, 0.3)
 _MIN_SHARE = 0.005  # of a factor's variance, at each time scale
+_LEAST_COVARIANCE, _MOST_COVARIANCE = -0.6, 20.0  # of rates relative to their means
+_MOST_VARIANCE = 4.0  # of a log rate
+# Rhythms stand out from frequencies that many cycles a window higher and lower.
+_FEW_PIECES, _APART, _STANDS_OUT, _MOST_RHYTHM = 6, 2, 2.5, 1.0
+# What neurons have of their own: seen where events of one neuron are no more mistaken for another.
+_OWN_LAGS = (2, 3, 4, 6, 8)  # frames
+_OWN_TIMES = (2.0, 30.0)  # frames
+_MOST_OWN = 1.5
+_MOST_ALIKE = 0.95  # correlation of events
+_ALONE = 4  # frames without another event on either side
+_FEW_ALONE, _DOUBT = 5, 10  # events
+_SPREADS = (0.03, 1.0)  # relative standard deviations of the amplitudes of lone events
+_GROWTHS, _GROWTH_ERROR = (0.03, 4.0), 0.08
+_LEAST_PROBABILITY, _MOST_PROBABILITY = 3e-4, 0.5
 
 
 @dataclass(frozen=True)
 class SpikeFactors:
-    """Calcium parameters of each neuron and a latent Gaussian factor model of its spikes.
+    """Calcium parameters of each neuron, and a log-Gaussian factor model of its spike rates.
 
     Attributes
     ----------
-    deconvolver : OasisDeconvolver
-        Fitted to the traces: decay, baseline, noise and threshold of each neuron.
-    amplitudes : ndarray of shape (N,)
-        Mean amplitude of a neuron's inferred spikes; 0 without spikes.
+    calcium : CalciumFit
+        Decay, rise, baseline and noise of each neuron.
     probabilities : ndarray of shape (N,)
-        Share of frames with a spike, within 0.0003 and 0.4.
+        Share of frames with an event.
+    rates : ndarray of shape (N,)
+        Mean number of spikes a frame, those included that coincide in one.
+    amplitudes : ndarray of shape (N,)
+        Amplitude of one spike.
+    growth : ndarray of shape (N,)
+        How amplitudes grow where several spikes are expected in a frame: 0 not at all, 1 as their
+        number does, if they are Poisson.
+    spread : ndarray of shape (N,)
+        Relative standard deviation of the amplitudes of lone spikes.
     loadings : ndarray of shape (N, K, S)
-        Loadings of each neuron's latent variable, of variance 1, on K factors at S time scales.
+        Loadings of each neuron's log rate on K factors at S time scales.
+    private : ndarray of shape (N,)
+        Scale of private noise: 1, and less for neurons whose events coincide with another's.
+    own_variance : ndarray of shape (N,)
+        Variance of what else changes in each neuron's log rate.
+    own_time : float
+        Its time constant (frames).
+    period : float
+        Frames of a cycle of the strongest rhythm that neurons share; infinite without one.
+    rhythm : ndarray of shape (N, 2)
+        Loadings of the log rates on it and on a quarter of a cycle before it.
     """
 
-    deconvolver: OasisDeconvolver
-    amplitudes: NDArray[np.float64]
+    calcium: CalciumFit
     probabilities: NDArray[np.float64]
+    rates: NDArray[np.float64]
+    amplitudes: NDArray[np.float64]
+    growth: NDArray[np.float64]
+    spread: NDArray[np.float64]
     loadings: NDArray[np.float64]
+    private: NDArray[np.float64]
+    own_variance: NDArray[np.float64]
+    own_time: float
+    period: float
+    rhythm: NDArray[np.float64]
 
 
 def fit_spike_factors(
@@ -50,12 +87,14 @@ def fit_spike_factors(
     n_factors: int,
     time_scales: Sequence[float],
 ) -> SpikeFactors:
-    """Infer spikes with OASIS and factorise their latent correlations.
+    """Infer spikes and factorise the covariances of their rates.
 
-    A frame holds a spike where a Gaussian variable exceeds a threshold, as in the dichotomized
-    Gaussian [1]_. The correlations of these variables are those that give the spikes their
-    covariances in bins of 8 frames; principal axes of them are the factors, and covariances across
-    frames tell at which time scales each factor changes.
+    Spikes are taken for a Poisson process whose log rates are Gaussian [1]_: covariances of counts
+    relative to their means are then those of the log rates, exponentiated, less 1. Factors come
+    from a factor analysis of counts in bins of 8 frames, their time scales from covariances of
+    different neurons across frames. What a neuron's own autocovariance has beyond that is its own.
+    Amplitudes are those of events that stand alone; what others have more tells how often spikes
+    coincide.
 
     Parameters
     ----------
@@ -74,9 +113,9 @@ def fit_spike_factors(
 
     References
     ----------
-    .. [1] Macke, J. H., et al. (2009). Generating spike trains with specified correlation
-       coefficients. Neural Computation, 21(2), 397-423.
-       https://doi.org/10.1162/neco.2008.02-08-713
+    .. [1] Krumin, M., and Shoham, S. (2009). Generation of spike trains with controlled auto- and
+       cross-correlation functions. Neural Computation, 21(6), 1642-1664.
+       https://doi.org/10.1162/neco.2009.08-08-847
 
     Examples
     --------
@@ -86,85 +125,265 @@ def fit_spike_factors(
     >>> fit_spike_factors([recording.traces], 10.0, 2, [1.0, 10.0]).loadings.shape
     (5, 2, 2)
     """
-    with warnings.catch_warnings():
-        # Constant neurons are the caller's to report, and this is only where training starts.
-        warnings.simplefilter("ignore", UserWarning)
-        recordings = [Recording(stretch, frame_rate) for stretch in stretches]
-        deconvolver = OasisDeconvolver(output="amplitudes").fit(recordings)
-        inferred = deconvolver.transform(recordings)
-        deconvolver.set_params(output="events")
-        spikes = [(part > 0).astype(np.float64) for part in inferred]
-        n_frames = sum(map(len, spikes))
-        n_spikes = np.sum([part.sum(axis=0) for part in spikes], axis=0)
-        total = np.sum([part.sum(axis=0, dtype=np.float64) for part in inferred], axis=0)
-        probabilities = np.clip(n_spikes / n_frames, 3e-4, 0.4)
-        correlation = _latent_correlation(spikes, probabilities)
-    axes = _principal_axes(correlation, n_factors)
-    shares = _time_shares(spikes, axes, np.asarray(time_scales, dtype=np.float64))
+    calcium = fit_calcium(stretches, frame_rate)
+    events = [part.astype(np.float64) for part in calcium.events]
+    n_frames = sum(map(len, events))
+    mean = sum(part.sum(axis=0) for part in events) / n_frames
+    n_events = sum(np.count_nonzero(part, axis=0) for part in events)
+    scales = np.asarray(time_scales, dtype=np.float64)
+    # A neuron without events is the size of its noise, and never correlated.
+    relative = [part / np.where(mean > 0, mean, 1.0) - (mean > 0) for part in events]
+    period, rhythm = _rhythm(relative, round(max(time_scales)))
+    # What the rhythm explains is no factor's.
+    covariance = _log_covariance(relative, n_factors) - rhythm @ rhythm.T
+    axes = _principal_axes(covariance, n_factors)
+    shares = _time_shares(relative, axes, scales)
+    own_variance, own_time = _own_changes(relative, axes, shares, scales, period, rhythm)
+    lone_error = calcium.noise * np.sqrt(1 - calcium.decay**2)
+    lone, spread = _lone_amplitudes(events, lone_error)
+    probabilities = np.clip(n_events / n_frames, _LEAST_PROBABILITY, _MOST_PROBABILITY)
+    variance = np.square(axes) @ shares.sum(axis=1) + own_variance + np.square(rhythm).sum(axis=1)
+    rates = _rates_of(probabilities, np.minimum(variance, _MOST_VARIANCE))
+    # How much more there is than one lone event in each frame that has any, and would be if
+    # every spike added as much as the first; 1 as long as the data have nothing to say.
+    if_lone = lone * np.maximum(n_events / n_frames, _LEAST_PROBABILITY)
+    more = np.divide(mean, if_lone, out=np.ones_like(mean), where=if_lone > 0) - 1
+    expected = rates / probabilities - 1
+    doubt = _GROWTH_ERROR**2
+    growth = np.clip((more * expected + doubt) / (expected**2 + doubt), *_GROWTHS)
+    in_events = np.where(mean > 0, mean, lone_error * probabilities)
     return SpikeFactors(
-        deconvolver,
-        total / np.maximum(n_spikes, 1),
+        calcium,
         probabilities,
+        rates,
+        in_events / (probabilities + growth * (rates - probabilities)),
+        growth,
+        spread,
         axes[:, :, np.newaxis] * np.sqrt(shares),
+        _private_noise(events),
+        own_variance,
+        own_time,
+        period,
+        rhythm,
     )
 
 
-def _latent_correlation(
-    spikes: Sequence[NDArray[np.float64]], probabilities: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """Correlations of the Gaussian variables behind spikes, from their covariance in bins."""
-    n_neurons = len(probabilities)
+def _binned(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     bins = []
-    for part in spikes:
+    for part in parts:
         n = len(part) // _BIN_FRAMES * _BIN_FRAMES
-        bins.append(part[:n].reshape(-1, _BIN_FRAMES, n_neurons).sum(axis=1))
-    counts = np.concatenate(bins)
-    if n_neurons == 1 or len(counts) < 2:
-        return np.eye(n_neurons)
-    covariance = np.cov(counts, rowvar=False) / _BIN_FRAMES**2
-    np.fill_diagonal(covariance, probabilities * (1 - probabilities))
-    model = DichotomizedGaussian("binary").fit_moments(probabilities, covariance)
-    return np.array(model.latent_correlation_)
+        bins.append(part[:n].reshape(-1, _BIN_FRAMES, part.shape[1]).mean(axis=1))
+    return np.concatenate(bins)
 
 
-def _principal_axes(correlation: NDArray[np.float64], n_factors: int) -> NDArray[np.float64]:
-    """Return loadings (N, K) by principal-axis factoring; missing axes are 0."""
-    n_neurons = len(correlation)
-    loadings = np.zeros((n_neurons, n_factors))
-    k = min(n_factors, n_neurons)
-    if n_neurons == 1:
-        return loadings
-    others = correlation - np.diag(np.diag(correlation))
-    shared = np.clip(np.abs(others).max(axis=1), 0.05, 0.95)
-    for _ in range(_AXIS_STEPS):
-        variances, directions = np.linalg.eigh(others + np.diag(shared))
-        loadings[:, :k] = directions[:, -k:] * np.sqrt(np.maximum(variances[-k:], 0.0))
-        shared = np.clip(np.square(loadings).sum(axis=1), 0.02, 0.9)
+def _log_covariance(relative: Sequence[NDArray[np.float64]], n_factors: int) -> NDArray[np.float64]:
+    """Covariances (N, N) of log rates in bins, of what `n_factors` factors share."""
+    from sklearn.decomposition import FactorAnalysis  # heavy, and needed by this function only
+
+    counts = _binned(relative)
+    n_neurons = counts.shape[1]
+    n_factors = min(n_factors, n_neurons - 1, len(counts) - 1)
+    if n_factors < 1:
+        return np.zeros((n_neurons, n_neurons))
+    counts -= counts.mean(axis=0)
+    spread = counts.std(axis=0)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # a start need not have converged
+        model = FactorAnalysis(n_factors, random_state=0)
+        model.fit(counts / np.where(spread > 0, spread, 1.0))
+    loadings = model.components_.T * spread[:, np.newaxis]
+    shared = np.clip(loadings @ loadings.T, _LEAST_COVARIANCE, _MOST_COVARIANCE)
+    return np.asarray(np.log1p(shared))
+
+
+def _principal_axes(covariance: NDArray[np.float64], n_factors: int) -> NDArray[np.float64]:
+    """Return loadings (N, K) on principal axes; missing axes are 0."""
+    loadings = np.zeros((len(covariance), n_factors))
+    k = min(n_factors, len(covariance))
+    variances, directions = np.linalg.eigh(covariance)
+    loadings[:, :k] = directions[:, -k:] * np.sqrt(np.maximum(variances[-k:], 0.0))
     total = np.square(loadings).sum(axis=1, keepdims=True)
-    return loadings * np.sqrt(_MAX_SHARED / np.maximum(total, _MAX_SHARED))
+    return loadings * np.sqrt(_MOST_VARIANCE / np.maximum(total, _MOST_VARIANCE))
 
 
 def _time_shares(
-    spikes: Sequence[NDArray[np.float64]],
+    relative: Sequence[NDArray[np.float64]],
     axes: NDArray[np.float64],
     time_scales: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Return what part of each factor's variance changes at each time scale, (K, S)."""
-    lags = [lag for lag in _LAGS if lag < max(map(len, spikes))]
-    frames = np.concatenate(spikes)
-    mean, spread = frames.mean(axis=0), np.maximum(frames.std(axis=0), 1e-3)
+    """Return the variance of each factor at each time scale, (K, S), of 1 in the mean of a bin."""
+    lags = [lag for lag in _LAGS if lag < max(map(len, relative))]
     sums = np.zeros((len(lags), axes.shape[1]))
     counts = np.zeros((len(lags), 1))
-    for part in spikes:
-        centred = (part - mean) / spread
+    for part in relative:
         for i, lag in enumerate(lags[: np.searchsorted(lags, len(part))]):
-            early, late = centred[: len(centred) - lag], centred[lag:]
-            # Of different neurons: what a neuron shares with itself are refractory times, bursts.
+            early, late = part[: len(part) - lag], part[lag:]
+            # Of different neurons: what a neuron shares with itself is more than that.
             own = (early * late).sum(axis=0) @ np.square(axes)
             sums[i] += ((early @ axes) * (late @ axes)).sum(axis=0) - own
             counts[i] += len(early)
     covariances = sums / counts
-    decays = np.exp(-np.asarray(lags)[:, np.newaxis] / time_scales)
-    shares = np.array([nnls(decays, values)[0] for values in np.transpose(covariances)])
+    # Their logarithm is that of the log rates of a typical pair, as large as its loadings are.
+    size = np.maximum(_sum_of_pairs(axes, 2), 1e-12)
+    typical = np.maximum(_sum_of_pairs(axes, 3) / size, 1e-3)
+    log_rates = np.log1p(np.maximum(covariances / size, _LEAST_COVARIANCE)) / typical
+    fits = []
+    for jitter in _JITTERS:  # of inferred spikes: a share of pairs is a frame off, either way
+        at = np.abs(np.asarray(lags)[:, np.newaxis] + np.array([-1, 0, 1]))
+        decays = np.exp(-at[:, :, np.newaxis] / time_scales)
+        blurred = np.einsum("lks,k->ls", decays, [jitter, 1 - 2 * jitter, jitter])
+        found = [nnls(blurred, values) for values in log_rates.T]
+        fits.append((sum(error**2 for _, error in found), [share for share, _ in found]))
+    shares = np.array(min(fits, key=lambda fit: fit[0])[1])
     shares += _MIN_SHARE * shares.sum(axis=1, keepdims=True) + 1e-9
-    return shares / shares.sum(axis=1, keepdims=True)
+    shares /= shares.sum(axis=1, keepdims=True)
+    # Means over bins vary less than frames do.
+    apart = np.abs(np.subtract.outer(np.arange(_BIN_FRAMES), np.arange(_BIN_FRAMES)))
+    left = np.array([np.exp(-apart / scale).mean() for scale in time_scales])
+    return np.asarray(shares / (shares @ left)[:, np.newaxis])
+
+
+def _sum_of_pairs(axes: NDArray[np.float64], power: int) -> NDArray[np.float64]:
+    """Sum of powers of products of the loadings of different neurons, for each factor."""
+    powers = np.abs(axes) ** power
+    return np.asarray(np.square(powers.sum(axis=0)) - np.square(powers).sum(axis=0))
+
+
+def _rhythm(
+    relative: Sequence[NDArray[np.float64]], n_frames: int
+) -> tuple[float, NDArray[np.float64]]:
+    """Return period and loadings (N, 2) of the strongest rhythm, if it stands out."""
+    n_neurons = relative[0].shape[1]
+    none = np.inf, np.zeros((n_neurons, 2))
+    pieces = [
+        part[first : first + n_frames]
+        for part in relative
+        for first in range(0, len(part) - n_frames + 1, max(1, n_frames // 2))
+    ]
+    if len(pieces) < _FEW_PIECES or n_neurons < 2:
+        return none
+    taper = np.hanning(n_frames + 1)[:-1, np.newaxis]
+    taper /= np.sqrt(np.square(taper).sum())
+    # Four times as many frequencies as are independent, to read the period from.
+    spectra = np.array(
+        [fft.rfft(taper * (p - p.mean(axis=0)), 4 * n_frames, axis=0) for p in pieces]
+    )
+    spread = np.sqrt(np.mean([np.square(piece).mean(axis=0) for piece in pieces], axis=0))
+    common = spectra @ (1 / np.where(spread > 0, spread, np.inf))
+    power = np.mean(np.abs(common) ** 2, axis=0)
+    apart = 4 * _APART
+    candidates = np.arange(4 + apart, len(power) // 2 - apart)
+    if len(candidates) == 0:
+        return none
+    around = 0.5 * (power[candidates - apart] + power[candidates + apart])
+    best = int(np.argmax(power[candidates] / np.maximum(around, 1e-12)))
+    if power[candidates[best]] <= _STANDS_OUT * around[best]:
+        return none
+    at = int(candidates[best])
+
+    def cross(k: int) -> NDArray[np.complex128]:
+        return np.asarray(spectra[:, k].T @ spectra[:, k].conj() / len(pieces))
+
+    excess = cross(at) - 0.5 * (cross(at - apart) + cross(at + apart))
+    strengths, patterns = np.linalg.eigh(excess)
+    # A rhythm of variance v has power v / 4 times the frames that the taper counts.
+    counted = taper.sum() ** 2
+    pattern = patterns[:, -1] * np.sqrt(max(strengths[-1], 0.0) * 2 / counted)
+    rhythm = np.column_stack([pattern.real, pattern.imag])
+    total = np.square(rhythm).sum(axis=1, keepdims=True)
+    return 4 * n_frames / at, rhythm * np.sqrt(_MOST_RHYTHM / np.maximum(total, _MOST_RHYTHM))
+
+
+def _private_noise(events: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
+    """Scale of private noise (N,), by how far events coincide with those of the closest neuron."""
+    fired = np.concatenate(events) > 0
+    fired = fired - fired.mean(axis=0)
+    spread = np.sqrt(np.square(fired).mean(axis=0))
+    fired /= np.where(spread > 0, spread, np.inf)
+    correlation = fired.T @ fired / len(fired)
+    np.fill_diagonal(correlation, 0.0)
+    return np.minimum(1.0, np.sqrt(2 * (1 - np.clip(correlation.max(axis=1), 0.0, _MOST_ALIKE))))
+
+
+def _own_changes(
+    relative: Sequence[NDArray[np.float64]],
+    axes: NDArray[np.float64],
+    shares: NDArray[np.float64],
+    time_scales: NDArray[np.float64],
+    period: float,
+    rhythm: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], float]:
+    """Return the variance (N,) and the time constant of what factors do not explain."""
+    lags = np.array([lag for lag in _OWN_LAGS if lag < max(map(len, relative))])
+    if len(lags) < 2:
+        return np.zeros(len(axes)), _OWN_TIMES[0]
+    left = []
+    for lag in lags:
+        parts = [part for part in relative if len(part) > lag]
+        total = sum((part[lag:] * part[:-lag]).sum(axis=0) for part in parts)
+        covariance = total / sum(len(part) - lag for part in parts)
+        shared = np.square(axes) @ (shares * np.exp(-lag / time_scales)).sum(axis=1)
+        shared += np.square(rhythm).sum(axis=1) * np.cos(2 * np.pi * lag / period)
+        left.append(np.log1p(np.maximum(covariance, _LEAST_COVARIANCE)) - shared)
+    # The time constant is that of the median neuron.
+    usual = np.maximum(np.median(left, axis=1), 1e-3)
+    early, late = slice(None, len(lags) // 2), slice(-(len(lags) // 2), None)
+    ratio = max(float(usual[early].mean() / usual[late].mean()), 1.0 + 1e-6)
+    passed = lags[late].mean() - lags[early].mean()
+    time = float(np.clip(passed / np.log(ratio), *_OWN_TIMES))
+    decay = np.exp(-lags / time)
+    size = np.clip(np.transpose(left), -1.0, 3.0) @ decay / (decay @ decay)
+    # Half of it is that of the median neuron: single ones have few spikes.
+    return np.clip(0.5 * max(np.median(size), 0.0) + 0.5 * size, 0.0, _MOST_OWN), time
+
+
+def _lone_amplitudes(
+    events: Sequence[NDArray[np.float64]], error: NDArray[np.float64]
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return median (N,) and relative spread (N,) of amplitudes of events that stand alone.
+
+    Neurons with few of them take the usual relation to all of their events. `error` is how much of
+    the spread is noise, in units of amplitudes.
+    """
+    n_neurons = len(error)
+    mean, weight = np.zeros(n_neurons), np.zeros(n_neurons)
+    ratio, variance = np.ones(n_neurons), np.full(n_neurons, _SPREADS[0] ** 2)
+    for neuron in range(n_neurons):
+        lone, every = [], []
+        for part in events:
+            at = np.flatnonzero(part[:, neuron])
+            gaps = np.diff(at, prepend=-len(part), append=2 * len(part))
+            lone.append(part[at[(gaps[1:] > _ALONE) & (gaps[:-1] > _ALONE)], neuron])
+            every.append(part[at, neuron])
+        alone, all_events = np.concatenate(lone), np.concatenate(every)
+        if len(all_events):
+            mean[neuron] = all_events.mean()
+        if len(alone) >= _FEW_ALONE:
+            low, middle, high = np.quantile(alone, [0.25, 0.5, 0.75])
+            weight[neuron] = len(alone) / (len(alone) + _DOUBT)
+            ratio[neuron] = min(middle / mean[neuron], 1.0)
+            own = ((high - low) / 1.349) ** 2 - error[neuron] ** 2  # 1.349 sd of a Gaussian
+            variance[neuron] = max(own, 0.0) / middle**2
+    known = weight > 0
+    if known.any():
+        ratio = weight * ratio + (1 - weight) * np.median(ratio[known])
+        variance = weight * variance + (1 - weight) * np.median(variance[known])
+    return np.where(mean > 0, mean * ratio, error), np.clip(np.sqrt(variance), *_SPREADS)
+
+
+def _rates_of(
+    probabilities: NDArray[np.float64], variance: NDArray[np.float64]
+) -> NDArray[np.float64]:
+    """Mean rates of Poisson spikes that give a frame any with these probabilities.
+
+    `variance` is that of the Gaussian log rates.
+    """
+    nodes, weights = np.polynomial.hermite_e.hermegauss(15)
+    weights = weights / weights.sum()
+    grid = np.geomspace(_LEAST_PROBABILITY / 2, 20.0, 400)
+    found = np.empty(len(probabilities))
+    for neuron, (probability, v) in enumerate(zip(probabilities, variance, strict=True)):
+        relative = np.exp(np.sqrt(v) * nodes - 0.5 * v)
+        fired = -np.expm1(-np.outer(grid, relative)) @ weights
+        found[neuron] = np.interp(probability, fired, grid)
+    return found

@@ -21,10 +21,17 @@ from calgan.networks._layers import (
 )
 
 _N_SCALES = 6
+_N_RHYTHMS = 2
 _CONSTANTS_SPEED = 2.0
-_TAIL_POINTS = 64
-# Where training starts: how far events of one neuron differ, how soon they saturate.
-_SATURATION, _UNSATURATED, _OWN_SLOW = 0.1, 0.1, 0.07
+_LEAST_OWN = 0.07  # of log rates, to start with: gradients of less are small
+_SOFTNESS = 0.2  # of the surrogate of a threshold, in units of log rates
+# Of log rates, that factors share, unless a start has more: beyond it there are fewer and larger
+# bursts, and hardly more correlation.
+_MOST_VARIANCE = 4.0
+_MOST_COUNTED = 1.0  # log of the expected spikes in a frame from where amplitudes grow no more
+_EULER = 0.5772156649  # mean of a standard Gumbel variable
+_GUMBEL_SPREAD = math.pi / math.sqrt(6)
+_SHARES = (0.1, 0.8)  # of Gumbel noise, to start with
 
 
 def latent_time_scales(n_frames: int) -> tuple[float, ...]:
@@ -51,16 +58,20 @@ def latent_time_scales(n_frames: int) -> tuple[float, ...]:
 
 
 class LatentGenerator(nn.Module):
-    """Gaussian factors at several time scales drive neurons, whose events are seen as calcium.
+    """Gaussian factors at several time scales drive neurons, whose spikes are seen as calcium.
 
-    K factors, each at S time scales, are Ornstein-Uhlenbeck processes, which have no start and
-    no end. (Calcium has one: some frames before the window, where what came before is replaced
-    by its mean. Where it decays slowly beside these frames, the first of a window vary too
-    little.) A linear map and a small network of them, plus private noise (white and slow), are
-    the drive of each neuron. Where it is positive there is an event, whose amplitude saturates
-    with the drive, by a shape learnt for each neuron: from events that are all alike to such as
-    are proportional to it. Events decay and rise exponentially, and noise is added, with time
-    constants, baseline and scale of each neuron.
+    K factors, each at S time scales, are Ornstein-Uhlenbeck processes, which have no start and no
+    end; two more wax and wane slowly about a rhythm, where the recording has one. (Calcium has a
+    start: some frames before the window, where what came before is replaced by its mean. Where it
+    decays slowly beside these frames, the first of a window vary too little.) A linear map and a
+    small network of them, plus slow noise of its own, are the log rate of each neuron. There is an
+    event in a frame where the log rate plus private noise is positive: Gumbel noise makes that
+    spikes of a Poisson process, Gaussian noise a dichotomized Gaussian, and each neuron is
+    somewhere between them. Amplitudes vary at random, and grow as much with the number of spikes
+    that the rate lets expect as a neuron has learnt. Events decay and rise exponentially, and noise
+    is added, with time constants, baseline and scale of each neuron.
+
+    Whether there is an event has no gradient; a logistic function of the excess stands in for it.
 
     Parameters
     ----------
@@ -78,6 +89,8 @@ class LatentGenerator(nn.Module):
     torch.Size([2, 64, 10])
     """
 
+    period: Tensor
+
     def __init__(
         self, n_frames: int, n_neurons: int, *, n_factors: int = 8, hidden: int = 64
     ) -> None:
@@ -92,9 +105,12 @@ class LatentGenerator(nn.Module):
         self.lead_in = min(max(n_frames // 2, 32), 128)
         length = n_frames + self.lead_in
         self.time_scales = latent_time_scales(n_frames)
-        inputs = n_factors * len(self.time_scales)
+        n_coloured = n_factors * len(self.time_scales)
+        inputs = n_coloured + 2 * _N_RHYTHMS
         self.sizes = [
-            inputs * length,
+            n_coloured * length,
+            2 * _N_RHYTHMS * length,
+            n_neurons * length,
             n_neurons * length,
             n_neurons * length,
             n_neurons * n_frames,
@@ -102,6 +118,8 @@ class LatentGenerator(nn.Module):
         self.noise_size = sum(self.sizes)
         scales = torch.tensor(self.time_scales).repeat(n_factors)
         self.log_time = nn.Parameter(scales.log())
+        self.rhythm_time = nn.Parameter(torch.full((_N_RHYTHMS,), math.log(2.0 * n_frames)))
+        self.register_buffer("period", torch.tensor(math.inf))
         self.linear = nn.Conv1d(inputs, n_neurons, 1)
         self.hidden = nn.ModuleList([nn.Conv1d(inputs, hidden, 1), nn.Conv1d(hidden, hidden, 1)])
         self.bend = nn.Conv1d(hidden, n_neurons, 1)
@@ -111,10 +129,11 @@ class LatentGenerator(nn.Module):
 
         # Unconstrained: decays and shares pass through a sigmoid, scales through a softplus.
         self.private = constant(0.5)
+        self.gumbel = constant(1.5)
         self.slow = constant(-2.0)
         self.slow_time = constant(math.log(10.0))
-        self.saturation = constant(-2.2)
-        self.unsaturated = constant(-2.2)
+        self.growth = constant(-0.7)
+        self.spread = constant(-2.0)
         self.gain = constant(0.5)
         self.decay = constant(1.0)
         self.rise = constant(-4.0)
@@ -140,95 +159,134 @@ class LatentGenerator(nn.Module):
         self,
         *,
         decay: NDArray[np.float64],
+        rise: NDArray[np.float64],
         baseline: NDArray[np.float64],
         noise: NDArray[np.float64],
         amplitudes: NDArray[np.float64],
         probabilities: NDArray[np.float64],
+        rates: NDArray[np.float64],
+        growth: NDArray[np.float64],
+        spread: NDArray[np.float64],
         loadings: NDArray[np.float64],
+        private: NDArray[np.float64],
+        own_variance: NDArray[np.float64],
+        own_time: float,
+        period: float,
+        rhythm: NDArray[np.float64],
     ) -> None:
-        """Start from a dichotomized Gaussian of inferred spikes, in place.
+        """Start from a factor model of inferred spikes, in place.
 
         Parameters
         ----------
-        decay : ndarray of shape (N,)
-            Factor by which calcium decays in one frame.
+        decay, rise : ndarray of shape (N,)
+            Factor by which calcium decays in one frame, and by which what is to come of an event.
         baseline, noise, amplitudes : ndarray of shape (N,)
-            In units of the training windows; `units` must be set.
-        probabilities : ndarray of shape (N,)
-            Probability of an event in a frame.
+            Fluorescence at rest, its noise and one spike, in units of the training windows; `units`
+            must be set.
+        probabilities, rates : ndarray of shape (N,)
+            Share of frames with an event, and mean number of spikes a frame.
+        growth : ndarray of shape (N,)
+            How amplitudes grow with the expected number of spikes in a frame, 1 as that does. The
+            less they grow, the more Gaussian is the private noise.
+        spread : ndarray of shape (N,)
+            Relative standard deviation of amplitudes.
         loadings : ndarray of shape (N, K, S)
-            Of a latent variable of variance 1.
+            Of the log rates.
+        private : ndarray of shape (N,)
+            Scale of the private noise; 1 makes rates those of a Poisson process.
+        own_variance : ndarray of shape (N,)
+            Variance of what else changes in the log rate of each neuron.
+        own_time : float
+            Time constant of that (frames).
+        period : float
+            Frames of a cycle of the rhythm; infinite without one.
+        rhythm : ndarray of shape (N, 2)
+            Loadings of the log rates on it and on a quarter of a cycle before it.
         """
         mean, scale = (to_numpy(part) for part in (self.units.mean, self.units.scale))
         scale = np.where(scale > 0, scale, 1.0)
-        shared = np.square(loadings).sum(axis=(1, 2))
-        private = np.sqrt(np.maximum(1.0 - shared - _OWN_SLOW**2, 0.03))
-        spread = np.sqrt(shared + private**2 + _OWN_SLOW**2)
-        # Drives of events, at evenly spaced levels of the tail above the threshold.
-        levels = (np.arange(_TAIL_POINTS) + 0.5) / _TAIL_POINTS
-        tail = (
-            ndtri(1 - probabilities[:, np.newaxis] * (1 - levels)) + ndtri(probabilities)[:, None]
-        )
-        drive = spread[:, np.newaxis] * tail
-        saturated = (1 - _UNSATURATED) * drive / (drive + _SATURATION)
-        mean_event = (saturated + _UNSATURATED * drive).mean(axis=1)
+        loadings = loadings.reshape(len(loadings), -1)
+        others = np.zeros((len(loadings), 2 * (_N_RHYTHMS - 1)))
+        loadings = np.concatenate([loadings, rhythm, others], axis=1)
+        variance = np.square(loadings).sum(axis=1) + own_variance
 
         def fill(parameter: Tensor, values: Any, transform: Any = None) -> None:
             values = torch.as_tensor(np.asarray(values, dtype=np.float64)).expand(parameter.shape)
             parameter.copy_(values if transform is None else transform(values))
 
-        fill(self.linear.weight, loadings.reshape(len(loadings), -1, 1))
-        fill(cast(Tensor, self.linear.bias), spread * ndtri(probabilities))
+        fill(self.linear.weight, loadings[:, :, np.newaxis])
+        fill(self.period, period)
+        # The noise has mean 0, where Gumbel's own is Euler's constant.
+        poisson = np.log(rates) - 0.5 * variance + _EULER
+        binary = np.sqrt(_GUMBEL_SPREAD**2 + variance) * ndtri(probabilities)
+        share = np.clip(growth, *_SHARES)
+        fill(cast(Tensor, self.linear.bias), share * poisson + (1 - share) * binary)
+        fill(self.gumbel, share, torch.logit)
         fill(self.private, private, inverse_softplus)
-        fill(self.slow, _OWN_SLOW, inverse_softplus)
-        fill(self.saturation, _SATURATION, inverse_softplus)
-        fill(self.unsaturated, _UNSATURATED, torch.logit)
-        fill(self.gain, np.maximum(amplitudes / scale / mean_event, 0.05), inverse_softplus)
+        fill(self.slow, np.maximum(np.sqrt(own_variance), _LEAST_OWN), inverse_softplus)
+        fill(self.slow_time, math.log(own_time))
+        fill(self.growth, np.maximum(growth, 0.03), inverse_softplus)
+        fill(self.spread, np.maximum(np.sqrt(np.log1p(spread**2)), 0.03), inverse_softplus)
+        fill(self.gain, np.maximum(amplitudes / scale, 0.05), inverse_softplus)
         fill(self.decay, np.clip(decay, 0.05, 0.998), torch.logit)
+        fill(self.rise, np.clip(rise, 0.01, 0.5), torch.logit)
         fill(self.baseline, (baseline - mean) / scale)
         fill(self.noise_scale, np.clip(noise / scale, 0.02, 1.0), inverse_softplus)
         nn.init.zeros_(self.bend.weight)
         nn.init.zeros_(cast(Tensor, self.bend.bias))
 
     @torch.no_grad()
-    def adjust(self, *, threshold: Tensor, coupling: Tensor, level: Tensor) -> None:
+    def adjust(
+        self, *, log_rate: Tensor, coupling: Tensor, level: Tensor, variance: Tensor
+    ) -> None:
         """Adjust a start by which spikes, correlations and means are missed, in place.
 
         Parameters
         ----------
-        threshold : Tensor of shape (N,)
-            By how much the drive is to rise, in standard deviations of it.
+        log_rate : Tensor of shape (N,)
+            By how much logarithms of mean rates are to rise.
         coupling : Tensor of shape (N,)
-            Factors for the loadings; private noise makes up for the variance.
+            Factors for the loadings; mean rates stay what they are.
         level : Tensor of shape (N,)
             By how much the traces are to rise (standardised units).
+        variance : Tensor of shape (N,)
+            Factors for the variance of calcium.
         """
         loadings = self.linear.weight
-        private, slow = F.softplus(self.private), F.softplus(self.slow)
         shared = loadings.square().sum(dim=(1, 2))
-        total = shared + private.square() + slow.square()
-        coupling = torch.minimum(coupling, (0.95 * total / shared.clamp(min=1e-6)).sqrt())
+        most = shared.clamp(min=_MOST_VARIANCE)
+        coupling = torch.minimum(coupling, (most / shared.clamp(min=1e-6)).sqrt())
         loadings.mul_(coupling[:, None, None])
-        rest = (total - shared * coupling.square() - slow.square()).clamp(min=0.03)
-        self.private.copy_(inverse_softplus(rest.sqrt()))
-        cast(Tensor, self.linear.bias).add_(threshold * total.sqrt())
+        rise = 0.5 * shared * (coupling.square() - 1)
+        cast(Tensor, self.linear.bias).add_(log_rate - rise)
+        self.gain.copy_(inverse_softplus(F.softplus(self.gain) * variance.sqrt()))
         self.baseline.add_(level)
 
     def forward(self, noise: Tensor) -> Tensor:
         """Turn noise (M, noise_size) into windows (M, T, N) in the units of the training data."""
         m, n = len(noise), self.n_neurons
-        factors, private, slow, measurement = noise.split(self.sizes, dim=1)
+        factors, rhythm, private, slow, jitter, measurement = noise.split(self.sizes, dim=1)
         x = _coloured(factors.view(m, len(self.log_time), -1), self.log_time)
-        drive = self.linear(x)
+        x = torch.cat([x, self._rhythms(rhythm.view(m, 2 * _N_RHYTHMS, -1))], dim=1)
+        log_rate = self.linear(x)
         for layer in self.hidden:
             x = F.leaky_relu(layer(x), 0.2)
-        drive = (drive + self.bend(x)).float()
-        drive = drive + F.softplus(self.private)[:, None] * private.view(m, n, -1)
         own = _coloured(slow.view(m, n, -1), self.slow_time)
-        drive = F.relu(drive + F.softplus(self.slow)[:, None] * own)
-        share = torch.sigmoid(self.unsaturated)[:, None]
-        saturated = drive / (drive + F.softplus(self.saturation)[:, None])
-        events = F.softplus(self.gain)[:, None] * ((1 - share) * saturated + share * drive)
+        log_rate = (log_rate + self.bend(x)).float() + F.softplus(self.slow)[:, None] * own
+        share = torch.sigmoid(self.gumbel)[:, None]
+        gaussian = private.view(m, n, -1).float()
+        gumbel = -torch.log(-torch.special.log_ndtr(gaussian)) - _EULER
+        private = share * gumbel + (1 - share) * _GUMBEL_SPREAD * gaussian
+        excess = log_rate + F.softplus(self.private)[:, None] * private
+        soft = torch.sigmoid(excess / _SOFTNESS)
+        fired = (excess > 0).to(soft) + soft - soft.detach()
+        # Poisson spikes in a frame that has any, beyond the first.
+        rate = (log_rate - _EULER).clamp(-8.0, _MOST_COUNTED).exp()
+        further = rate / -torch.expm1(-rate) - 1
+        spread = F.softplus(self.spread)[:, None]
+        jitter = torch.exp(spread * jitter.view(m, n, -1) - 0.5 * spread.square())
+        amplitude = F.softplus(self.gain)[:, None] * jitter
+        events = fired * amplitude * (1 + F.softplus(self.growth)[:, None] * further)
         decay, rise = torch.sigmoid(self.decay), torch.sigmoid(self.rise)
         # What events of the same mean rate before the lead-in would have left over.
         before = events.mean(dim=-1, keepdim=True) * (decay / (1 - decay))[:, None]
@@ -239,6 +297,13 @@ class LatentGenerator(nn.Module):
         scale = F.softplus(self.noise_scale)[:, None] + F.softplus(self.shot)[:, None] * calcium
         traces = self.baseline[:, None] + calcium + scale * measurement.view(m, n, -1)
         return self.units.restore(traces.transpose(1, 2))
+
+    def _rhythms(self, white: Tensor) -> Tensor:
+        """Return rhythms and what comes a quarter of a cycle before them, in turns, (M, 2 R, L)."""
+        slow = _coloured(white, self.rhythm_time.repeat_interleave(2))
+        phase = 2 * math.pi / self.period * torch.arange(white.shape[2], device=white.device)
+        sine, cosine, a, b = phase.sin(), phase.cos(), slow[:, ::2], slow[:, 1::2]
+        return torch.stack([a * cosine + b * sine, b * cosine - a * sine], dim=2).flatten(1, 2)
 
 
 def _coloured(white: Tensor, log_time: Tensor) -> Tensor:
