@@ -137,13 +137,13 @@ class CalciumMoments(TrainedGenerator):
 
     A network of latent Gaussian factors drives neurons whose events are seen as calcium (see
     `calgan.networks.LatentGenerator`). It starts from a log-Gaussian factor model of the inferred
-    spikes (`calgan.spike_factors.fit_spike_factors`), and is trained until windows it generates have
-    the moments of the training windows, in units of their standard errors: distributions of values,
-    rises, window means and rates, third moments, power spectra, covariances of traces and of
-    spikes, population activity (see `calgan.moment_matching.MomentMatching`). There is no critic.
-    It is the default of `calgan.make_calcium_pipeline`; ``benchmarks/fidelity`` compares. Every step
-    uses all training windows, through their moments, so that `partial_fit` takes as many steps as a
-    pass of batches would. Memory grows with the square of the number of neurons.
+    spikes (`calgan.spike_factors.fit_spike_factors`), and is trained until windows it generates
+    have the moments of the training windows, in units of their standard errors: distributions of
+    values, rises, window means and rates, third moments, power spectra, covariances of traces and
+    of spikes, population activity (see `calgan.moment_matching.MomentMatching`). There is no
+    critic. It is the default of `calgan.make_calcium_pipeline`; ``benchmarks/fidelity`` compares.
+    Every step uses all training windows, through their moments, so that `partial_fit` takes as
+    many steps as a pass of batches would. Memory grows with the square of the number of neurons.
 
     Parameters
     ----------
