@@ -78,16 +78,18 @@ def test_decay_of_bursts_is_nearer_than_the_autocovariance_says(
     assert ours < 0.25 * others
 
 
-@pytest.mark.parametrize("rate", [0.05, 0.1])
-def test_baselines_of_neurons_that_are_seldom_at_rest(rate: float) -> None:
+@pytest.mark.parametrize(("rate", "share", "error"), [(0.05, 0.05, 0.003), (0.1, 0.4, 0.02)])
+def test_baselines_of_neurons_that_are_seldom_at_rest(
+    rate: float, share: float, error: float
+) -> None:
     # A decay of 20 frames, and one or two spikes in it.
     rng = np.random.default_rng(0)
     calcium = lfilter([1], [1, -0.95], rng.poisson(rate, (3000, 3)), axis=0)
     clear = (calcium + 0.05 * rng.standard_normal(calcium.shape)).astype(np.float32)
     found = fit_calcium([clear], RATE)
     assert (found.deconvolver.baseline_ > 0.3).all()
-    assert (np.abs(found.baseline) < 0.3 * found.deconvolver.baseline_).all()
-    assert_allclose(found.decay, 0.95, atol=0.012)
+    assert (np.abs(found.baseline) < share * found.deconvolver.baseline_).all()
+    assert_allclose(found.decay, 0.95, atol=error)
 
 
 def test_events_are_the_spikes() -> None:

@@ -47,6 +47,7 @@ def starting_from(net: LatentGenerator, **changes: Any) -> LatentGenerator:
         "growth": np.full(n, 0.5),
         "spread": np.full(n, 0.1),
         "loadings": loadings,
+        "private": np.ones(n),
         "own_variance": np.zeros(n),
         "own_time": 8.0,
         "period": math.inf,
@@ -464,24 +465,31 @@ def test_adjusting_moves_rates_correlations_and_levels() -> None:
     coupling = torch.tensor([1.8, 1.5, 1.0, 0.5, 0.0])
     log_rate = torch.tensor([0.0, 0.3, -0.3, 0.0, 0.7])
     zero, one = torch.zeros(5), torch.ones(5)
-    net.adjust(log_rate=zero, coupling=coupling, level=zero)
+    net.adjust(log_rate=zero, coupling=coupling, level=zero, variance=one)
     # Mean rates stay where loadings change, and loadings where rates do.
     np.testing.assert_allclose(counts_of(net, noise).mean((0, 2)), before, rtol=0.1)
     moved = factors_of(net, noise)[1]
     np.testing.assert_allclose(moved.std((0, 2)), coupling * y.std((0, 2)), rtol=1e-4, atol=1e-5)
-    net.adjust(log_rate=log_rate, coupling=one, level=zero)
+    net.adjust(log_rate=log_rate, coupling=one, level=zero, variance=one)
     found = (counts_of(net, noise).mean((0, 2)) / before).log()
     np.testing.assert_allclose(found, log_rate, atol=0.1)
     # No coupling makes log rates vary without bounds.
-    net.adjust(log_rate=zero, coupling=torch.full((5,), 99.0), level=zero)
+    net.adjust(log_rate=zero, coupling=torch.full((5,), 99.0), level=zero, variance=one)
     np.testing.assert_allclose(
         net.linear.weight.detach().square().sum((1, 2)), [4, 4, 4, 4, 0], atol=1e-4
     )
     # Levels change nothing else.
     poisson(starting_from(net, **start))
-    net.adjust(log_rate=zero, coupling=one, level=torch.full((5,), 2.0))
+    net.adjust(log_rate=zero, coupling=one, level=torch.full((5,), 2.0), variance=one)
     with torch.no_grad():
-        np.testing.assert_allclose(net(noise[:2000]).mean((0, 1)), mean + 2, atol=1e-3)
+        moved = net(noise[:2000])
+        np.testing.assert_allclose(moved.mean((0, 1)), mean + 2, atol=1e-3)
+    # The variance of calcium is that of the events' amplitudes.
+    quiet = poisson(starting_from(latent(), noise=np.full(5, 0.02), **start))
+    with torch.no_grad():
+        calcium = quiet(noise[:2000]).var((0, 1))
+        quiet.adjust(log_rate=zero, coupling=one, level=zero, variance=torch.full((5,), 1.5))
+        np.testing.assert_allclose(quiet(noise[:2000]).var((0, 1)), 1.5 * calcium, rtol=0.02)
 
 
 def test_neurons_can_be_put_in_another_order() -> None:
