@@ -34,6 +34,7 @@ N_SAMPLES = 1000
 N_WINDOWS, N_SPLITS, N_BOOTSTRAP = 500, 3, 200
 SEEDS = {"real": (0, 1, 2), "truth": (0, 1, 2, 3, 4)}
 _REPLAY, _SHUFFLE = 11, 12
+N_LEVELS = 3000  # windows behind the true mean of a simulated neuron
 
 
 @dataclass(frozen=True)
@@ -289,9 +290,14 @@ def _control_truth(setting: Setting, recording: str, seed: int) -> dict[str, Any
     replay, blocks = _truth.windows_in_blocks(train, N_SAMPLES, seed)
     fresh = _truth.fresh_windows(recording, seed)
     shuffled = _shuffled(replay, seed)
+    # What nobody can know better who has this recording alone: each neuron's mean.
+    process = _truth.process_of(recording, seed)
+    many, _ = process.sample_windows(N_LEVELS, _truth.WINDOW, random_state=seed)
+    levelled = fresh + (np.asarray(train.traces).mean(axis=0) - many.mean(axis=(0, 1)))
     sides: dict[str, dict[str, Any]] = {
         "training": {"distances": truth.training, "auc": (replay, blocks)},
         "fresh": {"distances": truth.fresh, "auc": (fresh, None)},
+        "levelled": {"distances": _truth.distances(levelled, truth), "auc": (levelled, None)},
         "shuffled": {"distances": _truth.distances(shuffled, truth), "auc": (shuffled, None)},
     }
     return {

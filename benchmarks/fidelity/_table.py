@@ -228,10 +228,12 @@ def _truth_table(recording: str, rows: Rows, budget: float) -> list[str]:
     for side, label in (
         ("shuffled", "neurons shuffled"),
         ("training", "replay of training"),
+        ("levelled", "fresh, at its mean levels"),
         ("fresh", "fresh windows: perfection"),
     ):
-        if controls:
-            lines.append(_truth_line(label, [row["sides"][side] for row in controls]))
+        known = [row["sides"][side] for row in controls if side in row["sides"]]
+        if known:
+            lines.append(_truth_line(label, known))
     return lines
 
 
