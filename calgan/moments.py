@@ -73,7 +73,7 @@ class MomentSettings:
     betas: tuple[float, float] = (0.5, 0.99)
     ema: float = 0.998
     clip_norm: float = 5.0
-    max_iter: int | None = 1000
+    max_iter: int | None = 600
     epochs: int | None = None
     validation_fraction: float = 0.0
     early_stopping: bool = False
@@ -147,7 +147,7 @@ class CalciumMoments(TrainedGenerator):
 
     Parameters
     ----------
-    max_iter : int, default=1000
+    max_iter : int, default=600
         Training steps in total.
     max_time : float, default=None
         Limit of the training in seconds; whichever of the two comes first ends it. The start
@@ -246,7 +246,7 @@ class CalciumMoments(TrainedGenerator):
 
     def __init__(
         self,
-        max_iter: int = 1000,
+        max_iter: int = 600,
         *,
         max_time: float | None = None,
         n_factors: int = 8,
