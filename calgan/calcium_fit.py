@@ -24,7 +24,7 @@ _ROUNDS = (
 _EVENT_COST = 3.0  # log likelihood that an event has to gain
 _SEARCH_THRESHOLD, _THRESHOLD = 3.0, 3.5  # smallest events, in standard errors of a lone one
 _LEVELLINGS = 3
-_MAX_FRAMES = 10_000  # that decay times are searched in
+_MAX_FRAMES, _LONG = 10_000, 500  # that decay times are searched in, and of a stretch at least
 _LEAST_NOISE = 0.05  # of the noise to start with
 _MAX_RISE = 0.45
 
@@ -94,10 +94,7 @@ def fit_calcium(stretches: Sequence[NDArray[np.float32]], frame_rate: float) -> 
     >>> bool(np.allclose(found.decay, np.exp(-0.1 / process.decay_times), atol=0.03))
     True
     """
-    with warnings.catch_warnings():
-        # Constant neurons are the caller's to report.
-        warnings.simplefilter("ignore", UserWarning)
-        deconvolver = OasisDeconvolver().fit([Recording(part, frame_rate) for part in stretches])
+    deconvolver = fit_deconvolver(stretches, frame_rate)
     known = np.isfinite(deconvolver.threshold_) & (deconvolver.noise_ > 0)
     decay, baseline, noise = (
         np.array(part, dtype=np.float64)
@@ -117,9 +114,43 @@ def fit_calcium(stretches: Sequence[NDArray[np.float32]], frame_rate: float) -> 
     threshold = np.where(known, _THRESHOLD * search.noise * np.sqrt(1 - decay**2), np.inf)
     fitted = [np.asarray(part, dtype=np.float64) for part in stretches]
     level, calcium, events = _levelled(fitted, decay, level, threshold)
-    left = sum(np.square(y - level - c).sum(axis=0) for y, c in zip(fitted, calcium, strict=True))
-    noise = np.where(known, np.sqrt(left / sum(map(len, fitted))), noise)
+    left = np.concatenate([y - level - c for y, c in zip(fitted, calcium, strict=True)])
+    # Of the middle half: a single artefact is no noise.
+    low, high = np.quantile(left, [0.25, 0.75], axis=0)
+    noise = np.where(known, np.minimum((high - low) / 1.349, left.std(axis=0)), noise)
     return CalciumFit(deconvolver, decay, _rises(fitted, decay), level, noise, events)
+
+
+def fit_deconvolver(
+    stretches: Sequence[NDArray[np.float32]], frame_rate: float
+) -> OasisDeconvolver:
+    """Fit OASIS to stretches of one recording, without a word on constant neurons.
+
+    Parameters
+    ----------
+    stretches : sequence of ndarray of shape (t, N)
+        Uninterrupted stretches of traces.
+    frame_rate : float
+        Frames per second (Hz).
+
+    Returns
+    -------
+    OasisDeconvolver
+
+    Examples
+    --------
+    >>> from calgan.calcium_fit import fit_deconvolver
+    >>> from calgan.datasets import make_recording
+    >>> recording, _ = make_recording(60.0, n_neurons=2, random_state=0)
+    >>> fit_deconvolver([recording.traces], 10.0).decay_.shape
+    (2,)
+    """
+    with warnings.catch_warnings():
+        # Constant neurons are the caller's to report.
+        warnings.simplefilter("ignore", UserWarning)
+        recordings = [Recording(part, frame_rate) for part in stretches]
+        deconvolver: OasisDeconvolver = OasisDeconvolver().fit(recordings)
+    return deconvolver
 
 
 class _Search:
@@ -176,11 +207,17 @@ def _levelled(
 
 
 def _thinned(stretches: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float64]]:
-    """Return at most `_MAX_FRAMES` frames: the same share of every stretch, from its middle."""
-    share = min(1.0, _MAX_FRAMES / sum(map(len, stretches)))
+    """Return about `_MAX_FRAMES` frames: evenly spaced stretches, or the middles of long ones."""
+    n_frames = sum(map(len, stretches))
+    if n_frames > _MAX_FRAMES:
+        usual = n_frames / len(stretches)
+        n_kept = max(1, min(len(stretches), round(_MAX_FRAMES / min(usual, _LONG))))
+        chosen = np.unique(np.linspace(0, len(stretches) - 1, n_kept).round().astype(int))
+        stretches = [stretches[i] for i in chosen]
+    share = _MAX_FRAMES / max(sum(map(len, stretches)), _MAX_FRAMES)
     kept = []
     for part in stretches:
-        n = max(1, round(share * len(part)))
+        n = min(len(part), max(_LONG, round(share * len(part))))
         first = (len(part) - n) // 2
         kept.append(np.asarray(part[first : first + n], dtype=np.float64))
     return kept
@@ -192,6 +229,8 @@ def _rises(
     """Return the rise of each neuron, half of it that of the median neuron."""
     cubes, after, before = np.zeros((3, len(decay)))
     for part in stretches:
+        if len(part) < 3:
+            continue
         steps = part[1:] - decay * part[:-1]
         steps -= steps.mean(axis=0)
         cubes += (steps**3).sum(axis=0)

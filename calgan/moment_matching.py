@@ -39,7 +39,6 @@ _RISE_LAGS = (1, 3)  # frames
 _N_COMPONENTS = 8
 _BEND, _BEND_THIRD = 4.0, 8.0  # standard deviations
 _THIRD_LAGS = (1, 2, 4, 8, 16)  # frames
-_POOLED = ("third_moments", "power_spectrum")
 N_BLOCKS = 16
 _MEMORY = 0.9  # of the running means, a step
 _SURROGATE_FRAMES = 4
@@ -194,7 +193,9 @@ class MomentMatching:
         self._set_scales(windows)
         self.least_error = 1.0 / (len(windows) * self.n_frames)
         self.pattern: Tensor | None = None
-        self.pattern = self._single(windows).get("covariance")
+        self.power: Tensor | None = None
+        found = self._single(windows)
+        self.pattern, self.power = found.get("covariance"), found["power_spectrum"]
         whole = self.moments(windows)
         blocks = [self.moments(b) for b in windows.tensor_split(min(n_blocks, len(windows)))]
         self.targets = {
@@ -224,12 +225,15 @@ class MomentMatching:
 
         What neurons have in common is known more precisely than any of them alone: the mean over
         neurons of how window rates are distributed is a moment of its own, so are those of third
-        moments and of log spectra, and the projection of the covariance matrix on the real one.
+        moments and of relative powers, and the projection of the covariance matrix on the real one.
         """
         found = self._single(windows)
         if self.n_neurons > 1:
-            for name in _POOLED:
-                found[f"{name}_pooled"] = _scaled(name, found[name]).mean(1)
+            found["third_moments_pooled"] = found["third_moments"].mean(1)
+            # Relative, and no logarithm: that of a batch's power is lower than that of many.
+            power = found["power_spectrum"]
+            real_power = self.power if self.power is not None else power.detach()
+            found["power_spectrum_pooled"] = (power / real_power).mean(1)
             found["window_rates_pooled"] = found["window_rates"].mean(1)
             covariance = found["covariance"]
             pattern = self.pattern if self.pattern is not None else covariance.detach()

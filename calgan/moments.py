@@ -15,6 +15,7 @@ from torch import nn
 
 from calgan._torch import noise, preserved_rng, to_tensor
 from calgan._validation import check_integer, is_lazy, rng_from
+from calgan.calcium_fit import fit_deconvolver
 from calgan.moment_matching import MATCHED_MOMENTS, N_BLOCKS, MomentMatching, RunningMeans
 from calgan.networks import LatentGenerator, Standardiser, latent_time_scales, seeded_init
 from calgan.spike_factors import SpikeFactors, fit_spike_factors
@@ -319,24 +320,20 @@ class CalciumMoments(TrainedGenerator):
     ) -> MomentSteps:
         frame_rate = self.frame_rate_ or _NOMINAL_RATE
         stretches = uninterrupted_stretches(X[train] if is_lazy(X) else reference)
-        factors = fit_spike_factors(
-            stretches,
-            frame_rate,
-            self.settings_.n_factors,
-            latent_time_scales(self.n_frames_in_),
-        )
         # Windows that overlap are not independent, however many there are.
         n_blocks = sum(map(len, stretches)) // self.n_frames_in_ if is_lazy(X) else len(reference)
         running: Any = state.modules["running"]
         running.use_for(int(self.fingerprint_[:15], 16))
         units: Any = Standardiser.of(reference).to(fabric.device)
         real = units.standardise(to_tensor(reference, fabric.device))
+        deconvolver = fit_deconvolver(stretches, frame_rate)
         matching = MomentMatching(
-            units, real, factors.calcium.deconvolver, frame_rate, min(max(n_blocks, 2), N_BLOCKS)
+            units, real, deconvolver, frame_rate, min(max(n_blocks, 2), N_BLOCKS)
         )
         if state.step == 0:
             generator = state.modules["generator"]
-            _start(generator, factors)
+            n_factors, scales = self.settings_.n_factors, latent_time_scales(self.n_frames_in_)
+            _start(generator, fit_spike_factors(stretches, frame_rate, n_factors, scales))
             _calibrate(generator, matching, rng_from(self.seed_, _CALIBRATE))
             state.averaged.load_state_dict(generator.state_dict())
         return MomentSteps(self.settings_, state, fabric, matching, rng_of_step=self._step_rng)

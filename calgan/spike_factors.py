@@ -262,14 +262,12 @@ def _rhythm(
     ]
     if len(pieces) < _FEW_PIECES or n_neurons < 2:
         return none
-    taper = np.hanning(n_frames + 1)[:-1, np.newaxis]
+    taper = np.hanning(n_frames + 1)[:-1]
     taper /= np.sqrt(np.square(taper).sum())
-    # Four times as many frequencies as are independent, to read the period from.
-    spectra = np.array(
-        [fft.rfft(taper * (p - p.mean(axis=0)), 4 * n_frames, axis=0) for p in pieces]
-    )
     spread = np.sqrt(np.mean([np.square(piece).mean(axis=0) for piece in pieces], axis=0))
-    common = spectra @ (1 / np.where(spread > 0, spread, np.inf))
+    weights = 1 / np.where(spread > 0, spread, np.inf)
+    # Four times as many frequencies as are independent, to read the period from.
+    common = [fft.rfft(taper * ((p - p.mean(axis=0)) @ weights), 4 * n_frames) for p in pieces]
     power = np.mean(np.abs(common) ** 2, axis=0)
     apart = 4 * _APART
     candidates = np.arange(4 + apart, len(power) // 2 - apart)
@@ -281,12 +279,16 @@ def _rhythm(
         return none
     at = int(candidates[best])
 
+    frames = np.arange(n_frames)
+
     def cross(k: int) -> NDArray[np.complex128]:
-        return np.asarray(spectra[:, k].T @ spectra[:, k].conj() / len(pieces))
+        wave = taper * np.exp(-2j * np.pi * k * frames / (4 * n_frames))
+        found = np.array([wave @ (piece - piece.mean(axis=0)) for piece in pieces])
+        return np.asarray(found.T @ found.conj() / len(pieces))
 
     excess = cross(at) - 0.5 * (cross(at - apart) + cross(at + apart))
     strengths, patterns = np.linalg.eigh(excess)
-    # A rhythm of variance v has power v / 4 times the frames that the taper counts.
+    # A rhythm of variance v has v / 2 times the square of the taper's sum for its power.
     counted = taper.sum() ** 2
     pattern = patterns[:, -1] * np.sqrt(max(strengths[-1], 0.0) * 2 / counted)
     rhythm = np.column_stack([pattern.real, pattern.imag])
@@ -296,13 +298,17 @@ def _rhythm(
 
 def _private_noise(events: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
     """Scale of private noise (N,), by how far events coincide with those of the closest neuron."""
-    fired = np.concatenate(events) > 0
-    fired = fired - fired.mean(axis=0)
+    some = (np.concatenate(events) > 0).astype(np.float64)
+    n_events = some.sum(axis=0)
+    fired = some - some.mean(axis=0)
     spread = np.sqrt(np.square(fired).mean(axis=0))
     fired /= np.where(spread > 0, spread, np.inf)
-    correlation = fired.T @ fired / len(fired)
+    # Few events coincide by chance.
+    together = some.T @ some
+    correlation = fired.T @ fired / len(fired) * together / (together + _DOUBT)
     np.fill_diagonal(correlation, 0.0)
-    return np.minimum(1.0, np.sqrt(2 * (1 - np.clip(correlation.max(axis=1), 0.0, _MOST_ALIKE))))
+    most = np.where(n_events > 0, correlation.max(axis=1), 0.0)
+    return np.asarray(np.minimum(1.0, np.sqrt(2 * (1 - np.clip(most, 0.0, _MOST_ALIKE)))))
 
 
 def _own_changes(

@@ -302,7 +302,9 @@ class TrainedGenerator(ABC, BaseEstimator):
                 },
             }
         except (KeyError, TypeError, RuntimeError, AttributeError) as error:
-            raise ValueError(f"{path} is a damaged model file of calgan: {error}.") from error
+            raise ValueError(
+                f"{path} is a damaged model file of calgan, or one of another version: {error}"
+            ) from error
         return model
 
     def __sklearn_tags__(self) -> Any:

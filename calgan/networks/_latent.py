@@ -31,7 +31,7 @@ _MOST_VARIANCE = 4.0
 _MOST_COUNTED = 1.0  # log of the expected spikes in a frame from where amplitudes grow no more
 _EULER = 0.5772156649  # mean of a standard Gumbel variable
 _GUMBEL_SPREAD = math.pi / math.sqrt(6)
-_SHARES = (0.1, 0.8)  # of Gumbel noise, to start with
+_SHARES, _ALIKE = (0.1, 0.8), 0.7  # of Gumbel noise to start with, and where it has no rate
 
 
 def latent_time_scales(n_frames: int) -> tuple[float, ...]:
@@ -218,8 +218,9 @@ class LatentGenerator(nn.Module):
         fill(self.period, period)
         # The noise has mean 0, where Gumbel's own is Euler's constant.
         poisson = np.log(rates) - 0.5 * variance + _EULER
-        binary = np.sqrt(_GUMBEL_SPREAD**2 + variance) * ndtri(probabilities)
-        share = np.clip(growth, *_SHARES)
+        binary = np.sqrt((private * _GUMBEL_SPREAD) ** 2 + variance) * ndtri(probabilities)
+        # Rates are a Poisson process's where the noise has the scale of one.
+        share = np.where(private < _ALIKE, _SHARES[0], np.clip(growth, *_SHARES))
         fill(cast(Tensor, self.linear.bias), share * poisson + (1 - share) * binary)
         fill(self.gumbel, share, torch.logit)
         fill(self.private, private, inverse_softplus)

@@ -248,7 +248,7 @@ def inverse_softplus(value: Tensor) -> Tensor:
     >>> inverse_softplus(torch.nn.functional.softplus(torch.tensor([-1.0, 2.0])))
     tensor([-1.,  2.])
     """
-    return torch.log(torch.expm1(value))
+    return value + torch.log(-torch.expm1(-value))  # expm1(value) overflows
 
 
 def exponential_filter(events: Tensor, *decays: Tensor) -> Tensor:
