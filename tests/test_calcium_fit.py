@@ -252,7 +252,7 @@ def test_long_recordings_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(calcium_fit, "_Search", Spy)
     monkeypatch.setattr(calcium_fit, "_MAX_FRAMES", 1200)
     found = fit_calcium(stretches, RATE)
-    assert seen == [800, 100, 300]
+    assert seen == [873, 500]  # evenly spaced, and none shorter than 500
     assert [len(part) for part in found.events] == [4000, 500, 1500]
     assert_allclose(found.decay, whole.decay, atol=0.01)
     assert_allclose(found.baseline, whole.baseline, atol=0.02)
@@ -260,9 +260,19 @@ def test_long_recordings_are_thinned(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_thinning_keeps_the_middle() -> None:
-    parts = [np.arange(n, dtype=np.float32)[:, np.newaxis] for n in (10_000, 20_000, 3)]
+    parts = [np.arange(n, dtype=np.float32)[:, np.newaxis] for n in (10_000, 20_000)]
     kept = calcium_fit._thinned(parts)
     assert sum(map(len, kept)) == pytest.approx(calcium_fit._MAX_FRAMES, abs=3)
     for part, some in zip(parts, kept, strict=True):
         assert_array_equal(np.diff(some[:, 0]), 1)  # uninterrupted
         assert some.mean() == pytest.approx(part.mean(), abs=1)
+
+
+def test_thinning_keeps_windows_whole() -> None:
+    parts = [np.full((64, 1), i, dtype=np.float32) for i in range(1000)]
+    kept = calcium_fit._thinned(parts)
+    assert {len(part) for part in kept} == {64}
+    assert sum(map(len, kept)) == pytest.approx(calcium_fit._MAX_FRAMES, abs=64)
+    at = np.array([part[0, 0] for part in kept])
+    assert_array_equal(at[[0, -1]], [0, 999])
+    assert np.ptp(np.diff(at)) <= 1  # evenly spaced
