@@ -92,7 +92,7 @@ class EventShapes(Measure):
             "event decay time (W1)",
             "trace",
             unit="s",
-            trained_by=("event_decay",),
+            trained_by=("event_decay", "third_moments"),
         ),
     )
 
