@@ -141,8 +141,8 @@ def test_figure_is_written(tmp_path):
     path = tmp_path / "figure.svg"
     tables.figure([real_row("flow", 0, 2.0), real_row("compact", 0, 3.0)], path, 5.0)
     assert "mouse barrel cortex" in path.read_text()
-    with pytest.raises(ValueError, match="no cells of 60 minutes"):
-        tables.figure([real_row("flow", 0, 2.0)], path, 60.0)
+    with pytest.raises(ValueError, match="no cells of 1 minutes"):
+        tables.figure([real_row("flow", 0, 2.0)], path, 1.0)
 
 
 def test_fingerprint_sees_code_and_no_comments(tmp_path, monkeypatch):
