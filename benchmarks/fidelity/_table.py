@@ -297,10 +297,11 @@ def figure(rows: Rows, path: Path, budget: float) -> None:
     from matplotlib.ticker import FuncFormatter, NullFormatter
 
     rows = [row for row in latest(rows) if row["budget"] <= budget]
-    most: dict[str, float] = {}
+    most: dict[tuple[str, str], float] = {}
     for row in rows:
-        most[row["recipe"]] = max(row["budget"], most.get(row["recipe"], 0.0))
-    rows = [row for row in rows if row["budget"] == most[row["recipe"]]]
+        cell = row["recipe"], row["recording"]
+        most[cell] = max(row["budget"], most.get(cell, 0.0))
+    rows = [row for row in rows if row["budget"] == most[row["recipe"], row["recording"]]]
     panels = [
         name
         for name in ("s1-0588", "zebrafish-f3", *TRUTHS)
@@ -361,10 +362,10 @@ def figure(rows: Rows, path: Path, budget: float) -> None:
                 columnspacing=1.0,
                 handletextpad=0.1,
             )
-    ticks = [
-        _label(name) + ("" if most[name] in (0.0, budget) else f", {most[name]:g} min")
-        for name in names
-    ]
+    ticks = []
+    for name in names:
+        less = {row["budget"] for row in rows if row["recipe"] == name} - {0.0, budget}
+        ticks.append(", ".join([_label(name), *(f"{each:g} min" for each in sorted(less))]))
     axes[0, 0].set_yticks(range(len(names)), ticks)
     axes[0, 0].invert_yaxis()
     fig.savefig(path, dpi=110, metadata={"Date": None} if path.suffix == ".svg" else None)
