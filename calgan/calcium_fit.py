@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from calgan.deconvolution import OasisDeconvolver, infer_calcium
 from calgan.recording import Recording
@@ -42,6 +43,8 @@ class CalciumFit(NamedTuple):
         Share of an event that comes a frame later, and so on; 0 for steps.
     baseline, noise : ndarray of shape (N,)
         Fluorescence without calcium, and standard deviation of what events leave unexplained.
+    threshold : ndarray of shape (N,)
+        Least amplitude of an event; infinite for a neuron without any.
     events : list of ndarray of shape (t, N)
         Amplitudes of the events in each stretch, 0 without one.
     """
@@ -51,6 +54,7 @@ class CalciumFit(NamedTuple):
     rise: NDArray[np.float64]
     baseline: NDArray[np.float64]
     noise: NDArray[np.float64]
+    threshold: NDArray[np.float64]
     events: list[NDArray[np.float64]]
 
 
@@ -116,9 +120,10 @@ def fit_calcium(stretches: Sequence[NDArray[np.float32]], frame_rate: float) -> 
     level, calcium, events = _levelled(fitted, decay, level, threshold)
     left = np.concatenate([y - level - c for y, c in zip(fitted, calcium, strict=True)])
     # Of the middle half: a single artefact is no noise.
-    low, high = np.quantile(left, [0.25, 0.75], axis=0)
-    noise = np.where(known, np.minimum((high - low) / 1.349, left.std(axis=0)), noise)
-    return CalciumFit(deconvolver, decay, _rises(fitted, decay), level, noise, events)
+    usual = stats.iqr(left, axis=0, scale="normal")
+    noise = np.where(known, np.minimum(usual, left.std(axis=0)), noise)
+    rise = _rises(fitted, decay)
+    return CalciumFit(deconvolver, decay, rise, level, noise, threshold, events)
 
 
 def fit_deconvolver(

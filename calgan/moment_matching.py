@@ -28,18 +28,24 @@ MATCHED_MOMENTS = (
     "firing_rate",
     "population_count",
     "spike_correlation_matrix",
+    "spike_memory",
 )
 """What `MomentMatching` trains on, under the names that the reports use."""
 
 _LEVELS = (0.02, 0.1, 0.25, 0.5, 0.75, 0.9, 0.97, 0.99, 0.997, 0.999, 0.9997)
 _RATE_LEVELS = (0.0, 0.25, 0.5, 0.75, 0.9, 0.97)
 _N_COUNT_LEVELS = 12
+_BIN_COUNTS = (1.0, 2.0, 3.0)  # spikes
+_BIN_LAGS = (0, 1, 2, 4, 8)  # bins
+_N_BANDS, _SINGLE = 24, 16  # of powers of the population; frequencies that are bands of their own
+_ALONE = 4  # frames without another spike on either side
 _N_RISE_LEVELS = 6
 _RISE_LAGS = (1, 3)  # frames
 _N_COMPONENTS = 8
 _BEND, _BEND_THIRD = 4.0, 8.0  # standard deviations
 _THIRD_LAGS = (1, 2, 4, 8, 16)  # frames
 N_BLOCKS = 16
+"""Contiguous blocks of windows that standard errors come from, where there are as many."""
 _MEMORY = 0.9  # of the running means, a step
 _SURROGATE_FRAMES = 4
 _POWER_FLOOR = 1e-3
@@ -110,9 +116,11 @@ class MomentMatching:
     The objective is that of the simulated method of moments [1]_: squared differences of moments
     over their squared standard errors, a mean for each kind of moment. Distributions enter by
     ``E max(x - q, 0)`` at quantiles q of the real values, second moments by covariances across
-    frames, with large values bent down, and by power spectra. Spikes are inferred in generated
-    windows by the same fitted OASIS as in real ones; as their gradient counts that of a soft
-    threshold on local estimates of jumps (a straight-through estimate).
+    frames, with large values bent down, and by power spectra of neurons and of the population,
+    third moments by products across frames. Spikes are inferred in generated windows by the same
+    fitted OASIS as in real ones: their counts in windows and in bins of half a second,
+    autocovariances, and covariances of bins and of whole windows. As their gradient counts that of
+    a soft threshold on local estimates of jumps (a straight-through estimate).
 
     Three things keep the gradient honest. Moments of a batch are noisy, and squaring the noise
     would reward samples that vary less: the difference is that of running means over the steps
@@ -189,12 +197,15 @@ class MomentMatching:
         half = self.n_frames // 2
         self.lags = sorted({lag for lag in (0, 4, half) if lag < self.n_frames})
         self.rise_lags = [lag for lag in _RISE_LAGS if lag < self.n_frames]
+        self.bin_lags = [lag for lag in _BIN_LAGS if lag < self.n_frames // self.bin_frames]
+        self.bands = _bands(self.n_frames // 2 + 1, device)
         self.third_lags = [lag for lag in _THIRD_LAGS if lag < self.n_frames]
         self._set_scales(windows)
         self.least_error = 1.0 / (len(windows) * self.n_frames)
         self.pattern: Tensor | None = None
         self.power: Tensor | None = None
         found = self._single(windows)
+        self.lone = self.lone_jumps(windows)
         self.pattern, self.power = found.get("covariance"), found["power_spectrum"]
         whole = self.moments(windows)
         blocks = [self.moments(b) for b in windows.tensor_split(min(n_blocks, len(windows)))]
@@ -261,6 +272,10 @@ class MomentMatching:
         spikes = self.spikes(windows)
         rates, binned = spikes.mean(1), self._binned(spikes)
         found["firing_rate"] = rates.mean(0)
+        counts = (self.bin_frames * binned).flatten(0, 1)
+        found["bin_counts"] = _excess(counts, self.levels["bin_counts"])
+        bent_bins = _bent((binned - self.rate) / self.spread)
+        found["spike_memory"] = torch.stack([_memory(bent_bins, lag) for lag in self.bin_lags])
         found["window_rates"] = _excess(rates, self.levels["window_rates"])
         if self.n_neurons > 1:
             # Bent covariances are precise, the others are what correlations are made of.
@@ -268,11 +283,20 @@ class MomentMatching:
             for lag in self.lags:
                 early, late = bent[:, : self.n_frames - lag], bent[:, lag:]
                 found[f"covariance_{lag}"] = _product(early, late)
-            found["spike_covariance"] = _product(*2 * [_bent((binned - self.rate) / self.spread)])
+            found["spike_covariance"] = _product(bent_bins, bent_bins)
+            whole = _bent((rates - self.rate) / self.window_spread)[:, None]
+            found["window_covariance"] = _product(whole, whole)
             mean = windows.mean(2).flatten()[:, None]
             found["population_mean"] = _excess(mean, self.levels["population_mean"])
             count = spikes.sum(2).flatten()[:, None]
             found["population_count"] = _excess(count, self.levels["population_count"])
+            for name, values, level, scale in (
+                ("mean", windows, self.population[0], 1.0),
+                ("count", spikes, *self.population[1:]),
+            ):
+                wave = torch.fft.rfft((values.mean(2) - level) / scale, dim=1)
+                power = wave.abs().square().mean(0) / self.n_frames
+                found[f"power_spectrum_{name}"] = (self.bands @ power + _POWER_FLOOR)[:, None]
         return found
 
     def spikes(self, windows: Tensor) -> Tensor:
@@ -281,11 +305,27 @@ class MomentMatching:
         inferred = torch.from_numpy(self.deconvolver.transform(traces)).to(windows.device)
         if not windows.requires_grad:
             return inferred
-        edge = (_SURROGATE_FRAMES, _SURROGATE_FRAMES - 1)
-        padded = F.pad(windows.transpose(1, 2), edge, mode="replicate")
-        jumps = F.conv1d(padded, self.kernel[:, None], groups=self.n_neurons).transpose(1, 2)
+        jumps = self._jumps(windows)
         soft = torch.sigmoid((jumps - self.threshold) / self.softness)
         return inferred + (soft - soft.detach())
+
+    @torch.no_grad()
+    def lone_jumps(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+        """Return the mean jump at spikes that stand alone, and their number, each (N,)."""
+        fired = (self.spikes(windows) > 0).to(windows).transpose(1, 2)
+        width = 2 * _ALONE + 1
+        near = width * F.avg_pool1d(fired, width, 1, _ALONE)
+        lone = ((fired > 0) & (near < 1.5)).transpose(1, 2)
+        # What is beyond the ends of a window is not known.
+        lone[:, :_ALONE] = lone[:, -_ALONE:] = False
+        number = lone.sum((0, 1))
+        total = torch.where(lone, self._jumps(windows), 0.0).sum((0, 1))
+        return total / number.clamp(min=1), number
+
+    def _jumps(self, windows: Tensor) -> Tensor:
+        edge = (_SURROGATE_FRAMES, _SURROGATE_FRAMES - 1)
+        padded = F.pad(windows.transpose(1, 2), edge, mode="replicate")
+        return F.conv1d(padded, self.kernel[:, None], groups=self.n_neurons).transpose(1, 2)
 
     def _make_surrogate(self, noise: Tensor) -> None:
         """Make the filter that estimates jumps: calcium now, less what remains of that before."""
@@ -309,6 +349,11 @@ class MomentMatching:
         spikes = self.spikes(windows)
         binned = self._binned(spikes).flatten(0, 1)
         self.rate, self.spread = binned.mean(0), binned.std(0).clamp(min=1e-3)
+        self.window_spread = spikes.mean(1).std(0).clamp(min=1e-3)
+        totals = spikes.mean(2)
+        self.population = windows.mean(), totals.mean(), totals.std().clamp(min=1e-6)
+        # Bins of one frame hold one spike at most.
+        in_bins = torch.tensor(_BIN_COUNTS[: self.bin_frames - 1] or (0.0,), device=windows.device)
         counts = torch.linspace(0, float(spikes.sum(2).max()), _N_COUNT_LEVELS + 1)[:-1]
         self.levels = {
             "marginals": _quantiles(frames, _LEVELS),
@@ -316,6 +361,7 @@ class MomentMatching:
             "window_means": _quantiles(windows.mean(1), _LEVELS),
             "population_mean": _quantiles(windows.mean(2).flatten()[:, None], _LEVELS),
             "window_rates": _quantiles(spikes.mean(1), _RATE_LEVELS),
+            "bin_counts": in_bins[:, None].expand(-1, self.n_neurons),
             "population_count": counts[:, None].to(windows.device),
         }
         for lag in self.rise_lags:
@@ -378,6 +424,21 @@ def _product(a: Tensor, b: Tensor) -> Tensor:
     return a.flatten(0, 1).T @ b.flatten(0, 1) / math.prod(a.shape[:2])
 
 
+def _memory(values: Tensor, lag: int) -> Tensor:
+    """Return the autocovariance (N,) of features (M, T, N)."""
+    return (values[:, lag:] * values[:, : values.shape[1] - lag]).mean((0, 1))
+
+
+def _bands(n_frequencies: int, device: torch.device) -> Tensor:
+    """Return what takes the means of powers in bands, (B, F): low frequencies one by one."""
+    wide = np.geomspace(_SINGLE, max(n_frequencies, _SINGLE), _N_BANDS - _SINGLE + 1)
+    edges = np.unique(np.minimum([*range(_SINGLE), *wide.round().astype(int)], n_frequencies))
+    bands = torch.zeros(len(edges) - 1, n_frequencies, device=device)
+    for row, low, high in zip(bands, edges[:-1], edges[1:], strict=True):
+        row[low:high] = 1.0 / float(high - low)
+    return bands
+
+
 def _excess(values: Tensor, levels: Tensor) -> Tensor:
     """Return E max(x - q, 0) of values (K, F) at levels (J, F), (J, F)."""
     return torch.stack([F.relu(values - level).mean(0) for level in levels])
@@ -390,7 +451,8 @@ def _quantiles(values: Tensor, at: tuple[float, ...]) -> Tensor:
 
 
 def _scaled(name: str, moment: Tensor) -> Tensor:
-    return moment.log() if name == "power_spectrum" else moment
+    logarithmic = "power_spectrum" in name and not name.endswith("_pooled")
+    return moment.log() if logarithmic else moment
 
 
 def _of_pairs(name: str) -> bool:

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 import torch
-import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import nn
 
@@ -17,8 +16,9 @@ from calgan._torch import noise, preserved_rng, to_tensor
 from calgan._validation import check_integer, is_lazy, rng_from
 from calgan.calcium_fit import fit_deconvolver
 from calgan.moment_matching import MATCHED_MOMENTS, N_BLOCKS, MomentMatching, RunningMeans
+from calgan.moment_start import start_generator
 from calgan.networks import LatentGenerator, Standardiser, latent_time_scales, seeded_init
-from calgan.spike_factors import SpikeFactors, fit_spike_factors
+from calgan.spike_factors import fit_spike_factors
 from calgan.stretches import uninterrupted_stretches
 from calgan.trained_generator import TrainedGenerator
 from calgan.training import TrainingState, update_average
@@ -27,11 +27,7 @@ from calgan.training import TrainingState, update_average
 _NOMINAL_RATE = 10.0
 _SLOWING = 200  # steps after which the step size has fallen to a half
 _WARM_UP = 20
-_CALIBRATE = 100  # a stream of random numbers that `TrainedGenerator` does not use
-_ROUNDS, _FULL_ROUNDS, _WINDOWS_A_ROUND = 10, 3, 96
-_RATE_STEP = 0.7  # inferred rates follow, with the means of traces, by more than they are changed
-_VARIANCE_STEP, _VARIANCE_ERROR, _LITTLE = 0.5, 0.1, 0.05
-_FEW = 1e-4  # spikes a frame
+_START = 100  # a stream of random numbers that `TrainedGenerator` does not use
 
 
 @dataclass(frozen=True)
@@ -326,15 +322,19 @@ class CalciumMoments(TrainedGenerator):
         running.use_for(int(self.fingerprint_[:15], 16))
         units: Any = Standardiser.of(reference).to(fabric.device)
         real = units.standardise(to_tensor(reference, fabric.device))
-        deconvolver = fit_deconvolver(stretches, frame_rate)
+        factors = None
+        if state.step == 0:
+            n_factors, scales = self.settings_.n_factors, latent_time_scales(self.n_frames_in_)
+            factors = fit_spike_factors(stretches, frame_rate, n_factors, scales)
+            deconvolver = factors.calcium.deconvolver
+        else:
+            deconvolver = fit_deconvolver(stretches, frame_rate)
         matching = MomentMatching(
             units, real, deconvolver, frame_rate, min(max(n_blocks, 2), N_BLOCKS)
         )
-        if state.step == 0:
+        if factors is not None:
             generator = state.modules["generator"]
-            n_factors, scales = self.settings_.n_factors, latent_time_scales(self.n_frames_in_)
-            _start(generator, fit_spike_factors(stretches, frame_rate, n_factors, scales))
-            _calibrate(generator, matching, rng_from(self.seed_, _CALIBRATE))
+            start_generator(generator, factors, matching, rng_from(self.seed_, _START))
             state.averaged.load_state_dict(generator.state_dict())
         return MomentSteps(self.settings_, state, fabric, matching, rng_of_step=self._step_rng)
 
@@ -347,63 +347,3 @@ class CalciumMoments(TrainedGenerator):
                 "CalciumMoments takes windows of traces (M, T, N), got encoded windows with "
                 f"{self.n_channels_in_} channels: leave the encoder out, or use CalciumGAN."
             )
-
-
-def _start(network: Any, factors: SpikeFactors) -> None:
-    calcium = factors.calcium
-    network.start_from(
-        decay=calcium.decay,
-        rise=calcium.rise,
-        baseline=calcium.baseline,
-        noise=calcium.noise,
-        probabilities=factors.probabilities,
-        rates=factors.rates,
-        amplitudes=factors.amplitudes,
-        growth=factors.growth,
-        spread=factors.spread,
-        loadings=factors.loadings,
-        private=factors.private,
-        own_variance=factors.own_variance,
-        own_time=factors.own_time,
-        period=factors.period,
-        rhythm=factors.rhythm,
-    )
-
-
-@torch.no_grad()
-def _calibrate(generator: Any, matching: MomentMatching, rng: np.random.Generator) -> None:
-    """Bring rates, spike correlations, means and variances of a start near the real ones.
-
-    Spikes are missed and misplaced where they are inferred, so that a generator with the inferred
-    rates and correlations has lower ones once they are inferred in its samples.
-    """
-    device = generator.linear.weight.device
-    # Variances of rare bursts are hardly known.
-    doubt = matching.targets["variance"].error / _VARIANCE_ERROR
-    trust = _VARIANCE_STEP / (1 + doubt.square())
-    target = {name: value.value for name, value in matching.targets.items()}
-    for number in range(_ROUNDS):
-        # Ever smaller steps, or the noise of the last round would stay.
-        speed = min(1.0, _FULL_ROUNDS / (1 + number))
-        inputs = noise(rng, _WINDOWS_A_ROUND, generator.noise_size).to(device)
-        found = matching.moments(matching.units.standardise(generator(inputs)))
-        wanted, rate = (part["firing_rate"].clamp(min=_FEW) for part in (target, found))
-        coupling = torch.ones_like(rate)
-        if "spike_covariance" in found:
-            # Compared by the pattern that is asked for: the noise of neither has a part in that.
-            loadings = generator.linear.weight.flatten(1)
-            pattern = (loadings @ loadings.T).fill_diagonal_(0.0)
-            real, mine = ((part["spike_covariance"] * pattern).sum(1) for part in (target, found))
-            slope = real / mine.clamp(min=1e-6)
-            coupling = slope.clamp(min=0.5, max=1.5).sqrt() ** speed
-        noise_power = F.softplus(generator.noise_scale).square()
-        spread, real_spread = (
-            (part["variance"] - part["mean"].square() - noise_power).clamp(min=_LITTLE)
-            for part in (found, target)
-        )
-        generator.adjust(
-            log_rate=_RATE_STEP * speed * (wanted / rate).log(),
-            coupling=coupling,
-            level=speed * (target["mean"] - found["mean"]),
-            variance=(real_spread / spread).clamp(min=0.5, max=2.0) ** (trust * speed),
-        )

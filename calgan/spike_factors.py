@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
+from scipy import fft, stats
 from scipy.optimize import nnls
 
 from calgan.calcium_fit import CalciumFit, fit_calcium
@@ -137,7 +137,7 @@ def fit_spike_factors(
     # What the rhythm explains is no factor's.
     covariance = _log_covariance(relative, n_factors) - rhythm @ rhythm.T
     axes = _principal_axes(covariance, n_factors)
-    shares = _time_shares(relative, axes, scales)
+    shares = _time_shares(relative, axes, scales, period, rhythm)
     own_variance, own_time = _own_changes(relative, axes, shares, scales, period, rhythm)
     lone_error = calcium.noise * np.sqrt(1 - calcium.decay**2)
     lone, spread = _lone_amplitudes(events, lone_error)
@@ -178,7 +178,9 @@ def _binned(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 def _log_covariance(relative: Sequence[NDArray[np.float64]], n_factors: int) -> NDArray[np.float64]:
     """Covariances (N, N) of log rates in bins, of what `n_factors` factors share."""
-    from sklearn.decomposition import FactorAnalysis  # heavy, and needed by this function only
+    # Heavy, and needed by this function only.
+    from sklearn.decomposition import FactorAnalysis
+    from sklearn.exceptions import ConvergenceWarning
 
     counts = _binned(relative)
     n_neurons = counts.shape[1]
@@ -188,7 +190,9 @@ def _log_covariance(relative: Sequence[NDArray[np.float64]], n_factors: int) -> 
     counts -= counts.mean(axis=0)
     spread = counts.std(axis=0)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # a start need not have converged
+        # A start need not have converged, and constants have no likelihood.
+        warnings.simplefilter("ignore", ConvergenceWarning)
+        warnings.simplefilter("ignore", RuntimeWarning)
         model = FactorAnalysis(n_factors, random_state=0)
         model.fit(counts / np.where(spread > 0, spread, 1.0))
     loadings = model.components_.T * spread[:, np.newaxis]
@@ -210,6 +214,8 @@ def _time_shares(
     relative: Sequence[NDArray[np.float64]],
     axes: NDArray[np.float64],
     time_scales: NDArray[np.float64],
+    period: float,
+    rhythm: NDArray[np.float64],
 ) -> NDArray[np.float64]:
     """Return the variance of each factor at each time scale, (K, S), of 1 in the mean of a bin."""
     lags = [lag for lag in _LAGS if lag < max(map(len, relative))]
@@ -222,7 +228,10 @@ def _time_shares(
             own = (early * late).sum(axis=0) @ np.square(axes)
             sums[i] += ((early @ axes) * (late @ axes)).sum(axis=0) - own
             counts[i] += len(early)
-    covariances = sums / counts
+    # What the rhythm explains is no factor's.
+    cycles = np.asarray(lags)[:, np.newaxis] / period
+    of_rhythm = np.square(axes.T @ rhythm) - np.square(axes).T @ np.square(rhythm)
+    covariances = sums / counts - np.cos(2 * np.pi * cycles) * of_rhythm.sum(axis=1)
     # Their logarithm is that of the log rates of a typical pair, as large as its loadings are.
     size = np.maximum(_sum_of_pairs(axes, 2), 1e-12)
     typical = np.maximum(_sum_of_pairs(axes, 3) / size, 1e-3)
@@ -365,10 +374,10 @@ def _lone_amplitudes(
         if len(all_events):
             mean[neuron] = all_events.mean()
         if len(alone) >= _FEW_ALONE:
-            low, middle, high = np.quantile(alone, [0.25, 0.5, 0.75])
+            middle = np.median(alone)
             weight[neuron] = len(alone) / (len(alone) + _DOUBT)
             ratio[neuron] = min(middle / mean[neuron], 1.0)
-            own = ((high - low) / 1.349) ** 2 - error[neuron] ** 2  # 1.349 sd of a Gaussian
+            own = stats.iqr(alone, scale="normal") ** 2 - error[neuron] ** 2
             variance[neuron] = max(own, 0.0) / middle**2
     known = weight > 0
     if known.any():

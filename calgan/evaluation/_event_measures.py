@@ -27,7 +27,11 @@ class InterSpikeIntervals(Measure):
 
     infos = (
         StatisticInfo(
-            "isi_w1", "inter-spike intervals (W1)", "trace", unit="s", trained_by=("isi",)
+            "isi_w1",
+            "inter-spike intervals (W1)",
+            "trace",
+            unit="s",
+            trained_by=("isi", "spike_memory"),
         ),
     )
 

@@ -28,7 +28,12 @@ _SOFTNESS = 0.2  # of the surrogate of a threshold, in units of log rates
 # Of log rates, that factors share, unless a start has more: beyond it there are fewer and larger
 # bursts, and hardly more correlation.
 _MOST_VARIANCE = 4.0
-_MOST_COUNTED = 1.0  # log of the expected spikes in a frame from where amplitudes grow no more
+_MOST_COUNTED = 2.0  # log of the expected spikes in a frame from where amplitudes grow no more
+_PRIVATE = (0.25, 1.3)  # range of the private noise of a start
+_LEAST_STANDING, _MOST_STANDING = 1e-3, 1.5  # variances of log rates
+_NORMALISATION = (-0.3, 0.8)
+_GROWTH = (0.03, 4.0)
+_PER_WINDOW = 10  # time constants of the normalisation
 _EULER = 0.5772156649  # mean of a standard Gumbel variable
 _GUMBEL_SPREAD = math.pi / math.sqrt(6)
 _SHARES, _ALIKE = (0.1, 0.8), 0.7  # of Gumbel noise to start with, and where it has no rate
@@ -64,12 +69,17 @@ class LatentGenerator(nn.Module):
     end; two more wax and wane slowly about a rhythm, where the recording has one. (Calcium has a
     start: some frames before the window, where what came before is replaced by its mean. Where it
     decays slowly beside these frames, the first of a window vary too little.) A linear map and a
-    small network of them, plus slow noise of its own, are the log rate of each neuron. There is an
-    event in a frame where the log rate plus private noise is positive: Gumbel noise makes that
-    spikes of a Poisson process, Gaussian noise a dichotomized Gaussian, and each neuron is
-    somewhere between them. Amplitudes vary at random, and grow as much with the number of spikes
-    that the rate lets expect as a neuron has learnt. Events decay and rise exponentially, and noise
-    is added, with time constants, baseline and scale of each neuron.
+    small network of them, plus noise of its own, slow and standing, are the log rate of each
+    neuron. Of the share of neurons that would fire, smoothed over a tenth of a window, the
+    logarithm is taken off all log rates, times a number that is learnt (divisive normalisation):
+    where it is near 1, neurons take turns, and the population is as active at any time.
+
+    There is an event in a frame where the log rate plus private noise is positive: Gumbel noise
+    makes that spikes of a Poisson process, Gaussian noise a dichotomized Gaussian, and each neuron
+    is somewhere between them; the less private noise, the more reliably high rates make events in
+    a row. Amplitudes vary at random, and grow as much with the number of spikes that the rate lets
+    expect as a neuron has learnt. Events decay and rise exponentially, and noise is added, with
+    time constants, baseline and scale of each neuron.
 
     Whether there is an event has no gradient; a logistic function of the excess stands in for it.
 
@@ -90,6 +100,7 @@ class LatentGenerator(nn.Module):
     """
 
     period: Tensor
+    usual: Tensor
 
     def __init__(
         self, n_frames: int, n_neurons: int, *, n_factors: int = 8, hidden: int = 64
@@ -114,12 +125,15 @@ class LatentGenerator(nn.Module):
             n_neurons * length,
             n_neurons * length,
             n_neurons * n_frames,
+            n_neurons,
         ]
         self.noise_size = sum(self.sizes)
         scales = torch.tensor(self.time_scales).repeat(n_factors)
         self.log_time = nn.Parameter(scales.log())
         self.rhythm_time = nn.Parameter(torch.full((_N_RHYTHMS,), math.log(2.0 * n_frames)))
         self.register_buffer("period", torch.tensor(math.inf))
+        self.register_buffer("usual", torch.tensor(0.0))  # logarithm of the share that fires
+        self.normalisation = nn.Parameter(torch.zeros(1))
         self.linear = nn.Conv1d(inputs, n_neurons, 1)
         self.hidden = nn.ModuleList([nn.Conv1d(inputs, hidden, 1), nn.Conv1d(hidden, hidden, 1)])
         self.bend = nn.Conv1d(hidden, n_neurons, 1)
@@ -132,6 +146,7 @@ class LatentGenerator(nn.Module):
         self.gumbel = constant(1.5)
         self.slow = constant(-2.0)
         self.slow_time = constant(math.log(10.0))
+        self.standing = constant(-3.0)
         self.growth = constant(-0.7)
         self.spread = constant(-2.0)
         self.gain = constant(0.5)
@@ -216,6 +231,9 @@ class LatentGenerator(nn.Module):
 
         fill(self.linear.weight, loadings[:, :, np.newaxis])
         fill(self.period, period)
+        fill(self.usual, np.log(probabilities.mean()))
+        fill(self.normalisation, 0.0)
+        fill(self.standing, math.sqrt(_LEAST_STANDING), inverse_softplus)
         # The noise has mean 0, where Gumbel's own is Euler's constant.
         poisson = np.log(rates) - 0.5 * variance + _EULER
         binary = np.sqrt((private * _GUMBEL_SPREAD) ** 2 + variance) * ndtri(probabilities)
@@ -226,7 +244,7 @@ class LatentGenerator(nn.Module):
         fill(self.private, private, inverse_softplus)
         fill(self.slow, np.maximum(np.sqrt(own_variance), _LEAST_OWN), inverse_softplus)
         fill(self.slow_time, math.log(own_time))
-        fill(self.growth, np.maximum(growth, 0.03), inverse_softplus)
+        fill(self.growth, np.clip(growth, *_GROWTH), inverse_softplus)
         fill(self.spread, np.maximum(np.sqrt(np.log1p(spread**2)), 0.03), inverse_softplus)
         fill(self.gain, np.maximum(amplitudes / scale, 0.05), inverse_softplus)
         fill(self.decay, np.clip(decay, 0.05, 0.998), torch.logit)
@@ -238,35 +256,69 @@ class LatentGenerator(nn.Module):
 
     @torch.no_grad()
     def adjust(
-        self, *, log_rate: Tensor, coupling: Tensor, level: Tensor, variance: Tensor
+        self,
+        *,
+        log_rate: Tensor | float = 0.0,
+        coupling: Tensor | float = 1.0,
+        level: Tensor | float = 0.0,
+        gain: Tensor | float = 1.0,
+        growth: Tensor | float = 1.0,
+        private: Tensor | float = 1.0,
+        standing: Tensor | float = 0.0,
+        normalisation: Tensor | float = 1.0,
     ) -> None:
-        """Adjust a start by which spikes, correlations and means are missed, in place.
+        """Adjust a start by what its windows miss, in place; each a number or one a neuron, (N,).
 
         Parameters
         ----------
-        log_rate : Tensor of shape (N,)
+        log_rate : Tensor or float
             By how much logarithms of mean rates are to rise.
-        coupling : Tensor of shape (N,)
+        coupling : Tensor or float
             Factors for the loadings; mean rates stay what they are.
-        level : Tensor of shape (N,)
+        level : Tensor or float
             By how much the traces are to rise (standardised units).
-        variance : Tensor of shape (N,)
-            Factors for the variance of calcium.
+        gain, growth : Tensor or float
+            Factors for the amplitudes of spikes, and for how these grow with the expected number.
+        private : Tensor or float
+            Factors for the private noise; mean rates stay about what they are.
+        standing : Tensor or float
+            By how much the variance of log rates from window to window is to rise.
+        normalisation : Tensor or float
+            Factor for what slow changes of the population's activity are left.
         """
-        loadings = self.linear.weight
+        loadings, bias = self.linear.weight, cast(Tensor, self.linear.bias)
         shared = loadings.square().sum(dim=(1, 2))
         most = shared.clamp(min=_MOST_VARIANCE)
+        coupling = torch.as_tensor(coupling, device=loadings.device)
         coupling = torch.minimum(coupling, (most / shared.clamp(min=1e-6)).sqrt())
         loadings.mul_(coupling[:, None, None])
-        rise = 0.5 * shared * (coupling.square() - 1)
-        cast(Tensor, self.linear.bias).add_(log_rate - rise)
-        self.gain.copy_(inverse_softplus(F.softplus(self.gain) * variance.sqrt()))
+        bias.add_(log_rate - 0.5 * shared * (coupling.square() - 1))
+
+        old = F.softplus(self.standing).square()
+        new = (old + standing).clamp(_LEAST_STANDING, _MOST_STANDING)
+        self.standing.copy_(inverse_softplus(new.sqrt()))
+        bias.sub_(0.5 * (new - old))
+
+        variance = shared * coupling.square() + F.softplus(self.slow).square() + new
+        old = F.softplus(self.private)
+        new = (old * private).clamp(*_PRIVATE)
+        self.private.copy_(inverse_softplus(new))
+        # A threshold stays at the same quantile of all that varies.
+        noise = (_GUMBEL_SPREAD * torch.stack([new, old])).square()
+        bias.mul_(((variance + noise[0]) / (variance + noise[1])).sqrt())
+
+        self.gain.copy_(inverse_softplus(F.softplus(self.gain) * gain))
+        self.growth.copy_(inverse_softplus((F.softplus(self.growth) * growth).clamp(*_GROWTH)))
         self.baseline.add_(level)
+        left = (1 - self.normalisation) * normalisation
+        self.normalisation.copy_((1 - left).clamp(*_NORMALISATION))
 
     def forward(self, noise: Tensor) -> Tensor:
         """Turn noise (M, noise_size) into windows (M, T, N) in the units of the training data."""
         m, n = len(noise), self.n_neurons
-        factors, rhythm, private, slow, jitter, measurement = noise.split(self.sizes, dim=1)
+        factors, rhythm, private, slow, jitter, measurement, standing = noise.split(
+            self.sizes, dim=1
+        )
         x = _coloured(factors.view(m, len(self.log_time), -1), self.log_time)
         x = torch.cat([x, self._rhythms(rhythm.view(m, 2 * _N_RHYTHMS, -1))], dim=1)
         log_rate = self.linear(x)
@@ -274,15 +326,17 @@ class LatentGenerator(nn.Module):
             x = F.leaky_relu(layer(x), 0.2)
         own = _coloured(slow.view(m, n, -1), self.slow_time)
         log_rate = (log_rate + self.bend(x)).float() + F.softplus(self.slow)[:, None] * own
+        log_rate = self._normalised(log_rate + (F.softplus(self.standing) * standing)[..., None])
+        scale = F.softplus(self.private)[:, None]
         share = torch.sigmoid(self.gumbel)[:, None]
         gaussian = private.view(m, n, -1).float()
         gumbel = -torch.log(-torch.special.log_ndtr(gaussian)) - _EULER
         private = share * gumbel + (1 - share) * _GUMBEL_SPREAD * gaussian
-        excess = log_rate + F.softplus(self.private)[:, None] * private
+        excess = log_rate + scale * private
         soft = torch.sigmoid(excess / _SOFTNESS)
         fired = (excess > 0).to(soft) + soft - soft.detach()
         # Poisson spikes in a frame that has any, beyond the first.
-        rate = (log_rate - _EULER).clamp(-8.0, _MOST_COUNTED).exp()
+        rate = (log_rate / scale - _EULER).clamp(-8.0, _MOST_COUNTED).exp()
         further = rate / -torch.expm1(-rate) - 1
         spread = F.softplus(self.spread)[:, None]
         jitter = torch.exp(spread * jitter.view(m, n, -1) - 0.5 * spread.square())
@@ -298,6 +352,14 @@ class LatentGenerator(nn.Module):
         scale = F.softplus(self.noise_scale)[:, None] + F.softplus(self.shot)[:, None] * calcium
         traces = self.baseline[:, None] + calcium + scale * measurement.view(m, n, -1)
         return self.units.restore(traces.transpose(1, 2))
+
+    def _normalised(self, log_rate: Tensor) -> Tensor:
+        """Take off what slowly changes in the share of neurons that would fire, (M, N, L)."""
+        rate = (log_rate / F.softplus(self.private)[:, None] - _EULER).clamp(-8.0, 3.0).exp()
+        total = (-torch.expm1(-rate)).mean(1, keepdim=True).log() - self.usual
+        keep = log_rate.new_tensor([math.exp(-_PER_WINDOW / self.n_frames)])
+        total = torch.cat([total[..., :1], (1 - keep) * total[..., 1:]], dim=-1)
+        return log_rate - self.normalisation * exponential_filter(total, keep)
 
     def _rhythms(self, white: Tensor) -> Tensor:
         """Return rhythms and what comes a quarter of a cycle before them, in turns, (M, 2 R, L)."""

@@ -1,0 +1,228 @@
+"""Where the simulated method of moments starts: a generator set and calibrated before training."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from calgan._torch import noise
+from calgan.calcium_fit import CalciumFit
+from calgan.deconvolution import infer_calcium
+from calgan.moment_matching import MomentMatching
+from calgan.spike_factors import SpikeFactors
+
+_ROUNDS, _FULL_ROUNDS, _WINDOWS_A_ROUND = 10, 3, 96
+_STEP = 0.7  # most statistics follow by more than what they are adjusted by
+_FEW = 1e-4  # spikes a frame
+_MOST = 0.7  # that a factor's logarithm changes by in a round
+_GAINS = (0.5, 1.5)  # range of all rounds' factors: where traces are no such model, ever lower
+_ALONE = 4  # frames without another event on either side
+_FEW_ALONE, _DOUBT = 8, 30  # of such events
+_LEAST_MEMORY = 0.05  # autocorrelation of spikes
+
+
+def start_generator(
+    generator: Any, factors: SpikeFactors, matching: MomentMatching, rng: np.random.Generator
+) -> None:
+    """Start a generator from a factor model of spikes, and bring what it misses near the real data.
+
+    Spikes are missed, made up and misplaced where they are inferred, so that a generator with the
+    inferred rates, correlations and amplitudes has others once they are inferred in its samples.
+    In ten rounds of ever smaller steps, each of these is adjusted by what it is missed by in 96
+    windows: rates, mean traces, correlations (by the pattern that is asked for), amplitudes of
+    spikes that stand alone and how much larger the others are, autocovariances of spikes (by the
+    private noise), and variances between windows, of neurons and of the population.
+
+    Parameters
+    ----------
+    generator : LatentGenerator
+        Changed in place; its `units` must be set.
+    factors : SpikeFactors
+        Fitted to the recording.
+    matching : MomentMatching
+        The objective, with the moments of the real windows.
+    rng : Generator
+        Randomness of the windows.
+
+    Examples
+    --------
+    >>> import numpy as np, torch
+    >>> from calgan import Windower
+    >>> from calgan.datasets import make_recording
+    >>> from calgan.moment_start import start_generator
+    >>> from calgan.networks import LatentGenerator, Standardiser, latent_time_scales
+    >>> recording, _ = make_recording(120.0, n_neurons=5, random_state=0)
+    >>> windows = np.array(Windower(32, stride=8).fit_transform(recording))
+    >>> generator = LatentGenerator(32, 5, n_factors=2)
+    >>> generator.units.load_state_dict(Standardiser.of(windows).state_dict())
+    <All keys matched successfully>
+    >>> from calgan.moment_matching import MomentMatching
+    >>> from calgan.spike_factors import fit_spike_factors
+    >>> factors = fit_spike_factors([recording.traces], 10.0, 2, latent_time_scales(32))
+    >>> real = generator.units.standardise(torch.from_numpy(windows))
+    >>> matching = MomentMatching(generator.units, real, factors.calcium.deconvolver, 10.0)
+    >>> start_generator(generator, factors, matching, np.random.default_rng(0))
+    >>> traces = generator(torch.randn(200, generator.noise_size)).detach().numpy()
+    >>> bool(np.allclose(traces.mean((0, 1)), recording.traces.mean(0), rtol=0.2))
+    True
+    """
+    calcium = factors.calcium
+    generator.start_from(
+        decay=calcium.decay,
+        rise=calcium.rise,
+        baseline=calcium.baseline,
+        noise=calcium.noise,
+        probabilities=factors.probabilities,
+        rates=factors.rates,
+        amplitudes=factors.amplitudes,
+        growth=factors.growth,
+        spread=factors.spread,
+        loadings=factors.loadings,
+        private=factors.private,
+        own_variance=factors.own_variance,
+        own_time=factors.own_time,
+        period=factors.period,
+        rhythm=factors.rhythm,
+    )
+    _calibrate(generator, matching, calcium, rng)
+
+
+class _Amplitudes(NamedTuple):
+    """Amplitudes (N,) of events: of those that stand alone, how many these are, and of all."""
+
+    lone: NDArray[np.float64]
+    n_lone: NDArray[np.float64]
+    every: NDArray[np.float64]
+
+
+@torch.no_grad()
+def _calibrate(
+    generator: Any, matching: MomentMatching, calcium: CalciumFit, rng: np.random.Generator
+) -> None:
+    device = generator.linear.weight.device
+    target = {name: value.value for name, value in matching.targets.items()}
+    amplitudes = _amplitudes(calcium.events)
+    total_gain = torch.ones(matching.n_neurons, device=device)
+    for number in range(_ROUNDS):
+        # Ever smaller steps, or the noise of the last round would stay.
+        speed = min(1.0, _FULL_ROUNDS / (1 + number))
+        inputs = noise(rng, _WINDOWS_A_ROUND, generator.noise_size).to(device)
+        windows = generator(inputs)
+        standardised = matching.units.standardise(windows)
+        found = matching.moments(standardised)
+        wanted, rate = (part["firing_rate"].clamp(min=_FEW) for part in (target, found))
+        changes: dict[str, Any] = {
+            "log_rate": _STEP * speed * (wanted / rate).log(),
+            "level": speed * (target["mean"] - found["mean"]),
+        }
+        if len(matching.bin_lags) > 1:
+            changes["private"] = torch.exp(-_STEP * speed * _missed_memory(matching, found))
+        if matching.n_neurons > 1:
+            changes["coupling"] = _missed_coupling(generator, target, found) ** (0.5 * speed)
+            changes["standing"] = 0.5 * speed * _missed_standing(matching, found)
+            total = matching.targets["power_spectrum_count"]
+            more = total.value[0] - found["power_spectrum_count"][0].log()
+            changes["normalisation"] = torch.exp(0.25 * speed * _beyond(more, total.error[0]))
+        gain, growth = _missed_amplitudes(matching, standardised, windows, calcium, amplitudes)
+        gain = torch.exp(_STEP * speed * gain)
+        gain = (total_gain * gain).clamp(*_GAINS) / total_gain
+        total_gain *= gain
+        generator.adjust(gain=gain, growth=torch.exp(_STEP * speed * growth), **changes)
+
+
+def _missed_coupling(generator: Any, target: dict[str, Tensor], found: dict[str, Tensor]) -> Tensor:
+    """Return what spike covariances are to be multiplied by, (N,)."""
+    # Compared by the pattern that is asked for: the noise of neither has a part in that.
+    loadings = generator.linear.weight.flatten(1)
+    pattern = (loadings @ loadings.T).fill_diagonal_(0.0)
+    real, mine = ((part["spike_covariance"] * pattern).sum(1) for part in (target, found))
+    slope: Tensor = real / mine.clamp(min=1e-6)
+    return slope.clamp(min=0.5, max=1.5)
+
+
+def _missed_memory(matching: MomentMatching, found: dict[str, Tensor]) -> Tensor:
+    """Return by how much autocovariances of spikes, from one bin to the next, are missed, (N,)."""
+    target = matching.targets["spike_memory"]
+    real, error, mine = (part[1] for part in (target.value, target.error, found["spike_memory"]))
+    real = real.clamp(min=_LEAST_MEMORY)
+    missed = (real / mine.clamp(min=_LEAST_MEMORY)).log()
+    return _half_usual(_beyond(missed, error / real))
+
+
+def _missed_standing(matching: MomentMatching, found: dict[str, Tensor]) -> Tensor:
+    """Return what variance of log rates (N,) is missed between windows."""
+    target = matching.targets["window_covariance"]
+    relative = (matching.window_spread / matching.rate.clamp(min=_FEW)).square()
+    missed = relative * (target.value - found["window_covariance"]).diagonal()
+    return _half_usual(_beyond(missed, relative * target.error.diagonal()))
+
+
+def _beyond(missed: Tensor, error: Tensor) -> Tensor:
+    """Return what is missed by more than half a standard error."""
+    return missed.sign() * (missed.abs() - 0.5 * error).clamp(min=0.0)
+
+
+def _missed_amplitudes(
+    matching: MomentMatching,
+    standardised: Tensor,
+    windows: Tensor,
+    calcium: CalciumFit,
+    real: _Amplitudes,
+) -> tuple[Tensor, Tensor]:
+    """Return logarithms (N,) of factors for amplitudes of spikes, and for their growth."""
+    mine = _amplitudes(
+        [
+            infer_calcium(
+                part,
+                decay=calcium.decay,
+                baseline=calcium.baseline,
+                threshold=calcium.threshold,
+            )[1]
+            for part in windows.double().cpu().numpy()
+        ]
+    )
+    jumps, n_jumps = (part.cpu().numpy() for part in matching.lone_jumps(standardised))
+    real_jumps, n_real = (part.cpu().numpy() for part in matching.lone)
+    known = np.minimum.reduce([real.n_lone, mine.n_lone, n_real, n_jumps]) >= _FEW_ALONE
+    if not known.any():
+        return (torch.zeros_like(matching.rate),) * 2
+    # Alone by the objective's inference for the amplitude itself; by that of the start, which
+    # knows the decay better, for how much larger other events are.
+    gain = np.log(np.maximum(real_jumps, 1e-3) / np.maximum(jumps, 1e-3))
+    more = [
+        np.maximum(part.every / np.where(part.n_lone > 0, part.lone, np.inf) - 1, 0.02)
+        for part in (real, mine)
+    ]
+    growth = np.log(more[0] / more[1])
+    sure = np.where(known, real.n_lone / (real.n_lone + _DOUBT), 0.0)
+    gain = sure * gain + (1 - sure) * np.median(gain[known])
+    growth = np.where(known, growth, np.median(growth[known]))
+    changes = (torch.as_tensor(part).to(matching.rate) for part in (gain, growth))
+    gains, growths = (part.clamp(-_MOST, _MOST) for part in changes)
+    return gains, _half_usual(growths)
+
+
+def _half_usual(missed: Tensor) -> Tensor:
+    """Bring what neurons miss (N,) half way to the median: single ones have few spikes."""
+    missed = missed.clamp(-_MOST, _MOST)
+    return 0.5 * missed + 0.5 * missed.median()
+
+
+def _amplitudes(events: Sequence[NDArray[np.float64]]) -> _Amplitudes:
+    lone, n_lone, every, n_events = np.zeros((4, events[0].shape[1]))
+    for part in events:
+        fired = part > 0
+        total = np.cumsum(np.pad(fired, ((_ALONE + 1, _ALONE), (0, 0))), axis=0)
+        alone = fired & (total[2 * _ALONE + 1 :] - total[: -2 * _ALONE - 1] == 1)
+        # What is beyond the ends is not known.
+        alone[:_ALONE] = alone[-_ALONE:] = False
+        lone += np.where(alone, part, 0.0).sum(axis=0)
+        every += part.sum(axis=0)
+        n_lone += alone.sum(axis=0)
+        n_events += fired.sum(axis=0)
+    return _Amplitudes(lone / np.maximum(n_lone, 1), n_lone, every / np.maximum(n_events, 1))
