@@ -107,7 +107,7 @@ def _calibrate(
     device = generator.linear.weight.device
     target = {name: value.value for name, value in matching.targets.items()}
     amplitudes = _amplitudes(calcium.events)
-    total_gain = torch.ones(matching.n_neurons, device=device)
+    total_gain, total_private = torch.ones(2, matching.n_neurons, device=device)
     for number in range(_ROUNDS):
         # Ever smaller steps, or the noise of the last round would stay.
         speed = min(1.0, _FULL_ROUNDS / (1 + number))
@@ -121,7 +121,10 @@ def _calibrate(
             "level": speed * (target["mean"] - found["mean"]),
         }
         if len(matching.bin_lags) > 1:
-            changes["private"] = torch.exp(-_STEP * speed * _missed_memory(matching, found))
+            private = torch.exp(-_STEP * speed * _missed_memory(matching, found))
+            # Never above the start's: where neurons fire at once, that would keep them apart.
+            changes["private"] = torch.minimum(private, 1 / total_private)
+            total_private *= changes["private"]
         if matching.n_neurons > 1:
             changes["coupling"] = _missed_coupling(generator, target, found) ** (0.5 * speed)
             changes["standing"] = 0.5 * speed * _missed_standing(matching, found)
