@@ -13,6 +13,7 @@ from calgan import calcium_fit
 from calgan.calcium_fit import CalciumFit, fit_calcium
 from calgan.datasets import make_process
 from calgan.datasets.simulation import Process
+from calgan.deconvolution import infer_calcium
 
 RATE = 10.0
 
@@ -139,6 +140,33 @@ def test_a_trace_without_noise() -> None:
     assert_allclose(found.events[0][spikes > 0], spikes[spikes > 0], rtol=0.05)
 
 
+def test_the_threshold_is_the_least_of_the_events(found: CalciumFit) -> None:
+    (events,) = found.events
+    least = np.where(events > 0, events, np.inf).min(axis=0) / found.threshold
+    assert least.min() >= 1 - 1e-6
+    assert least.min() < 1.05  # some are hardly beyond it
+
+
+def test_the_threshold_makes_the_events_again(found: CalciumFit, traces: np.ndarray) -> None:
+    def differing(threshold: np.ndarray) -> float:
+        _, events = infer_calcium(
+            traces.astype(np.float64),
+            decay=found.decay,
+            baseline=found.baseline,
+            threshold=threshold,
+        )
+        return float(((events > 0) != (found.events[0] > 0)).sum() / (found.events[0] > 0).sum())
+
+    # The baseline has moved a last time since.
+    assert differing(found.threshold) < 0.01
+    assert differing(0.8 * found.threshold) > 0.03
+
+
+def test_the_threshold_is_of_the_noise() -> None:
+    thresholds = [fit_calcium([simulated(noise=noise)[0]], RATE).threshold for noise in (0.05, 0.1)]
+    assert_allclose(thresholds[1], 2 * thresholds[0], rtol=0.15)
+
+
 # --- laws -------------------------------------------------------------------------------------
 
 
@@ -149,7 +177,8 @@ def test_units_do_not_matter(exponent: int, offset: float, n: int) -> None:
     scale = 2.0**exponent  # exact in floats: no candidate gains from rounding
     a = fit_calcium([plain], RATE)
     b = fit_calcium([np.float32(scale) * plain], RATE)
-    for name, unit in (("decay", 1), ("rise", 1), ("baseline", scale), ("noise", scale)):
+    in_units = ("baseline", "noise", "threshold")
+    for name, unit in (("decay", 1), ("rise", 1), *((name, scale) for name in in_units)):
         assert_allclose(getattr(b, name), unit * getattr(a, name), rtol=1e-6, atol=1e-9 * scale)
     assert_allclose(b.events[0], scale * a.events[0], rtol=1e-5)
     # Offsets do round: an event that sits on the threshold may go.
@@ -165,7 +194,7 @@ def test_units_do_not_matter(exponent: int, offset: float, n: int) -> None:
 def test_the_order_of_neurons_does_not_matter(order: list[int]) -> None:
     traces = simulated(500)[0]
     a, b = (fit_calcium([part], RATE) for part in (traces, traces[:, order]))
-    for name in ("decay", "rise", "baseline", "noise"):
+    for name in ("decay", "rise", "baseline", "noise", "threshold"):
         assert_allclose(getattr(b, name), getattr(a, name)[order], rtol=1e-12)
     assert_array_equal(b.events[0], a.events[0][:, order])
 
@@ -178,7 +207,7 @@ def test_a_neuron_does_not_depend_on_the_others_and_traces_stay(n: int, dtype: t
     some = traces[:, :n].copy()
     alone, among = fit_calcium([some], RATE), fit_calcium([traces], RATE)
     assert_array_equal(some, traces[:, :n])
-    for name in ("decay", "baseline", "noise"):
+    for name in ("decay", "baseline", "noise", "threshold"):
         assert_allclose(getattr(alone, name), getattr(among, name)[:n], rtol=1e-6)
     assert_array_equal(alone.events[0], among.events[0][:, :n])
 
@@ -192,6 +221,8 @@ def test_a_constant_neuron_keeps_its_place() -> None:
         assert found.events[0][:, 1].sum() == 0
         assert found.baseline[1] == value
         assert found.noise[1] == 0
+        assert found.threshold[1] == np.inf
+        assert np.isfinite(found.threshold[[0, 2, 3]]).all()
         assert_array_equal(found.decay[1], found.deconvolver.decay_[1])
         others = [0, 2, 3]
         without = fit_calcium([traces[:, others]], RATE)

@@ -39,6 +39,7 @@ LAYERS = [
         "calcium_fit",
         "spike_factors",
         "moment_matching",
+        "moment_start",
     },
     {
         "training",
@@ -61,6 +62,7 @@ MAY_IMPORT_TORCH = {
     "flow",
     "gan",
     "moment_matching",
+    "moment_start",
     "moments",
     "networks",
     "objectives",

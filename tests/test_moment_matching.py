@@ -16,7 +16,7 @@ from torch import Tensor
 
 from calgan import OasisDeconvolver, Windower
 from calgan.datasets import make_recording
-from calgan.moment_matching import MomentMatching, RunningMeans, Target
+from calgan.moment_matching import MomentMatching, RunningMeans, Target, _bands
 from calgan.networks import Standardiser
 
 RATE = 10.0
@@ -252,6 +252,137 @@ def test_pooled_moments_are_means_over_neurons(
     np.testing.assert_allclose(matching.targets["power_spectrum_pooled"].value, 1, rtol=1e-5)
     # ... known more precisely than those of single neurons.
     assert pooled.error.mean() < 0.8 * single.error.mean()
+
+
+# Spikes in bins, and in windows
+
+
+def spikes_and_bins(
+    windows: np.ndarray, matching: MomentMatching
+) -> tuple[np.ndarray, np.ndarray, dict[str, np.ndarray]]:
+    """Return inferred spikes (M, T, N), their numbers in bins of 5 frames, and the moments."""
+    spikes = np.asarray(matching.deconvolver.transform(windows), dtype=np.float64)
+    assert matching.bin_frames == 5  # half a second
+    bins = np.stack([spikes[:, t : t + 5].sum(1) for t in range(0, 30, 5)], axis=1)
+    moments = matching.moments(matching.units.standardise(torch.from_numpy(windows)))
+    return spikes, bins, {name: value.numpy() for name, value in moments.items()}
+
+
+def test_numbers_of_spikes_in_bins(windows: np.ndarray, matching: MomentMatching) -> None:
+    _, bins, found = spikes_and_bins(windows, matching)
+    expected = np.zeros((3, 5))
+    for k in (1, 2, 3):
+        for neuron in range(5):
+            numbers = bins[..., neuron].ravel()
+            expected[k - 1, neuron] = sum(max(n - k, 0) for n in numbers) / len(numbers)
+    assert (expected[:2].max(1) > 0).all()
+    np.testing.assert_allclose(found["bin_counts"], expected, rtol=1e-4, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("n_frames", "levels"), [(16, [1, 2, 3]), (12, [1, 2]), (8, [1]), (7, [0])]
+)
+def test_narrow_bins_have_room_for_fewer_spikes(n_frames: int, levels: list[int]) -> None:
+    x = np.random.default_rng(0).standard_normal((20, n_frames, 2)).astype(np.float32)
+    matching = matching_of(x)
+    assert matching.bin_frames == n_frames // 4
+    found = matching.levels["bin_counts"].numpy()
+    np.testing.assert_array_equal(found, np.array(levels)[:, None] * np.ones((1, 2)))
+
+
+def test_memory_of_spikes(windows: np.ndarray, matching: MomentMatching) -> None:
+    _, bins, found = spikes_and_bins(windows, matching)
+    rates = bins / 5
+    z = (rates - rates.mean((0, 1))) / rates.std((0, 1), ddof=1)
+    z = 4 * np.tanh(z / 4)
+    expected = [(z[:, lag:] * z[:, : 6 - lag]).mean((0, 1)) for lag in (0, 1, 2, 4)]  # of 6 bins
+    np.testing.assert_allclose(found["spike_memory"], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_rates_of_windows_vary_together(windows: np.ndarray, matching: MomentMatching) -> None:
+    spikes, bins, found = spikes_and_bins(windows, matching)
+    rates = spikes.mean(1)
+    z = 4 * np.tanh((rates - bins.mean((0, 1)) / 5) / rates.std(0, ddof=1) / 4)
+    np.testing.assert_allclose(found["window_covariance"], z.T @ z / len(z), rtol=1e-3, atol=1e-4)
+    # Bins see what is within windows too.
+    assert np.abs(found["window_covariance"] - found["spike_covariance"]).max() > 0.1
+
+
+@pytest.mark.parametrize("n_frequencies", [1, 2, 9, 15, 16, 17, 18, 33, 65, 129, 1025])
+def test_bands_cover_each_frequency_once(n_frequencies: int) -> None:
+    bands = _bands(n_frequencies, torch.device("cpu")).numpy()
+    np.testing.assert_allclose(bands.sum(1), 1, rtol=1e-5)
+    np.testing.assert_array_equal((bands > 0).sum(0), 1)
+    assert len(bands) <= 24
+    # In the order of frequencies, each contiguous, the lowest 15 alone, none narrower than before.
+    band = bands.argmax(0)
+    assert (np.diff(band) >= 0).all()
+    np.testing.assert_array_equal(band[:15], np.arange(min(15, n_frequencies)))
+    # The last may be cut off by the highest frequency.
+    assert (np.diff(np.bincount(band))[:-1] >= -1).all()
+
+
+def test_power_spectra_of_the_population() -> None:
+    recording, _ = make_recording(100.0, n_neurons=5, random_state=0)
+    windows = np.array(Windower(48, stride=12).fit_transform(recording))
+    matching = matching_of(windows)
+    fake = (1.1 * CHANGES["neurons apart"](windows) + 0.2).astype(np.float32)
+    bands = matching.bands.double().numpy()
+    assert len(bands) < 25  # of frequencies
+
+    def oracle(values: np.ndarray) -> np.ndarray:
+        t = np.arange(48)
+        power = [
+            (np.abs(values @ np.exp(-2j * np.pi * f * t / 48)) ** 2).mean() / 48 for f in range(25)
+        ]
+        return bands @ power + 1e-3
+
+    def parts(x: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        mean = matching.units.standardise(torch.from_numpy(x)).double().numpy().mean(2)
+        return mean, np.asarray(matching.deconvolver.transform(x), dtype=np.float64).mean(2)
+
+    real, mine = parts(windows), parts(fake)
+    found = matching.moments(matching.units.standardise(torch.from_numpy(fake)))
+    # In deviations from the real mean: what is always there has a power at frequency 0.
+    expected = {
+        "mean": oracle(mine[0] - real[0].mean()),
+        "count": oracle((mine[1] - real[1].mean()) / real[1].std(ddof=1)),
+    }
+    for name, values in expected.items():
+        moment = found[f"power_spectrum_{name}"].numpy()
+        assert moment.shape == (len(bands), 1)
+        np.testing.assert_allclose(moment[:, 0], values, rtol=1e-3)
+
+
+# Jumps
+
+
+def test_jumps_at_lone_spikes(windows: np.ndarray, matching: MomentMatching) -> None:
+    x = matching.units.standardise(torch.from_numpy(windows))
+    jumps, numbers = (part.numpy() for part in matching.lone_jumps(x))
+    spikes = np.asarray(matching.deconvolver.transform(windows))
+    kernel = matching.kernel.double().numpy()
+    for neuron in range(5):
+        seen = []
+        for m, t in np.argwhere(spikes[..., neuron] > 0):
+            if not 4 <= t < 32 - 4:
+                continue
+            if np.count_nonzero(spikes[m, t - 4 : t + 5, neuron]) > 1:
+                continue
+            # Calcium of this frame and of the next three, less what is left of the four before.
+            seen.append(kernel[neuron] @ x[m, t - 4 : t + 4, neuron].double().numpy())
+        assert numbers[neuron] == len(seen) > 5
+        assert jumps[neuron] == pytest.approx(np.mean(seen), rel=1e-4)
+    assert (jumps > 0).all()
+    for kept, again in zip(matching.lone, (jumps, numbers), strict=True):
+        np.testing.assert_allclose(kept, again, rtol=1e-5)
+
+
+def test_jumps_where_no_spike_is_alone(matching: MomentMatching) -> None:
+    at_rest = np.tile(matching.deconvolver.baseline_, (3, 32, 1)).astype(np.float32)
+    jumps, numbers = matching.lone_jumps(matching.units.standardise(torch.from_numpy(at_rest)))
+    assert (numbers == 0).all()
+    assert (jumps == 0).all()
 
 
 # Gradients

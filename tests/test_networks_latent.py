@@ -239,21 +239,36 @@ def test_log_gaussian_rates_are_those_that_are_asked_for() -> None:
     np.testing.assert_allclose(counts.mean((0, 1)) / counts.mean(), 1, atol=0.15)
 
 
+def covariance_of_events(a: float, b: float, correlation: float, rate: float) -> float:
+    """Return the relative covariance of frames with spikes: log rates a z and b z' less a mean."""
+    nodes, weights = np.polynomial.hermite_e.hermegauss(41)
+    weights = weights / weights.sum()
+    other = correlation * nodes[:, None] + math.sqrt(1 - correlation**2) * nodes
+    first = -np.expm1(-rate * np.exp(a * nodes - a**2 / 2))
+    second = -np.expm1(-rate * np.exp(b * other - b**2 / 2))
+    mean = -np.expm1(-rate * np.exp(b * nodes - b**2 / 2)) @ weights
+    return float(weights @ (first * (second @ weights)) / (weights @ first * mean) - 1)
+
+
 def test_a_start_has_the_covariances_of_log_gaussian_rates() -> None:
     net = latent()
-    loadings, lags = no_loadings(net), (0, 2, 6)
+    loadings, lags, rate = no_loadings(net), (0, 2, 6), 0.15
     loadings[:, 0, 3] = [1.0, 0.8, 0.6, 0.0, -0.7]
-    poisson(starting_from(net, loadings=loadings, rates=np.full(5, 0.03)))
+    poisson(starting_from(net, loadings=loadings, rates=np.full(5, rate)))
+    with torch.no_grad():
+        net.slow.fill_(-30.0)
+        net.standing.fill_(-30.0)
     x = counts_of(net, gaussian(8000, net)).numpy()
     relative = x / x.mean((0, 2), keepdims=True) - 1
     w, tau = loadings[:, 0, 3], net.time_scales[3]
     for lag in lags:
         early, late = relative[..., : x.shape[2] - lag], relative[..., lag:]
         found = np.einsum("mit,mjt->ij", early, late) / (len(x) * early.shape[2])
-        expected = np.expm1(np.outer(w, w) * np.exp(-lag / tau))
+        left = math.exp(-lag / tau)
+        expected = np.array([[covariance_of_events(a, b, left, rate) for b in w] for a in w])
         # The variance of counts in one frame is another matter.
         others = ~np.eye(5, dtype=bool) if lag == 0 else np.ones((5, 5), dtype=bool)
-        np.testing.assert_allclose(found[others], expected[others], atol=0.17)
+        np.testing.assert_allclose(found[others], expected[others], atol=0.08)
 
 
 def test_a_start_has_the_promised_changes_of_single_neurons() -> None:
@@ -305,6 +320,7 @@ def test_amplitudes_grow_with_the_number_of_spikes(growth: float) -> None:
     poisson(net)
     with torch.no_grad():
         net.slow.fill_(-30.0)
+        net.standing.fill_(-30.0)
         net.spread.fill_(-30.0)
         net.gain.fill_(math.log(math.expm1(1.0)))
         net.growth.fill_(math.log(math.expm1(growth)) if growth else -30.0)
@@ -313,6 +329,28 @@ def test_amplitudes_grow_with_the_number_of_spikes(growth: float) -> None:
         sizes = events[:, neuron][events[:, neuron] > 0]
         expected = 1 + growth * (rate / -np.expm1(-rate) - 1)
         np.testing.assert_allclose(sizes, expected, rtol=0.01)
+
+
+def test_the_expected_number_of_spikes_is_of_the_private_noise_and_bounded() -> None:
+    # Less private noise makes a threshold of log rates as sharp as more spikes would.
+    net, scales = latent(), torch.tensor([0.5, 0.5, 0.8, 1.0, 1.0])
+    starting_from(net, loadings=no_loadings(net), spread=np.zeros(5))
+    log_rates = torch.tensor([0.0, 0.9, 0.5, 2.4, 5.0])
+    with torch.no_grad():
+        net.gumbel.fill_(30.0)
+        net.linear.bias.copy_(log_rates)
+        net.private.copy_(scales.expm1().log())
+        net.slow.fill_(-30.0)
+        net.standing.fill_(-30.0)
+        net.spread.fill_(-30.0)
+        net.gain.fill_(math.log(math.expm1(1.0)))
+        net.growth.fill_(math.log(math.expm1(1.0)))
+        events = events_of(net, gaussian(50, net)).double().numpy()
+    for neuron in range(5):
+        logarithm = min(float(log_rates[neuron] / scales[neuron]) - EULER, 2.0)
+        number = math.exp(logarithm) / -math.expm1(-math.exp(logarithm))
+        sizes = events[:, neuron][events[:, neuron] > 0]
+        np.testing.assert_allclose(sizes, number, rtol=1e-3)
 
 
 def test_growth_of_one_keeps_the_mean_number_of_spikes() -> None:
@@ -452,44 +490,200 @@ def test_a_rise_delays_and_keeps_the_area(rise: float) -> None:
     np.testing.assert_allclose(trace.sum(0), 1 / (1 - 0.7), rtol=1e-4)
 
 
-def test_adjusting_moves_rates_correlations_and_levels() -> None:
+def adjustable(own: float = 0.0, rate: float = 0.03, **start: Any) -> LatentGenerator:
     net = latent()
     loadings = no_loadings(net)
     loadings[:, 1, 2] = 0.6
-    start = {"loadings": loadings, "rates": np.full(5, 0.03)}
-    poisson(starting_from(net, **start))
+    start = {
+        "loadings": loadings,
+        "rates": np.full(5, rate),
+        "own_variance": np.full(5, own),
+    } | start
+    return poisson(starting_from(net, **start))
+
+
+def test_adjusting_by_nothing_changes_nothing() -> None:
+    net = adjustable()
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    net.adjust()
+    for name, value in net.state_dict().items():
+        torch.testing.assert_close(value, before[name], rtol=1e-5, atol=1e-5, msg=name)
+
+
+def test_adjusting_moves_rates_correlations_and_levels() -> None:
+    net = adjustable()
     noise = gaussian(6000, net)
     before, y = counts_of(net, noise).mean((0, 2)), factors_of(net, noise)[1]
     with torch.no_grad():
         mean = net(noise[:2000]).mean((0, 1))
     coupling = torch.tensor([1.8, 1.5, 1.0, 0.5, 0.0])
     log_rate = torch.tensor([0.0, 0.3, -0.3, 0.0, 0.7])
-    zero, one = torch.zeros(5), torch.ones(5)
-    net.adjust(log_rate=zero, coupling=coupling, level=zero, variance=one)
+    net.adjust(coupling=coupling)
     # Mean rates stay where loadings change, and loadings where rates do.
     np.testing.assert_allclose(counts_of(net, noise).mean((0, 2)), before, rtol=0.1)
     moved = factors_of(net, noise)[1]
     np.testing.assert_allclose(moved.std((0, 2)), coupling * y.std((0, 2)), rtol=1e-4, atol=1e-5)
-    net.adjust(log_rate=log_rate, coupling=one, level=zero, variance=one)
+    net.adjust(log_rate=log_rate)
     found = (counts_of(net, noise).mean((0, 2)) / before).log()
     np.testing.assert_allclose(found, log_rate, atol=0.1)
     # No coupling makes log rates vary without bounds.
-    net.adjust(log_rate=zero, coupling=torch.full((5,), 99.0), level=zero, variance=one)
+    net.adjust(coupling=99.0)
     np.testing.assert_allclose(
         net.linear.weight.detach().square().sum((1, 2)), [4, 4, 4, 4, 0], atol=1e-4
     )
     # Levels change nothing else.
-    poisson(starting_from(net, **start))
-    net.adjust(log_rate=zero, coupling=one, level=torch.full((5,), 2.0), variance=one)
+    net = adjustable()
+    net.adjust(level=2.0)
     with torch.no_grad():
         moved = net(noise[:2000])
         np.testing.assert_allclose(moved.mean((0, 1)), mean + 2, atol=1e-3)
-    # The variance of calcium is that of the events' amplitudes.
-    quiet = poisson(starting_from(latent(), noise=np.full(5, 0.02), **start))
+
+
+def test_adjusting_amplitudes_and_their_growth() -> None:
+    net = adjustable(rate=0.3)
+    noise = gaussian(200, net)
+    gain = torch.tensor([0.5, 0.9, 1.0, 1.5, 3.0])
     with torch.no_grad():
-        calcium = quiet(noise[:2000]).var((0, 1))
-        quiet.adjust(log_rate=zero, coupling=one, level=zero, variance=torch.full((5,), 1.5))
-        np.testing.assert_allclose(quiet(noise[:2000]).var((0, 1)), 1.5 * calcium, rtol=0.02)
+        before = events_of(net, noise)
+        net.adjust(gain=gain)
+        after = events_of(net, noise)
+    torch.testing.assert_close(after, gain[:, None] * before, rtol=1e-5, atol=0)
+    # Growth is what amplitudes have beyond those of spikes that are expected alone.
+    factors = torch.tensor([1e-9, 0.5, 1.0, 2.0, 1e9])
+    with torch.no_grad():
+        net.growth.fill_(-30.0)
+        alone = events_of(net, noise)
+        net.growth.fill_(math.log(math.expm1(0.6)))
+        ratio = events_of(net, noise) / alone - 1
+        net.adjust(growth=factors)
+        grown = events_of(net, noise) / alone - 1
+    expected = torch.tensor([0.03, 0.3, 0.6, 1.2, 4.0]) / 0.6
+    for neuron in range(5):
+        fired = alone[:, neuron] > 0
+        a, b = grown[:, neuron][fired], ratio[:, neuron][fired]
+        torch.testing.assert_close(a, expected[neuron] * b, rtol=1e-3, atol=1e-5)
+
+
+def test_adjusting_private_noise_keeps_mean_rates() -> None:
+    factors = torch.tensor([1e-3, 0.5, 0.8, 1.2, 50.0])
+    for rate in (0.03, 0.15):
+        net = adjustable(own=0.3, rate=rate)
+        noise = gaussian(4000, net)
+        before, bias = counts_of(net, noise), net.linear.bias.clone()
+        net.adjust(private=factors)
+        scale = torch.nn.functional.softplus(net.private).detach()
+        torch.testing.assert_close(scale, torch.tensor([0.25, 0.5, 0.8, 1.2, 1.3]))
+        after = counts_of(net, noise)
+        with torch.no_grad():
+            moved = net.linear.bias.clone()
+            net.linear.bias.copy_(bias)
+            with_old_bias = counts_of(net, noise)
+            net.linear.bias.copy_(moved)
+        ratio, without = (
+            (c.mean((0, 2)) / before.mean((0, 2))).log().abs() for c in (after, with_old_bias)
+        )
+        assert (ratio < 0.3 * without).all()
+        np.testing.assert_allclose(ratio, 0, atol=0.7)
+        # The less private noise, the more the events follow the log rates, from frame to frame.
+        slow = [
+            (c[..., 1:] * c[..., :-1]).mean((0, 2)) / c.mean((0, 2)).square()
+            for c in (before, after)
+        ]
+        assert (slow[1] > 1.1 * slow[0])[:3].all()
+        assert (slow[1] < slow[0])[3:].all()
+
+
+def log_rates_of(net: LatentGenerator, noise: Tensor) -> Tensor:
+    """Return the log rates (M, N, L) before they are normalised."""
+    caught = []
+    normalised = net._normalised
+    with pytest.MonkeyPatch.context() as patch, torch.no_grad():
+        patch.setattr(net, "_normalised", lambda x: caught.append(x) or normalised(x))
+        net(noise)
+    (log_rate,) = caught
+    return log_rate.double()
+
+
+def test_standing_noise_is_one_number_for_a_neuron_and_a_window() -> None:
+    net = adjustable(own=0.2)
+    noise = gaussian(3000, net)
+    with torch.no_grad():
+        net.standing.fill_(-30.0)
+        without = log_rates_of(net, noise)
+        sizes = torch.tensor([0.1, 0.3, 0.5, 0.8, 1.2])
+        net.standing.copy_(sizes.expm1().log())
+        added = log_rates_of(net, noise) - without
+    assert added.shape[2] == net.n_frames + net.lead_in
+    np.testing.assert_allclose(added, added[..., :1].expand_as(added), atol=1e-5)
+    of_window = added[..., 0].numpy()
+    np.testing.assert_allclose(of_window.std(0), sizes, rtol=0.06)
+    np.testing.assert_allclose(np.corrcoef(of_window.T), np.eye(5), atol=0.08)
+
+
+def test_adjusting_standing_noise_adds_variance_between_windows() -> None:
+    net = adjustable()
+    noise = gaussian(5000, net)
+    before, rates = log_rates_of(net, noise).mean(2).var(0), counts_of(net, noise).mean((0, 2))
+    standing = torch.tensor([0.0, 0.1, 0.3, 0.8, 99.0])
+    net.adjust(standing=standing)
+    added = log_rates_of(net, noise).mean(2).var(0) - before
+    np.testing.assert_allclose(added, [0.0, 0.1, 0.3, 0.8, 1.5], atol=0.02, rtol=0.1)
+    np.testing.assert_allclose(counts_of(net, noise).mean((0, 2)), rates, rtol=0.12)
+    # It may fall again, to next to nothing.
+    net.adjust(standing=torch.tensor([0.0, 0.0, -0.1, -0.3, -99.0]))
+    added = log_rates_of(net, noise).mean(2).var(0) - before
+    np.testing.assert_allclose(added, [0.0, 0.1, 0.2, 0.5, 0.0], atol=0.02, rtol=0.1)
+    np.testing.assert_allclose(counts_of(net, noise).mean((0, 2)), rates, rtol=0.12)
+
+
+# --- normalisation ----------------------------------------------------------------------------
+
+
+def test_adjusting_normalisation_multiplies_what_it_leaves() -> None:
+    net = adjustable()
+    for factor, left in ((0.5, 0.5), (1.2, 0.6), (1.0, 0.6), (0.01, 0.2), (99.0, 1.3)):
+        net.adjust(normalisation=factor)
+        assert 1 - float(net.normalisation.detach()) == pytest.approx(left, rel=1e-5)
+
+
+def test_normalisation_is_of_the_share_that_would_fire() -> None:
+    # A loop over frames: the filter of the logarithm, from its first value on.
+    net = adjustable(own=0.3)
+    with torch.no_grad():
+        net.normalisation.fill_(0.7)
+        net.private.copy_(torch.tensor([0.3, 0.6, 0.9, 1.0, 1.2]).expm1().log())
+    x = torch.randn(3, 5, 40, generator=torch.Generator().manual_seed(1)) - 2
+    scale = np.array([0.3, 0.6, 0.9, 1.0, 1.2])[:, np.newaxis]
+    y = x.double().numpy()
+    share = -np.expm1(-np.exp(np.clip(y / scale - EULER, -8, 3))).mean(1)
+    change = np.log(share) - np.log(net.asked["probabilities"].mean())
+    keep, smooth = math.exp(-10 / net.n_frames), change[:, 0]
+    for t in range(40):
+        smooth = keep * smooth + (1 - keep) * change[:, t]
+        y[..., t] -= 0.7 * smooth[:, np.newaxis]
+    with torch.no_grad():
+        np.testing.assert_allclose(net._normalised(x), y, atol=1e-4)
+
+
+def test_normalisation_evens_out_the_population() -> None:
+    net = latent(64, 16, 2)
+    loadings = no_loadings(net)
+    loadings[:, 0, 4] = 0.8  # 20 frames and more
+    loadings[::2, 1, 4] = 0.5
+    starting_from(net, loadings=loadings, rates=np.geomspace(0.03, 0.2, 16))
+    poisson(net)
+    noise = gaussian(1500, net)
+    slow, rates = {}, {}
+    for value in (-0.3, 0.0, 0.6):
+        with torch.no_grad():
+            net.normalisation.fill_(value)
+        counts = counts_of(net, noise)
+        rates[value] = counts.mean((0, 2))
+        slow[value] = float(counts.sum(1)[..., -64:].mean(1).var() / rates[value].sum().square())
+    assert slow[0.6] < 0.4 * slow[0.0]
+    assert slow[-0.3] > 1.3 * slow[0.0]
+    np.testing.assert_allclose((rates[0.6] / rates[0.0]).log(), 0, atol=0.3)
+    np.testing.assert_allclose((rates[-0.3] / rates[0.0]).log(), 0, atol=0.3)
 
 
 def test_neurons_can_be_put_in_another_order() -> None:

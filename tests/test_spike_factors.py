@@ -7,7 +7,7 @@ import pytest
 from scipy.signal import lfilter
 
 from calgan.datasets import make_dichotomized_gaussian_process, make_process
-from calgan.spike_factors import SpikeFactors, _rates_of, fit_spike_factors
+from calgan.spike_factors import SpikeFactors, _rates_of, _time_shares, fit_spike_factors
 
 SCALES = (0.3, 3.0, 30.0)
 
@@ -198,6 +198,28 @@ def test_a_shared_rhythm_is_found(period: float) -> None:
     np.testing.assert_allclose(found @ found.T, loadings @ loadings.T, atol=0.25)
     turned = np.array([[0.0, 1.0], [-1.0, 0.0]])
     np.testing.assert_allclose(found @ turned @ found.T, loadings @ turned @ loadings.T, atol=0.25)
+
+
+def test_what_the_rhythm_explains_is_at_no_time_scale() -> None:
+    # Rates of one slow factor and of a rhythm in the same pattern: apart, their time scale is
+    # that of the factor.
+    rng = np.random.default_rng(0)
+    n, period = 20_000, 8.0
+    factor = coloured(rng, n, 30.0, 1)
+    a, b = coloured(rng, n, 400.0, 2).T
+    phase = 2 * np.pi * np.arange(n) / period
+    both = np.stack([a * np.cos(phase) + b * np.sin(phase), b * np.cos(phase) - a * np.sin(phase)])
+    loadings, rhythm = np.full((8, 1), 0.3), np.tile([0.3, 0.0], (8, 1))
+    private = 0.2 * rng.standard_normal((n, 8))
+    relative = factor @ loadings.T + both.T @ rhythm.T + private
+    scales = np.array(SCALES)
+    none = np.zeros((8, 2))
+    alone = _time_shares([factor @ loadings.T + private], loadings, scales, np.inf, none)
+    apart = _time_shares([relative], loadings, scales, period, rhythm)
+    mixed = _time_shares([relative], loadings, scales, np.inf, none)
+    np.testing.assert_allclose(apart, alone, atol=0.15)
+    assert np.abs(mixed - alone).max() > 0.3
+    assert apart[0].argmax() == 2
 
 
 def test_without_a_rhythm_there_is_none(one_factor: tuple[np.ndarray, np.ndarray]) -> None:

@@ -1,0 +1,271 @@
+"""Where the method of moments starts: nearer to the real windows than what was inferred."""
+
+from __future__ import annotations
+
+import copy
+import dataclasses
+from typing import Any, NamedTuple
+
+import numpy as np
+import pytest
+import torch
+from torch import Tensor
+
+from calgan import moment_start as module
+from calgan.datasets import make_recording
+from calgan.moment_matching import MomentMatching, Target
+from calgan.moment_start import _amplitudes, _beyond, _half_usual, start_generator
+from calgan.networks import LatentGenerator, Standardiser, latent_time_scales, seeded_init
+from calgan.spike_factors import SpikeFactors, fit_spike_factors
+
+RATE = 10.0
+
+
+class Case(NamedTuple):
+    """What a start needs."""
+
+    shape: tuple[int, int]
+    units: Standardiser
+    factors: SpikeFactors
+    matching: MomentMatching
+
+
+def case_of(traces: np.ndarray, n_frames: int = 32, stride: int = 4) -> Case:
+    """Fit factors and moments to traces (T, N)."""
+    starts = range(0, len(traces) - n_frames + 1, stride)
+    windows = np.stack([traces[first : first + n_frames] for first in starts])
+    units = Standardiser.of(windows)
+    factors = fit_spike_factors([traces], RATE, 3, latent_time_scales(n_frames))
+    real = units.standardise(torch.from_numpy(windows))
+    matching = MomentMatching(units, real, factors.calcium.deconvolver, RATE, 8)
+    return Case((n_frames, traces.shape[1]), units, factors, matching)
+
+
+def started(case: Case, seed: int = 0, *, calibrated: bool = True) -> LatentGenerator:
+    net = LatentGenerator(*case.shape, n_factors=3, hidden=4)
+    seeded_init(net, 0)
+    net.units.load_state_dict(case.units.state_dict())
+    with pytest.MonkeyPatch.context() as patch:
+        if not calibrated:
+            patch.setattr(module, "_calibrate", lambda *_: None)
+        start_generator(net, case.factors, case.matching, np.random.default_rng(seed))
+    return net
+
+
+def moments_of(case: Case, net: LatentGenerator, n: int = 500) -> dict[str, Tensor]:
+    noise = torch.randn(n, net.noise_size, generator=torch.Generator().manual_seed(9))
+    with torch.no_grad():
+        return case.matching.moments(case.matching.units.standardise(net(noise)))
+
+
+def all_finite(net: LatentGenerator) -> bool:
+    noise = torch.randn(20, net.noise_size, generator=torch.Generator().manual_seed(9))
+    tensors = [value for name, value in net.state_dict().items() if name != "period"]
+    return all(bool(value.isfinite().all()) for value in (*tensors, net(noise)))
+
+
+@pytest.fixture(scope="module")
+def traces() -> np.ndarray:
+    return make_recording(240.0, n_neurons=8, random_state=0)[0].traces
+
+
+@pytest.fixture(scope="module")
+def case(traces: np.ndarray) -> Case:
+    return case_of(traces)
+
+
+# --- what it comes nearer to ------------------------------------------------------------------
+
+
+def misses(case: Case, net: LatentGenerator) -> np.ndarray:
+    """Return by what mean rates, traces and spike covariances are missed, (3,)."""
+    real = {name: target.value for name, target in case.matching.targets.items()}
+    found = moments_of(case, net)
+    rates = (found["firing_rate"] / real["firing_rate"]).log()
+    loadings = net.linear.weight.detach().flatten(1)
+    pattern = (loadings @ loadings.T).fill_diagonal_(0.0)
+    mine, theirs = ((m["spike_covariance"] * pattern).sum() for m in (found, real))
+    means = (found["mean"] - real["mean"]).mean()
+    return np.array([float(x) for x in (rates.mean(), means, mine / theirs - 1)])
+
+
+def test_a_calibrated_start_is_nearer_the_real_windows(case: Case) -> None:
+    before = misses(case, started(case, calibrated=False))
+    after = [misses(case, started(case, seed)) for seed in range(4)]
+    rates, means, covariances = np.mean(after, axis=0)
+    assert before[0] > 0.07  # spikes that are inferred twice
+    assert abs(rates) < 0.6 * before[0]
+    assert before[2] > 0.3
+    assert abs(covariances) < 0.65 * before[2]
+    assert abs(means) < 0.06  # of a standard deviation
+
+
+def with_factors(case: Case, **changes: Any) -> Case:
+    return case._replace(factors=dataclasses.replace(case.factors, **changes))
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.8])
+def test_rates_of_a_start_are_corrected(case: Case, factor: float) -> None:
+    rates, probabilities = factor * case.factors.rates, factor * case.factors.probabilities
+    wrong = with_factors(case, rates=rates, probabilities=probabilities)
+    before, after = (misses(wrong, started(wrong, calibrated=c))[0] for c in (False, True))
+    assert abs(after) < 0.3 * abs(before)
+
+
+@pytest.mark.parametrize("offset", [-1.0, 1.0])
+def test_mean_traces_of_a_start_are_corrected(case: Case, offset: float) -> None:
+    # What is seen as spikes does not depend on the baseline much.
+    scale = case.units.scale.numpy().astype(np.float64)
+    calcium = case.factors.calcium
+    shifted = calcium._replace(baseline=calcium.baseline + offset * scale)
+    wrong = with_factors(case, calcium=shifted)
+    before, after = (misses(wrong, started(wrong, calibrated=c))[1] for c in (False, True))
+    assert abs(before) > 0.8
+    assert abs(after) < 0.2 * abs(before)
+
+
+@pytest.mark.parametrize("factor", [0.5, 1.4])
+def test_correlations_of_a_start_are_corrected(case: Case, factor: float) -> None:
+    wrong = with_factors(case, loadings=factor * case.factors.loadings)
+    before = misses(wrong, started(wrong, calibrated=False))[2]
+    after = [misses(wrong, started(wrong, seed))[2] for seed in range(2)]
+    assert abs(before) > 0.4
+    assert abs(np.mean(after)) < 0.75 * abs(before)
+
+
+@pytest.mark.parametrize("factor", [0.75, 1.3])
+def test_amplitudes_of_a_start_are_corrected(case: Case, factor: float) -> None:
+    real = case.matching.lone[0]
+    wrong = with_factors(case, amplitudes=factor * case.factors.amplitudes)
+    missed = []
+    for calibrated in (False, True):
+        net = started(wrong, calibrated=calibrated)
+        noise = torch.randn(400, net.noise_size, generator=torch.Generator().manual_seed(9))
+        with torch.no_grad():
+            windows = case.matching.units.standardise(net(noise))
+        missed.append((case.matching.lone_jumps(windows)[0] / real).log().abs().median())
+    assert missed[1] < 0.6 * missed[0]
+
+
+def test_a_seed_is_one_start_and_another_is_another(case: Case) -> None:
+    a, b, c = (started(case, seed).state_dict() for seed in (0, 0, 1))
+    for name, value in a.items():
+        torch.testing.assert_close(b[name], value, rtol=0, atol=0)
+    assert not torch.equal(c["linear.bias"], a["linear.bias"])
+
+
+def test_global_random_states_are_left_alone(case: Case) -> None:
+    net = started(case, calibrated=False)
+    states = torch.random.get_rng_state(), np.random.get_state()[1].copy()
+    start_generator(net, case.factors, case.matching, np.random.default_rng(0))
+    torch.testing.assert_close(torch.random.get_rng_state(), states[0], rtol=0, atol=0)
+    np.testing.assert_array_equal(np.random.get_state()[1], states[1])
+
+
+def test_units_and_loadings_patterns_stay(case: Case) -> None:
+    net, plain = started(case), started(case, calibrated=False)
+    torch.testing.assert_close(net.units.scale, case.units.scale)
+    # Loadings of a neuron are multiplied by one number.
+    a, b = (x.linear.weight.detach().flatten(1) for x in (net, plain))
+    torch.testing.assert_close(
+        torch.nn.functional.normalize(a), torch.nn.functional.normalize(b), rtol=1e-4, atol=1e-5
+    )
+    for name in ("decay", "rise", "noise_scale", "spread", "slow", "slow_time", "gumbel"):
+        torch.testing.assert_close(getattr(net, name), getattr(plain, name))
+
+
+# --- odd windows ------------------------------------------------------------------------------
+
+
+def test_one_neuron_can_be_started(traces: np.ndarray) -> None:
+    case = case_of(traces[:, :1])
+    net = started(case)
+    assert all_finite(net)
+    # What neurons share is not touched.
+    plain = started(case, calibrated=False)
+    for name in ("linear.weight", "standing", "normalisation"):
+        value, before = (x.state_dict()[name] for x in (net, plain))
+        torch.testing.assert_close(value, before, rtol=1e-5, atol=1e-5, msg=name)
+    rate, real = moments_of(case, net)["firing_rate"], case.matching.targets["firing_rate"].value
+    assert float((rate / real).log().abs()) < 0.25
+
+
+@pytest.mark.parametrize("kind", ["constant", "silent"])
+def test_a_neuron_without_events_does_not_break_the_start(traces: np.ndarray, kind: str) -> None:
+    some = traces[:1200, :4].copy()
+    some[:, 1] = 2.0 if kind == "constant" else np.random.default_rng(0).uniform(-1, 1, 1200)
+    case = case_of(some)
+    real = case.matching.targets["firing_rate"].value
+    assert float(real[1]) < 0.01
+    net = started(case)
+    assert all_finite(net)
+    found = moments_of(case, net)["firing_rate"]
+    others = [0, 2, 3]
+    assert float((found[others] / real[others]).log().abs().max()) < 0.4
+    assert found[1] < 0.5 * found[others].min()
+
+
+def test_nothing_but_silence_can_be_started() -> None:
+    noise = np.random.default_rng(0).uniform(-1, 1, (600, 3)).astype(np.float32)
+    case = case_of(noise)
+    assert all_finite(started(case))
+
+
+@pytest.mark.parametrize("n_neurons", [1, 3])
+def test_the_shortest_windows_can_be_started(traces: np.ndarray, n_neurons: int) -> None:
+    assert all_finite(started(case_of(traces[:400, :n_neurons], n_frames=16)))
+
+
+@pytest.mark.parametrize("n_neurons", [1, 3])
+def test_windows_of_one_bin(traces: np.ndarray, n_neurons: int) -> None:
+    case = case_of(traces[:800, :n_neurons], n_frames=16)
+    one_bin = copy.copy(case.matching)
+    one_bin.bin_frames, one_bin.bin_lags = 16, [0]
+    one_bin.targets = case.matching.targets | {"spike_memory": Target(*torch.ones(2, 1, n_neurons))}
+    case = case._replace(matching=one_bin)
+    net, plain = started(case), started(case, calibrated=False)
+    assert all_finite(net)
+    # There is no memory to compare, and private noise stays.
+    torch.testing.assert_close(net.private, plain.private, rtol=1e-4, atol=1e-5)
+
+
+# --- parts ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_amplitudes_of_lone_events(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    shapes = [(1, 3), (8, 3), (9, 3), (40, 3), (200, 3)]
+    rates = np.array([0.02, 0.1, 0.3])
+    events = [(rng.random(s) < rates) * rng.uniform(0.5, 2.0, s) for s in shapes]
+    found = _amplitudes(events)
+    for neuron in range(3):
+        lone, every = [], []
+        for part in events:
+            x = part[:, neuron]
+            for t in np.flatnonzero(x):
+                every.append(x[t])
+                inside = 4 <= t < len(x) - 4
+                if inside and not any(x[u] > 0 for u in range(t - 4, t + 5) if u != t):
+                    lone.append(x[t])
+        assert found.n_lone[neuron] == len(lone)
+        assert found.lone[neuron] == pytest.approx(np.mean(lone) if lone else 0.0)
+        assert found.every[neuron] == pytest.approx(np.mean(every) if every else 0.0)
+
+
+def test_amplitudes_without_events_are_zero() -> None:
+    found = _amplitudes([np.zeros((30, 2)), np.zeros((3, 2))])
+    np.testing.assert_array_equal(np.array(found), 0)
+
+
+def test_beyond_is_what_half_an_error_leaves() -> None:
+    missed = torch.tensor([-3.0, -1.0, -0.4, 0.0, 0.4, 1.0, 3.0])
+    error = torch.tensor([1.0, 2.0, 1.0, 1.0, 1.0, 0.0, 4.0])
+    expected = torch.tensor([-2.5, 0.0, 0.0, 0.0, 0.0, 1.0, 1.0])
+    torch.testing.assert_close(_beyond(missed, error), expected, rtol=0, atol=1e-6)
+
+
+def test_half_usual_is_half_way_to_the_median() -> None:
+    missed = torch.tensor([-9.0, 0.1, 0.2, 0.4, 9.0])
+    expected = torch.tensor([-0.25, 0.15, 0.2, 0.3, 0.45])  # none beyond 0.7
+    torch.testing.assert_close(_half_usual(missed), expected, rtol=0, atol=1e-6)
