@@ -205,7 +205,6 @@ class MomentMatching:
         self.pattern: Tensor | None = None
         self.power: Tensor | None = None
         found = self._single(windows)
-        self.lone = self.lone_jumps(windows)
         self.pattern, self.power = found.get("covariance"), found["power_spectrum"]
         whole = self.moments(windows)
         blocks = [self.moments(b) for b in windows.tensor_split(min(n_blocks, len(windows)))]
@@ -351,7 +350,8 @@ class MomentMatching:
         self.rate, self.spread = binned.mean(0), binned.std(0).clamp(min=1e-3)
         self.window_spread = spikes.mean(1).std(0).clamp(min=1e-3)
         totals = spikes.mean(2)
-        self.population = windows.mean(), totals.mean(), totals.std().clamp(min=1e-6)
+        least = 1 / (self.n_neurons * math.sqrt(totals.numel()))  # one spike among all
+        self.population = windows.mean(), totals.mean(), totals.std().clamp(min=least)
         # Bins of one frame hold one spike at most.
         in_bins = torch.tensor(_BIN_COUNTS[: self.bin_frames - 1] or (0.0,), device=windows.device)
         counts = torch.linspace(0, float(spikes.sum(2).max()), _N_COUNT_LEVELS + 1)[:-1]

@@ -19,24 +19,33 @@ from calgan.spike_factors import SpikeFactors
 _ROUNDS, _FULL_ROUNDS, _WINDOWS_A_ROUND = 10, 3, 96
 _STEP = 0.7  # most statistics follow by more than what they are adjusted by
 _FEW = 1e-4  # spikes a frame
-_MOST = 0.7  # that a factor's logarithm changes by in a round
-_GAINS = (0.5, 1.5)  # range of all rounds' factors: where traces are no such model, ever lower
+_MOST = 0.7  # that is made up for in a round
+# Ranges of all rounds' factors: traces that no such model explains would ask for ever more.
+# Private noise never rises: where neurons fire at once, it would keep them apart.
+_RANGES = {"gain": (0.5, 1.5), "growth": (0.5, 1.5), "private": (0.4, 1.0)}
+_REAL_WINDOWS = 300
 _ALONE = 4  # frames without another event on either side
 _FEW_ALONE, _DOUBT = 8, 30  # of such events
 _LEAST_MEMORY = 0.05  # autocorrelation of spikes
+_MOST_POWER = 4.0  # of generated traces, beside real ones
+_LEAST_MORE = 0.1  # by how much the average event is larger than a lone one
 
 
 def start_generator(
-    generator: Any, factors: SpikeFactors, matching: MomentMatching, rng: np.random.Generator
+    generator: Any,
+    factors: SpikeFactors,
+    matching: MomentMatching,
+    real: Tensor,
+    rng: np.random.Generator,
 ) -> None:
     """Start a generator from a factor model of spikes, and bring what it misses near the real data.
 
     Spikes are missed, made up and misplaced where they are inferred, so that a generator with the
     inferred rates, correlations and amplitudes has others once they are inferred in its samples.
-    In ten rounds of ever smaller steps, each of these is adjusted by what it is missed by in 96
-    windows: rates, mean traces, correlations (by the pattern that is asked for), amplitudes of
-    spikes that stand alone and how much larger the others are, autocovariances of spikes (by the
-    private noise), and variances between windows, of neurons and of the population.
+    In ten rounds, the later the smaller the steps, each of these is adjusted by what it is missed
+    by in 96 windows: rates, mean traces, correlations (by the pattern that is asked for),
+    amplitudes of spikes that stand alone and how much larger the others are, autocovariances of
+    spikes (by the private noise), and variances between windows, of neurons and of the population.
 
     Parameters
     ----------
@@ -46,6 +55,8 @@ def start_generator(
         Fitted to the recording.
     matching : MomentMatching
         The objective, with the moments of the real windows.
+    real : Tensor of shape (M, T, N)
+        The real windows (standardised).
     rng : Generator
         Randomness of the windows.
 
@@ -66,7 +77,7 @@ def start_generator(
     >>> factors = fit_spike_factors([recording.traces], 10.0, 2, latent_time_scales(32))
     >>> real = generator.units.standardise(torch.from_numpy(windows))
     >>> matching = MomentMatching(generator.units, real, factors.calcium.deconvolver, 10.0)
-    >>> start_generator(generator, factors, matching, np.random.default_rng(0))
+    >>> start_generator(generator, factors, matching, real, np.random.default_rng(0))
     >>> traces = generator(torch.randn(200, generator.noise_size)).detach().numpy()
     >>> bool(np.allclose(traces.mean((0, 1)), recording.traces.mean(0), rtol=0.2))
     True
@@ -89,25 +100,38 @@ def start_generator(
         period=factors.period,
         rhythm=factors.rhythm,
     )
-    _calibrate(generator, matching, calcium, rng)
+    _calibrate(generator, matching, calcium, real, rng)
 
 
 class _Amplitudes(NamedTuple):
-    """Amplitudes (N,) of events: of those that stand alone, how many these are, and of all."""
+    """Amplitudes (N,): of events that stand alone, how many these are, of all events, and jumps.
+
+    Jumps are those at spikes that stand alone, by the inference of the objective.
+    """
 
     lone: NDArray[np.float64]
     n_lone: NDArray[np.float64]
     every: NDArray[np.float64]
+    jumps: NDArray[np.float64]
+    n_jumps: NDArray[np.float64]
 
 
 @torch.no_grad()
 def _calibrate(
-    generator: Any, matching: MomentMatching, calcium: CalciumFit, rng: np.random.Generator
+    generator: Any,
+    matching: MomentMatching,
+    calcium: CalciumFit,
+    real: Tensor,
+    rng: np.random.Generator,
 ) -> None:
     device = generator.linear.weight.device
     target = {name: value.value for name, value in matching.targets.items()}
-    amplitudes = _amplitudes(calcium.events)
-    total_gain, total_private = torch.ones(2, matching.n_neurons, device=device)
+    kept = np.unique(np.linspace(0, len(real) - 1, _REAL_WINDOWS).round().astype(int))
+    # Windows overlap: events of the recording are counted once.
+    share = sum(map(len, calcium.events)) / (len(kept) * matching.n_frames)
+    amplitudes = _amplitudes(matching, real[torch.from_numpy(kept).to(real.device)], calcium)
+    amplitudes = amplitudes._replace(n_lone=min(share, 1.0) * amplitudes.n_lone)
+    totals = {name: torch.ones(matching.n_neurons, device=device) for name in _RANGES}
     for number in range(_ROUNDS):
         # Ever smaller steps, or the noise of the last round would stay.
         speed = min(1.0, _FULL_ROUNDS / (1 + number))
@@ -119,23 +143,22 @@ def _calibrate(
         changes: dict[str, Any] = {
             "log_rate": _STEP * speed * (wanted / rate).log(),
             "level": speed * (target["mean"] - found["mean"]),
+            "private": -_STEP * speed * _missed_memory(matching, found),
         }
-        if len(matching.bin_lags) > 1:
-            private = torch.exp(-_STEP * speed * _missed_memory(matching, found))
-            # Never above the start's: where neurons fire at once, that would keep them apart.
-            changes["private"] = torch.minimum(private, 1 / total_private)
-            total_private *= changes["private"]
         if matching.n_neurons > 1:
             changes["coupling"] = _missed_coupling(generator, target, found) ** (0.5 * speed)
             changes["standing"] = 0.5 * speed * _missed_standing(matching, found)
-            total = matching.targets["power_spectrum_count"]
-            more = total.value[0] - found["power_spectrum_count"][0].log()
-            changes["normalisation"] = torch.exp(0.25 * speed * _beyond(more, total.error[0]))
-        gain, growth = _missed_amplitudes(matching, standardised, windows, calcium, amplitudes)
-        gain = torch.exp(_STEP * speed * gain)
-        gain = (total_gain * gain).clamp(*_GAINS) / total_gain
-        total_gain *= gain
-        generator.adjust(gain=gain, growth=torch.exp(_STEP * speed * growth), **changes)
+            changes["normalisation"] = torch.exp(0.25 * speed * _missed_slow(matching, found))
+        mine = _amplitudes(matching, standardised, calcium)
+        gain, growth = _missed_amplitudes(amplitudes, mine, matching.rate)
+        # Whatever amplitudes say, traces do not vary far more than real ones.
+        bound = _MOST_POWER * target["variance"] + matching.targets["variance"].error
+        excess = (bound / found["variance"].clamp(min=1e-6)).log().clamp(-_MOST, 0.0)
+        changes |= {"gain": _STEP * speed * gain, "growth": _STEP * speed * (growth + excess)}
+        for name, (low, high) in _RANGES.items():
+            changes[name] = (totals[name] * changes[name].exp()).clamp(low, high) / totals[name]
+            totals[name] *= changes[name]
+        generator.adjust(**changes)
 
 
 def _missed_coupling(generator: Any, target: dict[str, Tensor], found: dict[str, Tensor]) -> Tensor:
@@ -161,8 +184,19 @@ def _missed_standing(matching: MomentMatching, found: dict[str, Tensor]) -> Tens
     """Return what variance of log rates (N,) is missed between windows."""
     target = matching.targets["window_covariance"]
     relative = (matching.window_spread / matching.rate.clamp(min=_FEW)).square()
-    missed = relative * (target.value - found["window_covariance"]).diagonal()
+    # A wrong mean is no variance.
+    off = ((found["firing_rate"] - matching.rate) / matching.window_spread).square()
+    missed = relative * ((target.value - found["window_covariance"]).diagonal() + off)
     return _half_usual(_beyond(missed, relative * target.error.diagonal()))
+
+
+def _missed_slow(matching: MomentMatching, found: dict[str, Tensor]) -> Tensor:
+    """Return by how much the log variance of the number of spikes in a window is missed, (1,)."""
+    target = matching.targets["power_spectrum_count"]
+    _, usual, spread = matching.population
+    off = matching.n_frames * ((found["firing_rate"].mean() - usual) / spread).square()
+    power = (found["power_spectrum_count"][0] - off).clamp(min=1e-3)
+    return _beyond(target.value[0] - power.log(), target.error[0])
 
 
 def _beyond(missed: Tensor, error: Tensor) -> Tensor:
@@ -170,44 +204,27 @@ def _beyond(missed: Tensor, error: Tensor) -> Tensor:
     return missed.sign() * (missed.abs() - 0.5 * error).clamp(min=0.0)
 
 
-def _missed_amplitudes(
-    matching: MomentMatching,
-    standardised: Tensor,
-    windows: Tensor,
-    calcium: CalciumFit,
-    real: _Amplitudes,
-) -> tuple[Tensor, Tensor]:
+def _missed_amplitudes(real: _Amplitudes, mine: _Amplitudes, like: Tensor) -> tuple[Tensor, Tensor]:
     """Return logarithms (N,) of factors for amplitudes of spikes, and for their growth."""
-    mine = _amplitudes(
-        [
-            infer_calcium(
-                part,
-                decay=calcium.decay,
-                baseline=calcium.baseline,
-                threshold=calcium.threshold,
-            )[1]
-            for part in windows.double().cpu().numpy()
-        ]
-    )
-    jumps, n_jumps = (part.cpu().numpy() for part in matching.lone_jumps(standardised))
-    real_jumps, n_real = (part.cpu().numpy() for part in matching.lone)
-    known = np.minimum.reduce([real.n_lone, mine.n_lone, n_real, n_jumps]) >= _FEW_ALONE
+    known = np.minimum.reduce([real.n_lone, mine.n_lone, real.n_jumps, mine.n_jumps]) >= _FEW_ALONE
     if not known.any():
-        return (torch.zeros_like(matching.rate),) * 2
+        return torch.zeros_like(like), torch.zeros_like(like)
     # Alone by the objective's inference for the amplitude itself; by that of the start, which
     # knows the decay better, for how much larger other events are.
-    gain = np.log(np.maximum(real_jumps, 1e-3) / np.maximum(jumps, 1e-3))
+    gain = np.log(np.maximum(real.jumps, 1e-3) / np.maximum(mine.jumps, 1e-3))
     more = [
-        np.maximum(part.every / np.where(part.n_lone > 0, part.lone, np.inf) - 1, 0.02)
+        np.maximum(part.every / np.where(part.n_lone > 0, part.lone, np.inf) - 1, _LEAST_MORE)
         for part in (real, mine)
     ]
     growth = np.log(more[0] / more[1])
     sure = np.where(known, real.n_lone / (real.n_lone + _DOUBT), 0.0)
     gain = sure * gain + (1 - sure) * np.median(gain[known])
-    growth = np.where(known, growth, np.median(growth[known]))
-    changes = (torch.as_tensor(part).to(matching.rate) for part in (gain, growth))
-    gains, growths = (part.clamp(-_MOST, _MOST) for part in changes)
-    return gains, _half_usual(growths)
+    # Of others nothing is known: how amplitudes grow is the neuron's own.
+    growth = sure * (0.5 * growth + 0.5 * np.median(growth[known]))
+    gains, growths = (
+        torch.as_tensor(part).to(like).clamp(-_MOST, _MOST) for part in (gain, growth)
+    )
+    return gains, growths
 
 
 def _half_usual(missed: Tensor) -> Tensor:
@@ -216,7 +233,19 @@ def _half_usual(missed: Tensor) -> Tensor:
     return 0.5 * missed + 0.5 * missed.median()
 
 
-def _amplitudes(events: Sequence[NDArray[np.float64]]) -> _Amplitudes:
+def _amplitudes(matching: MomentMatching, standardised: Tensor, calcium: CalciumFit) -> _Amplitudes:
+    """Infer events in windows (M, T, N), and measure them."""
+    traces = matching.units.restore(standardised).cpu().double().numpy()
+    parameters = {name: getattr(calcium, name) for name in ("decay", "baseline", "threshold")}
+    lone = _lone_events([infer_calcium(part, **parameters)[1] for part in traces])
+    jumps, n_jumps = (part.cpu().double().numpy() for part in matching.lone_jumps(standardised))
+    return _Amplitudes(*lone, jumps, n_jumps)
+
+
+def _lone_events(
+    events: Sequence[NDArray[np.float64]],
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return mean amplitude and number of lone events, and mean amplitude of all, each (N,)."""
     lone, n_lone, every, n_events = np.zeros((4, events[0].shape[1]))
     for part in events:
         fired = part > 0
@@ -228,4 +257,4 @@ def _amplitudes(events: Sequence[NDArray[np.float64]]) -> _Amplitudes:
         every += part.sum(axis=0)
         n_lone += alone.sum(axis=0)
         n_events += fired.sum(axis=0)
-    return _Amplitudes(lone / np.maximum(n_lone, 1), n_lone, every / np.maximum(n_events, 1))
+    return lone / np.maximum(n_lone, 1), n_lone, every / np.maximum(n_events, 1)

@@ -137,8 +137,9 @@ class CalciumMoments(TrainedGenerator):
     spikes (`calgan.spike_factors.fit_spike_factors`), and is trained until windows it generates
     have the moments of the training windows, in units of their standard errors: distributions of
     values, rises, window means and rates, third moments, power spectra, covariances of traces and
-    of spikes, population activity (see `calgan.moment_matching.MomentMatching`). There is no
-    critic. It is the default of `calgan.make_calcium_pipeline`; ``benchmarks/fidelity`` compares.
+    of spikes (a neuron's own too), population activity (see
+    `calgan.moment_matching.MomentMatching`). There is no critic. It is the default of
+    `calgan.make_calcium_pipeline`; ``benchmarks/fidelity`` compares.
     Every step uses all training windows, through their moments, so that `partial_fit` takes as
     many steps as a pass of batches would. Memory grows with the square of the number of neurons.
 
@@ -334,7 +335,7 @@ class CalciumMoments(TrainedGenerator):
         )
         if factors is not None:
             generator = state.modules["generator"]
-            start_generator(generator, factors, matching, rng_from(self.seed_, _START))
+            start_generator(generator, factors, matching, real, rng_from(self.seed_, _START))
             state.averaged.load_state_dict(generator.state_dict())
         return MomentSteps(self.settings_, state, fabric, matching, rng_of_step=self._step_rng)
 

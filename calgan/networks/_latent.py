@@ -70,9 +70,10 @@ class LatentGenerator(nn.Module):
     start: some frames before the window, where what came before is replaced by its mean. Where it
     decays slowly beside these frames, the first of a window vary too little.) A linear map and a
     small network of them, plus noise of its own, slow and standing, are the log rate of each
-    neuron. Of the share of neurons that would fire, smoothed over a tenth of a window, the
-    logarithm is taken off all log rates, times a number that is learnt (divisive normalisation):
-    where it is near 1, neurons take turns, and the population is as active at any time.
+    neuron. The logarithm of the share of neurons that would fire, relative to the usual share and
+    smoothed over a tenth of a window, is taken off all log rates, times a number that is learnt
+    (divisive normalisation): where it is near 1, neurons take turns, and the population is as
+    active at any time.
 
     There is an event in a frame where the log rate plus private noise is positive: Gumbel noise
     makes that spikes of a Poisson process, Gaussian noise a dichotomized Gaussian, and each neuron
@@ -272,9 +273,9 @@ class LatentGenerator(nn.Module):
         Parameters
         ----------
         log_rate : Tensor or float
-            By how much logarithms of mean rates are to rise.
+            By about how much logarithms of mean rates are to rise.
         coupling : Tensor or float
-            Factors for the loadings; mean rates stay what they are.
+            Factors for the loadings; mean rates stay about what they are.
         level : Tensor or float
             By how much the traces are to rise (standardised units).
         gain, growth : Tensor or float
@@ -282,9 +283,12 @@ class LatentGenerator(nn.Module):
         private : Tensor or float
             Factors for the private noise; mean rates stay about what they are.
         standing : Tensor or float
-            By how much the variance of log rates from window to window is to rise.
+            By how much the variance of log rates from window to window is to rise; mean rates stay
+            about what they are.
         normalisation : Tensor or float
             Factor for what slow changes of the population's activity are left.
+
+        Growth, private noise, standing variance and normalisation end in the ranges of a start.
         """
         loadings, bias = self.linear.weight, cast(Tensor, self.linear.bias)
         shared = loadings.square().sum(dim=(1, 2))
@@ -292,12 +296,11 @@ class LatentGenerator(nn.Module):
         coupling = torch.as_tensor(coupling, device=loadings.device)
         coupling = torch.minimum(coupling, (most / shared.clamp(min=1e-6)).sqrt())
         loadings.mul_(coupling[:, None, None])
-        bias.add_(log_rate - 0.5 * shared * (coupling.square() - 1))
-
         old = F.softplus(self.standing).square()
         new = (old + standing).clamp(_LEAST_STANDING, _MOST_STANDING)
         self.standing.copy_(inverse_softplus(new.sqrt()))
-        bias.sub_(0.5 * (new - old))
+        # As for a Poisson process; where private noise is less, rates move by more.
+        bias.add_(log_rate - 0.5 * (shared * (coupling.square() - 1) + new - old))
 
         variance = shared * coupling.square() + F.softplus(self.slow).square() + new
         old = F.softplus(self.private)
