@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 from typing import Any, NamedTuple
 
@@ -13,8 +12,8 @@ from torch import Tensor
 
 from calgan import moment_start as module
 from calgan.datasets import make_recording
-from calgan.moment_matching import MomentMatching, Target
-from calgan.moment_start import _amplitudes, _beyond, _half_usual, start_generator
+from calgan.moment_matching import MomentMatching
+from calgan.moment_start import _beyond, _half_usual, _lone_events, start_generator
 from calgan.networks import LatentGenerator, Standardiser, latent_time_scales, seeded_init
 from calgan.spike_factors import SpikeFactors, fit_spike_factors
 
@@ -28,6 +27,7 @@ class Case(NamedTuple):
     units: Standardiser
     factors: SpikeFactors
     matching: MomentMatching
+    real: Tensor
 
 
 def case_of(traces: np.ndarray, n_frames: int = 32, stride: int = 4) -> Case:
@@ -38,7 +38,7 @@ def case_of(traces: np.ndarray, n_frames: int = 32, stride: int = 4) -> Case:
     factors = fit_spike_factors([traces], RATE, 3, latent_time_scales(n_frames))
     real = units.standardise(torch.from_numpy(windows))
     matching = MomentMatching(units, real, factors.calcium.deconvolver, RATE, 8)
-    return Case((n_frames, traces.shape[1]), units, factors, matching)
+    return Case((n_frames, traces.shape[1]), units, factors, matching, real)
 
 
 def started(case: Case, seed: int = 0, *, calibrated: bool = True) -> LatentGenerator:
@@ -48,7 +48,8 @@ def started(case: Case, seed: int = 0, *, calibrated: bool = True) -> LatentGene
     with pytest.MonkeyPatch.context() as patch:
         if not calibrated:
             patch.setattr(module, "_calibrate", lambda *_: None)
-        start_generator(net, case.factors, case.matching, np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        start_generator(net, case.factors, case.matching, case.real, rng)
     return net
 
 
@@ -135,7 +136,7 @@ def test_correlations_of_a_start_are_corrected(case: Case, factor: float) -> Non
 
 @pytest.mark.parametrize("factor", [0.75, 1.3])
 def test_amplitudes_of_a_start_are_corrected(case: Case, factor: float) -> None:
-    real = case.matching.lone[0]
+    real = case.matching.lone_jumps(case.real)[0]
     wrong = with_factors(case, amplitudes=factor * case.factors.amplitudes)
     missed = []
     for calibrated in (False, True):
@@ -157,7 +158,7 @@ def test_a_seed_is_one_start_and_another_is_another(case: Case) -> None:
 def test_global_random_states_are_left_alone(case: Case) -> None:
     net = started(case, calibrated=False)
     states = torch.random.get_rng_state(), np.random.get_state()[1].copy()
-    start_generator(net, case.factors, case.matching, np.random.default_rng(0))
+    start_generator(net, case.factors, case.matching, case.real, np.random.default_rng(0))
     torch.testing.assert_close(torch.random.get_rng_state(), states[0], rtol=0, atol=0)
     np.testing.assert_array_equal(np.random.get_state()[1], states[1])
 
@@ -216,19 +217,6 @@ def test_the_shortest_windows_can_be_started(traces: np.ndarray, n_neurons: int)
     assert all_finite(started(case_of(traces[:400, :n_neurons], n_frames=16)))
 
 
-@pytest.mark.parametrize("n_neurons", [1, 3])
-def test_windows_of_one_bin(traces: np.ndarray, n_neurons: int) -> None:
-    case = case_of(traces[:800, :n_neurons], n_frames=16)
-    one_bin = copy.copy(case.matching)
-    one_bin.bin_frames, one_bin.bin_lags = 16, [0]
-    one_bin.targets = case.matching.targets | {"spike_memory": Target(*torch.ones(2, 1, n_neurons))}
-    case = case._replace(matching=one_bin)
-    net, plain = started(case), started(case, calibrated=False)
-    assert all_finite(net)
-    # There is no memory to compare, and private noise stays.
-    torch.testing.assert_close(net.private, plain.private, rtol=1e-4, atol=1e-5)
-
-
 # --- parts ------------------------------------------------------------------------------------
 
 
@@ -238,7 +226,7 @@ def test_amplitudes_of_lone_events(seed: int) -> None:
     shapes = [(1, 3), (8, 3), (9, 3), (40, 3), (200, 3)]
     rates = np.array([0.02, 0.1, 0.3])
     events = [(rng.random(s) < rates) * rng.uniform(0.5, 2.0, s) for s in shapes]
-    found = _amplitudes(events)
+    lone_mean, n_lone, every_mean = _lone_events(events)
     for neuron in range(3):
         lone, every = [], []
         for part in events:
@@ -248,13 +236,13 @@ def test_amplitudes_of_lone_events(seed: int) -> None:
                 inside = 4 <= t < len(x) - 4
                 if inside and not any(x[u] > 0 for u in range(t - 4, t + 5) if u != t):
                     lone.append(x[t])
-        assert found.n_lone[neuron] == len(lone)
-        assert found.lone[neuron] == pytest.approx(np.mean(lone) if lone else 0.0)
-        assert found.every[neuron] == pytest.approx(np.mean(every) if every else 0.0)
+        assert n_lone[neuron] == len(lone)
+        assert lone_mean[neuron] == pytest.approx(np.mean(lone) if lone else 0.0)
+        assert every_mean[neuron] == pytest.approx(np.mean(every) if every else 0.0)
 
 
 def test_amplitudes_without_events_are_zero() -> None:
-    found = _amplitudes([np.zeros((30, 2)), np.zeros((3, 2))])
+    found = _lone_events([np.zeros((30, 2)), np.zeros((3, 2))])
     np.testing.assert_array_equal(np.array(found), 0)
 
 
@@ -269,3 +257,15 @@ def test_half_usual_is_half_way_to_the_median() -> None:
     missed = torch.tensor([-9.0, 0.1, 0.2, 0.4, 9.0])
     expected = torch.tensor([-0.25, 0.15, 0.2, 0.3, 0.45])  # none beyond 0.7
     torch.testing.assert_close(_half_usual(missed), expected, rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(("n_frames", "n_neurons", "seed"), [(16, 5, 0), (32, 5, 0), (32, 2, 0)])
+def test_starts_of_short_recordings_do_not_blow_up(
+    n_frames: int, n_neurons: int, seed: int
+) -> None:
+    traces = make_recording(60.0, n_neurons=n_neurons, random_state=seed)[0].traces
+    short = case_of(traces, n_frames)
+    net = started(short)
+    with torch.no_grad():
+        windows = net(torch.randn(256, net.noise_size, generator=torch.Generator().manual_seed(1)))
+    assert (windows.numpy().std((0, 1)) < 3 * traces.std(0)).all()
