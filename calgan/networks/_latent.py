@@ -270,6 +270,8 @@ class LatentGenerator(nn.Module):
     ) -> None:
         """Adjust a start by what its windows miss, in place; each a number or one a neuron, (N,).
 
+        Growth, private noise, standing variance and normalisation end in the ranges of a start.
+
         Parameters
         ----------
         log_rate : Tensor or float
@@ -287,8 +289,6 @@ class LatentGenerator(nn.Module):
             about what they are.
         normalisation : Tensor or float
             Factor for what slow changes of the population's activity are left.
-
-        Growth, private noise, standing variance and normalisation end in the ranges of a start.
         """
         loadings, bias = self.linear.weight, cast(Tensor, self.linear.bias)
         shared = loadings.square().sum(dim=(1, 2))

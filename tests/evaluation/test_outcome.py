@@ -170,7 +170,8 @@ def test_every_matched_moment_but_one_has_a_row_that_it_marks(recordings, sample
     evaluation = judge(recordings, samples[:100], n_splits=1, n_bootstrap=0, model=model)
     assert evaluation.meta["trained_on_others"] == ["population_mean"]
     assert evaluation["population_count_kl"].trained_on
-    assert not evaluation["isi_w1"].trained_on
+    assert evaluation["isi_w1"].trained_on  # autocovariances of spikes
+    assert not evaluation["van_rossum_kl"].trained_on
     assert not evaluation["classifier_auc"].trained_on
 
 
