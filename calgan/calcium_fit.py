@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import stats
 
 from calgan.deconvolution import OasisDeconvolver, infer_calcium
@@ -28,6 +28,7 @@ _LEVELLINGS = 3
 _MAX_FRAMES, _LONG = 10_000, 500  # that decay times are searched in, and of a stretch at least
 _LEAST_NOISE = 0.05  # of the noise to start with
 _MAX_RISE = 0.45
+_ALONE = 4  # frames without another event on either side
 
 
 class CalciumFit(NamedTuple):
@@ -156,6 +157,36 @@ def fit_deconvolver(
         recordings = [Recording(part, frame_rate) for part in stretches]
         deconvolver: OasisDeconvolver = OasisDeconvolver().fit(recordings)
     return deconvolver
+
+
+def lone_events(events: ArrayLike) -> NDArray[np.bool_]:
+    """Mark the events that no other one is within four frames of.
+
+    Parameters
+    ----------
+    events : array-like of shape (..., T, N)
+        Events, 0 without one.
+
+    Returns
+    -------
+    ndarray of bool of shape (..., T, N)
+        Nothing is marked within four frames of the ends, as what is beyond them is not known.
+
+    Examples
+    --------
+    >>> from calgan.calcium_fit import lone_events
+    >>> events = np.zeros((20, 1))
+    >>> events[[6, 12, 14]] = 1.0
+    >>> np.flatnonzero(lone_events(events)).tolist()
+    [6]
+    """
+    fired = np.asarray(events) > 0
+    ends = [(0, 0)] * (fired.ndim - 2) + [(_ALONE + 1, _ALONE), (0, 0)]
+    total = np.cumsum(np.pad(fired, ends), axis=-2, dtype=np.intp)
+    near: NDArray[np.intp] = total[..., 2 * _ALONE + 1 :, :] - total[..., : -2 * _ALONE - 1, :]
+    alone = fired & (near == 1)
+    alone[..., :_ALONE, :] = alone[..., -_ALONE:, :] = False
+    return np.asarray(alone)
 
 
 class _Search:

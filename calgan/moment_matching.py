@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from calgan.calcium_fit import lone_events
 from calgan.deconvolution import OasisDeconvolver
 from calgan.metrics import bin_frames_for
 from calgan.networks import Standardiser
@@ -38,7 +39,6 @@ _N_COUNT_LEVELS = 12
 _BIN_COUNTS = (1.0, 2.0, 3.0)  # spikes
 _BIN_LAGS = (0, 1, 2, 4, 8)  # bins
 _N_BANDS, _SINGLE = 24, 16  # of powers of the population; frequencies that are bands of their own
-_ALONE = 4  # frames without another spike on either side
 _N_RISE_LEVELS = 6
 _RISE_LAGS = (1, 3)  # frames
 _N_COMPONENTS = 8
@@ -126,7 +126,7 @@ class MomentMatching:
     would reward samples that vary less: the difference is that of running means over the steps
     before, which are independent of the batch that the gradient comes from. Differences far off
     count as their root, so that no kind of moment drowns the others. And the covariances of
-    different neurons are shrunk towards their mean by as much as their errors ask for [2]_.
+    different neurons are shrunk towards their mean by as much as their usual error asks for [2]_.
 
     Parameters
     ----------
@@ -311,12 +311,7 @@ class MomentMatching:
     @torch.no_grad()
     def lone_jumps(self, windows: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean jump at spikes that stand alone, and their number, each (N,)."""
-        fired = (self.spikes(windows) > 0).to(windows).transpose(1, 2)
-        width = 2 * _ALONE + 1
-        near = width * F.avg_pool1d(fired, width, 1, _ALONE)
-        lone = ((fired > 0) & (near < 1.5)).transpose(1, 2)
-        # What is beyond the ends of a window is not known.
-        lone[:, :_ALONE] = lone[:, -_ALONE:] = False
+        lone = torch.from_numpy(lone_events(self.spikes(windows).cpu())).to(windows.device)
         number = lone.sum((0, 1))
         total = torch.where(lone, self._jumps(windows), 0.0).sum((0, 1))
         return total / number.clamp(min=1), number
@@ -406,11 +401,12 @@ class MomentMatching:
         return Target(value, variance.sqrt() + self.least_error)
 
     def _shrunk(self, value: Tensor, variance: Tensor) -> Tensor:
-        """Shrink what is between different neurons towards its mean, as its errors ask for."""
+        """Shrink what is between different neurons towards its mean, as the usual error asks."""
         others = ~torch.eye(self.n_neurons, dtype=torch.bool, device=value.device)
-        mean, error = value[others].mean(), variance[others].mean()
+        # Errors of few large covariances are large themselves: the usual one is that of noise.
+        mean, error = value[others].mean(), variance[others].median()
         true = (value[others].var() - error).clamp(min=1e-8)
-        shrunk = mean + (value - mean) * true / (true + variance)
+        shrunk = mean + (value - mean) * true / (true + error)
         return torch.where(others, shrunk, value)
 
 

@@ -8,12 +8,14 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.optimize import nnls
 from torch import Tensor
 
 from calgan._torch import noise
-from calgan.calcium_fit import CalciumFit
+from calgan.calcium_fit import CalciumFit, lone_events
 from calgan.deconvolution import infer_calcium
 from calgan.moment_matching import MomentMatching
+from calgan.networks import LatentGenerator
 from calgan.spike_factors import SpikeFactors
 
 _ROUNDS, _FULL_ROUNDS, _WINDOWS_A_ROUND = 10, 3, 96
@@ -22,17 +24,19 @@ _FEW = 1e-4  # spikes a frame
 _MOST = 0.7  # that is made up for in a round
 # Ranges of all rounds' factors: traces that no such model explains would ask for ever more.
 # Private noise never rises: where neurons fire at once, it would keep them apart.
-_RANGES = {"gain": (0.5, 1.5), "growth": (0.5, 1.5), "private": (0.4, 1.0)}
+_RANGES = {"gain": (0.5, 1.5), "growth": (0.5, 1.5), "private": (0.4, 1.0), "noise": (0.7, 1.4)}
 _REAL_WINDOWS = 300
-_ALONE = 4  # frames without another event on either side
-_FEW_ALONE, _DOUBT = 8, 30  # of such events
+_LAGS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # frames
+_SCALES_STEP, _RIDGE, _MOST_SCALES = 0.7, 0.03, 3.0  # of variances at time scales
+_TINY = 1e-9
+_FEW_JUMPS, _JUMPS_DOUBT = 8, 30  # lone events
 _LEAST_MEMORY = 0.05  # autocorrelation of spikes
 _MOST_POWER = 4.0  # of generated traces, beside real ones
 _LEAST_MORE = 0.1  # by how much the average event is larger than a lone one
 
 
 def start_generator(
-    generator: Any,
+    generator: LatentGenerator,
     factors: SpikeFactors,
     matching: MomentMatching,
     real: Tensor,
@@ -44,8 +48,10 @@ def start_generator(
     inferred rates, correlations and amplitudes has others once they are inferred in its samples.
     In ten rounds, the later the smaller the steps, each of these is adjusted by what it is missed
     by in 96 windows: rates, mean traces, correlations (by the pattern that is asked for),
-    amplitudes of spikes that stand alone and how much larger the others are, autocovariances of
-    spikes (by the private noise), and variances between windows, of neurons and of the population.
+    the time scales of what neurons share, amplitudes of spikes that stand alone and how much larger
+    the others are, noise, autocovariances of spikes (by the private noise), and variances between
+    windows, of neurons and of the population. Amplitudes and noise stay within bounds; correlations
+    and what follows from them need two neurons.
 
     Parameters
     ----------
@@ -106,7 +112,8 @@ def start_generator(
 class _Amplitudes(NamedTuple):
     """Amplitudes (N,): of events that stand alone, how many these are, of all events, and jumps.
 
-    Jumps are those at spikes that stand alone, by the inference of the objective.
+    Jumps are those at spikes that stand alone, by the inference of the objective; noise is what
+    events leave unexplained.
     """
 
     lone: NDArray[np.float64]
@@ -114,11 +121,12 @@ class _Amplitudes(NamedTuple):
     every: NDArray[np.float64]
     jumps: NDArray[np.float64]
     n_jumps: NDArray[np.float64]
+    noise: NDArray[np.float64]
 
 
 @torch.no_grad()
 def _calibrate(
-    generator: Any,
+    generator: LatentGenerator,
     matching: MomentMatching,
     calcium: CalciumFit,
     real: Tensor,
@@ -131,6 +139,7 @@ def _calibrate(
     share = sum(map(len, calcium.events)) / (len(kept) * matching.n_frames)
     amplitudes = _amplitudes(matching, real[torch.from_numpy(kept).to(real.device)], calcium)
     amplitudes = amplitudes._replace(n_lone=min(share, 1.0) * amplitudes.n_lone)
+    real_spikes = matching.spikes(real[torch.from_numpy(kept).to(real.device)])
     totals = {name: torch.ones(matching.n_neurons, device=device) for name in _RANGES}
     for number in range(_ROUNDS):
         # Ever smaller steps, or the noise of the last round would stay.
@@ -143,25 +152,34 @@ def _calibrate(
         changes: dict[str, Any] = {
             "log_rate": _STEP * speed * (wanted / rate).log(),
             "level": speed * (target["mean"] - found["mean"]),
-            "private": -_STEP * speed * _missed_memory(matching, found),
+            "private": torch.exp(-_STEP * speed * _missed_memory(matching, found)),
         }
         if matching.n_neurons > 1:
             changes["coupling"] = _missed_coupling(generator, target, found) ** (0.5 * speed)
+            changes["scales"] = _missed_scales(
+                generator, matching, real_spikes, matching.spikes(standardised)
+            ) ** (_SCALES_STEP * speed)
             changes["standing"] = 0.5 * speed * _missed_standing(matching, found)
             changes["normalisation"] = torch.exp(0.25 * speed * _missed_slow(matching, found))
         mine = _amplitudes(matching, standardised, calcium)
+        changes["noise"] = torch.as_tensor(amplitudes.noise / mine.noise).to(found["mean"]) ** (
+            _STEP * speed
+        )
         gain, growth = _missed_amplitudes(amplitudes, mine, matching.rate)
         # Whatever amplitudes say, traces do not vary far more than real ones.
         bound = _MOST_POWER * target["variance"] + matching.targets["variance"].error
         excess = (bound / found["variance"].clamp(min=1e-6)).log().clamp(-_MOST, 0.0)
-        changes |= {"gain": _STEP * speed * gain, "growth": _STEP * speed * (growth + excess)}
+        changes["gain"] = torch.exp(_STEP * speed * gain)
+        changes["growth"] = torch.exp(_STEP * speed * (growth + excess))
         for name, (low, high) in _RANGES.items():
-            changes[name] = (totals[name] * changes[name].exp()).clamp(low, high) / totals[name]
+            changes[name] = (totals[name] * changes[name]).clamp(low, high) / totals[name]
             totals[name] *= changes[name]
         generator.adjust(**changes)
 
 
-def _missed_coupling(generator: Any, target: dict[str, Tensor], found: dict[str, Tensor]) -> Tensor:
+def _missed_coupling(
+    generator: LatentGenerator, target: dict[str, Tensor], found: dict[str, Tensor]
+) -> Tensor:
     """Return what spike covariances are to be multiplied by, (N,)."""
     # Compared by the pattern that is asked for: the noise of neither has a part in that.
     loadings = generator.linear.weight.flatten(1)
@@ -169,6 +187,50 @@ def _missed_coupling(generator: Any, target: dict[str, Tensor], found: dict[str,
     real, mine = ((part["spike_covariance"] * pattern).sum(1) for part in (target, found))
     slope: Tensor = real / mine.clamp(min=1e-6)
     return slope.clamp(min=0.5, max=1.5)
+
+
+@torch.no_grad()
+def _missed_scales(
+    generator: LatentGenerator, matching: MomentMatching, real: Tensor, mine: Tensor
+) -> Tensor:
+    """Return what shared variances at each time scale (S,) are to be multiplied by.
+
+    Inference blurs in time what neurons share: white factors are seen as if they lasted frames.
+    """
+    lags = [lag for lag in _LAGS if lag < matching.n_frames]
+    loadings = generator.linear.weight[:, : len(generator.log_time), 0]
+    at_scales = loadings.unflatten(1, (-1, len(generator.time_scales)))
+    pattern = (loadings @ loadings.T).fill_diagonal_(0.0)
+    strengths = torch.einsum("iks,jks,ij->s", at_scales, at_scales, pattern).clamp(min=0.0)
+    decays = np.exp(-np.divide.outer(lags, generator.time_scales))
+    basis = decays * strengths.cpu().double().numpy()
+    seen, found = (
+        _shared_memory((part - matching.rate) / matching.spread, loadings, lags)
+        for part in (real, mine)
+    )
+    now = basis.sum(axis=1)
+    if found @ seen <= 0 or now[0] <= 0:
+        return torch.ones_like(strengths)
+    # How much of all there is stands elsewhere: the shape alone is compared.
+    size, unit = (found @ found) / (found @ seen), max((found @ now) / (now @ now), _TINY)
+    wanted = now + (size * seen - found) / unit
+    ridge = _RIDGE * now[0]
+    factors, _ = nnls(
+        np.vstack([basis, ridge * np.eye(len(strengths))]),
+        np.append(wanted, np.full(len(strengths), ridge)),
+    )
+    return torch.as_tensor(factors).to(real).clamp(1 / _MOST_SCALES, _MOST_SCALES)
+
+
+def _shared_memory(spikes: Tensor, axes: Tensor, lags: Sequence[int]) -> NDArray[np.float64]:
+    """Return autocovariances (L,) along axes (N, C) of what neurons share."""
+    along, own = spikes @ axes, axes.square().sum(1)
+    found = []
+    for lag in lags:
+        early, late = slice(None, spikes.shape[1] - lag), slice(lag, None)
+        total = (along[:, early] * along[:, late]).sum(2).mean()
+        found.append(total - ((spikes[:, early] * spikes[:, late]).mean((0, 1)) * own).sum())
+    return torch.stack(found).cpu().double().numpy()
 
 
 def _missed_memory(matching: MomentMatching, found: dict[str, Tensor]) -> Tensor:
@@ -206,7 +268,7 @@ def _beyond(missed: Tensor, error: Tensor) -> Tensor:
 
 def _missed_amplitudes(real: _Amplitudes, mine: _Amplitudes, like: Tensor) -> tuple[Tensor, Tensor]:
     """Return logarithms (N,) of factors for amplitudes of spikes, and for their growth."""
-    known = np.minimum.reduce([real.n_lone, mine.n_lone, real.n_jumps, mine.n_jumps]) >= _FEW_ALONE
+    known = np.minimum.reduce([real.n_lone, mine.n_lone, real.n_jumps, mine.n_jumps]) >= _FEW_JUMPS
     if not known.any():
         return torch.zeros_like(like), torch.zeros_like(like)
     # Alone by the objective's inference for the amplitude itself; by that of the start, which
@@ -217,7 +279,7 @@ def _missed_amplitudes(real: _Amplitudes, mine: _Amplitudes, like: Tensor) -> tu
         for part in (real, mine)
     ]
     growth = np.log(more[0] / more[1])
-    sure = np.where(known, real.n_lone / (real.n_lone + _DOUBT), 0.0)
+    sure = np.where(known, real.n_lone / (real.n_lone + _JUMPS_DOUBT), 0.0)
     gain = sure * gain + (1 - sure) * np.median(gain[known])
     # Of others nothing is known: how amplitudes grow is the neuron's own.
     growth = sure * (0.5 * growth + 0.5 * np.median(growth[known]))
@@ -236,25 +298,24 @@ def _half_usual(missed: Tensor) -> Tensor:
 def _amplitudes(matching: MomentMatching, standardised: Tensor, calcium: CalciumFit) -> _Amplitudes:
     """Infer events in windows (M, T, N), and measure them."""
     traces = matching.units.restore(standardised).cpu().double().numpy()
-    parameters = {name: getattr(calcium, name) for name in ("decay", "baseline", "threshold")}
-    lone = _lone_events([infer_calcium(part, **parameters)[1] for part in traces])
+    explained, events = infer_calcium(
+        traces, decay=calcium.decay, baseline=calcium.baseline, threshold=calcium.threshold
+    )
+    left = (traces - explained).std(axis=(0, 1))
     jumps, n_jumps = (part.cpu().double().numpy() for part in matching.lone_jumps(standardised))
-    return _Amplitudes(*lone, jumps, n_jumps)
+    return _Amplitudes(*_mean_amplitudes(events), jumps, n_jumps, np.maximum(left, _TINY))
 
 
-def _lone_events(
-    events: Sequence[NDArray[np.float64]],
+def _mean_amplitudes(
+    events: NDArray[np.float32],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Return mean amplitude and number of lone events, and mean amplitude of all, each (N,)."""
-    lone, n_lone, every, n_events = np.zeros((4, events[0].shape[1]))
-    for part in events:
-        fired = part > 0
-        total = np.cumsum(np.pad(fired, ((_ALONE + 1, _ALONE), (0, 0))), axis=0)
-        alone = fired & (total[2 * _ALONE + 1 :] - total[: -2 * _ALONE - 1] == 1)
-        # What is beyond the ends is not known.
-        alone[:_ALONE] = alone[-_ALONE:] = False
-        lone += np.where(alone, part, 0.0).sum(axis=0)
-        every += part.sum(axis=0)
-        n_lone += alone.sum(axis=0)
-        n_events += fired.sum(axis=0)
-    return lone / np.maximum(n_lone, 1), n_lone, every / np.maximum(n_events, 1)
+    alone = lone_events(events)
+    n_lone, n_events = alone.sum(axis=(0, 1)), np.count_nonzero(events, axis=(0, 1))
+    totals = (
+        part.sum(axis=(0, 1), dtype=np.float64) for part in (np.where(alone, events, 0.0), events)
+    )
+    lone, every = (
+        total / np.maximum(n, 1) for total, n in zip(totals, (n_lone, n_events), strict=True)
+    )
+    return lone, n_lone, every

@@ -334,7 +334,7 @@ class CalciumMoments(TrainedGenerator):
             units, real, deconvolver, frame_rate, min(max(n_blocks, 2), N_BLOCKS)
         )
         if factors is not None:
-            generator = state.modules["generator"]
+            generator: Any = state.modules["generator"]
             start_generator(generator, factors, matching, real, rng_from(self.seed_, _START))
             state.averaged.load_state_dict(generator.state_dict())
         return MomentSteps(self.settings_, state, fabric, matching, rng_of_step=self._step_rng)

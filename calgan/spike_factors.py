@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 from scipy import fft, stats
 from scipy.optimize import nnls
 
-from calgan.calcium_fit import CalciumFit, fit_calcium
+from calgan.calcium_fit import CalciumFit, fit_calcium, lone_events
+from calgan.networks._latent import GROWTH, MOST_VARIANCE
 
 # Bins in which neurons are correlated: short beside calcium, long beside the jitter of inference.
 _BIN_FRAMES = 8
@@ -19,7 +20,6 @@ _LAGS = (0, 1, 2, 4, 8, 16, 32, 64)  # frames
 _JITTERS = (0.0, 0.1, 0.2, 0.3)
 _MIN_SHARE = 0.005  # of a factor's variance, at each time scale
 _LEAST_COVARIANCE, _MOST_COVARIANCE = -0.6, 20.0  # of rates relative to their means
-_MOST_VARIANCE = 4.0  # of a log rate
 # Rhythms stand out from frequencies that many cycles a window higher and lower.
 _FEW_PIECES, _APART, _STANDS_OUT, _MOST_RHYTHM = 6, 2, 2.5, 1.0
 # What neurons have of their own: seen where events of one neuron are no more mistaken for another.
@@ -27,10 +27,9 @@ _OWN_LAGS = (2, 3, 4, 6, 8)  # frames
 _OWN_TIMES = (2.0, 30.0)  # frames
 _MOST_OWN = 1.5
 _MOST_ALIKE = 0.95  # correlation of events
-_ALONE = 4  # frames without another event on either side
 _FEW_ALONE, _DOUBT = 5, 10  # events
 _SPREADS = (0.03, 1.0)  # relative standard deviations of the amplitudes of lone events
-_GROWTHS, _GROWTH_ERROR = (0.03, 4.0), 0.08
+_GROWTH_ERROR = 0.08
 _LEAST_PROBABILITY, _MOST_PROBABILITY = 3e-4, 0.5
 
 
@@ -143,14 +142,14 @@ def fit_spike_factors(
     lone, spread = _lone_amplitudes(events, lone_error)
     probabilities = np.clip(n_events / n_frames, _LEAST_PROBABILITY, _MOST_PROBABILITY)
     variance = np.square(axes) @ shares.sum(axis=1) + own_variance + np.square(rhythm).sum(axis=1)
-    rates = _rates_of(probabilities, np.minimum(variance, _MOST_VARIANCE))
+    rates = _rates_of(probabilities, np.minimum(variance, MOST_VARIANCE))
     # How much more there is than one lone event in each frame that has any, and would be if
     # every spike added as much as the first; 1 as long as the data have nothing to say.
     if_lone = lone * np.maximum(n_events / n_frames, _LEAST_PROBABILITY)
     more = np.divide(mean, if_lone, out=np.ones_like(mean), where=if_lone > 0) - 1
     expected = rates / probabilities - 1
     doubt = _GROWTH_ERROR**2
-    growth = np.clip((more * expected + doubt) / (expected**2 + doubt), *_GROWTHS)
+    growth = np.clip((more * expected + doubt) / (expected**2 + doubt), *GROWTH)
     in_events = np.where(mean > 0, mean, lone_error * probabilities)
     return SpikeFactors(
         calcium,
@@ -207,7 +206,7 @@ def _principal_axes(covariance: NDArray[np.float64], n_factors: int) -> NDArray[
     variances, directions = np.linalg.eigh(covariance)
     loadings[:, :k] = directions[:, -k:] * np.sqrt(np.maximum(variances[-k:], 0.0))
     total = np.square(loadings).sum(axis=1, keepdims=True)
-    return loadings * np.sqrt(_MOST_VARIANCE / np.maximum(total, _MOST_VARIANCE))
+    return loadings * np.sqrt(MOST_VARIANCE / np.maximum(total, MOST_VARIANCE))
 
 
 def _time_shares(
@@ -362,22 +361,21 @@ def _lone_amplitudes(
     """
     n_neurons = len(error)
     mean, weight = np.zeros(n_neurons), np.zeros(n_neurons)
+    alone = [lone_events(part) for part in events]
     ratio, variance = np.ones(n_neurons), np.full(n_neurons, _SPREADS[0] ** 2)
     for neuron in range(n_neurons):
         lone, every = [], []
-        for part in events:
-            at = np.flatnonzero(part[:, neuron])
-            gaps = np.diff(at, prepend=-len(part), append=2 * len(part))
-            lone.append(part[at[(gaps[1:] > _ALONE) & (gaps[:-1] > _ALONE)], neuron])
-            every.append(part[at, neuron])
-        alone, all_events = np.concatenate(lone), np.concatenate(every)
+        for part, marked in zip(events, alone, strict=True):
+            every.append(part[part[:, neuron] > 0, neuron])
+            lone.append(part[marked[:, neuron], neuron])
+        by_itself, all_events = np.concatenate(lone), np.concatenate(every)
         if len(all_events):
             mean[neuron] = all_events.mean()
-        if len(alone) >= _FEW_ALONE:
-            middle = np.median(alone)
-            weight[neuron] = len(alone) / (len(alone) + _DOUBT)
+        if len(by_itself) >= _FEW_ALONE:
+            middle = np.median(by_itself)
+            weight[neuron] = len(by_itself) / (len(by_itself) + _DOUBT)
             ratio[neuron] = min(middle / mean[neuron], 1.0)
-            own = stats.iqr(alone, scale="normal") ** 2 - error[neuron] ** 2
+            own = stats.iqr(by_itself, scale="normal") ** 2 - error[neuron] ** 2
             variance[neuron] = max(own, 0.0) / middle**2
     known = weight > 0
     if known.any():

@@ -10,7 +10,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy.signal import lfilter
 
 from calgan import calcium_fit
-from calgan.calcium_fit import CalciumFit, fit_calcium
+from calgan.calcium_fit import CalciumFit, fit_calcium, lone_events
 from calgan.datasets import make_process
 from calgan.datasets.simulation import Process
 from calgan.deconvolution import infer_calcium
@@ -307,3 +307,19 @@ def test_thinning_keeps_windows_whole() -> None:
     at = np.array([part[0, 0] for part in kept])
     assert_array_equal(at[[0, -1]], [0, 999])
     assert np.ptp(np.diff(at)) <= 1  # evenly spaced
+
+
+# --- lone events ------------------------------------------------------------------------------
+
+
+@settings(deadline=None, max_examples=50)
+@given(st.integers(0, 60), st.floats(0.0, 0.5), st.integers(0, 1000))
+def test_lone_events_are_those_without_neighbours(n_frames: int, rate: float, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    events = (rng.random((2, n_frames, 3)) < rate) * rng.uniform(0.5, 2.0, (2, n_frames, 3))
+    expected = np.zeros(events.shape, dtype=bool)
+    for m, t, n in np.argwhere(events > 0):
+        near = events[m, max(t - 4, 0) : t + 5, n]
+        expected[m, t, n] = 4 <= t < n_frames - 4 and np.count_nonzero(near) == 1
+    assert_array_equal(lone_events(events), expected)
+    assert_array_equal(lone_events(events[0]), expected[0])

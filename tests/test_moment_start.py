@@ -13,7 +13,16 @@ from torch import Tensor
 from calgan import moment_start as module
 from calgan.datasets import make_recording
 from calgan.moment_matching import MomentMatching
-from calgan.moment_start import _beyond, _half_usual, _lone_events, start_generator
+from calgan.moment_start import (
+    _beyond,
+    _half_usual,
+    _mean_amplitudes,
+    _missed_memory,
+    _missed_scales,
+    _missed_slow,
+    _missed_standing,
+    start_generator,
+)
 from calgan.networks import LatentGenerator, Standardiser, latent_time_scales, seeded_init
 from calgan.spike_factors import SpikeFactors, fit_spike_factors
 
@@ -148,6 +157,45 @@ def test_amplitudes_of_a_start_are_corrected(case: Case, factor: float) -> None:
     assert missed[1] < 0.6 * missed[0]
 
 
+@pytest.mark.parametrize("factor", [0.75, 1.3])
+def test_noise_of_a_start_is_corrected(case: Case, factor: float) -> None:
+    calcium = case.factors.calcium
+    wrong = with_factors(case, calcium=calcium._replace(noise=factor * calcium.noise))
+    # Calcium is smooth beside its noise.
+    real = case.real.diff(n=2, dim=1).abs().flatten(0, 1).median(0).values
+    missed = []
+    for calibrated in (False, True):
+        net = started(wrong, calibrated=calibrated)
+        noise = torch.randn(200, net.noise_size, generator=torch.Generator().manual_seed(9))
+        with torch.no_grad():
+            windows = case.matching.units.standardise(net(noise))
+        found = windows.diff(n=2, dim=1).abs().flatten(0, 1).median(0).values
+        missed.append(float((found / real).log().abs().mean()))
+    assert missed[0] > 0.15
+    assert missed[1] < 0.4 * missed[0]
+
+
+def test_time_scales_of_a_start_are_corrected(case: Case) -> None:
+    # Assemblies wax and wane within seconds: factors without any memory are wrong.
+    total = np.square(case.factors.loadings).sum(2, keepdims=True)
+    loadings = np.sqrt(total * np.array([0.9, 0.02, 0.02, 0.02, 0.02, 0.02]))
+    wrong = with_factors(case, loadings=loadings)
+    lasting = []
+    for net in (started(case, calibrated=False), started(wrong), started(wrong, calibrated=False)):
+        noise = torch.randn(400, net.noise_size, generator=torch.Generator().manual_seed(9))
+        with torch.no_grad():
+            windows = case.matching.units.standardise(net(noise))
+        counts = case.matching.spikes(windows).sum(2)
+        counts = counts - counts.mean()
+        lasting.append(float((counts[:, 4:] * counts[:, :-4]).mean() / counts.square().mean()))
+    counts = case.matching.spikes(case.real).sum(2)
+    counts = counts - counts.mean()
+    real = float((counts[:, 4:] * counts[:, :-4]).mean() / counts.square().mean())
+    _, after, before = lasting
+    assert before < 0.5 * real
+    assert abs(after - real) < 0.6 * abs(before - real)
+
+
 def test_a_seed_is_one_start_and_another_is_another(case: Case) -> None:
     a, b, c = (started(case, seed).state_dict() for seed in (0, 0, 1))
     for name, value in a.items():
@@ -166,12 +214,13 @@ def test_global_random_states_are_left_alone(case: Case) -> None:
 def test_units_and_loadings_patterns_stay(case: Case) -> None:
     net, plain = started(case), started(case, calibrated=False)
     torch.testing.assert_close(net.units.scale, case.units.scale)
-    # Loadings of a neuron are multiplied by one number.
-    a, b = (x.linear.weight.detach().flatten(1) for x in (net, plain))
+    # Loadings of a neuron are multiplied by one number at each time scale.
+    shape = (case.shape[1], 3, len(net.time_scales))
+    a, b = (x.linear.weight.detach()[:, : len(x.log_time)].reshape(shape) for x in (net, plain))
     torch.testing.assert_close(
         torch.nn.functional.normalize(a), torch.nn.functional.normalize(b), rtol=1e-4, atol=1e-5
     )
-    for name in ("decay", "rise", "noise_scale", "spread", "slow", "slow_time", "gumbel"):
+    for name in ("decay", "rise", "spread", "slow", "slow_time", "gumbel"):
         torch.testing.assert_close(getattr(net, name), getattr(plain, name))
 
 
@@ -220,30 +269,54 @@ def test_the_shortest_windows_can_be_started(traces: np.ndarray, n_neurons: int)
 # --- parts ------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", range(5))
-def test_amplitudes_of_lone_events(seed: int) -> None:
-    rng = np.random.default_rng(seed)
-    shapes = [(1, 3), (8, 3), (9, 3), (40, 3), (200, 3)]
-    rates = np.array([0.02, 0.1, 0.3])
-    events = [(rng.random(s) < rates) * rng.uniform(0.5, 2.0, s) for s in shapes]
-    lone_mean, n_lone, every_mean = _lone_events(events)
-    for neuron in range(3):
-        lone, every = [], []
-        for part in events:
-            x = part[:, neuron]
-            for t in np.flatnonzero(x):
-                every.append(x[t])
-                inside = 4 <= t < len(x) - 4
-                if inside and not any(x[u] > 0 for u in range(t - 4, t + 5) if u != t):
-                    lone.append(x[t])
-        assert n_lone[neuron] == len(lone)
-        assert lone_mean[neuron] == pytest.approx(np.mean(lone) if lone else 0.0)
-        assert every_mean[neuron] == pytest.approx(np.mean(every) if every else 0.0)
+def test_mean_amplitudes_of_lone_and_of_all_events() -> None:
+    events = np.zeros((2, 40, 3), dtype=np.float32)
+    events[0, [10, 20, 22], 0] = 1.0, 2.0, 4.0
+    events[1, 30, 0] = 5.0
+    events[1, [10, 11], 1] = 1.0, 2.0
+    lone, n_lone, every = _mean_amplitudes(events)
+    np.testing.assert_array_equal(n_lone, [2, 0, 0])
+    np.testing.assert_allclose(lone, [3.0, 0.0, 0.0])
+    np.testing.assert_allclose(every, [3.0, 1.5, 0.0])
 
 
-def test_amplitudes_without_events_are_zero() -> None:
-    found = _lone_events([np.zeros((30, 2)), np.zeros((3, 2))])
-    np.testing.assert_array_equal(np.array(found), 0)
+def real_moments(case: Case) -> dict[str, Tensor]:
+    return case.matching.moments(case.real)
+
+
+def test_what_the_real_windows_have_is_not_missed(case: Case) -> None:
+    found = real_moments(case)
+    torch.testing.assert_close(_missed_memory(case.matching, found), torch.zeros(8))
+    torch.testing.assert_close(_missed_standing(case.matching, found), torch.zeros(8))
+    torch.testing.assert_close(_missed_slow(case.matching, found), torch.zeros(1))
+    net, spikes = started(case, calibrated=False), case.matching.spikes(case.real)
+    factors = _missed_scales(net, case.matching, spikes, spikes)
+    torch.testing.assert_close(factors, torch.ones_like(factors), rtol=1e-4, atol=1e-4)
+
+
+def test_what_is_missed_has_its_sign(case: Case) -> None:
+    matching = case.matching
+    # Spikes with a fifth of the memory; a hundredth of the variance between windows, or much more.
+    found = real_moments(case)
+    found["spike_memory"] = 0.2 * found["spike_memory"]
+    assert float(_missed_memory(matching, found).median()) > 0.1
+    for factor, sign in ((0.01, 1), (20.0, -1)):
+        found = real_moments(case)
+        found["window_covariance"] = factor * found["window_covariance"]
+        assert sign * float(_missed_standing(matching, found).median()) > 0.01
+        found["power_spectrum_count"] = factor * found["power_spectrum_count"]
+        assert sign * float(_missed_slow(matching, found)) > 1.0
+
+
+def test_factors_that_are_seen_to_last_too_long_are_made_faster(case: Case) -> None:
+    net, spikes = started(case, calibrated=False), case.matching.spikes(case.real)
+    generator = torch.Generator().manual_seed(0)
+    shuffled = spikes[:, torch.randperm(spikes.shape[1], generator=generator)]
+    # Shuffled frames keep what neurons share within a frame, and nothing else.
+    faster = _missed_scales(net, case.matching, shuffled, spikes)
+    slower = _missed_scales(net, case.matching, spikes, shuffled)
+    assert faster[0] > 1.2 > 0.8 > faster[-3:].mean()
+    assert slower[0] < 0.8 < 1.2 < slower.max()
 
 
 def test_beyond_is_what_half_an_error_leaves() -> None:

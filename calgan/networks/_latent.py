@@ -21,20 +21,21 @@ from calgan.networks._layers import (
 )
 
 _N_SCALES = 6
+_WHITE = 0.15  # frames: 0.001 is left after one
 _N_RHYTHMS = 2
 _CONSTANTS_SPEED = 2.0
 _LEAST_OWN = 0.07  # of log rates, to start with: gradients of less are small
 _SOFTNESS = 0.2  # of the surrogate of a threshold, in units of log rates
 # Of log rates, that factors share, unless a start has more: beyond it there are fewer and larger
 # bursts, and hardly more correlation.
-_MOST_VARIANCE = 4.0
+MOST_VARIANCE = 4.0
 _MOST_COUNTED = 2.0  # log of the expected spikes in a frame from where amplitudes grow no more
 _PRIVATE = (0.25, 1.3)  # range of the private noise of a start
 _LEAST_STANDING, _MOST_STANDING = 1e-3, 1.5  # variances of log rates
 _NORMALISATION = (-0.3, 0.8)
-_GROWTH = (0.03, 4.0)
+GROWTH = (0.03, 4.0)
 _PER_WINDOW = 10  # time constants of the normalisation
-_EULER = 0.5772156649  # mean of a standard Gumbel variable
+_EULER = np.euler_gamma  # mean of a standard Gumbel variable
 _GUMBEL_SPREAD = math.pi / math.sqrt(6)
 _SHARES, _ALIKE = (0.1, 0.8), 0.7  # of Gumbel noise to start with, and where it has no rate
 
@@ -55,11 +56,11 @@ def latent_time_scales(n_frames: int) -> tuple[float, ...]:
 
     Examples
     --------
-    >>> [round(scale, 1) for scale in latent_time_scales(96)]
-    [0.3, 1.5, 4.2, 12.0, 33.9, 96.0]
+    >>> [round(scale, 2) for scale in latent_time_scales(96)]
+    [0.15, 1.5, 4.24, 12.0, 33.94, 96.0]
     """
     slow = np.geomspace(1.5, max(n_frames, 3), _N_SCALES - 1)
-    return (0.3, *map(float, slow))
+    return (_WHITE, *map(float, slow))
 
 
 class LatentGenerator(nn.Module):
@@ -245,7 +246,7 @@ class LatentGenerator(nn.Module):
         fill(self.private, private, inverse_softplus)
         fill(self.slow, np.maximum(np.sqrt(own_variance), _LEAST_OWN), inverse_softplus)
         fill(self.slow_time, math.log(own_time))
-        fill(self.growth, np.clip(growth, *_GROWTH), inverse_softplus)
+        fill(self.growth, np.clip(growth, *GROWTH), inverse_softplus)
         fill(self.spread, np.maximum(np.sqrt(np.log1p(spread**2)), 0.03), inverse_softplus)
         fill(self.gain, np.maximum(amplitudes / scale, 0.05), inverse_softplus)
         fill(self.decay, np.clip(decay, 0.05, 0.998), torch.logit)
@@ -267,6 +268,8 @@ class LatentGenerator(nn.Module):
         private: Tensor | float = 1.0,
         standing: Tensor | float = 0.0,
         normalisation: Tensor | float = 1.0,
+        scales: Tensor | float = 1.0,
+        noise: Tensor | float = 1.0,
     ) -> None:
         """Adjust a start by what its windows miss, in place; each a number or one a neuron, (N,).
 
@@ -277,7 +280,8 @@ class LatentGenerator(nn.Module):
         log_rate : Tensor or float
             By about how much logarithms of mean rates are to rise.
         coupling : Tensor or float
-            Factors for the loadings; mean rates stay about what they are.
+            Factors for the loadings, as far as their squares add up to 4 or to what they did; mean
+            rates stay about what they are.
         level : Tensor or float
             By how much the traces are to rise (standardised units).
         gain, growth : Tensor or float
@@ -289,10 +293,20 @@ class LatentGenerator(nn.Module):
             about what they are.
         normalisation : Tensor or float
             Factor for what slow changes of the population's activity are left.
+        scales : Tensor or float
+            Factors (S,) for the variance at each time scale; what factors explain in total stays.
+        noise : Tensor or float
+            Factors for the noise of traces.
         """
         loadings, bias = self.linear.weight, cast(Tensor, self.linear.bias)
+        at_scales = loadings[:, : len(self.log_time)].unflatten(1, (-1, len(self.time_scales)))
+        explained = at_scales.square().sum(dim=(1, 2, 3), keepdim=True)
+        scales = torch.as_tensor(scales, device=loadings.device).expand(len(self.time_scales))
+        at_scales.mul_(scales.sqrt()[:, None])
+        new = at_scales.square().sum(dim=(1, 2, 3), keepdim=True)
+        at_scales.mul_((explained / new.clamp(min=1e-12)).sqrt())
         shared = loadings.square().sum(dim=(1, 2))
-        most = shared.clamp(min=_MOST_VARIANCE)
+        most = shared.clamp(min=MOST_VARIANCE)
         coupling = torch.as_tensor(coupling, device=loadings.device)
         coupling = torch.minimum(coupling, (most / shared.clamp(min=1e-6)).sqrt())
         loadings.mul_(coupling[:, None, None])
@@ -307,12 +321,13 @@ class LatentGenerator(nn.Module):
         new = (old * private).clamp(*_PRIVATE)
         self.private.copy_(inverse_softplus(new))
         # A threshold stays at the same quantile of all that varies.
-        noise = (_GUMBEL_SPREAD * torch.stack([new, old])).square()
-        bias.mul_(((variance + noise[0]) / (variance + noise[1])).sqrt())
+        jitter = (_GUMBEL_SPREAD * torch.stack([new, old])).square()
+        bias.mul_(((variance + jitter[0]) / (variance + jitter[1])).sqrt())
 
         self.gain.copy_(inverse_softplus(F.softplus(self.gain) * gain))
-        self.growth.copy_(inverse_softplus((F.softplus(self.growth) * growth).clamp(*_GROWTH)))
+        self.growth.copy_(inverse_softplus((F.softplus(self.growth) * growth).clamp(*GROWTH)))
         self.baseline.add_(level)
+        self.noise_scale.copy_(inverse_softplus(F.softplus(self.noise_scale) * noise))
         left = (1 - self.normalisation) * normalisation
         self.normalisation.copy_((1 - left).clamp(*_NORMALISATION))
 
