@@ -639,6 +639,38 @@ def test_adjusting_standing_noise_adds_variance_between_windows() -> None:
 # --- normalisation ----------------------------------------------------------------------------
 
 
+def test_adjusting_time_scales_keeps_what_is_explained() -> None:
+    n_scales = len(latent().time_scales)
+    rng = np.random.default_rng(0)
+    loadings = 0.3 * rng.standard_normal((5, no_loadings(latent()).shape[1], n_scales))
+    loadings[4] = 0.0
+    net = adjustable(loadings=loadings, rhythm=rng.uniform(0.1, 0.5, (5, 2)), period=12.0)
+    before, bias = net.linear.weight.detach().clone(), net.linear.bias.detach().clone()
+    factors = torch.tensor([4.0, 1.0, 1.0, 0.25, 1.0, 0.0])
+    net.adjust(scales=factors)
+    n = len(net.log_time)
+    a, b = (
+        w[:, :n].detach().double().reshape(5, -1, n_scales) for w in (net.linear.weight, before)
+    )
+    wanted = b * factors.double().sqrt()
+    size = b.square().sum((1, 2)) / wanted.square().sum((1, 2)).clamp(min=1e-12)
+    torch.testing.assert_close(a, wanted * size.sqrt()[:, None, None], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(a.square().sum((1, 2)), b.square().sum((1, 2)), rtol=1e-4, atol=1e-6)
+    # The rhythm is no time scale, and rates stay.
+    torch.testing.assert_close(net.linear.weight.detach()[:, n:], before[:, n:])
+    torch.testing.assert_close(net.linear.bias.detach(), bias, rtol=1e-4, atol=1e-4)
+
+
+def test_adjusting_noise_multiplies_it() -> None:
+    net = adjustable()
+    before = torch.nn.functional.softplus(net.noise_scale).detach()
+    factors = torch.tensor([0.5, 0.9, 1.0, 1.3, 2.0])
+    net.adjust(noise=factors)
+    torch.testing.assert_close(
+        torch.nn.functional.softplus(net.noise_scale).detach(), factors * before
+    )
+
+
 def test_adjusting_normalisation_multiplies_what_it_leaves() -> None:
     net = adjustable()
     for factor, left in ((0.5, 0.5), (1.2, 0.6), (1.0, 0.6), (0.01, 0.2), (99.0, 1.3)):
