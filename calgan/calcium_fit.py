@@ -182,8 +182,8 @@ def lone_events(events: ArrayLike) -> NDArray[np.bool_]:
     """
     fired = np.asarray(events) > 0
     ends = [(0, 0)] * (fired.ndim - 2) + [(_ALONE + 1, _ALONE), (0, 0)]
-    total = np.cumsum(np.pad(fired, ends), axis=-2, dtype=np.intp)
-    near: NDArray[np.intp] = total[..., 2 * _ALONE + 1 :, :] - total[..., : -2 * _ALONE - 1, :]
+    total = np.cumsum(np.pad(fired, ends), axis=-2, dtype=np.int32)
+    near: NDArray[np.int32] = total[..., 2 * _ALONE + 1 :, :] - total[..., : -2 * _ALONE - 1, :]
     alone = fired & (near == 1)
     alone[..., :_ALONE, :] = alone[..., -_ALONE:, :] = False
     return np.asarray(alone)

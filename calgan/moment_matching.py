@@ -204,10 +204,13 @@ class MomentMatching:
         self.least_error = 1.0 / (len(windows) * self.n_frames)
         self.pattern: Tensor | None = None
         self.power: Tensor | None = None
-        found = self._single(windows)
+        spikes = self.spikes(windows)
+        found = self._single(windows, spikes)
         self.pattern, self.power = found.get("covariance"), found["power_spectrum"]
-        whole = self.moments(windows)
-        blocks = [self.moments(b) for b in windows.tensor_split(min(n_blocks, len(windows)))]
+        whole = self.moments(windows, spikes)
+        self.n_blocks = min(n_blocks, len(windows))
+        parts = (part.tensor_split(self.n_blocks) for part in (windows, spikes))
+        blocks = [self.moments(*block) for block in zip(*parts, strict=True)]
         self.targets = {
             name: self._target(name, value, torch.stack([block[name] for block in blocks]))
             for name, value in whole.items()
@@ -230,14 +233,15 @@ class MomentMatching:
             terms[name] = torch.sqrt(1 + difference.square().mean()) - 1
         return terms
 
-    def moments(self, windows: Tensor) -> dict[str, Tensor]:
+    def moments(self, windows: Tensor, spikes: Tensor | None = None) -> dict[str, Tensor]:
         """Compute the moments of standardised windows (M, T, N), of single neurons and pooled.
 
         What neurons have in common is known more precisely than any of them alone: the mean over
         neurons of how window rates are distributed is a moment of its own, so are those of third
         moments and of relative powers, and the projection of the covariance matrix on the real one.
+        Spikes are inferred, unless they are given.
         """
-        found = self._single(windows)
+        found = self._single(windows, self.spikes(windows) if spikes is None else spikes)
         if self.n_neurons > 1:
             found["third_moments_pooled"] = found["third_moments"].mean(1)
             # Relative, and no logarithm: that of a batch's power is lower than that of many.
@@ -252,7 +256,7 @@ class MomentMatching:
             found["covariance_pooled"] = ((pattern * covariance).sum() / weight)[None]
         return found
 
-    def _single(self, windows: Tensor) -> dict[str, Tensor]:
+    def _single(self, windows: Tensor, spikes: Tensor) -> dict[str, Tensor]:
         frames = windows.flatten(0, 1)
         bent = _bent(windows) - self.centre
         found = {
@@ -268,7 +272,6 @@ class MomentMatching:
         centred = windows - windows.mean(1, keepdim=True)
         power = torch.fft.rfft(centred, dim=1).abs().square().mean(0)[1:] / self.n_frames
         found["power_spectrum"] = power + _POWER_FLOOR
-        spikes = self.spikes(windows)
         rates, binned = spikes.mean(1), self._binned(spikes)
         found["firing_rate"] = rates.mean(0)
         counts = (self.bin_frames * binned).flatten(0, 1)
@@ -309,9 +312,9 @@ class MomentMatching:
         return inferred + (soft - soft.detach())
 
     @torch.no_grad()
-    def lone_jumps(self, windows: Tensor) -> tuple[Tensor, Tensor]:
+    def lone_jumps(self, windows: Tensor, spikes: Tensor) -> tuple[Tensor, Tensor]:
         """Return the mean jump at spikes that stand alone, and their number, each (N,)."""
-        lone = torch.from_numpy(lone_events(self.spikes(windows).cpu())).to(windows.device)
+        lone = torch.from_numpy(lone_events(spikes.cpu())).to(windows.device)
         number = lone.sum((0, 1))
         total = torch.where(lone, self._jumps(windows), 0.0).sum((0, 1))
         return total / number.clamp(min=1), number

@@ -27,7 +27,8 @@ _MOST = 0.7  # that is made up for in a round
 _RANGES = {"gain": (0.5, 1.5), "growth": (0.5, 1.5), "private": (0.4, 1.0), "noise": (0.7, 1.4)}
 _REAL_WINDOWS = 300
 _LAGS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # frames
-_SCALES_STEP, _RIDGE, _MOST_SCALES = 0.7, 0.03, 3.0  # of variances at time scales
+_MOST_SCALES = 3.0  # of variances at time scales, in a round
+_LEAST_ERROR = 0.01  # of autocovariances, beside the variance
 _TINY = 1e-9
 _FEW_JUMPS, _JUMPS_DOUBT = 8, 30  # lone events
 _LEAST_MEMORY = 0.05  # autocorrelation of spikes
@@ -50,8 +51,8 @@ def start_generator(
     by in 96 windows: rates, mean traces, correlations (by the pattern that is asked for),
     the time scales of what neurons share, amplitudes of spikes that stand alone and how much larger
     the others are, noise, autocovariances of spikes (by the private noise), and variances between
-    windows, of neurons and of the population. Amplitudes and noise stay within bounds; correlations
-    and what follows from them need two neurons.
+    windows, of neurons and of the population. Amplitudes, noise and private noise stay within
+    bounds; what neurons share needs two of them.
 
     Parameters
     ----------
@@ -137,9 +138,11 @@ def _calibrate(
     kept = np.unique(np.linspace(0, len(real) - 1, _REAL_WINDOWS).round().astype(int))
     # Windows overlap: events of the recording are counted once.
     share = sum(map(len, calcium.events)) / (len(kept) * matching.n_frames)
-    amplitudes = _amplitudes(matching, real[torch.from_numpy(kept).to(real.device)], calcium)
+    some = real[torch.from_numpy(kept).to(real.device)]
+    real_spikes = matching.spikes(some)
+    amplitudes = _amplitudes(matching, some, real_spikes, calcium)
     amplitudes = amplitudes._replace(n_lone=min(share, 1.0) * amplitudes.n_lone)
-    real_spikes = matching.spikes(real[torch.from_numpy(kept).to(real.device)])
+    scales = torch.ones(len(generator.time_scales), device=device)
     totals = {name: torch.ones(matching.n_neurons, device=device) for name in _RANGES}
     for number in range(_ROUNDS):
         # Ever smaller steps, or the noise of the last round would stay.
@@ -147,7 +150,8 @@ def _calibrate(
         inputs = noise(rng, _WINDOWS_A_ROUND, generator.noise_size).to(device)
         windows = generator(inputs)
         standardised = matching.units.standardise(windows)
-        found = matching.moments(standardised)
+        spikes = matching.spikes(standardised)
+        found = matching.moments(standardised, spikes)
         wanted, rate = (part["firing_rate"].clamp(min=_FEW) for part in (target, found))
         changes: dict[str, Any] = {
             "log_rate": _STEP * speed * (wanted / rate).log(),
@@ -156,12 +160,12 @@ def _calibrate(
         }
         if matching.n_neurons > 1:
             changes["coupling"] = _missed_coupling(generator, target, found) ** (0.5 * speed)
-            changes["scales"] = _missed_scales(
-                generator, matching, real_spikes, matching.spikes(standardised)
-            ) ** (_SCALES_STEP * speed)
+            missed = _missed_scales(generator, matching, real_spikes, spikes, scales)
+            changes["scales"] = missed ** (_STEP * speed)
+            scales *= changes["scales"]
             changes["standing"] = 0.5 * speed * _missed_standing(matching, found)
             changes["normalisation"] = torch.exp(0.25 * speed * _missed_slow(matching, found))
-        mine = _amplitudes(matching, standardised, calcium)
+        mine = _amplitudes(matching, standardised, spikes, calcium)
         changes["noise"] = torch.as_tensor(amplitudes.noise / mine.noise).to(found["mean"]) ** (
             _STEP * speed
         )
@@ -191,11 +195,17 @@ def _missed_coupling(
 
 @torch.no_grad()
 def _missed_scales(
-    generator: LatentGenerator, matching: MomentMatching, real: Tensor, mine: Tensor
+    generator: LatentGenerator,
+    matching: MomentMatching,
+    real: Tensor,
+    mine: Tensor,
+    before: Tensor,
 ) -> Tensor:
     """Return what shared variances at each time scale (S,) are to be multiplied by.
 
     Inference blurs in time what neurons share: white factors are seen as if they lasted frames.
+    Variances at time scales go as far from the start's as the errors of the recording allow;
+    `before` is what they have been multiplied by already.
     """
     lags = [lag for lag in _LAGS if lag < matching.n_frames]
     loadings = generator.linear.weight[:, : len(generator.log_time), 0]
@@ -204,20 +214,27 @@ def _missed_scales(
     strengths = torch.einsum("iks,jks,ij->s", at_scales, at_scales, pattern).clamp(min=0.0)
     decays = np.exp(-np.divide.outer(lags, generator.time_scales))
     basis = decays * strengths.cpu().double().numpy()
-    seen, found = (
-        _shared_memory((part - matching.rate) / matching.spread, loadings, lags)
-        for part in (real, mine)
-    )
+    blocks = [
+        _shared_memory((part - real.mean((0, 1))) / matching.spread, loadings, lags)
+        for part in real.tensor_split(matching.n_blocks)
+    ]
+    seen = np.mean(blocks, axis=0)
+    found = _shared_memory((mine - mine.mean((0, 1))) / matching.spread, loadings, lags)
     now = basis.sum(axis=1)
-    if found @ seen <= 0 or now[0] <= 0:
+    if min(found @ seen, found @ now) <= 0:  # nothing is shared, as far as can be seen
         return torch.ones_like(strengths)
     # How much of all there is stands elsewhere: the shape alone is compared.
-    size, unit = (found @ found) / (found @ seen), max((found @ now) / (now @ now), _TINY)
+    size, unit = (found @ found) / (found @ seen), (found @ now) / (now @ now)
     wanted = now + (size * seen - found) / unit
-    ridge = _RIDGE * now[0]
+    # Few blocks tell little of a single lag; the generator's windows are as noisy.
+    sizes = np.array(blocks) @ seen / (seen @ seen)
+    variance = np.square(blocks - sizes[:, np.newaxis] * seen).sum(axis=0) / (len(blocks) - 1)
+    error = np.sqrt((variance.mean() + variance) / len(blocks))
+    error = np.maximum(error * size / unit, _LEAST_ERROR * now[0])
+    done = before.cpu().double().numpy()
     factors, _ = nnls(
-        np.vstack([basis, ridge * np.eye(len(strengths))]),
-        np.append(wanted, np.full(len(strengths), ridge)),
+        np.vstack([basis / error[:, np.newaxis], np.diag(done)]),
+        np.append(wanted / error, np.ones(len(done))),
     )
     return torch.as_tensor(factors).to(real).clamp(1 / _MOST_SCALES, _MOST_SCALES)
 
@@ -295,14 +312,18 @@ def _half_usual(missed: Tensor) -> Tensor:
     return 0.5 * missed + 0.5 * missed.median()
 
 
-def _amplitudes(matching: MomentMatching, standardised: Tensor, calcium: CalciumFit) -> _Amplitudes:
-    """Infer events in windows (M, T, N), and measure them."""
+def _amplitudes(
+    matching: MomentMatching, standardised: Tensor, spikes: Tensor, calcium: CalciumFit
+) -> _Amplitudes:
+    """Infer events in windows (M, T, N), and measure them and the spikes of the objective."""
     traces = matching.units.restore(standardised).cpu().double().numpy()
     explained, events = infer_calcium(
         traces, decay=calcium.decay, baseline=calcium.baseline, threshold=calcium.threshold
     )
     left = (traces - explained).std(axis=(0, 1))
-    jumps, n_jumps = (part.cpu().double().numpy() for part in matching.lone_jumps(standardised))
+    jumps, n_jumps = (
+        part.cpu().double().numpy() for part in matching.lone_jumps(standardised, spikes)
+    )
     return _Amplitudes(*_mean_amplitudes(events), jumps, n_jumps, np.maximum(left, _TINY))
 
 

@@ -12,7 +12,11 @@ from scipy import fft, stats
 from scipy.optimize import nnls
 
 from calgan.calcium_fit import CalciumFit, fit_calcium, lone_events
-from calgan.networks._latent import GROWTH, MOST_VARIANCE
+
+MOST_VARIANCE = 4.0
+"""Most variance of a log rate that neurons share: beyond it bursts get fewer and larger."""
+GROWTH = (0.03, 4.0)
+"""Range of how amplitudes grow with the expected number of spikes."""
 
 # Bins in which neurons are correlated: short beside calcium, long beside the jitter of inference.
 _BIN_FRAMES = 8
@@ -356,8 +360,8 @@ def _lone_amplitudes(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return median (N,) and relative spread (N,) of amplitudes of events that stand alone.
 
-    Neurons with few of them take the usual relation to all of their events. `error` is how much of
-    the spread is noise, in units of amplitudes.
+    Neurons with few of them take the usual relation to all of their events. Events near the ends of
+    a stretch are never alone. `error` is how much of the spread is noise, in units of amplitudes.
     """
     n_neurons = len(error)
     mean, weight = np.zeros(n_neurons), np.zeros(n_neurons)

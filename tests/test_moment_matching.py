@@ -359,7 +359,7 @@ def test_power_spectra_of_the_population() -> None:
 
 def test_jumps_at_lone_spikes(windows: np.ndarray, matching: MomentMatching) -> None:
     x = matching.units.standardise(torch.from_numpy(windows))
-    jumps, numbers = (part.numpy() for part in matching.lone_jumps(x))
+    jumps, numbers = (part.numpy() for part in matching.lone_jumps(x, matching.spikes(x)))
     spikes = np.asarray(matching.deconvolver.transform(windows))
     kernel = matching.kernel.double().numpy()
     for neuron in range(5):
@@ -378,7 +378,8 @@ def test_jumps_at_lone_spikes(windows: np.ndarray, matching: MomentMatching) -> 
 
 def test_jumps_where_no_spike_is_alone(matching: MomentMatching) -> None:
     at_rest = np.tile(matching.deconvolver.baseline_, (3, 32, 1)).astype(np.float32)
-    jumps, numbers = matching.lone_jumps(matching.units.standardise(torch.from_numpy(at_rest)))
+    x = matching.units.standardise(torch.from_numpy(at_rest))
+    jumps, numbers = matching.lone_jumps(x, matching.spikes(x))
     assert (numbers == 0).all()
     assert (jumps == 0).all()
 

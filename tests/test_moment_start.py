@@ -8,6 +8,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
+from scipy.signal import lfilter
 from torch import Tensor
 
 from calgan import moment_start as module
@@ -21,6 +22,7 @@ from calgan.moment_start import (
     _missed_scales,
     _missed_slow,
     _missed_standing,
+    _shared_memory,
     start_generator,
 )
 from calgan.networks import LatentGenerator, Standardiser, latent_time_scales, seeded_init
@@ -145,7 +147,10 @@ def test_correlations_of_a_start_are_corrected(case: Case, factor: float) -> Non
 
 @pytest.mark.parametrize("factor", [0.75, 1.3])
 def test_amplitudes_of_a_start_are_corrected(case: Case, factor: float) -> None:
-    real = case.matching.lone_jumps(case.real)[0]
+    def jumps_in(windows: Tensor) -> Tensor:
+        return case.matching.lone_jumps(windows, case.matching.spikes(windows))[0]
+
+    real = jumps_in(case.real)
     wrong = with_factors(case, amplitudes=factor * case.factors.amplitudes)
     missed = []
     for calibrated in (False, True):
@@ -153,7 +158,7 @@ def test_amplitudes_of_a_start_are_corrected(case: Case, factor: float) -> None:
         noise = torch.randn(400, net.noise_size, generator=torch.Generator().manual_seed(9))
         with torch.no_grad():
             windows = case.matching.units.standardise(net(noise))
-        missed.append((case.matching.lone_jumps(windows)[0] / real).log().abs().median())
+        missed.append((jumps_in(windows) / real).log().abs().median())
     assert missed[1] < 0.6 * missed[0]
 
 
@@ -290,8 +295,10 @@ def test_what_the_real_windows_have_is_not_missed(case: Case) -> None:
     torch.testing.assert_close(_missed_standing(case.matching, found), torch.zeros(8))
     torch.testing.assert_close(_missed_slow(case.matching, found), torch.zeros(1))
     net, spikes = started(case, calibrated=False), case.matching.spikes(case.real)
-    factors = _missed_scales(net, case.matching, spikes, spikes)
-    torch.testing.assert_close(factors, torch.ones_like(factors), rtol=1e-4, atol=1e-4)
+    one = torch.ones(len(net.time_scales))
+    for part in (spikes, 2 * spikes, spikes - 0.3):  # their shape alone is compared
+        factors = _missed_scales(net, case.matching, spikes, part, one)
+        torch.testing.assert_close(factors, one, rtol=1e-3, atol=1e-3)
 
 
 def test_what_is_missed_has_its_sign(case: Case) -> None:
@@ -313,10 +320,77 @@ def test_factors_that_are_seen_to_last_too_long_are_made_faster(case: Case) -> N
     generator = torch.Generator().manual_seed(0)
     shuffled = spikes[:, torch.randperm(spikes.shape[1], generator=generator)]
     # Shuffled frames keep what neurons share within a frame, and nothing else.
-    faster = _missed_scales(net, case.matching, shuffled, spikes)
-    slower = _missed_scales(net, case.matching, spikes, shuffled)
-    assert faster[0] > 1.2 > 0.8 > faster[-3:].mean()
-    assert slower[0] < 0.8 < 1.2 < slower.max()
+    one = torch.ones(len(net.time_scales))
+    faster = _missed_scales(net, case.matching, shuffled, spikes, one)
+    slower = _missed_scales(net, case.matching, spikes, shuffled, one)
+    assert faster[0] > 1.1 > 0.8 > faster.min()
+    assert slower[0] < 0.8 < 1.1 < slower.max()
+
+
+def test_time_scales_stay_where_the_recording_says_little(case: Case) -> None:
+    net = started(case, calibrated=False)
+    spikes, rng = case.matching.spikes(case.real), torch.Generator().manual_seed(0)
+    one = torch.ones(len(net.time_scales))
+    # Neurons that share nothing have no time scales.
+    apart = torch.stack(
+        [part[torch.randperm(len(part), generator=rng)] for part in spikes.unbind(2)], dim=2
+    )
+    few = _missed_scales(net, case.matching, apart[::10], spikes, one)
+    assert float((few.log().abs()).mean()) < 0.5
+    # What was multiplied before is taken back where nothing asks for it.
+    back = _missed_scales(net, case.matching, apart[::10], spikes, 2 * one)
+    assert float(back.log().mean()) <= float(few.log().mean()) + 1e-3
+
+
+@pytest.mark.parametrize("lag", [0, 3])
+def test_shared_memory_is_that_of_pairs(lag: int) -> None:
+    rng = np.random.default_rng(0)
+    spikes, axes = rng.standard_normal((4, 12, 5)), rng.standard_normal((5, 3))
+    expected = 0.0
+    for i in range(5):
+        for j in range(5):
+            if i != j:
+                together = np.mean(spikes[:, : 12 - lag, i] * spikes[:, lag:, j])
+                expected += (axes[i] @ axes[j]) * together
+    found = _shared_memory(torch.from_numpy(spikes), torch.from_numpy(axes), [lag])
+    np.testing.assert_allclose(found, [expected], rtol=1e-10)
+
+
+def test_neurons_that_come_and_go_get_standing_noise(traces: np.ndarray) -> None:
+    # Each fires in some stretches of 128 frames, four windows long, and not in the others.
+    rng = np.random.default_rng(0)
+    on = np.repeat(rng.random((len(traces) // 128 + 1, 8)) < 0.5, 128, axis=0)[: len(traces)]
+    spikes = rng.random(traces.shape) < 0.12 * on
+    calcium = lfilter([1.0], [1.0, -0.8], spikes, axis=0)
+    moving = (calcium + 0.15 * rng.standard_normal(traces.shape)).astype(np.float32)
+    case = case_of(moving)
+    assert float((on.mean(0) - 0.5).max()) < 0.35
+    target = case.matching.targets["window_covariance"].value.diagonal()
+    missed = []
+    for calibrated in (False, True):
+        net = started(case, calibrated=calibrated)
+        found = moments_of(case, net)["window_covariance"].diagonal()
+        missed.append(float((target - found).mean()))
+    standing = torch.nn.functional.softplus(net.standing.detach()).square()
+    assert float(standing.median()) > 0.02
+    assert missed[0] > 0.05
+    assert abs(missed[1]) < 0.75 * missed[0]
+
+
+def test_populations_that_keep_their_pace_are_normalised(traces: np.ndarray) -> None:
+    # Two halves fire in stretches of 24 frames: in turns, or at the same time.
+    rng = np.random.default_rng(0)
+    first = rng.random((len(traces) // 24 + 1, 1)) < 0.5
+    normalisations = []
+    for second in (~first, first):
+        halves = np.repeat(np.repeat(np.hstack([first, second]), 4, axis=1), 24, axis=0)
+        spikes = rng.random(traces.shape) < 0.15 * halves[: len(traces)]
+        calcium = lfilter([1.0], [1.0, -0.8], spikes, axis=0)
+        case = case_of((calcium + 0.15 * rng.standard_normal(traces.shape)).astype(np.float32))
+        normalisations.append(float(started(case).normalisation.detach()))
+    in_turns, together = normalisations
+    assert in_turns > 0.2
+    assert together < in_turns - 0.1
 
 
 def test_beyond_is_what_half_an_error_leaves() -> None:

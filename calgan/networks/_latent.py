@@ -19,6 +19,7 @@ from calgan.networks._layers import (
     exponential_filter,
     inverse_softplus,
 )
+from calgan.spike_factors import GROWTH, MOST_VARIANCE
 
 _N_SCALES = 6
 _WHITE = 0.15  # frames: 0.001 is left after one
@@ -26,14 +27,10 @@ _N_RHYTHMS = 2
 _CONSTANTS_SPEED = 2.0
 _LEAST_OWN = 0.07  # of log rates, to start with: gradients of less are small
 _SOFTNESS = 0.2  # of the surrogate of a threshold, in units of log rates
-# Of log rates, that factors share, unless a start has more: beyond it there are fewer and larger
-# bursts, and hardly more correlation.
-MOST_VARIANCE = 4.0
 _MOST_COUNTED = 2.0  # log of the expected spikes in a frame from where amplitudes grow no more
 _PRIVATE = (0.25, 1.3)  # range of the private noise of a start
 _LEAST_STANDING, _MOST_STANDING = 1e-3, 1.5  # variances of log rates
 _NORMALISATION = (-0.3, 0.8)
-GROWTH = (0.03, 4.0)
 _PER_WINDOW = 10  # time constants of the normalisation
 _EULER = np.euler_gamma  # mean of a standard Gumbel variable
 _GUMBEL_SPREAD = math.pi / math.sqrt(6)
@@ -271,8 +268,9 @@ class LatentGenerator(nn.Module):
         scales: Tensor | float = 1.0,
         noise: Tensor | float = 1.0,
     ) -> None:
-        """Adjust a start by what its windows miss, in place; each a number or one a neuron, (N,).
+        """Adjust a start by what its windows miss, in place.
 
+        Each is a number or one a neuron, (N,), unless it says otherwise.
         Growth, private noise, standing variance and normalisation end in the ranges of a start.
 
         Parameters
