@@ -45,8 +45,9 @@ REAL = {
     "s1-1140": RealSource(
         "population_s1_1140_20190614", "mouse barrel cortex 1140", 256, unseen=True
     ),
+    # The bundled recording: settings of some recipes were chosen on it.
     "zebrafish-zf1": RealSource(
-        "population_zebrafish_tectum_cilva_zf1", "zebrafish tectum zf1", 64, unseen=True
+        "population_zebrafish_tectum_cilva_zf1", "zebrafish tectum zf1", 64
     ),
     "allen": RealSource(
         "population_allen_visual_cortex_552195520", "mouse visual cortex", 256, unseen=True
