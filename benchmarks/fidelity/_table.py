@@ -124,17 +124,21 @@ def _real_table(recording: str, rows: Rows, budget: float) -> list[str]:
         text += f"{_mean(_values(mine, 'steps'), '.0f'):>8s}"
         text += f"{_mean(_values(mine, 'cpu_seconds'), '.0f'):>7s}"
         notes = sorted({row["note"] for row in mine if row.get("note")})
-        counts = {row["seed"] for row in mine}
-        if len(counts) < len(seeds):
-            notes.append(f"{len(counts)} of {len(seeds)} seeds")
+        notes += _fewer(mine, seeds)
         if failed:
             notes.append(f"{len(failed)} failed")
         lines.append(text + (f"  ({'; '.join(notes)})" if notes else ""))
-    lines += _real_controls(rows)
+    lines += _real_controls(rows, seeds)
     return lines
 
 
-def _real_controls(rows: Rows) -> list[str]:
+def _fewer(mine: Rows, seeds: list[int]) -> list[str]:
+    """Say of how many seeds rows are, where these are not all."""
+    counts = {row["seed"] for row in mine}
+    return [f"{len(counts)} of {len(seeds)} seeds"] if len(counts) < len(seeds) else []
+
+
+def _real_controls(rows: Rows, seeds: list[int]) -> list[str]:
     controls = [row for row in rows if row["recipe"] == CONTROLS]
     judged = controls or [row for row in rows if "statistics" in row]
     lines = []
@@ -164,7 +168,8 @@ def _real_controls(rows: Rows) -> list[str]:
         text += f"{_mean(_values(controls, 'statistics', 'shape_classifier_auc', key)):>10s}"
         if key == "memoriser":
             text += f"{_mean(_values(controls, 'memorisation', 'replay')):>7s}"
-        lines.append(text)
+        notes = _fewer(controls, seeds)
+        lines.append(text + (f"  ({notes[0]})" if notes else ""))
     text = f"{'floor: training windows':{_LABEL_WIDTH}s}"
     for kl, width in zip(PUBLISHED, (22, 24, 24), strict=True):
         ends = [
@@ -184,7 +189,8 @@ def _real_controls(rows: Rows) -> list[str]:
     text += f"{_mean(_values(judged, 'statistics', 'classifier_auc', 'floor')):>6s}"
     text += f"{_mean(_values(judged, 'statistics', 'shape_classifier_auc', 'floor')):>10s}"
     second = _mean(_values(judged, "memorisation", "second_held_out"))
-    lines.append(text + f"{second:>7s}")
+    notes = _fewer(judged, seeds)
+    lines.append(text + f"{second:>7s}" + (f"  ({notes[0]})" if notes else ""))
     return lines
 
 
@@ -221,8 +227,7 @@ def _truth_table(recording: str, rows: Rows, budget: float) -> list[str]:
             continue
         text = _truth_line(_label(name), mine)
         notes = sorted({row["note"] for row in mine if row.get("note")})
-        if len(mine) < len(seeds):
-            notes.append(f"{len(mine)} of {len(seeds)} seeds")
+        notes += _fewer(mine, seeds)
         lines.append(text + (f"  ({'; '.join(notes)})" if notes else ""))
     controls = [row for row in rows if row["recipe"] == CONTROLS]
     for side, label in (
@@ -233,7 +238,8 @@ def _truth_table(recording: str, rows: Rows, budget: float) -> list[str]:
     ):
         known = [row["sides"][side] for row in controls if side in row["sides"]]
         if known:
-            lines.append(_truth_line(label, known))
+            notes = _fewer(controls, seeds)
+            lines.append(_truth_line(label, known) + (f"  ({notes[0]})" if notes else ""))
     return lines
 
 
