@@ -313,6 +313,9 @@ def figure(rows: Rows, path: Path, budget: float) -> None:
         for name in ("s1-0588", "zebrafish-f3", *TRUTHS)
         if any(row["recording"] == name and row["recipe"] != CONTROLS for row in rows)
     ]
+    longest = {
+        name: max(row["budget"] for row in rows if row["recording"] == name) for name in panels
+    }
     names = [name for name in _order(rows) if any(row["recipe"] == name for row in rows)]
     if not panels:
         raise ValueError(f"there are no cells of {budget:g} minutes to draw; run some first.")
@@ -351,7 +354,9 @@ def figure(rows: Rows, path: Path, budget: float) -> None:
         ax.set_xscale("log")
         ax.xaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
         ax.xaxis.set_minor_formatter(NullFormatter())
-        ax.set_title(titles[recording], fontsize="medium")
+        minutes = longest[recording]
+        less_time = f", {minutes:g} min" if 0 < minutes < budget else ""
+        ax.set_title(titles[recording] + less_time, fontsize="medium")
         ax.set_xlabel("KL / floor" if kind == "real" else "distance / replay's")
         ax.grid(axis="x", lw=0.3)
         ax.spines[["top", "right"]].set_visible(False)
@@ -370,7 +375,12 @@ def figure(rows: Rows, path: Path, budget: float) -> None:
             )
     ticks = []
     for name in names:
-        less = {row["budget"] for row in rows if row["recipe"] == name} - {0.0, budget}
+        # Panels that all recipes had less time in say it above.
+        less = {
+            row["budget"]
+            for row in rows
+            if row["recipe"] == name and 0 < row["budget"] < longest.get(row["recording"], 0.0)
+        }
         ticks.append(", ".join([_label(name), *(f"{each:g} min" for each in sorted(less))]))
     axes[0, 0].set_yticks(range(len(names)), ticks)
     axes[0, 0].invert_yaxis()
