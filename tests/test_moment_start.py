@@ -64,10 +64,15 @@ def started(case: Case, seed: int = 0, *, calibrated: bool = True) -> LatentGene
     return net
 
 
-def moments_of(case: Case, net: LatentGenerator, n: int = 500) -> dict[str, Tensor]:
+def windows_of(case: Case, net: LatentGenerator, n: int) -> Tensor:
+    """Generate standardised windows, of the same noise at every call."""
     noise = torch.randn(n, net.noise_size, generator=torch.Generator().manual_seed(9))
     with torch.no_grad():
-        return case.matching.moments(case.matching.units.standardise(net(noise)))
+        return case.matching.units.standardise(net(noise))
+
+
+def moments_of(case: Case, net: LatentGenerator, n: int = 500) -> dict[str, Tensor]:
+    return case.matching.moments(windows_of(case, net, n))
 
 
 def all_finite(net: LatentGenerator) -> bool:
@@ -155,10 +160,7 @@ def test_amplitudes_of_a_start_are_corrected(case: Case, factor: float) -> None:
     missed = []
     for calibrated in (False, True):
         net = started(wrong, calibrated=calibrated)
-        noise = torch.randn(400, net.noise_size, generator=torch.Generator().manual_seed(9))
-        with torch.no_grad():
-            windows = case.matching.units.standardise(net(noise))
-        missed.append((jumps_in(windows) / real).log().abs().median())
+        missed.append((jumps_in(windows_of(case, net, 400)) / real).log().abs().median())
     assert missed[1] < 0.6 * missed[0]
 
 
@@ -171,9 +173,7 @@ def test_noise_of_a_start_is_corrected(case: Case, factor: float) -> None:
     missed = []
     for calibrated in (False, True):
         net = started(wrong, calibrated=calibrated)
-        noise = torch.randn(200, net.noise_size, generator=torch.Generator().manual_seed(9))
-        with torch.no_grad():
-            windows = case.matching.units.standardise(net(noise))
+        windows = windows_of(case, net, 200)
         found = windows.diff(n=2, dim=1).abs().flatten(0, 1).median(0).values
         missed.append(float((found / real).log().abs().mean()))
     assert missed[0] > 0.15
@@ -185,18 +185,16 @@ def test_time_scales_of_a_start_are_corrected(case: Case) -> None:
     total = np.square(case.factors.loadings).sum(2, keepdims=True)
     loadings = np.sqrt(total * np.array([0.9, 0.02, 0.02, 0.02, 0.02, 0.02]))
     wrong = with_factors(case, loadings=loadings)
-    lasting = []
-    for net in (started(case, calibrated=False), started(wrong), started(wrong, calibrated=False)):
-        noise = torch.randn(400, net.noise_size, generator=torch.Generator().manual_seed(9))
-        with torch.no_grad():
-            windows = case.matching.units.standardise(net(noise))
+
+    def lasting(windows: Tensor) -> float:
         counts = case.matching.spikes(windows).sum(2)
         counts = counts - counts.mean()
-        lasting.append(float((counts[:, 4:] * counts[:, :-4]).mean() / counts.square().mean()))
-    counts = case.matching.spikes(case.real).sum(2)
-    counts = counts - counts.mean()
-    real = float((counts[:, 4:] * counts[:, :-4]).mean() / counts.square().mean())
-    _, after, before = lasting
+        return float((counts[:, 4:] * counts[:, :-4]).mean() / counts.square().mean())
+
+    real = lasting(case.real)
+    before, after = (
+        lasting(windows_of(case, started(wrong, calibrated=c), 400)) for c in (False, True)
+    )
     assert before < 0.5 * real
     assert abs(after - real) < 0.6 * abs(before - real)
 
