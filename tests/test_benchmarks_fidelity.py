@@ -137,6 +137,17 @@ def test_table_keeps_budgets_apart_and_names_what_failed():
     assert "failed: samples are not finite" in text
 
 
+def test_table_says_where_controls_have_fewer_seeds():
+    rows = [real_row("flow", seed, 1.0) for seed in range(3)]
+    assert "seeds)" not in tables.table(rows)
+    control = real_row("flow", 0, 1.0) | {"recipe": tables.CONTROLS, "budget": 0.0}
+    for statistic in control["statistics"].values():
+        statistic |= {"memoriser": 0.1, "shuffled": 0.3}
+    lines = tables.table([*rows, control]).splitlines()
+    marked = [line.split("  ")[0] for line in lines if "(1 of 3 seeds)" in line]
+    assert marked == ["replay of training", "neurons shuffled", "floor: training windows"]
+
+
 def test_figure_is_written(tmp_path):
     path = tmp_path / "figure.svg"
     tables.figure([real_row("flow", 0, 2.0), real_row("compact", 0, 3.0)], path, 5.0)

@@ -208,10 +208,13 @@ def test_a_seed_is_one_start_and_another_is_another(case: Case) -> None:
 
 def test_global_random_states_are_left_alone(case: Case) -> None:
     net = started(case, calibrated=False)
-    states = torch.random.get_rng_state(), np.random.get_state()[1].copy()
+    states = torch.random.get_rng_state(), np.random.get_state()
     start_generator(net, case.factors, case.matching, case.real, np.random.default_rng(0))
     torch.testing.assert_close(torch.random.get_rng_state(), states[0], rtol=0, atol=0)
-    np.testing.assert_array_equal(np.random.get_state()[1], states[1])
+    kind, keys, *position = states[1]
+    kind_after, keys_after, *position_after = np.random.get_state()
+    assert (kind_after, position_after) == (kind, position)
+    np.testing.assert_array_equal(keys_after, keys)
 
 
 def test_units_and_loadings_patterns_stay(case: Case) -> None:
@@ -365,7 +368,6 @@ def test_neurons_that_come_and_go_get_standing_noise(traces: np.ndarray) -> None
     calcium = lfilter([1.0], [1.0, -0.8], spikes, axis=0)
     moving = (calcium + 0.15 * rng.standard_normal(traces.shape)).astype(np.float32)
     case = case_of(moving)
-    assert float((on.mean(0) - 0.5).max()) < 0.35
     target = case.matching.targets["window_covariance"].value.diagonal()
     missed = []
     for calibrated in (False, True):

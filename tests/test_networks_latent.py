@@ -636,9 +636,6 @@ def test_adjusting_standing_noise_adds_variance_between_windows() -> None:
     np.testing.assert_allclose(counts_of(net, noise).mean((0, 2)), rates, rtol=0.12)
 
 
-# --- normalisation ----------------------------------------------------------------------------
-
-
 def test_adjusting_time_scales_keeps_what_is_explained() -> None:
     n_scales = len(latent().time_scales)
     rng = np.random.default_rng(0)
@@ -669,6 +666,9 @@ def test_adjusting_noise_multiplies_it() -> None:
     torch.testing.assert_close(
         torch.nn.functional.softplus(net.noise_scale).detach(), factors * before
     )
+
+
+# --- normalisation ----------------------------------------------------------------------------
 
 
 def test_adjusting_normalisation_multiplies_what_it_leaves() -> None:
