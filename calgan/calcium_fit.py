@@ -172,8 +172,14 @@ def lone_events(events: ArrayLike) -> NDArray[np.bool_]:
     ndarray of bool of shape (..., T, N)
         Nothing is marked within four frames of the ends, as what is beyond them is not known.
 
+    Raises
+    ------
+    ValueError
+        If there is no axis of neurons.
+
     Examples
     --------
+    >>> import numpy as np
     >>> from calgan.calcium_fit import lone_events
     >>> events = np.zeros((20, 1))
     >>> events[[6, 12, 14]] = 1.0
@@ -181,6 +187,11 @@ def lone_events(events: ArrayLike) -> NDArray[np.bool_]:
     [6]
     """
     fired = np.asarray(events) > 0
+    if fired.ndim < 2:
+        raise ValueError(
+            f"events must be (..., frames, neurons), got shape {fired.shape}; "
+            "those of one neuron are events[:, np.newaxis]."
+        )
     ends = [(0, 0)] * (fired.ndim - 2) + [(_ALONE + 1, _ALONE), (0, 0)]
     total = np.cumsum(np.pad(fired, ends), axis=-2, dtype=np.int32)
     near: NDArray[np.int32] = total[..., 2 * _ALONE + 1 :, :] - total[..., : -2 * _ALONE - 1, :]

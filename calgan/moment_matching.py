@@ -146,6 +146,8 @@ class MomentMatching:
     ----------
     targets : dict of str to Target
         The moments of the real windows.
+    n_blocks : int
+        Blocks that their standard errors come from.
 
     References
     ----------
@@ -258,7 +260,7 @@ class MomentMatching:
 
     def _single(self, windows: Tensor, spikes: Tensor) -> dict[str, Tensor]:
         frames = windows.flatten(0, 1)
-        bent = _bent(windows) - self.centre
+        flat = bent(windows) - self.centre
         found = {
             "mean": frames.mean(0),
             "variance": frames.square().mean(0),
@@ -276,17 +278,17 @@ class MomentMatching:
         found["firing_rate"] = rates.mean(0)
         counts = (self.bin_frames * binned).flatten(0, 1)
         found["bin_counts"] = _excess(counts, self.levels["bin_counts"])
-        bent_bins = _bent((binned - self.rate) / self.spread)
+        bent_bins = bent((binned - self.rate) / self.spread)
         found["spike_memory"] = torch.stack([_memory(bent_bins, lag) for lag in self.bin_lags])
         found["window_rates"] = _excess(rates, self.levels["window_rates"])
         if self.n_neurons > 1:
             # Bent covariances are precise, the others are what correlations are made of.
             found["covariance"] = _product(*2 * [windows])
             for lag in self.lags:
-                early, late = bent[:, : self.n_frames - lag], bent[:, lag:]
+                early, late = flat[:, : self.n_frames - lag], flat[:, lag:]
                 found[f"covariance_{lag}"] = _product(early, late)
             found["spike_covariance"] = _product(bent_bins, bent_bins)
-            whole = _bent((rates - self.rate) / self.window_spread)[:, None]
+            whole = bent((rates - self.rate) / self.window_spread)[:, None]
             found["window_covariance"] = _product(whole, whole)
             mean = windows.mean(2).flatten()[:, None]
             found["population_mean"] = _excess(mean, self.levels["population_mean"])
@@ -337,9 +339,9 @@ class MomentMatching:
     def _set_scales(self, windows: Tensor) -> None:
         """Read from real windows the levels of distributions, centres and axes."""
         frames = windows.flatten(0, 1)
-        bent = _bent(frames)
-        self.centre = bent.mean(0)
-        covariance = (bent - self.centre).T @ (bent - self.centre) / len(bent)
+        flat = bent(frames)
+        self.centre = flat.mean(0)
+        covariance = (flat - self.centre).T @ (flat - self.centre) / len(flat)
         variances, axes = torch.linalg.eigh(covariance)
         k = min(_N_COMPONENTS, self.n_neurons)
         self.axes = axes[:, -k:] / variances[-k:].clamp(min=1e-6).sqrt()
@@ -373,12 +375,12 @@ class MomentMatching:
 
     def _third_moments(self, windows: Tensor) -> Tensor:
         """Skewness, and products across lags: rises are steep, and decays are not, (1 + 2 L, N)."""
-        bent = _bent(windows, _BEND_THIRD)
-        square = bent.square()
-        products = [(square * bent).mean((0, 1))]
+        flat = bent(windows, _BEND_THIRD)
+        square = flat.square()
+        products = [(square * flat).mean((0, 1))]
         for lag in self.third_lags:
-            products.append((square[:, lag:] * bent[:, :-lag]).mean((0, 1)))
-            products.append((square[:, :-lag] * bent[:, lag:]).mean((0, 1)))
+            products.append((square[:, lag:] * flat[:, :-lag]).mean((0, 1)))
+            products.append((square[:, :-lag] * flat[:, lag:]).mean((0, 1)))
         return torch.stack(products)
 
     def _rises(self, windows: Tensor, lag: int) -> Tensor:
@@ -413,8 +415,26 @@ class MomentMatching:
         return torch.where(others, shrunk, value)
 
 
-def _bent(values: Tensor, at: float = _BEND) -> Tensor:
-    """Bend large values down: fourth moments govern how noisy covariances are."""
+def bent(values: Tensor, at: float = _BEND) -> Tensor:
+    """Bend large values down: fourth moments govern how noisy covariances are.
+
+    Parameters
+    ----------
+    values : Tensor
+        Standardised values.
+    at : float, default=4.0
+        Where they end, in standard deviations.
+
+    Returns
+    -------
+    Tensor
+        Of the same shape.
+
+    Examples
+    --------
+    >>> [round(value, 3) for value in bent(torch.tensor([0.1, 3.0, 99.0])).tolist()]
+    [0.1, 2.541, 4.0]
+    """
     return at * torch.tanh(values / at)
 
 

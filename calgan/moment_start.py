@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 from numpy.typing import NDArray
 from scipy.optimize import nnls
 from torch import Tensor
@@ -14,7 +15,7 @@ from torch import Tensor
 from calgan._torch import noise
 from calgan.calcium_fit import CalciumFit, lone_events
 from calgan.deconvolution import infer_calcium
-from calgan.moment_matching import MomentMatching
+from calgan.moment_matching import MomentMatching, bent
 from calgan.networks import LatentGenerator
 from calgan.spike_factors import SpikeFactors
 
@@ -24,7 +25,7 @@ _FEW = 1e-4  # spikes a frame
 _MOST = 0.7  # that is made up for in a round
 # Ranges of all rounds' factors: traces that no such model explains would ask for ever more.
 # Private noise never rises: where neurons fire at once, it would keep them apart.
-_RANGES = {"gain": (0.5, 1.5), "growth": (0.5, 1.5), "private": (0.4, 1.0), "noise": (0.7, 1.4)}
+_RANGES = {"gain": (0.3, 1.5), "private": (0.4, 1.0), "noise": (0.7, 1.4)}
 _REAL_WINDOWS = 300
 _LAGS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # frames
 _MOST_SCALES = 3.0  # of variances at time scales, in a round
@@ -33,7 +34,8 @@ _TINY = 1e-9
 _FEW_JUMPS, _JUMPS_DOUBT = 8, 30  # lone events
 _LEAST_MEMORY = 0.05  # autocorrelation of spikes
 _MOST_POWER = 4.0  # of generated traces, beside real ones
-_LEAST_MORE = 0.1  # by how much the average event is larger than a lone one
+_LEVELLINGS = 3
+_GROWN = 6.0  # more growth for a log ratio of the sizes of events, in which it shows little
 
 
 def start_generator(
@@ -48,11 +50,13 @@ def start_generator(
     Spikes are missed, made up and misplaced where they are inferred, so that a generator with the
     inferred rates, correlations and amplitudes has others once they are inferred in its samples.
     In ten rounds, the later the smaller the steps, each of these is adjusted by what it is missed
-    by in 96 windows: rates, mean traces, correlations (by the pattern that is asked for),
-    the time scales of what neurons share, amplitudes of spikes that stand alone and how much larger
-    the others are, noise, autocovariances of spikes (by the private noise), and variances between
-    windows, of neurons and of the population. Amplitudes, noise and private noise stay within
-    bounds; what neurons share needs two of them.
+    by in 96 windows: rates, baselines, correlations (by the pattern that is asked for), the time
+    scales of what neurons share, amplitudes of spikes that stand alone, how they vary and how much
+    larger the others are, noise, autocovariances of spikes (by the private noise), and variances
+    between windows, of neurons and of the population. Baselines, amplitudes and noise are measured
+    alike in real and in generated windows, by events that are inferred there and what these leave
+    (indirect inference [1]_). Amplitudes, noise and private noise stay within bounds; what neurons
+    share needs two neurons.
 
     Parameters
     ----------
@@ -66,6 +70,11 @@ def start_generator(
         The real windows (standardised).
     rng : Generator
         Randomness of the windows.
+
+    References
+    ----------
+    .. [1] Gourieroux, C., Monfort, A., and Renault, E. (1993). Indirect inference. Journal of
+       Applied Econometrics, 8(S1), S85-S118. https://doi.org/10.1002/jae.3950080507
 
     Examples
     --------
@@ -111,17 +120,20 @@ def start_generator(
 
 
 class _Amplitudes(NamedTuple):
-    """Amplitudes (N,): of events that stand alone, how many these are, of all events, and jumps.
+    """What is inferred in windows, of each neuron (N,).
 
-    Jumps are those at spikes that stand alone, by the inference of the objective; noise is what
-    events leave unexplained.
+    Of events that stand alone: mean amplitude, variance of its logarithm, and number; root mean
+    square of the amplitudes of all; jumps at spikes that stand alone, by the inference of the
+    objective, and their number; what events leave unexplained, its mean and standard deviation.
     """
 
     lone: NDArray[np.float64]
+    spread: NDArray[np.float64]
     n_lone: NDArray[np.float64]
     every: NDArray[np.float64]
     jumps: NDArray[np.float64]
     n_jumps: NDArray[np.float64]
+    baseline: NDArray[np.float64]
     noise: NDArray[np.float64]
 
 
@@ -134,6 +146,7 @@ def _calibrate(
     rng: np.random.Generator,
 ) -> None:
     device = generator.linear.weight.device
+    scale = torch.where(matching.units.scale > 0, matching.units.scale, 1.0)
     target = {name: value.value for name, value in matching.targets.items()}
     kept = np.unique(np.linspace(0, len(real) - 1, _REAL_WINDOWS).round().astype(int))
     # Windows overlap: events of the recording are counted once.
@@ -142,7 +155,7 @@ def _calibrate(
     real_spikes = matching.spikes(some)
     amplitudes = _amplitudes(matching, some, real_spikes, calcium)
     amplitudes = amplitudes._replace(n_lone=min(share, 1.0) * amplitudes.n_lone)
-    scales = torch.ones(len(generator.time_scales), device=device)
+    shares = _shares(generator)
     totals = {name: torch.ones(matching.n_neurons, device=device) for name in _RANGES}
     for number in range(_ROUNDS):
         # Ever smaller steps, or the noise of the last round would stay.
@@ -155,26 +168,29 @@ def _calibrate(
         wanted, rate = (part["firing_rate"].clamp(min=_FEW) for part in (target, found))
         changes: dict[str, Any] = {
             "log_rate": _STEP * speed * (wanted / rate).log(),
-            "level": speed * (target["mean"] - found["mean"]),
             "private": torch.exp(-_STEP * speed * _missed_memory(matching, found)),
         }
         if matching.n_neurons > 1:
             changes["coupling"] = _missed_coupling(generator, target, found) ** (0.5 * speed)
-            missed = _missed_scales(generator, matching, real_spikes, spikes, scales)
+            before = _shares(generator) / shares
+            missed = _missed_scales(generator, matching, real_spikes, spikes, before)
             changes["scales"] = missed ** (_STEP * speed)
-            scales *= changes["scales"]
             changes["standing"] = 0.5 * speed * _missed_standing(matching, found)
             changes["normalisation"] = torch.exp(0.25 * speed * _missed_slow(matching, found))
         mine = _amplitudes(matching, standardised, spikes, calcium)
-        changes["noise"] = torch.as_tensor(amplitudes.noise / mine.noise).to(found["mean"]) ** (
-            _STEP * speed
+        level, amount = (
+            torch.as_tensor(part).to(matching.rate)
+            for part in (amplitudes.baseline - mine.baseline, amplitudes.noise / mine.noise)
         )
-        gain, growth = _missed_amplitudes(amplitudes, mine, matching.rate)
+        changes["level"] = _STEP * speed * level / scale
+        changes["noise"] = amount ** (_STEP * speed)
+        gain, growth, spread = _missed_amplitudes(amplitudes, mine, matching.rate)
         # Whatever amplitudes say, traces do not vary far more than real ones.
         bound = _MOST_POWER * target["variance"] + matching.targets["variance"].error
         excess = (bound / found["variance"].clamp(min=1e-6)).log().clamp(-_MOST, 0.0)
         changes["gain"] = torch.exp(_STEP * speed * gain)
-        changes["growth"] = torch.exp(_STEP * speed * (growth + excess))
+        changes["growth"] = _STEP * speed * (growth + excess * F.softplus(generator.growth))
+        changes["spread"] = _STEP * speed * spread
         for name, (low, high) in _RANGES.items():
             changes[name] = (totals[name] * changes[name]).clamp(low, high) / totals[name]
             totals[name] *= changes[name]
@@ -193,6 +209,13 @@ def _missed_coupling(
     return slope.clamp(min=0.5, max=1.5)
 
 
+def _shares(generator: LatentGenerator) -> Tensor:
+    """Return shares of the time scales (S,) in what factors explain."""
+    loadings = generator.linear.weight[:, : len(generator.log_time), 0].detach()
+    variances = loadings.unflatten(1, (-1, len(generator.time_scales))).square().sum((0, 1))
+    return (variances / variances.sum().clamp(min=_TINY)).clamp(min=_TINY)
+
+
 @torch.no_grad()
 def _missed_scales(
     generator: LatentGenerator,
@@ -205,7 +228,7 @@ def _missed_scales(
 
     Inference blurs in time what neurons share: white factors are seen as if they lasted frames.
     Variances at time scales go as far from the start's as the errors of the recording allow;
-    `before` is what they have been multiplied by already.
+    `before` is what their shares have been multiplied by already.
     """
     lags = [lag for lag in _LAGS if lag < matching.n_frames]
     loadings = generator.linear.weight[:, : len(generator.log_time), 0]
@@ -228,7 +251,8 @@ def _missed_scales(
     wanted = now + (size * seen - found) / unit
     # Few blocks tell little of a single lag; the generator's windows are as noisy.
     sizes = np.array(blocks) @ seen / (seen @ seen)
-    variance = np.square(blocks - sizes[:, np.newaxis] * seen).sum(axis=0) / (len(blocks) - 1)
+    n_others = max(len(blocks) - 1, 1)
+    variance = np.square(blocks - sizes[:, np.newaxis] * seen).sum(axis=0) / n_others
     error = np.sqrt((variance.mean() + variance) / len(blocks))
     error = np.maximum(error * size / unit, _LEAST_ERROR * now[0])
     done = before.cpu().double().numpy()
@@ -263,8 +287,8 @@ def _missed_standing(matching: MomentMatching, found: dict[str, Tensor]) -> Tens
     """Return what variance of log rates (N,) is missed between windows."""
     target = matching.targets["window_covariance"]
     relative = (matching.window_spread / matching.rate.clamp(min=_FEW)).square()
-    # A wrong mean is no variance.
-    off = ((found["firing_rate"] - matching.rate) / matching.window_spread).square()
+    # A wrong mean is no variance, bent as that is.
+    off = bent((found["firing_rate"] - matching.rate) / matching.window_spread).square()
     missed = relative * ((target.value - found["window_covariance"]).diagonal() + off)
     return _half_usual(_beyond(missed, relative * target.error.diagonal()))
 
@@ -283,27 +307,32 @@ def _beyond(missed: Tensor, error: Tensor) -> Tensor:
     return missed.sign() * (missed.abs() - 0.5 * error).clamp(min=0.0)
 
 
-def _missed_amplitudes(real: _Amplitudes, mine: _Amplitudes, like: Tensor) -> tuple[Tensor, Tensor]:
-    """Return logarithms (N,) of factors for amplitudes of spikes, and for their growth."""
+def _missed_amplitudes(
+    real: _Amplitudes, mine: _Amplitudes, like: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
+    """Return logarithms of factors for amplitudes, more growth, and more of their spread, (N,)."""
     known = np.minimum.reduce([real.n_lone, mine.n_lone, real.n_jumps, mine.n_jumps]) >= _FEW_JUMPS
     if not known.any():
-        return torch.zeros_like(like), torch.zeros_like(like)
-    # Alone by the objective's inference for the amplitude itself; by that of the start, which
-    # knows the decay better, for how much larger other events are.
-    gain = np.log(np.maximum(real.jumps, 1e-3) / np.maximum(mine.jumps, 1e-3))
-    more = [
-        np.maximum(part.every / np.where(part.n_lone > 0, part.lone, np.inf) - 1, _LEAST_MORE)
-        for part in (real, mine)
-    ]
-    growth = np.log(more[0] / more[1])
+        none = torch.zeros_like(like)
+        return none, none, none
+    # Both inferences have a say: the start's knows the decay better, the objective's is judged by.
+    gain = 0.5 * (_log_ratio(real.lone, mine.lone) + _log_ratio(real.jumps, mine.jumps))
+    growth = _GROWN * (_log_ratio(real.every, mine.every) - _log_ratio(real.lone, mine.lone))
     sure = np.where(known, real.n_lone / (real.n_lone + _JUMPS_DOUBT), 0.0)
-    gain = sure * gain + (1 - sure) * np.median(gain[known])
+    missed = [
+        sure * part + (1 - sure) * np.median(part[known])
+        for part in (gain, growth, real.spread - mine.spread)
+    ]
     # Of others nothing is known: how amplitudes grow is the neuron's own.
-    growth = sure * (0.5 * growth + 0.5 * np.median(growth[known]))
-    gains, growths = (
-        torch.as_tensor(part).to(like).clamp(-_MOST, _MOST) for part in (gain, growth)
+    missed[1] = sure * (0.5 * growth + 0.5 * np.median(growth[known]))
+    gains, growths, spreads = (
+        torch.as_tensor(part).to(like).clamp(-_MOST, _MOST) for part in missed
     )
-    return gains, growths
+    return gains, growths, spreads
+
+
+def _log_ratio(real: NDArray[np.float64], mine: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.log(np.maximum(real, _TINY) / np.maximum(mine, _TINY))
 
 
 def _half_usual(missed: Tensor) -> Tensor:
@@ -317,26 +346,32 @@ def _amplitudes(
 ) -> _Amplitudes:
     """Infer events in windows (M, T, N), and measure them and the spikes of the objective."""
     traces = matching.units.restore(standardised).cpu().double().numpy()
-    explained, events = infer_calcium(
-        traces, decay=calcium.decay, baseline=calcium.baseline, threshold=calcium.threshold
-    )
-    left = (traces - explained).std(axis=(0, 1))
+    baseline = calcium.baseline
+    for _ in range(_LEVELLINGS):
+        explained, events = infer_calcium(
+            traces, decay=calcium.decay, baseline=baseline, threshold=calcium.threshold
+        )
+        left = traces - explained
+        # Amplitudes do not depend on where the windows' own baseline is.
+        baseline = left.mean(axis=(0, 1))
     jumps, n_jumps = (
         part.cpu().double().numpy() for part in matching.lone_jumps(standardised, spikes)
     )
-    return _Amplitudes(*_mean_amplitudes(events), jumps, n_jumps, np.maximum(left, _TINY))
+    noise = np.maximum(left.std(axis=(0, 1)), _TINY)
+    return _Amplitudes(*_sizes(events), jumps, n_jumps, baseline, noise)
 
 
-def _mean_amplitudes(
+def _sizes(
     events: NDArray[np.float32],
-) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return mean amplitude and number of lone events, and mean amplitude of all, each (N,)."""
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Return the first four of `_Amplitudes`."""
     alone = lone_events(events)
     n_lone, n_events = alone.sum(axis=(0, 1)), np.count_nonzero(events, axis=(0, 1))
-    totals = (
-        part.sum(axis=(0, 1), dtype=np.float64) for part in (np.where(alone, events, 0.0), events)
-    )
-    lone, every = (
-        total / np.maximum(n, 1) for total, n in zip(totals, (n_lone, n_events), strict=True)
-    )
-    return lone, n_lone, every
+
+    def mean(values: NDArray[np.float64], n: NDArray[np.int64]) -> NDArray[np.float64]:
+        return np.asarray(values.sum(axis=(0, 1), dtype=np.float64) / np.maximum(n, 1))
+
+    logs = np.log(np.where(alone, events, 1.0))
+    spread = mean(np.square(logs), n_lone) - mean(logs, n_lone) ** 2
+    size = np.sqrt(mean(np.square(events), n_events))
+    return mean(np.where(alone, events, 0.0), n_lone), spread, n_lone.astype(np.float64), size

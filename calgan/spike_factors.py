@@ -17,6 +17,8 @@ MOST_VARIANCE = 4.0
 """Most variance of a log rate that neurons share: beyond it bursts get fewer and larger."""
 GROWTH = (0.03, 4.0)
 """Range of how amplitudes grow with the expected number of spikes."""
+SPREADS = (0.03, 1.0)
+"""Range of the relative standard deviation of the amplitudes of lone events."""
 
 # Bins in which neurons are correlated: short beside calcium, long beside the jitter of inference.
 _BIN_FRAMES = 8
@@ -32,7 +34,6 @@ _OWN_TIMES = (2.0, 30.0)  # frames
 _MOST_OWN = 1.5
 _MOST_ALIKE = 0.95  # correlation of events
 _FEW_ALONE, _DOUBT = 5, 10  # events
-_SPREADS = (0.03, 1.0)  # relative standard deviations of the amplitudes of lone events
 _GROWTH_ERROR = 0.08
 _LEAST_PROBABILITY, _MOST_PROBABILITY = 3e-4, 0.5
 
@@ -366,7 +367,7 @@ def _lone_amplitudes(
     n_neurons = len(error)
     mean, weight = np.zeros(n_neurons), np.zeros(n_neurons)
     alone = [lone_events(part) for part in events]
-    ratio, variance = np.ones(n_neurons), np.full(n_neurons, _SPREADS[0] ** 2)
+    ratio, variance = np.ones(n_neurons), np.full(n_neurons, SPREADS[0] ** 2)
     for neuron in range(n_neurons):
         lone, every = [], []
         for part, marked in zip(events, alone, strict=True):
@@ -385,7 +386,7 @@ def _lone_amplitudes(
     if known.any():
         ratio = weight * ratio + (1 - weight) * np.median(ratio[known])
         variance = weight * variance + (1 - weight) * np.median(variance[known])
-    return np.where(mean > 0, mean * ratio, error), np.clip(np.sqrt(variance), *_SPREADS)
+    return np.where(mean > 0, mean * ratio, error), np.clip(np.sqrt(variance), *SPREADS)
 
 
 def _rates_of(

@@ -549,19 +549,40 @@ def test_adjusting_amplitudes_and_their_growth() -> None:
         after = events_of(net, noise)
     torch.testing.assert_close(after, gain[:, None] * before, rtol=1e-5, atol=0)
     # Growth is what amplitudes have beyond those of spikes that are expected alone.
-    factors = torch.tensor([1e-9, 0.5, 1.0, 2.0, 1e9])
+    more = torch.tensor([-1e9, -0.3, 0.0, 0.6, 1e9])
     with torch.no_grad():
         net.growth.fill_(-30.0)
         alone = events_of(net, noise)
         net.growth.fill_(math.log(math.expm1(0.6)))
         ratio = events_of(net, noise) / alone - 1
-        net.adjust(growth=factors)
+        net.adjust(growth=more)
         grown = events_of(net, noise) / alone - 1
     expected = torch.tensor([0.03, 0.3, 0.6, 1.2, 4.0]) / 0.6
     for neuron in range(5):
         fired = alone[:, neuron] > 0
         a, b = grown[:, neuron][fired], ratio[:, neuron][fired]
         torch.testing.assert_close(a, expected[neuron] * b, rtol=1e-3, atol=1e-5)
+
+
+def test_adjusting_the_spread_of_amplitudes() -> None:
+    net = adjustable(rate=0.3, spread=np.full(5, 0.3))
+    noise = gaussian(2000, net)
+    more = torch.tensor([-99.0, -0.05, 0.0, 0.2, 99.0])
+    with torch.no_grad():
+        net.growth.fill_(-30.0)
+        before = events_of(net, noise)
+        net.adjust(spread=more, growth=-99.0)
+        net.growth.fill_(-30.0)
+        after = events_of(net, noise)
+    for neuron in range(5):
+        fired = before[:, neuron] > 0
+        old, new = (float(x[:, neuron][fired].log().var()) for x in (before, after))
+        expected = np.clip(old + float(more[neuron]), 0.03**2, 1.0)
+        np.testing.assert_allclose(new, expected, rtol=0.03)
+        # Amplitudes vary about the same mean.
+        np.testing.assert_allclose(
+            float(after[:, neuron][fired].mean()), float(before[:, neuron][fired].mean()), rtol=0.03
+        )
 
 
 def test_adjusting_private_noise_keeps_mean_rates() -> None:

@@ -19,13 +19,15 @@ from calgan.networks._layers import (
     exponential_filter,
     inverse_softplus,
 )
-from calgan.spike_factors import GROWTH, MOST_VARIANCE
+from calgan.spike_factors import GROWTH, MOST_VARIANCE, SPREADS
 
 _N_SCALES = 6
 _WHITE = 0.15  # frames: 0.001 is left after one
 _N_RHYTHMS = 2
 _CONSTANTS_SPEED = 2.0
-_LEAST_OWN = 0.07  # of log rates, to start with: gradients of less are small
+# The start knows these well, and a shorter decay is a way out of any error in amplitudes.
+_KNOWN, _KNOWN_SPEED = ("decay", "rise"), 0.2
+_LEAST_OWN = 0.02  # of log rates, to start with: no gradient leads away from 0
 _SOFTNESS = 0.2  # of the surrogate of a threshold, in units of log rates
 _MOST_COUNTED = 2.0  # log of the expected spikes in a frame from where amplitudes grow no more
 _PRIVATE = (0.25, 1.3)  # range of the private noise of a start
@@ -159,13 +161,19 @@ class LatentGenerator(nn.Module):
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Return what the optimiser trains; constants of neurons take longer steps.
 
-        They live on a scale of one, where the steps of a convolution's weights lead nowhere.
+        They live on a scale of one, where the steps of a convolution's weights lead nowhere. Decays
+        and rises take shorter ones.
         """
-        constants = [p for name, p in self.named_parameters() if "." not in name]
-        weights = [p for name, p in self.named_parameters() if "." in name]
+        weights: list[nn.Parameter] = []
+        constants: list[nn.Parameter] = []
+        known: list[nn.Parameter] = []
+        for name, parameter in self.named_parameters():
+            group = weights if "." in name else known if name in _KNOWN else constants
+            group.append(parameter)
         return [
             {"params": weights, "lr": learning_rate},
             {"params": constants, "lr": _CONSTANTS_SPEED * learning_rate},
+            {"params": known, "lr": _KNOWN_SPEED * learning_rate},
         ]
 
     @torch.no_grad()
@@ -244,7 +252,7 @@ class LatentGenerator(nn.Module):
         fill(self.slow, np.maximum(np.sqrt(own_variance), _LEAST_OWN), inverse_softplus)
         fill(self.slow_time, math.log(own_time))
         fill(self.growth, np.clip(growth, *GROWTH), inverse_softplus)
-        fill(self.spread, np.maximum(np.sqrt(np.log1p(spread**2)), 0.03), inverse_softplus)
+        fill(self.spread, np.clip(np.sqrt(np.log1p(spread**2)), *SPREADS), inverse_softplus)
         fill(self.gain, np.maximum(amplitudes / scale, 0.05), inverse_softplus)
         fill(self.decay, np.clip(decay, 0.05, 0.998), torch.logit)
         fill(self.rise, np.clip(rise, 0.01, 0.5), torch.logit)
@@ -261,7 +269,8 @@ class LatentGenerator(nn.Module):
         coupling: Tensor | float = 1.0,
         level: Tensor | float = 0.0,
         gain: Tensor | float = 1.0,
-        growth: Tensor | float = 1.0,
+        growth: Tensor | float = 0.0,
+        spread: Tensor | float = 0.0,
         private: Tensor | float = 1.0,
         standing: Tensor | float = 0.0,
         normalisation: Tensor | float = 1.0,
@@ -270,29 +279,34 @@ class LatentGenerator(nn.Module):
     ) -> None:
         """Adjust a start by what its windows miss, in place.
 
-        Each is a number or one a neuron, (N,), unless it says otherwise.
-        Growth, private noise, standing variance and normalisation end in the ranges of a start.
+        Each is a number or one a neuron, (N,), unless it says otherwise. Growth, spread, private
+        noise, standing variance and normalisation end in the ranges of a start.
 
         Parameters
         ----------
         log_rate : Tensor or float
             By about how much logarithms of mean rates are to rise.
         coupling : Tensor or float
-            Factors for the loadings, as far as their squares add up to 4 or to what they did; mean
-            rates stay about what they are.
+            Factors for the loadings; mean rates stay about what they are. The variance that a
+            neuron shares does not rise beyond 4, or what it was.
         level : Tensor or float
             By how much the traces are to rise (standardised units).
-        gain, growth : Tensor or float
-            Factors for the amplitudes of spikes, and for how these grow with the expected number.
+        gain : Tensor or float
+            Factors for the amplitudes of spikes.
+        growth : Tensor or float
+            By how much amplitudes are to grow more with the expected number of spikes.
+        spread : Tensor or float
+            By how much the variance of logarithms of amplitudes is to rise.
         private : Tensor or float
             Factors for the private noise; mean rates stay about what they are.
         standing : Tensor or float
             By how much the variance of log rates from window to window is to rise; mean rates stay
             about what they are.
         normalisation : Tensor or float
-            Factor for what slow changes of the population's activity are left.
+            Factor, one number, for what slow changes of the population's activity are left.
         scales : Tensor or float
-            Factors (S,) for the variance at each time scale; what factors explain in total stays.
+            Factors (S,) for the variance at each time scale; what the factors explain of a neuron
+            in total stays, and so does its rhythm.
         noise : Tensor or float
             Factors for the noise of traces.
         """
@@ -323,7 +337,9 @@ class LatentGenerator(nn.Module):
         bias.mul_(((variance + jitter[0]) / (variance + jitter[1])).sqrt())
 
         self.gain.copy_(inverse_softplus(F.softplus(self.gain) * gain))
-        self.growth.copy_(inverse_softplus((F.softplus(self.growth) * growth).clamp(*GROWTH)))
+        self.growth.copy_(inverse_softplus((F.softplus(self.growth) + growth).clamp(*GROWTH)))
+        variance = (F.softplus(self.spread).square() + spread).clamp(*(x**2 for x in SPREADS))
+        self.spread.copy_(inverse_softplus(variance.sqrt()))
         self.baseline.add_(level)
         self.noise_scale.copy_(inverse_softplus(F.softplus(self.noise_scale) * noise))
         left = (1 - self.normalisation) * normalisation
