@@ -148,6 +148,20 @@ def test_table_says_where_controls_have_fewer_seeds():
     assert marked == ["replay of training", "neurons shuffled", "floor: training windows"]
 
 
+def test_table_of_a_truth_has_the_ratio_of_mean_distances():
+    rows = [
+        make_row(("moments", "assemblies", seed, 1.0))
+        | {"truth": {key: {"distance": distance, "ratio": ratio} for key in truths.STATISTICS}}
+        for seed, (distance, ratio) in enumerate([(0.1, 0.5), (0.3, 3.0)])
+    ]
+    lines = tables.table(rows).splitlines()
+    at = next(i for i, line in enumerate(lines) if "mean distances   " in line)
+    # Distances of .1 and .3, where those of the recording are .2 and .1.
+    assert lines[at].split()[-5:] == ["1.33"] * 5
+    assert lines[at - 1].count("1.75 [") == 5
+    assert "mean distances   " not in tables.table(rows[:1])
+
+
 def test_figure_is_written(tmp_path):
     path = tmp_path / "figure.svg"
     tables.figure([real_row("flow", 0, 2.0), real_row("compact", 0, 3.0)], path, 5.0)

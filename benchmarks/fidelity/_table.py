@@ -194,6 +194,7 @@ def _real_controls(rows: Rows, seeds: list[int]) -> list[str]:
     return lines
 
 
+_INTERVAL_WIDTH = len(" [0.00, 0.00]")
 _TRUTH_HEADS = ("rates", "correlation", "van Rossum", "spectrum", "pop. count")
 
 
@@ -208,6 +209,19 @@ def _truth_line(label: str, rows: Rows) -> str:
     return text + f"{_mean(_values(rows, 'cpu_seconds'), '.0f'):>7s}"
 
 
+def _pooled_line(rows: Rows) -> str:
+    """Return ratios of sums over seeds: a recording that is near its truth by luck weighs less."""
+    text = f"{'  of mean distances':{_LABEL_WIDTH}s}"
+    for name in STATISTICS:
+        distances, ratios = (
+            np.array(_values(rows, "truth", name, key), dtype=float)
+            for key in ("distance", "ratio")
+        )
+        pooled = distances.sum() / (distances / ratios).sum()
+        text += f"{pooled:.2f}".rjust(20 - _INTERVAL_WIDTH) + " " * _INTERVAL_WIDTH
+    return text.rstrip()
+
+
 def _truth_table(recording: str, rows: Rows, budget: float) -> list[str]:
     seeds = sorted({row["seed"] for row in rows})
     lines = [
@@ -215,7 +229,7 @@ def _truth_table(recording: str, rows: Rows, budget: float) -> list[str]:
         f"{TRUTHS[recording]}: 60 neurons, 15 minutes at 10 Hz, windows of 128 frames, "
         f"{budget:g} CPU minutes, seeds {', '.join(map(str, seeds))}",
         "distance of 1,000 samples to 10,000 fresh windows, over that of 1,000 training windows; "
-        "mean over seeds [95 % interval]",
+        "mean over seeds [95 % interval], and the ratio of mean distances",
         f"{'':{_LABEL_WIDTH}s}"
         + "".join(f"{head:>20s}" for head in _TRUTH_HEADS)
         + f"{'count KL':>9s}{'AUC':>20s}{'memor.':>8s}{'steps':>8s}{'CPU s':>7s}",
@@ -229,6 +243,8 @@ def _truth_table(recording: str, rows: Rows, budget: float) -> list[str]:
         notes = sorted({row["note"] for row in mine if row.get("note")})
         notes += _fewer(mine, seeds)
         lines.append(text + (f"  ({'; '.join(notes)})" if notes else ""))
+        if len(mine) > 1:
+            lines.append(_pooled_line(mine))
     controls = [row for row in rows if row["recipe"] == CONTROLS]
     for side, label in (
         ("shuffled", "neurons shuffled"),
