@@ -423,7 +423,7 @@ def bent(values: Tensor, at: float = _BEND) -> Tensor:
     values : Tensor
         Standardised values.
     at : float, default=4.0
-        Where they end, in standard deviations.
+        The limit that they approach, in standard deviations.
 
     Returns
     -------
@@ -432,6 +432,8 @@ def bent(values: Tensor, at: float = _BEND) -> Tensor:
 
     Examples
     --------
+    >>> import torch
+    >>> from calgan.moment_matching import bent
     >>> [round(value, 3) for value in bent(torch.tensor([0.1, 3.0, 99.0])).tolist()]
     [0.1, 2.541, 4.0]
     """

@@ -35,7 +35,7 @@ _FEW_JUMPS, _JUMPS_DOUBT = 8, 30  # lone events
 _LEAST_MEMORY = 0.05  # autocorrelation of spikes
 _MOST_POWER = 4.0  # of generated traces, beside real ones
 _LEVELLINGS = 3
-_GROWN = 6.0  # more growth for a log ratio of the sizes of events, in which it shows little
+_GROWN = 6.0  # growth to add per log ratio of event sizes: growth shows little in these
 
 
 def start_generator(
@@ -51,12 +51,12 @@ def start_generator(
     inferred rates, correlations and amplitudes has others once they are inferred in its samples.
     In ten rounds, the later the smaller the steps, each of these is adjusted by what it is missed
     by in 96 windows: rates, baselines, correlations (by the pattern that is asked for), the time
-    scales of what neurons share, amplitudes of spikes that stand alone, how they vary and how much
-    larger the others are, noise, autocovariances of spikes (by the private noise), and variances
-    between windows, of neurons and of the population. Baselines, amplitudes and noise are measured
-    alike in real and in generated windows, by events that are inferred there and what these leave
-    (indirect inference [1]_). Amplitudes, noise and private noise stay within bounds; what neurons
-    share needs two neurons.
+    scales of what neurons share, amplitudes of spikes that stand alone, how they vary and by how
+    much all are larger, noise, autocovariances of spikes (by the private noise), and variances
+    between windows, of neurons and of the population. All are measured alike in real and in
+    generated windows (indirect inference [1]_), baselines, amplitudes and noise by events that are
+    inferred there and what these leave. Amplitudes, their growth and spread, noise and private
+    noise stay within bounds; what neurons share needs two neurons.
 
     Parameters
     ----------
@@ -122,8 +122,8 @@ def start_generator(
 class _Amplitudes(NamedTuple):
     """What is inferred in windows, of each neuron (N,).
 
-    Of events that stand alone: mean amplitude, variance of its logarithm, and number; root mean
-    square of the amplitudes of all; jumps at spikes that stand alone, by the inference of the
+    Of events that stand alone: mean and log variance of their amplitudes, and their number; root
+    mean square of the amplitudes of all; jumps at spikes that stand alone, by the inference of the
     objective, and their number; what events leave unexplained, its mean and standard deviation.
     """
 
@@ -287,7 +287,7 @@ def _missed_standing(matching: MomentMatching, found: dict[str, Tensor]) -> Tens
     """Return what variance of log rates (N,) is missed between windows."""
     target = matching.targets["window_covariance"]
     relative = (matching.window_spread / matching.rate.clamp(min=_FEW)).square()
-    # A wrong mean is no variance, bent as that is.
+    # Part of it is only a wrong mean, bent as covariances are.
     off = bent((found["firing_rate"] - matching.rate) / matching.window_spread).square()
     missed = relative * ((target.value - found["window_covariance"]).diagonal() + off)
     return _half_usual(_beyond(missed, relative * target.error.diagonal()))
@@ -323,7 +323,7 @@ def _missed_amplitudes(
         sure * part + (1 - sure) * np.median(part[known])
         for part in (gain, growth, real.spread - mine.spread)
     ]
-    # Of others nothing is known: how amplitudes grow is the neuron's own.
+    # Neurons with few lone events keep their growth; the others go half way to the usual change.
     missed[1] = sure * (0.5 * growth + 0.5 * np.median(growth[known]))
     gains, growths, spreads = (
         torch.as_tensor(part).to(like).clamp(-_MOST, _MOST) for part in missed
@@ -352,7 +352,7 @@ def _amplitudes(
             traces, decay=calcium.decay, baseline=baseline, threshold=calcium.threshold
         )
         left = traces - explained
-        # Amplitudes do not depend on where the windows' own baseline is.
+        # So that an error of the baseline is not taken for one of amplitudes.
         baseline = left.mean(axis=(0, 1))
     jumps, n_jumps = (
         part.cpu().double().numpy() for part in matching.lone_jumps(standardised, spikes)
@@ -364,7 +364,7 @@ def _amplitudes(
 def _sizes(
     events: NDArray[np.float32],
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
-    """Return the first four of `_Amplitudes`."""
+    """Return lone, spread, n_lone and every, as `_Amplitudes` has them first."""
     alone = lone_events(events)
     n_lone, n_events = alone.sum(axis=(0, 1)), np.count_nonzero(events, axis=(0, 1))
 

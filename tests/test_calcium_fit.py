@@ -323,3 +323,8 @@ def test_lone_events_are_those_without_neighbours(n_frames: int, rate: float, se
         expected[m, t, n] = 4 <= t < n_frames - 4 and np.count_nonzero(near) == 1
     assert_array_equal(lone_events(events), expected)
     assert_array_equal(lone_events(events[0]), expected[0])
+
+
+def test_lone_events_need_an_axis_of_neurons() -> None:
+    with pytest.raises(ValueError, match=r"events must be .*got shape \(20,\)"):
+        lone_events(np.zeros(20))

@@ -175,28 +175,35 @@ def test_amplitudes_of_a_start_are_corrected(case: Case, factor: float) -> None:
     assert missed[1] < 0.6 * missed[0]
 
 
-@pytest.mark.parametrize(("name", "value"), [("growth", 3.0), ("spread", 0.03), ("spread", 0.8)])
-def test_how_amplitudes_vary_at_the_start_is_corrected(case: Case, name: str, value: float) -> None:
-    nets = started(case), started(with_factors(case, **{name: np.full(8, value)}))
-    right, after = (
+@pytest.mark.parametrize(
+    ("name", "value", "left"), [("growth", 3.0, 0.3), ("spread", 0.03, 0.5), ("spread", 0.8, 0.5)]
+)
+def test_how_amplitudes_vary_at_the_start_is_corrected(
+    case: Case, name: str, value: float, left: float
+) -> None:
+    wrong = with_factors(case, **{name: np.full(8, value)})
+    nets = started(case), started(wrong, calibrated=False), started(wrong)
+    right, before, after = (
         float(torch.nn.functional.softplus(getattr(net, name).detach()).median()) for net in nets
     )
-    assert abs(after - right) < 0.5 * abs(value - right)
+    assert abs(after - right) < left * abs(before - right)
 
 
 def test_missed_amplitudes_have_their_signs() -> None:
     n = np.full(3, 200.0)
     real = _Amplitudes(np.ones(3), np.full(3, 0.1), n, np.full(3, 1.2), np.ones(3), n, *2 * [n])
-    # The last has too few lone events to tell, and takes the others' but for its growth.
+    # The last has too few lone events to tell, and takes what the others miss but for its growth.
     mine = real._replace(
-        lone=0.8 * real.lone, jumps=0.9 * real.jumps, every=0.7 * real.every, spread=2 * real.spread
+        lone=np.array([0.8, 0.8, 9.0]),
+        jumps=np.array([0.9, 0.9, 0.1]),
+        every=np.array([0.9, 0.9, 9.0]),
+        spread=np.array([0.2, 0.2, 5.0]),
     )
     few = np.array([200.0, 200.0, 1.0])
     gain, growth, spread = _missed_amplitudes(real._replace(n_lone=few), mine, torch.ones(3))
-    expected = -0.5 * np.log(0.8 * 0.9)
-    np.testing.assert_allclose(gain, expected, rtol=1e-5)
-    assert bool((growth[:2] > 0.2).all())
-    assert float(growth[2]) == 0.0
+    np.testing.assert_allclose(gain, -0.5 * np.log(0.8 * 0.9), rtol=1e-5)
+    missed = 6.0 * (np.log(1.2 / 0.9) - np.log(1 / 0.8))
+    np.testing.assert_allclose(growth, [missed * 200 / 230] * 2 + [0.0], rtol=1e-5)
     np.testing.assert_allclose(spread, -0.1, rtol=1e-5)
     nothing = _missed_amplitudes(real._replace(n_lone=0 * n), mine, torch.ones(3))
     assert not any(bool(part.any()) for part in nothing)

@@ -490,6 +490,14 @@ def test_a_rise_delays_and_keeps_the_area(rise: float) -> None:
     np.testing.assert_allclose(trace.sum(0), 1 / (1 - 0.7), rtol=1e-4)
 
 
+def test_constants_take_long_steps_and_decays_short_ones() -> None:
+    net = latent()
+    steps = {id(p): group["lr"] for group in net.parameter_groups(0.1) for p in group["params"]}
+    for parameter, step in ((net.linear.weight, 0.1), (net.gain, 0.2), (net.noise_scale, 0.2)):
+        assert steps[id(parameter)] == pytest.approx(step)
+    assert steps[id(net.decay)] == steps[id(net.rise)] == pytest.approx(0.02)
+
+
 def adjustable(own: float = 0.0, rate: float = 0.03, **start: Any) -> LatentGenerator:
     net = latent()
     loadings = no_loadings(net)
@@ -571,7 +579,7 @@ def test_adjusting_the_spread_of_amplitudes() -> None:
     with torch.no_grad():
         net.growth.fill_(-30.0)
         before = events_of(net, noise)
-        net.adjust(spread=more, growth=-99.0)
+        net.adjust(spread=more)
         net.growth.fill_(-30.0)
         after = events_of(net, noise)
     for neuron in range(5):

@@ -25,7 +25,7 @@ _N_SCALES = 6
 _WHITE = 0.15  # frames: 0.001 is left after one
 _N_RHYTHMS = 2
 _CONSTANTS_SPEED = 2.0
-# The start knows these well, and a shorter decay is a way out of any error in amplitudes.
+# The start knows these well, and a shorter decay would make up for errors in amplitudes.
 _KNOWN, _KNOWN_SPEED = ("decay", "rise"), 0.2
 _LEAST_OWN = 0.02  # of log rates, to start with: no gradient leads away from 0
 _SOFTNESS = 0.2  # of the surrogate of a threshold, in units of log rates
@@ -161,8 +161,8 @@ class LatentGenerator(nn.Module):
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Return what the optimiser trains; constants of neurons take longer steps.
 
-        They live on a scale of one, where the steps of a convolution's weights lead nowhere. Decays
-        and rises take shorter ones.
+        They live on a scale of one, where the steps of a convolution's weights lead nowhere. So do
+        not decays and rises, which the start knows well.
         """
         weights: list[nn.Parameter] = []
         constants: list[nn.Parameter] = []
