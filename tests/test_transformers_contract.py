@@ -264,6 +264,7 @@ EXPECTED_FAILURES: dict[type, dict[str, str]] = {
     OasisDeconvolver: {
         "check_transformer_preserve_dtypes": "spikes are float32, whatever the traces are",
         "check_transformer_data_not_an_array": "array-likes that refuse numpy.ndim are unsupported",
+        "check_methods_sample_order_invariance": "frames have an order, and spikes depend on it",
     },
     LiftedOasisDeconvolver: {
         "check_transformer_preserve_dtypes": "spikes are float32, whatever the traces are",
@@ -295,4 +296,10 @@ def expected_failed_checks(estimator: BaseEstimator) -> dict[str, str]:
     expected_failed_checks=expected_failed_checks,
 )
 def test_scikit_learn_checks(estimator: BaseEstimator, check: Callable[[Any], None]) -> None:
-    check(estimator)
+    # Some checks draw from the global state: with this seed, frames are shuffled so that it shows.
+    state = np.random.get_state()
+    np.random.seed(10)
+    try:
+        check(estimator)
+    finally:
+        np.random.set_state(state)
