@@ -421,7 +421,7 @@ def bent(values: Tensor, at: float = _BEND) -> Tensor:
     Parameters
     ----------
     values : Tensor
-        Standardised values.
+        Standardised values, of any shape.
     at : float, default=4.0
         The limit that they approach, in standard deviations.
 

@@ -191,7 +191,8 @@ def test_how_amplitudes_vary_at_the_start_is_corrected(
 
 def test_missed_amplitudes_have_their_signs() -> None:
     n = np.full(3, 200.0)
-    real = _Amplitudes(np.ones(3), np.full(3, 0.1), n, np.full(3, 1.2), np.ones(3), n, *2 * [n])
+    sizes = np.ones(3), np.full(3, 0.1), n, np.full(3, 1.2), np.ones(3), n
+    real = _Amplitudes(*sizes, baseline=np.zeros(3), noise=np.ones(3))
     # The last has too few lone events to tell, and takes what the others miss but for its growth.
     mine = real._replace(
         lone=np.array([0.8, 0.8, 9.0]),

@@ -296,7 +296,8 @@ def expected_failed_checks(estimator: BaseEstimator) -> dict[str, str]:
     expected_failed_checks=expected_failed_checks,
 )
 def test_scikit_learn_checks(estimator: BaseEstimator, check: Callable[[Any], None]) -> None:
-    # Some checks draw from the global state: with this seed, frames are shuffled so that it shows.
+    # Some checks draw from the global state. OASIS fails for 3 orders of frames in 30, and this
+    # is one of them: an expected failure has to be certain.
     state = np.random.get_state()
     np.random.seed(10)
     try:

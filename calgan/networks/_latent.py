@@ -161,8 +161,8 @@ class LatentGenerator(nn.Module):
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
         """Return what the optimiser trains; constants of neurons take longer steps.
 
-        They live on a scale of one, where the steps of a convolution's weights lead nowhere. So do
-        not decays and rises, which the start knows well.
+        They live on a scale of one, where the steps of a convolution's weights lead nowhere. Decays
+        and rises take the shortest steps, as the start knows them well.
         """
         weights: list[nn.Parameter] = []
         constants: list[nn.Parameter] = []
