@@ -18,7 +18,7 @@ MOST_VARIANCE = 4.0
 GROWTH = (0.03, 4.0)
 """Range of how amplitudes grow with the expected number of spikes."""
 SPREADS = (0.03, 1.0)
-"""Range of the spread of amplitudes: their relative standard deviation, or that of logarithms."""
+"""Range of the relative standard deviation of the amplitudes of lone events."""
 
 # Bins in which neurons are correlated: short beside calcium, long beside the jitter of inference.
 _BIN_FRAMES = 8
