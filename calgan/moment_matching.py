@@ -406,13 +406,28 @@ class MomentMatching:
         return Target(value, variance.sqrt() + self.least_error)
 
     def _shrunk(self, value: Tensor, variance: Tensor) -> Tensor:
-        """Shrink what is between different neurons towards its mean, as the usual error asks."""
+        """Shrink what is between different neurons towards what each usually has, as errors ask."""
         others = ~torch.eye(self.n_neurons, dtype=torch.bool, device=value.device)
+        usual = _usual_of_pairs(value)
         # Errors of few large covariances are large themselves: the usual one is that of noise.
-        mean, error = value[others].mean(), variance[others].median()
-        true = (value[others].var() - error).clamp(min=1e-8)
-        shrunk = mean + (value - mean) * true / (true + error)
+        error = variance[others].median()
+        true = ((value - usual)[others].square().mean() - error).clamp(min=1e-8)
+        shrunk = usual + (value - usual) * true / (true + error)
         return torch.where(others, shrunk, value)
+
+
+def _usual_of_pairs(value: Tensor) -> Tensor:
+    """Return the sum of a share of each neuron that is nearest to pairs (N, N), in least squares.
+
+    What a neuron has in common with all others together is what it was: sums over them stay.
+    """
+    n = len(value)
+    symmetric = 0.5 * (value + value.T)
+    sums = symmetric.sum(1) - symmetric.diagonal()
+    if n < 3:
+        return (sums.sum() / (n * (n - 1))).expand_as(value)
+    shares = (sums - sums.sum() / (2 * (n - 1))) / (n - 2)
+    return shares[:, None] + shares
 
 
 def bent(values: Tensor, at: float = _BEND) -> Tensor:

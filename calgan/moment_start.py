@@ -35,6 +35,7 @@ _FEW_JUMPS, _JUMPS_DOUBT = 8, 30  # lone events
 _LEAST_MEMORY = 0.05  # autocorrelation of spikes
 _MOST_POWER = 4.0  # of generated traces, beside real ones
 _LEVELLINGS = 3
+_TAILS, _TAIL = (0.05, 0.5, 0.95), 1.645  # quantiles of noise, and where they are of a Gaussian
 _GROWN = 6.0  # growth to add per log ratio of event sizes: growth shows little in these
 
 
@@ -52,7 +53,7 @@ def start_generator(
     In ten rounds, the later the smaller the steps, each of these is adjusted by what it is missed
     by in 96 windows: rates, baselines, correlations (by the pattern that is asked for), the time
     scales of what neurons share, amplitudes of spikes that stand alone, how they vary and by how
-    much all are larger, noise, autocovariances of spikes (by the private noise), and variances
+    much all are larger, noise and its skewness, autocovariances of spikes (by the private noise), and variances
     between windows, of neurons and of the population. All are measured alike in real and in
     generated windows (indirect inference [1]_), baselines, amplitudes and noise by events that are
     inferred there and what these leave. Amplitudes, their growth and spread, noise and private
@@ -126,7 +127,8 @@ class _Amplitudes(NamedTuple):
 
     Of events that stand alone: mean and log variance of their amplitudes, and their number; root
     mean square of the amplitudes of all; jumps at spikes that stand alone, by the inference of the
-    objective, and their number; what events leave unexplained, its mean and standard deviation.
+    objective, and their number; what events leave unexplained, its mean and standard deviation, and
+    the standard deviation of its logarithm, shifted, that the asymmetry of its quantiles tells.
     """
 
     lone: NDArray[np.float64]
@@ -137,6 +139,7 @@ class _Amplitudes(NamedTuple):
     n_jumps: NDArray[np.float64]
     baseline: NDArray[np.float64]
     noise: NDArray[np.float64]
+    skew: NDArray[np.float64]
 
 
 @torch.no_grad()
@@ -186,6 +189,9 @@ def _calibrate(
         )
         changes["level"] = _STEP * speed * level / scale
         changes["noise"] = amount ** (_STEP * speed)
+        # A recording's frames are few: half of it is that of the median neuron.
+        skew = 0.5 * amplitudes.skew + 0.5 * np.median(amplitudes.skew) - mine.skew
+        changes["skew"] = _STEP * speed * torch.as_tensor(skew).to(matching.rate)
         gain, growth, spread = _missed_amplitudes(amplitudes, mine, matching.rate)
         # Whatever amplitudes say, traces do not vary far more than real ones.
         bound = _MOST_POWER * target["variance"] + matching.targets["variance"].error
@@ -360,7 +366,18 @@ def _amplitudes(
         part.cpu().double().numpy() for part in matching.lone_jumps(standardised, spikes)
     )
     noise = np.maximum(left.std(axis=(0, 1)), _TINY)
-    return _Amplitudes(*_sizes(events), jumps, n_jumps, baseline, noise)
+    return _Amplitudes(*_sizes(events), jumps, n_jumps, baseline, noise, _skew(left))
+
+
+def _skew(left: NDArray[np.float64]) -> NDArray[np.float64]:
+    """Return the standard deviation (N,) of log-normal noise that is as asymmetric (M, T, N).
+
+    From quantiles: events that were missed are rare, and third moments would be theirs.
+    """
+    low, middle, high = np.quantile(left, _TAILS, axis=(0, 1))
+    span = np.maximum(high - low, _TINY)
+    asymmetry = np.clip((high + low - 2 * middle) / span, -_MOST, _MOST)
+    return np.asarray(np.arctanh(asymmetry) * 2 / _TAIL)
 
 
 def _sizes(

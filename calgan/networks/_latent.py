@@ -34,6 +34,7 @@ _PRIVATE = (0.25, 1.3)  # range of the private noise of a start
 _LEAST_STANDING, _MOST_STANDING = 1e-3, 1.5  # variances of log rates
 _NORMALISATION = (-0.3, 0.8)
 _PER_WINDOW = 10  # time constants of the normalisation
+_SKEWS = (0.01, 0.5)  # range of the skew of the noise of a start
 _EULER = np.euler_gamma  # mean of a standard Gumbel variable
 _GUMBEL_SPREAD = math.pi / math.sqrt(6)
 _SHARES, _ALIKE = (0.1, 0.8), 0.7  # of Gumbel noise to start with, and where it has no rate
@@ -80,7 +81,8 @@ class LatentGenerator(nn.Module):
     is somewhere between them; the less private noise, the more reliably high rates make events in
     a row. Amplitudes vary at random, and grow as much with the number of spikes that the rate lets
     expect as a neuron has learnt. Events decay and rise exponentially, and noise is added, with
-    time constants, baseline and scale of each neuron.
+    time constants, baseline and scale of each neuron. The noise is skewed, as that of few photons
+    is: a shifted log-normal distribution, whose skewness is about three times what is learnt.
 
     Whether there is an event has no gradient; a logistic function of the excess stands in for it.
 
@@ -156,6 +158,7 @@ class LatentGenerator(nn.Module):
         self.baseline = constant(0.0)
         self.noise_scale = constant(-1.0)
         self.shot = constant(-4.0)
+        self.skew = constant(-4.0)
         self.units = Standardiser(n_neurons)
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
@@ -258,6 +261,7 @@ class LatentGenerator(nn.Module):
         fill(self.rise, np.clip(rise, 0.01, 0.5), torch.logit)
         fill(self.baseline, (baseline - mean) / scale)
         fill(self.noise_scale, np.clip(noise / scale, 0.02, 1.0), inverse_softplus)
+        fill(self.skew, _SKEWS[0], inverse_softplus)
         nn.init.zeros_(self.bend.weight)
         nn.init.zeros_(cast(Tensor, self.bend.bias))
 
@@ -276,11 +280,12 @@ class LatentGenerator(nn.Module):
         normalisation: Tensor | float = 1.0,
         scales: Tensor | float = 1.0,
         noise: Tensor | float = 1.0,
+        skew: Tensor | float = 0.0,
     ) -> None:
         """Adjust a start by what its windows miss, in place.
 
         Each is a number or one a neuron, (N,), unless it says otherwise. Growth, spread, private
-        noise, standing variance and normalisation end in the ranges of a start.
+        noise, standing variance, normalisation and skew end in the ranges of a start.
 
         Parameters
         ----------
@@ -309,6 +314,9 @@ class LatentGenerator(nn.Module):
             in total stays, and so does its rhythm.
         noise : Tensor or float
             Factors for the noise of traces.
+        skew : Tensor or float
+            By how much the logarithm of the noise is to vary more, in standard deviations: a third
+            of how much its skewness is to rise.
         """
         loadings, bias = self.linear.weight, cast(Tensor, self.linear.bias)
         at_scales = loadings[:, : len(self.log_time)].unflatten(1, (-1, len(self.time_scales)))
@@ -342,6 +350,7 @@ class LatentGenerator(nn.Module):
         self.spread.copy_(inverse_softplus(variance.sqrt()))
         self.baseline.add_(level)
         self.noise_scale.copy_(inverse_softplus(F.softplus(self.noise_scale) * noise))
+        self.skew.copy_(inverse_softplus((F.softplus(self.skew) + skew).clamp(*_SKEWS)))
         left = (1 - self.normalisation) * normalisation
         self.normalisation.copy_((1 - left).clamp(*_NORMALISATION))
 
@@ -382,7 +391,8 @@ class LatentGenerator(nn.Module):
         calcium = calcium[..., self.lead_in :]
         # Photon noise: brighter frames are noisier.
         scale = F.softplus(self.noise_scale)[:, None] + F.softplus(self.shot)[:, None] * calcium
-        traces = self.baseline[:, None] + calcium + scale * measurement.view(m, n, -1)
+        measurement = _skewed(measurement.view(m, n, -1), F.softplus(self.skew)[:, None])
+        traces = self.baseline[:, None] + calcium + scale * measurement
         return self.units.restore(traces.transpose(1, 2))
 
     def _normalised(self, log_rate: Tensor) -> Tensor:
@@ -399,6 +409,11 @@ class LatentGenerator(nn.Module):
         phase = 2 * math.pi / self.period * torch.arange(white.shape[2], device=white.device)
         sine, cosine, a, b = phase.sin(), phase.cos(), slow[:, ::2], slow[:, 1::2]
         return torch.stack([a * cosine + b * sine, b * cosine - a * sine], dim=2).flatten(1, 2)
+
+
+def _skewed(white: Tensor, skew: Tensor) -> Tensor:
+    """Give white noise a shifted log-normal distribution of the same mean 0 and variance 1."""
+    return torch.expm1(skew * white - 0.5 * skew.square()) / torch.expm1(skew.square()).sqrt()
 
 
 def _coloured(white: Tensor, log_time: Tensor) -> Tensor:
