@@ -57,8 +57,8 @@ def start_generator(
     much all are larger, noise and its skewness, autocovariances of spikes (by the private noise),
     and variances between windows, of neurons and of the population. All are measured alike in real
     and in generated windows (indirect inference [1]_), baselines, amplitudes and noise by events
-    that are inferred there and what these leave. Amplitudes, their growth and spread, noise and private
-    noise stay within bounds; what neurons share needs two neurons.
+    that are inferred there and what these leave. Amplitudes, their growth and spread, noise and
+    private noise stay within bounds; what neurons share needs two neurons.
 
     Parameters
     ----------

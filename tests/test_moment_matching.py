@@ -471,26 +471,51 @@ def shrunk(value: Tensor, variance: Tensor) -> Tensor:
 
 def test_shrinking_comes_nearer_to_the_truth() -> None:
     rng = np.random.default_rng(0)
-    n, spread, noise = 60, 0.1, 0.15
-    truth = 0.2 + spread * torch.from_numpy(rng.standard_normal((n, n)))
-    seen = truth + noise * torch.from_numpy(rng.standard_normal((n, n)))
+    n, spread, noise, apart = 60, 0.1, 0.15, 0.1
+
+    def symmetric() -> np.ndarray:
+        half = np.triu(rng.standard_normal((n, n)))
+        return half + np.triu(half, 1).T
+
+    def posterior(variance: float) -> float:
+        return variance * noise**2 / (variance + noise**2)
+
+    shares = 0.1 + apart * rng.standard_normal(n)
+    truth = torch.from_numpy(shares[:, None] + shares + spread * symmetric())
+    seen = truth + noise * torch.from_numpy(symmetric())
     got = shrunk(seen, torch.full((n, n), noise**2))
     others = ~torch.eye(n, dtype=torch.bool)
     risk = float((got - truth)[others].square().mean())
-    best = spread**2 * noise**2 / (spread**2 + noise**2)  # of the posterior means
-    assert risk == pytest.approx(best, rel=0.05)
+    # Of the posterior means where shares are known, and what it costs to fit them to the pairs.
+    fitted = noise**4 / (spread**2 + noise**2) * 2 / (n - 1)
+    assert risk == pytest.approx(posterior(spread**2) + fitted, rel=0.08)
+    # Shrinking to one mean of all would not know what neurons have of their own.
+    assert risk < 0.8 * posterior(spread**2 + 2 * apart**2)
     assert risk < 0.5 * noise**2
     torch.testing.assert_close(got.diagonal(), seen.diagonal())
 
 
-def test_what_is_known_stays_and_what_is_not_becomes_the_mean() -> None:
+@pytest.mark.parametrize("n", [2, 3, 6])
+def test_what_is_known_stays_and_what_is_not_becomes_what_neurons_usually_have(n: int) -> None:
+    value = torch.randn(n, n, generator=torch.Generator().manual_seed(0))
+    value = value + value.T
+    others = ~torch.eye(n, dtype=torch.bool)
+    torch.testing.assert_close(shrunk(value, torch.full((n, n), 1e-12)), value)
+    unknown = shrunk(value, torch.full((n, n), 100.0))
+    # The sum of a share of each neuron that is nearest to all pairs.
+    first, second = torch.nonzero(others, as_tuple=True)
+    design = np.eye(n)[first] + np.eye(n)[second]
+    shares = np.linalg.lstsq(design, value[others].numpy(), rcond=None)[0]
+    np.testing.assert_allclose(unknown[others], design @ shares, rtol=1e-4, atol=1e-4)
+    # So that what a neuron has in common with all others stays, however much is shrunk.
+    for part in (unknown, shrunk(value, torch.full((n, n), 0.1))):
+        sums, kept = ((m * others).sum(1) for m in (value, part))
+        torch.testing.assert_close(kept, sums, rtol=1e-4, atol=1e-4)
+        torch.testing.assert_close(part.diagonal(), value.diagonal())
+
+
+def test_errors_of_single_pairs_do_not_count() -> None:
     value = torch.randn(6, 6, generator=torch.Generator().manual_seed(0))
-    others = ~torch.eye(6, dtype=torch.bool)
-    torch.testing.assert_close(shrunk(value, torch.full((6, 6), 1e-12)), value)
-    unknown = shrunk(value, torch.full((6, 6), 100.0))
-    torch.testing.assert_close(
-        unknown[others], value[others].mean().expand(30), rtol=1e-4, atol=1e-4
-    )
     one = torch.full((6, 6), 0.1)
     alike = shrunk(value, one)
     assert float((alike - value).abs().max()) > 0.05

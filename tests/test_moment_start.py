@@ -9,6 +9,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import pytest
 import torch
+from scipy import stats
 from scipy.signal import lfilter
 from torch import Tensor
 
@@ -26,6 +27,8 @@ from calgan.moment_start import (
     _missed_standing,
     _shared_memory,
     _sizes,
+    _skew,
+    level_rates,
     start_generator,
 )
 from calgan.networks import LatentGenerator, Standardiser, latent_time_scales, seeded_init
@@ -192,7 +195,7 @@ def test_how_amplitudes_vary_at_the_start_is_corrected(
 def test_missed_amplitudes_have_their_signs() -> None:
     n = np.full(3, 200.0)
     sizes = np.ones(3), np.full(3, 0.1), n, np.full(3, 1.2), np.ones(3), n
-    real = _Amplitudes(*sizes, baseline=np.zeros(3), noise=np.ones(3))
+    real = _Amplitudes(*sizes, baseline=np.zeros(3), noise=np.ones(3), skew=np.zeros(3))
     # The last has too few lone events to tell, and takes what the others miss but for its growth.
     mine = real._replace(
         lone=np.array([0.8, 0.8, 9.0]),
@@ -224,6 +227,23 @@ def test_noise_of_a_start_is_corrected(case: Case, factor: float) -> None:
         missed.append(float((found / real).log().abs().mean()))
     assert missed[0] > 0.15
     assert missed[1] < 0.4 * missed[0]
+
+
+def recording_with(noise: np.ndarray) -> np.ndarray:
+    """Make traces of lone events and of noise (T, N) of variance 1."""
+    rng = np.random.default_rng(0)
+    calcium = lfilter([1.0], [1.0, -0.8], rng.random(noise.shape) < 0.04, axis=0)
+    return (calcium + 0.15 * noise).astype(np.float32)
+
+
+@pytest.mark.parametrize("skew", [0.0, 0.15, 0.3])
+def test_a_start_has_noise_as_skewed_as_the_recording(skew: float) -> None:
+    noise = np.random.default_rng(1).standard_normal((2400, 6))
+    if skew:
+        law = stats.lognorm(skew)
+        noise = (np.exp(skew * noise) - law.mean()) / law.std()
+    found = started(case_of(recording_with(noise))).skew.detach()
+    assert float(torch.nn.functional.softplus(found).median()) == pytest.approx(skew, abs=0.06)
 
 
 def test_time_scales_of_a_start_are_corrected(case: Case) -> None:
@@ -276,6 +296,41 @@ def test_units_and_loadings_patterns_stay(case: Case) -> None:
         torch.testing.assert_close(getattr(net, name), getattr(plain, name))
 
 
+# --- where it ends ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("off", [-0.7, 0.5])
+def test_rates_are_levelled(case: Case, off: float) -> None:
+    net = started(case)
+    net.adjust(log_rate=off)
+    real = case.matching.targets["firing_rate"].value
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    missed = []
+    for _ in range(2):
+        missed.append(float((moments_of(case, net)["firing_rate"] / real).log().median()))
+        level_rates(net, case.matching, np.random.default_rng(0), n_windows=400)
+    assert abs(missed[0]) > 0.3
+    assert abs(missed[1]) < 0.25 * abs(missed[0])
+    changed = {k for k, v in net.state_dict().items() if not torch.equal(v, before[k])}
+    assert changed == {"linear.bias"}
+
+
+def test_levelling_does_not_depend_on_how_windows_are_batched(case: Case) -> None:
+    nets = [started(case) for _ in range(2)]
+    for net, size in zip(nets, (32, 7), strict=True):
+        level_rates(net, case.matching, np.random.default_rng(0), n_windows=60, batch_size=size)
+    torch.testing.assert_close(nets[0].linear.bias, nets[1].linear.bias, rtol=1e-3, atol=1e-3)
+
+
+def test_a_generator_that_has_diverged_is_left_alone(case: Case) -> None:
+    net = started(case)
+    with torch.no_grad():
+        net.baseline.fill_(torch.nan)
+    before = net.linear.bias.detach().clone()
+    level_rates(net, case.matching, np.random.default_rng(0), n_windows=40)
+    torch.testing.assert_close(net.linear.bias.detach(), before, rtol=0, atol=0)
+
+
 # --- odd windows ------------------------------------------------------------------------------
 
 
@@ -304,7 +359,7 @@ def test_a_neuron_without_events_does_not_break_the_start(traces: np.ndarray, ki
     found = moments_of(case, net)["firing_rate"]
     others = [0, 2, 3]
     assert float((found[others] / real[others]).log().abs().max()) < 0.4
-    assert found[1] < 0.5 * found[others].min()
+    assert found[1] < real[1] + 0.002  # noise has some, too
 
 
 def test_nothing_but_silence_can_be_started() -> None:
@@ -331,6 +386,17 @@ def test_sizes_of_lone_and_of_all_events() -> None:
     np.testing.assert_allclose(lone, [3.0, 0.0, 0.0])
     np.testing.assert_allclose(spread, [np.var(np.log([1.0, 5.0])), 0.0, 0.0])
     np.testing.assert_allclose(every, [np.sqrt(46 / 4), np.sqrt(2.5), 0.0])
+
+
+def test_the_skew_of_noise_is_read_from_its_quantiles() -> None:
+    rng = np.random.default_rng(0)
+    skews = np.array([0.0, 0.1, 0.3])
+    left = np.exp(skews * rng.standard_normal((40, 2000, 3)))
+    left[..., 0] = rng.standard_normal((40, 2000))
+    left[:, ::100] = 50.0  # events that were missed
+    np.testing.assert_allclose(_skew(left), skews, atol=0.05)
+    np.testing.assert_allclose(_skew(-left[:, 1::100]), -skews, atol=0.06)
+    np.testing.assert_array_equal(_skew(np.zeros((2, 9, 1))), 0)
 
 
 def real_moments(case: Case) -> dict[str, Tensor]:

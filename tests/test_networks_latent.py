@@ -11,7 +11,8 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.special import ndtr
+from scipy import stats
+from scipy.special import ndtr, ndtri
 from torch import Tensor
 
 from calgan.networks import LatentGenerator, latent_time_scales, seeded_init
@@ -695,6 +696,40 @@ def test_adjusting_noise_multiplies_it() -> None:
     torch.testing.assert_close(
         torch.nn.functional.softplus(net.noise_scale).detach(), factors * before
     )
+
+
+def test_noise_is_of_a_shifted_log_normal_distribution() -> None:
+    levels = np.linspace(0.001, 0.999, 301)
+    for skew in (0.01, 0.1, 0.5):
+        law = stats.lognorm(skew)
+        expected = (law.ppf(levels) - law.mean()) / law.std()
+        found = module._skewed(torch.from_numpy(ndtri(levels)), torch.tensor(skew).double())
+        np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
+    # In single precision, too, the least one is Gaussian.
+    white = torch.linspace(-4, 4, 81)
+    torch.testing.assert_close(module._skewed(white, torch.tensor(1e-3)), white, rtol=0, atol=0.02)
+
+
+def test_traces_at_rest_have_the_skewness_of_their_noise() -> None:
+    net = adjustable()
+    with torch.no_grad():
+        net.linear.bias.fill_(-1e3)  # no events
+    net.adjust(skew=torch.tensor([0.0, 0.05, 0.1, 0.2, 0.3]))
+    skews = torch.nn.functional.softplus(net.skew).detach().double().numpy()
+    with torch.no_grad():
+        traces = net(gaussian(4000, net)).double().flatten(0, 1)
+    expected = [float(stats.lognorm(skew).stats("s")) for skew in skews]
+    np.testing.assert_allclose(stats.skew(traces), expected, atol=0.05)
+    noise = net.units.scale * torch.nn.functional.softplus(net.noise_scale.detach())
+    np.testing.assert_allclose(traces.std(0), noise, rtol=0.02)
+
+
+def test_adjusting_the_skew_adds_to_it_within_its_range() -> None:
+    net = adjustable()
+    for more, skew in ((0.2, 0.21), (0.1, 0.31), (-0.05, 0.26), (9.0, 0.5), (-9.0, 0.01)):
+        net.adjust(skew=more)
+        found = torch.nn.functional.softplus(net.skew).detach()
+        torch.testing.assert_close(found, torch.full((5,), skew), rtol=1e-4, atol=1e-5)
 
 
 # --- normalisation ----------------------------------------------------------------------------
