@@ -20,6 +20,8 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 try:
     cells = importlib.import_module("benchmarks.fidelity._cells")
+    independents = importlib.import_module("benchmarks.fidelity._independent")
+    recordings = importlib.import_module("benchmarks.fidelity._recordings")
     recipes_of = importlib.import_module("benchmarks.fidelity._recipes")
     rows_of = importlib.import_module("benchmarks.fidelity._rows")
     tables = importlib.import_module("benchmarks.fidelity._table")
@@ -54,6 +56,13 @@ def test_the_default_stands_first_and_is_trained_for_its_time():
     assert fitted.facts["stopped"] == "max_time"
     assert fitted.facts["steps"] >= 1
     assert fitted.sample(3).shape == (3, 32, 4)
+
+
+def test_other_settings_are_tried_where_the_default_was_not_chosen():
+    tuned = {name for name, recipe in recipes_of.RECIPES.items() if recipe.is_tuned}
+    assert tuned
+    found = {cell[1] for cell in cells.cells(1.5) if cell[0] in tuned}
+    assert found == {name for name, source in recordings.REAL.items() if source.unseen}
 
 
 def test_patterns_choose_cells():
@@ -140,12 +149,21 @@ def test_table_keeps_budgets_apart_and_names_what_failed():
 def test_table_says_where_controls_have_fewer_seeds():
     rows = [real_row("flow", seed, 1.0) for seed in range(3)]
     assert "seeds)" not in tables.table(rows)
+    areas = {"classifier_auc": 0.91, "shape_classifier_auc": 0.42}
     control = real_row("flow", 0, 1.0) | {"recipe": tables.CONTROLS, "budget": 0.0}
+    control["independent"] = areas
     for statistic in control["statistics"].values():
         statistic |= {"memoriser": 0.1, "shuffled": 0.3}
     lines = tables.table([*rows, control]).splitlines()
     marked = [line.split("  ")[0] for line in lines if "(1 of 3 seeds)" in line]
-    assert marked == ["replay of training", "neurons shuffled", "floor: training windows"]
+    labels = ["replay of training", "neurons shuffled"]
+    assert marked == [*labels, "independent, its features", "floor: training windows"]
+    # Its two numbers stand below those that they belong to.
+    head = next(line for line in lines if "shape AUC" in line and "RMSE" in line)
+    line = next(line for line in lines if line.startswith("independent, its"))
+    for name, value in (("  AUC", "0.91"), ("shape AUC", "0.42")):
+        end = head.index(name) + len(name)
+        assert line[end - 4 : end] == value
 
 
 def test_table_of_a_truth_has_the_ratio_of_mean_distances():
@@ -196,6 +214,46 @@ def test_windows_in_blocks_cross_no_border():
     assert (stops - starts == 29).all()
     np.testing.assert_array_equal(starts // 100, blocks)
     np.testing.assert_array_equal(stops // 100, blocks)
+
+
+def halves(seconds: float = 600.0):
+    recording, _ = make_recording(seconds, n_neurons=4, random_state=0)
+    traces, middle = np.asarray(recording.traces), recording.n_frames // 2
+    return [type(recording)(part, 10.0) for part in (traces[:middle], traces[middle:])]
+
+
+def test_independent_draws_have_the_mean_and_covariance_of_the_windows():
+    train, _ = halves()
+    source = independents.read_source(train, 32, name="train")
+    rng = np.random.default_rng(0)
+    shape = 3, 5, 40
+    windows = independents.fold_recording(source, ("drawn",), shape, 10.0, rng)["drawn"]
+    drawn = independents.independent(windows, rng)
+    assert drawn.draws.shape == shape
+    assert len(np.unique(drawn.draws)) == len(drawn.table) == 600
+    spread = windows.table.std(0)
+    np.testing.assert_allclose(
+        (drawn.table.mean(0) - windows.table.mean(0)) / spread, 0, atol=5 / np.sqrt(600)
+    )
+    covariances = [np.cov((t / spread).T) for t in (windows.table, drawn.table)]
+    assert np.corrcoef(*(c.ravel() for c in covariances))[0, 1] > 0.98
+    np.testing.assert_allclose(np.diag(covariances[1]), 1, atol=0.35)
+
+
+def test_levels_that_move_tell_independent_draws():
+    train, test = halves()
+    settings = {"n": 100, "n_draws": 2, "seed": 0}
+    still = independents.independent_areas(train, test, 32, **settings)
+    moved = type(test)(np.asarray(test.traces) + 0.5 * np.asarray(test.traces).std(0), 10.0)
+    areas = independents.independent_areas(train, moved, 32, **settings)
+    assert set(areas) == set(independents.AREAS)
+    assert areas["classifier_auc"] > 0.95 > still["classifier_auc"] + 0.2
+    # Shapes have no levels.
+    assert areas["shape_classifier_auc"] == pytest.approx(still["shape_classifier_auc"], abs=1e-6)
+    assert independents.independent_areas(train, test, 32, **settings) == still
+    constant = type(test)(np.ones_like(test.traces), 10.0)
+    with pytest.raises(ValueError, match="nothing varies"):
+        independents.independent_areas(constant, constant, 32, **settings)
 
 
 @pytest.fixture(scope="module")

@@ -18,8 +18,10 @@ from threadpoolctl import threadpool_limits
 
 import calgan
 from benchmarks.fidelity import _truth
+from benchmarks.fidelity._independent import independent_areas
 from benchmarks.fidelity._recipes import RECIPES, Job
 from benchmarks.fidelity._recordings import (
+    REAL,
     RECORDINGS,
     TRUTHS,
     split,
@@ -88,6 +90,8 @@ def cells(
             mine = SEEDS["truth" if recording in TRUTHS else "real"] if chosen is None else chosen
             for name in names:
                 wanted = any(fnmatch(f"{name}/{recording}", pattern) for pattern in patterns)
+                if name != CONTROLS and RECIPES[name].is_tuned:
+                    wanted &= recording in REAL and REAL[recording].unseen
                 if seed in mine and wanted:
                     has_budget = name != CONTROLS and RECIPES[name].has_budget
                     yield name, recording, seed, budget if has_budget else 0.0
@@ -275,13 +279,14 @@ def _shuffled(windows: np.ndarray, seed: int) -> np.ndarray:
 
 
 def _control_real(setting: Setting, recording: str, seed: int) -> dict[str, Any]:
-    train, _, window = split(Path(setting.data or "."), recording)
+    train, test, window = split(Path(setting.data or "."), recording)
     windows = Windower(window).fit_transform(train)
     picked = rng_from(seed, _REPLAY).integers(len(windows), size=N_SAMPLES)
     # The samples are of no interest here: `evaluate` makes the controls itself.
     replay = np.asarray(windows[np.sort(picked)])
     row = judge_real(setting, recording, seed, replay, controls=("memoriser", "shuffled"))
-    return row | {"window": window, "n_neurons": train.n_neurons}
+    independent = independent_areas(train, test, window, n=N_WINDOWS, n_draws=N_SPLITS, seed=seed)
+    return row | {"independent": independent, "window": window, "n_neurons": train.n_neurons}
 
 
 def _control_truth(setting: Setting, recording: str, seed: int) -> dict[str, Any]:

@@ -89,11 +89,15 @@ class Recipe:
         `Job` -> `Fitted`.
     has_budget : bool
         Whether it trains for as long as it may; a baseline takes the time it takes.
+    is_tuned : bool
+        Whether it is the default with another setting, tried on recordings that the default was not
+        chosen on.
     """
 
     label: str
     fit: Callable[[Job], Fitted]
     has_budget: bool = True
+    is_tuned: bool = False
 
 
 @contextlib.contextmanager
@@ -224,5 +228,15 @@ RECIPES: dict[str, Recipe] = {
     "dg": Recipe("dichotomized Gaussian", _dichotomized_gaussian(0.0), has_budget=False),
     "dg-lags": Recipe("DG with 2 s of lags", _dichotomized_gaussian(2.0), has_budget=False),
     **{name: Recipe(model.label, _outside(name)) for name, model in outside.MODELS.items()},
+    # What tuning to a recording would gain.
+    **{
+        f"moments-{name}": Recipe(f"  with {label}", _calgan("moments", **params), is_tuned=True)
+        for name, label, params in (
+            ("few-factors", "4 factors", {"n_factors": 4}),
+            ("many-factors", "16 factors", {"n_factors": 16}),
+            ("slow", "half the step size", {"learning_rate": 1e-3}),
+            ("fast", "twice the step size", {"learning_rate": 4e-3}),
+        )
+    },
 }
 """Recipes by name. A new one needs a line here and nothing else."""

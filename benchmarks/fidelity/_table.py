@@ -170,6 +170,15 @@ def _real_controls(rows: Rows, seeds: list[int]) -> list[str]:
             text += f"{_mean(_values(controls, 'memorisation', 'replay')):>7s}"
         notes = _fewer(controls, seeds)
         lines.append(text + (f"  ({notes[0]})" if notes else ""))
+    drawn = [row for row in controls if "independent" in row]
+    if drawn:
+        notes = _fewer(drawn, seeds)
+        lines.append(
+            f"{'independent, its features':{_LABEL_WIDTH + 104}s}"
+            f"{_mean(_values(drawn, 'independent', 'classifier_auc')):>6s}"
+            f"{_mean(_values(drawn, 'independent', 'shape_classifier_auc')):>10s}"
+            + (f"  ({notes[0]})" if notes else "")
+        )
     text = f"{'floor: training windows':{_LABEL_WIDTH}s}"
     for kl, width in zip(PUBLISHED, (22, 24, 24), strict=True):
         ends = [
@@ -283,6 +292,9 @@ def table(rows: Rows, fingerprint: str | None = None) -> str:
         "draws of 500.",
         "AUC: a classifier of windows against held-out ones (shape AUC: one that is not told "
         "levels); memor.: memorisation, 1 without copying.",
+        "independent: draws of the features that the classifier is told, one by one, with the mean "
+        "and covariance of those of the training windows: what a generator without fault would "
+        "score.",
         "The last line has no ratios: the floors themselves, the three KLs with their intervals, "
         "and the memorisation figure of a second held-out block.",
     ]
