@@ -1,9 +1,9 @@
-"""Where the simulated method of moments starts and ends: what is calibrated around training."""
+"""Where the simulated method of moments starts: a generator set and calibrated before training."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -27,7 +27,6 @@ _MOST = 0.7  # that is made up for in a round
 # Private noise never rises: where neurons fire at once, it would keep them apart.
 _RANGES = {"gain": (0.3, 1.5), "private": (0.4, 1.0), "noise": (0.7, 1.4)}
 _REAL_WINDOWS = 300
-_LEVELLING_ROUNDS, _LEVELLING = 2, 0.6  # rates often follow by more than what they are asked for
 _LAGS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # frames
 _MOST_SCALES = 3.0  # of variances at time scales, in a round
 _LEAST_ERROR = 0.01  # of autocovariances, beside the variance
@@ -121,70 +120,6 @@ def start_generator(
         rhythm=factors.rhythm,
     )
     _calibrate(generator, matching, calcium, real, rng)
-
-
-@torch.no_grad()
-def level_rates(
-    generator: LatentGenerator,
-    matching: MomentMatching,
-    rng: np.random.Generator,
-    *,
-    n_windows: int = 1000,
-    batch_size: int = 32,
-) -> None:
-    """Bring the mean rates of spikes that are inferred in generated windows to the real ones.
-
-    Training leaves them off by some percent, which is within the errors of the recording and thus
-    nothing to the objective, but alike in most neurons. In two rounds, rates are adjusted by what
-    they are missed by, those of single neurons half way to the median.
-
-    Parameters
-    ----------
-    generator : LatentGenerator
-        Changed in place, on the device of the objective.
-    matching : MomentMatching
-        The objective, with the moments of the real windows.
-    rng : Generator
-        Randomness of the windows.
-    n_windows : int, default=1000
-        Windows in a round; few are noisy where the population bursts.
-    batch_size : int, default=32
-        Windows generated at a time.
-
-    Examples
-    --------
-    >>> import numpy as np, torch
-    >>> from calgan import CalciumMoments, Windower
-    >>> from calgan.datasets import make_recording
-    >>> from calgan.calcium_fit import fit_deconvolver
-    >>> from calgan.moment_matching import MomentMatching
-    >>> from calgan.moment_start import level_rates
-    >>> recording, _ = make_recording(120.0, n_neurons=5, random_state=0)
-    >>> windows = np.array(Windower(32, stride=8).fit_transform(recording))
-    >>> generator = CalciumMoments(max_iter=2, random_state=0).fit(windows).generator_
-    >>> real = generator.units.standardise(torch.from_numpy(windows))
-    >>> deconvolver = fit_deconvolver([recording.traces], 10.0)
-    >>> matching = MomentMatching(generator.units, real, deconvolver, 10.0)
-    >>> generator.adjust(log_rate=-1.0)
-    >>> level_rates(generator, matching, np.random.default_rng(0), n_windows=200)
-    >>> noise = torch.randn(200, generator.noise_size, generator=torch.Generator().manual_seed(0))
-    >>> spikes = matching.spikes(generator.units.standardise(generator(noise).detach()))
-    >>> bool(abs(spikes.mean() / matching.rate.mean() - 1) < 0.3)
-    True
-    """
-    device = generator.linear.weight.device
-    wanted = matching.targets["firing_rate"].value.clamp(min=_FEW)
-    for _ in range(_LEVELLING_ROUNDS):
-        total = torch.zeros_like(wanted)
-        for first in range(0, n_windows, batch_size):
-            inputs = noise(rng, min(batch_size, n_windows - first), generator.noise_size)
-            windows = generator(inputs.to(device))
-            if not windows.isfinite().all():
-                return  # training has diverged
-            total += matching.spikes(matching.units.standardise(windows)).sum((0, 1))
-        found = (total / (n_windows * matching.n_frames)).clamp(min=_FEW)
-        # What training has taken out of the ranges of a start stays there.
-        cast(Tensor, generator.linear.bias).add_(_LEVELLING * _half_usual((wanted / found).log()))
 
 
 class _Amplitudes(NamedTuple):
