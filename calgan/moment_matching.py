@@ -126,7 +126,8 @@ class MomentMatching:
     would reward samples that vary less: the difference is that of running means over the steps
     before, which are independent of the batch that the gradient comes from. Differences far off
     count as their root, so that no kind of moment drowns the others. And the covariances of
-    different neurons are shrunk towards their mean by as much as their usual error asks for [2]_.
+    different neurons are shrunk, by as much as their usual error asks for [2]_, towards the sum of
+    a share of each, which is what a neuron usually has with others.
 
     Parameters
     ----------
@@ -419,7 +420,8 @@ class MomentMatching:
 def _usual_of_pairs(value: Tensor) -> Tensor:
     """Return the sum of a share of each neuron that is nearest to pairs (N, N), in least squares.
 
-    What a neuron has in common with all others together is what it was: sums over them stay.
+    What a neuron has in common with all others together is what it was: sums over them stay (of
+    rows and columns together, where pairs have an order).
     """
     n = len(value)
     symmetric = 0.5 * (value + value.T)

@@ -514,6 +514,14 @@ def test_what_is_known_stays_and_what_is_not_becomes_what_neurons_usually_have(n
         torch.testing.assert_close(part.diagonal(), value.diagonal())
 
 
+def test_shrinking_keeps_sums_where_pairs_have_an_order() -> None:
+    value = torch.randn(6, 6, generator=torch.Generator().manual_seed(0))
+    got = shrunk(value, torch.full((6, 6), 0.5))
+    assert float((got - value).abs().max()) > 0.1
+    sums, kept = ((m + m.T).sum(1) for m in (value, got))
+    torch.testing.assert_close(kept, sums, rtol=1e-4, atol=1e-4)
+
+
 def test_errors_of_single_pairs_do_not_count() -> None:
     value = torch.randn(6, 6, generator=torch.Generator().manual_seed(0))
     one = torch.full((6, 6), 0.1)

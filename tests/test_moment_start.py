@@ -324,6 +324,7 @@ def test_a_neuron_without_events_does_not_break_the_start(traces: np.ndarray, ki
     others = [0, 2, 3]
     assert float((found[others] / real[others]).log().abs().max()) < 0.4
     assert found[1] < real[1] + 0.002  # noise has some, too
+    assert found[1] < 0.8 * found[others].min()
 
 
 def test_nothing_but_silence_can_be_started() -> None:

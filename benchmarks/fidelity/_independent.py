@@ -3,9 +3,10 @@
 Training windows come from a few stretches of time. No classifier that has seen some of these knows
 the levels in the others, so that it finds little that tells them from held-out windows. Windows of
 a generator have no stretches: all have the levels of the whole training recording, which a
-classifier learns from some of them and finds again in the others. Independent draws of the features
-with the mean and the covariance that those of the training windows have are such windows of a
-generator without any fault in either. What they score is what to expect of one.
+classifier learns from some of them and finds again in the others. Independent Gaussian draws of the
+features, with the mean and the covariance that those of the training windows have, are such windows
+of a generator that is right in both. What they score is a reference for samples, and no bound: a
+linear classifier finds little else than means and covariances, but features are no Gaussians.
 """
 
 from __future__ import annotations

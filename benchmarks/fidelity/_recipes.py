@@ -230,7 +230,7 @@ RECIPES: dict[str, Recipe] = {
     **{name: Recipe(model.label, _outside(name)) for name, model in outside.MODELS.items()},
     # What tuning to a recording would gain.
     **{
-        f"moments-{name}": Recipe(f"  with {label}", _calgan("moments", **params), is_tuned=True)
+        f"moments-{name}": Recipe(f"default, {label}", _calgan("moments", **params), is_tuned=True)
         for name, label, params in (
             ("few-factors", "4 factors", {"n_factors": 4}),
             ("many-factors", "16 factors", {"n_factors": 16}),
