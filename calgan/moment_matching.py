@@ -47,7 +47,7 @@ _THIRD_LAGS = (1, 2, 4, 8, 16)  # frames
 N_BLOCKS = 16
 """Contiguous blocks of windows that standard errors come from, where there are as many."""
 _MEMORY = 0.9  # of the running means, a step
-_SURROGATE_FRAMES = 4
+_JUMP_FRAMES = 4
 _POWER_FLOOR = 1e-3
 _LEAST_VARIANCE = 1e-3  # of a moment, beside the mean of its kind
 
@@ -120,14 +120,16 @@ class MomentMatching:
     third moments by products across frames. Spikes are inferred in generated windows by the same
     fitted OASIS as in real ones: their counts in windows and in bins of half a second,
     autocovariances, and covariances of bins and of whole windows. As their gradient counts that of
-    a soft threshold on local estimates of jumps (a straight-through estimate).
+    the spikes that the generator put there (a straight-through estimate): what is asked of spikes
+    moves neither noise nor decays.
 
     Three things keep the gradient honest. Moments of a batch are noisy, and squaring the noise
     would reward samples that vary less: the difference is that of running means over the steps
     before, which are independent of the batch that the gradient comes from. Differences far off
     count as their root, so that no kind of moment drowns the others. And the covariances of
     different neurons are shrunk, by as much as their usual error asks for [2]_, towards the sum of
-    a share of each, which is what a neuron usually has with others.
+    a share of each, which is what a neuron usually has with others; shares are shrunk towards
+    their mean in the same way.
 
     Parameters
     ----------
@@ -191,10 +193,8 @@ class MomentMatching:
         def tensor(values: NDArray[np.float64]) -> Tensor:
             return torch.as_tensor(values, dtype=torch.float32, device=device)
 
-        scale = torch.where(units.scale > 0, units.scale, 1.0)
         self.decay = tensor(deconvolver.decay_)
-        self.threshold = tensor(deconvolver.threshold_) / scale
-        self._make_surrogate(tensor(deconvolver.noise_) / scale)
+        self.kernel = _jump_filter(self.decay)
         # Bins short beside a window, so that short windows have several.
         self.bin_frames = min(bin_frames_for(frame_rate), max(1, self.n_frames // 4))
         half = self.n_frames // 2
@@ -219,13 +219,20 @@ class MomentMatching:
             for name, value in whole.items()
         }
 
-    def __call__(self, windows: Tensor, running: RunningMeans) -> dict[str, Tensor]:
+    def __call__(
+        self, windows: Tensor, running: RunningMeans, fired: Tensor | None = None
+    ) -> dict[str, Tensor]:
         """Compare windows (M, T, N), in the units of the recording; return the terms of the loss.
 
         A term is 0 where moments agree, about r^2 / 2 where they differ by r standard errors with
-        small r, and about r with large r.
+        small r, and about r with large r. `fired` (M, T, N), the spikes that the windows were made
+        from, gives inferred spikes its gradient; without it they have none.
         """
-        found = self.moments(self.units.standardise(windows))
+        standardised = self.units.standardise(windows)
+        spikes = self.spikes(standardised)
+        if fired is not None:
+            spikes = spikes + (fired - fired.detach())
+        found = self.moments(standardised, spikes)
         sizes = [value.numel() for value in found.values()]
         before = running.swap(torch.cat([value.detach().flatten() for value in found.values()]))
         terms = {}
@@ -282,6 +289,9 @@ class MomentMatching:
         bent_bins = bent((binned - self.rate) / self.spread)
         found["spike_memory"] = torch.stack([_memory(bent_bins, lag) for lag in self.bin_lags])
         found["window_rates"] = _excess(rates, self.levels["window_rates"])
+        # Of all neurons together, and not bent: bursts are most of it.
+        apart = (rates - self.rate).square().mean(0)
+        found["window_variance_pooled"] = (apart.sum() / self.window_spread.square().sum())[None]
         if self.n_neurons > 1:
             # Bent covariances are precise, the others are what correlations are made of.
             found["covariance"] = _product(*2 * [windows])
@@ -305,14 +315,9 @@ class MomentMatching:
         return found
 
     def spikes(self, windows: Tensor) -> Tensor:
-        """Infer spikes (M, T, N) of standardised windows, with a surrogate's gradient."""
+        """Infer spikes (M, T, N) of standardised windows; they have no gradient."""
         traces = self.units.restore(windows).detach().cpu().numpy()
-        inferred = torch.from_numpy(self.deconvolver.transform(traces)).to(windows.device)
-        if not windows.requires_grad:
-            return inferred
-        jumps = self._jumps(windows)
-        soft = torch.sigmoid((jumps - self.threshold) / self.softness)
-        return inferred + (soft - soft.detach())
+        return torch.from_numpy(self.deconvolver.transform(traces)).to(windows.device)
 
     @torch.no_grad()
     def lone_jumps(self, windows: Tensor, spikes: Tensor) -> tuple[Tensor, Tensor]:
@@ -323,19 +328,9 @@ class MomentMatching:
         return total / number.clamp(min=1), number
 
     def _jumps(self, windows: Tensor) -> Tensor:
-        edge = (_SURROGATE_FRAMES, _SURROGATE_FRAMES - 1)
+        edge = (_JUMP_FRAMES, _JUMP_FRAMES - 1)
         padded = F.pad(windows.transpose(1, 2), edge, mode="replicate")
         return F.conv1d(padded, self.kernel[:, None], groups=self.n_neurons).transpose(1, 2)
-
-    def _make_surrogate(self, noise: Tensor) -> None:
-        """Make the filter that estimates jumps: calcium now, less what remains of that before."""
-        steps = torch.arange(_SURROGATE_FRAMES, device=noise.device)[:, None]
-        after = self.decay**steps
-        after = after / after.square().sum(0)
-        # Fitted to the frames before, the calcium they leave is this one; no power overflows.
-        kernel = torch.cat([-(self.decay**_SURROGATE_FRAMES) * after, after])
-        self.kernel = kernel.T.contiguous()
-        self.softness = (noise * kernel.square().sum(0).sqrt()).clamp(min=0.05)
 
     def _set_scales(self, windows: Tensor) -> None:
         """Read from real windows the levels of distributions, centres and axes."""
@@ -402,34 +397,46 @@ class MomentMatching:
         if name in self.levels:  # a neuron without events would seem exactly known, and drown all
             variance = variance.clamp(min=_LEAST_VARIANCE * float(variance.mean()))
         if _of_pairs(name):
-            value = self._shrunk(value, variance)
+            value = _shrunk(value, variance)
         # Nothing is known better than one event in one frame would tell.
         return Target(value, variance.sqrt() + self.least_error)
 
-    def _shrunk(self, value: Tensor, variance: Tensor) -> Tensor:
-        """Shrink what is between different neurons towards what each usually has, as errors ask."""
-        others = ~torch.eye(self.n_neurons, dtype=torch.bool, device=value.device)
-        usual = _usual_of_pairs(value)
-        # Errors of few large covariances are large themselves: the usual one is that of noise.
-        error = variance[others].median()
-        true = ((value - usual)[others].square().mean() - error).clamp(min=1e-8)
-        shrunk = usual + (value - usual) * true / (true + error)
-        return torch.where(others, shrunk, value)
 
+def _shrunk(value: Tensor, variance: Tensor) -> Tensor:
+    """Shrink what is between different neurons (N, N) by its usual error: empirical Bayes.
 
-def _usual_of_pairs(value: Tensor) -> Tensor:
-    """Return the sum of a share of each neuron that is nearest to pairs (N, N), in least squares.
-
-    What a neuron has in common with all others together is what it was: sums over them stay (of
-    rows and columns together, where pairs have an order).
+    A pair is the mean of all, a share of each neuron and something of its own; each of the latter
+    two keeps as much as it varies by, beside what errors alone would make of it.
     """
     n = len(value)
+    others = ~torch.eye(n, dtype=torch.bool, device=value.device)
+    # Errors of few large covariances are large themselves: the usual one is that of noise.
+    error = variance[others].median()
     symmetric = 0.5 * (value + value.T)
-    sums = symmetric.sum(1) - symmetric.diagonal()
-    if n < 3:
-        return (sums.sum() / (n * (n - 1))).expand_as(value)
-    shares = (sums - sums.sum() / (2 * (n - 1))) / (n - 2)
-    return shares[:, None] + shares
+    mean = symmetric[others].mean()
+    shares = torch.zeros_like(value[0])
+    if n > 3:  # or shares would explain whatever there is
+        shares = (symmetric - mean).where(others, 0.0).sum(1) / (n - 2)
+    n_pairs, n_fitted = n * (n - 1) // 2, n if n > 3 else 1
+    left = (symmetric - mean - shares[:, None] - shares)[others]
+    around = left.square().mean() * n_pairs / max(n_pairs - n_fitted, 1)
+    if n > 3:
+        made_up = around / (n - 2)  # the variance of shares that are all the same
+        shares = shares * (1 - made_up / shares.var().clamp(min=1e-12)).clamp(min=0.0)
+    usual = mean + shares[:, None] + shares
+    # What differs between both orders of a pair is its own as well.
+    around = around + (0.5 * (value - value.T))[others].square().mean()
+    true = (around - error).clamp(min=1e-8)
+    return torch.where(others, usual + (value - usual) * true / (true + error), value)
+
+
+def _jump_filter(decay: Tensor) -> Tensor:
+    """Return what estimates jumps (N, frames): calcium now, less what remains of that before."""
+    steps = torch.arange(_JUMP_FRAMES, device=decay.device)[:, None]
+    after = decay**steps
+    after = after / after.square().sum(0)
+    # Fitted to the frames before, the calcium they leave is this one; no power overflows.
+    return torch.cat([-(decay**_JUMP_FRAMES) * after, after]).T.contiguous()
 
 
 def bent(values: Tensor, at: float = _BEND) -> Tensor:

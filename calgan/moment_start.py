@@ -36,6 +36,8 @@ _LEAST_MEMORY = 0.05  # autocorrelation of spikes
 _MOST_POWER = 4.0  # of generated traces, beside real ones
 _LEVELLINGS = 3
 _TAILS, _TAIL = (0.05, 0.5, 0.95), 1.645  # quantiles of noise, and where they are of a Gaussian
+_MOST_ASYMMETRY = 0.7  # of quantiles
+_SKEW_ERROR = 1.2  # standard error of a skew from one frame
 _GROWN = 6.0  # growth to add per log ratio of event sizes: growth shows little in these
 
 
@@ -155,11 +157,12 @@ def _calibrate(
     target = {name: value.value for name, value in matching.targets.items()}
     kept = np.unique(np.linspace(0, len(real) - 1, _REAL_WINDOWS).round().astype(int))
     # Windows overlap: events of the recording are counted once.
-    share = sum(map(len, calcium.events)) / (len(kept) * matching.n_frames)
+    share = min(sum(map(len, calcium.events)) / (len(kept) * matching.n_frames), 1.0)
     some = real[torch.from_numpy(kept).to(real.device)]
     real_spikes = matching.spikes(some)
     amplitudes = _amplitudes(matching, some, real_spikes, calcium)
-    amplitudes = amplitudes._replace(n_lone=min(share, 1.0) * amplitudes.n_lone)
+    amplitudes = amplitudes._replace(n_lone=share * amplitudes.n_lone)
+    skew = _trusted_skew(amplitudes, share * len(kept) * matching.n_frames)
     shares = _shares(generator)
     totals = {name: torch.ones(matching.n_neurons, device=device) for name in _RANGES}
     for number in range(_ROUNDS):
@@ -189,9 +192,7 @@ def _calibrate(
         )
         changes["level"] = _STEP * speed * level / scale
         changes["noise"] = amount ** (_STEP * speed)
-        # A recording's frames are few: half of it is that of the median neuron.
-        skew = 0.5 * amplitudes.skew + 0.5 * np.median(amplitudes.skew) - mine.skew
-        changes["skew"] = _STEP * speed * torch.as_tensor(skew).to(matching.rate)
+        changes["skew"] = _STEP * speed * torch.as_tensor(skew - mine.skew).to(matching.rate)
         gain, growth, spread = _missed_amplitudes(amplitudes, mine, matching.rate)
         # Whatever amplitudes say, traces do not vary far more than real ones.
         bound = _MOST_POWER * target["variance"] + matching.targets["variance"].error
@@ -288,7 +289,7 @@ def _missed_memory(matching: MomentMatching, found: dict[str, Tensor]) -> Tensor
     real, error, mine = (part[1] for part in (target.value, target.error, found["spike_memory"]))
     real = real.clamp(min=_LEAST_MEMORY)
     missed = (real / mine.clamp(min=_LEAST_MEMORY)).log()
-    return _half_usual(_beyond(missed, error / real))
+    return _trusted(missed, error / real)
 
 
 def _missed_standing(matching: MomentMatching, found: dict[str, Tensor]) -> Tensor:
@@ -349,6 +350,15 @@ def _half_usual(missed: Tensor) -> Tensor:
     return 0.5 * missed + 0.5 * missed.median()
 
 
+def _trusted(missed: Tensor, error: Tensor) -> Tensor:
+    """Bring what neurons miss (N,) towards the median, by what errors (N,) explain: few spikes."""
+    missed = missed.clamp(-_MOST, _MOST)
+    usual = missed.median()
+    doubt = 2 * error.square()  # the generator's windows are as noisy
+    true = ((missed - usual).square() - doubt).mean().clamp(min=0.0)
+    return usual + (missed - usual) * true / (true + doubt).clamp(min=_TINY)
+
+
 def _amplitudes(
     matching: MomentMatching, standardised: Tensor, spikes: Tensor, calcium: CalciumFit
 ) -> _Amplitudes:
@@ -376,8 +386,20 @@ def _skew(left: NDArray[np.float64]) -> NDArray[np.float64]:
     """
     low, middle, high = np.quantile(left, _TAILS, axis=(0, 1))
     span = np.maximum(high - low, _TINY)
-    asymmetry = np.clip((high + low - 2 * middle) / span, -_MOST, _MOST)
+    asymmetry = np.clip((high + low - 2 * middle) / span, -_MOST_ASYMMETRY, _MOST_ASYMMETRY)
     return np.asarray(np.arctanh(asymmetry) * 2 / _TAIL)
+
+
+def _trusted_skew(real: _Amplitudes, n_frames: float) -> NDArray[np.float64]:
+    """Bring the skew of noise (N,) towards the median, the more the fewer the frames it is from."""
+    known = real.noise > _TINY
+    if not known.any():
+        return real.skew
+    usual = np.median(real.skew[known])
+    # Of Gaussian noise without memory, from the quantiles' asymptotic covariances.
+    error = _SKEW_ERROR**2 / n_frames
+    true = max(float(np.square(real.skew[known] - usual).mean()) - error, 0.0)
+    return np.asarray(usual + (real.skew - usual) * true / (true + error))
 
 
 def _sizes(

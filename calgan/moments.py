@@ -108,10 +108,10 @@ class MomentSteps:
         running: Any = self.state.modules["running"]
         inputs = noise(self.rng_of_step(number), s.batch_size, generator.noise_size)
         with self.fabric.autocast():
-            windows = generator(inputs.to(self.fabric.device))
+            windows, fired = generator.windows_and_spikes(inputs.to(self.fabric.device))
         if not windows.isfinite().all():  # no spikes can be inferred: training has diverged
             return {"loss": math.nan}
-        terms = self.matching(windows.float(), running)
+        terms = self.matching(windows.float(), running, fired.float())
         loss = torch.stack(list(terms.values())).sum()
         optimizer = self.state.optimizers["generator"]
         # A function of the step alone, so that training goes on as if it had never stopped.

@@ -31,10 +31,11 @@ _LEAST_OWN = 0.02  # of log rates, to start with: no gradient leads away from 0
 _SOFTNESS = 0.2  # of the surrogate of a threshold, in units of log rates
 _MOST_COUNTED = 2.0  # log of the expected spikes in a frame from where amplitudes grow no more
 _PRIVATE = (0.25, 1.3)  # range of the private noise of a start
-_LEAST_STANDING, _MOST_STANDING = 1e-3, 1.5  # variances of log rates
+_LEAST_STANDING, _MOST_STANDING = 1e-4, 1.5  # variances of log rates
 _NORMALISATION = (-0.3, 0.8)
 _PER_WINDOW = 10  # time constants of the normalisation
 _SKEWS = (0.01, 0.5)  # range of the skew of the noise of a start
+_ALL_SKEWS = (1e-3, 2.0)  # and of any: what single precision can tell from 0, and can hold
 _EULER = np.euler_gamma  # mean of a standard Gumbel variable
 _GUMBEL_SPREAD = math.pi / math.sqrt(6)
 _SHARES, _ALIKE = (0.1, 0.8), 0.7  # of Gumbel noise to start with, and where it has no rate
@@ -356,6 +357,23 @@ class LatentGenerator(nn.Module):
 
     def forward(self, noise: Tensor) -> Tensor:
         """Turn noise (M, noise_size) into windows (M, T, N) in the units of the training data."""
+        return self.windows_and_spikes(noise)[0]
+
+    def windows_and_spikes(self, noise: Tensor) -> tuple[Tensor, Tensor]:
+        """Turn noise into windows, and say which frames have spikes.
+
+        Parameters
+        ----------
+        noise : Tensor of shape (M, noise_size)
+            White Gaussian noise.
+
+        Returns
+        -------
+        windows : Tensor of shape (M, T, N)
+            In the units of the training data.
+        fired : Tensor of shape (M, T, N)
+            1 where there are spikes, otherwise 0; with the gradient of a soft threshold.
+        """
         m, n = len(noise), self.n_neurons
         factors, rhythm, private, slow, jitter, measurement, standing = noise.split(
             self.sizes, dim=1
@@ -393,7 +411,8 @@ class LatentGenerator(nn.Module):
         scale = F.softplus(self.noise_scale)[:, None] + F.softplus(self.shot)[:, None] * calcium
         measurement = _skewed(measurement.view(m, n, -1), F.softplus(self.skew)[:, None])
         traces = self.baseline[:, None] + calcium + scale * measurement
-        return self.units.restore(traces.transpose(1, 2))
+        fired = fired[..., self.lead_in :].transpose(1, 2)
+        return self.units.restore(traces.transpose(1, 2)), fired
 
     def _normalised(self, log_rate: Tensor) -> Tensor:
         """Take off what slowly changes in the share of neurons that would fire, (M, N, L)."""
@@ -413,6 +432,7 @@ class LatentGenerator(nn.Module):
 
 def _skewed(white: Tensor, skew: Tensor) -> Tensor:
     """Give white noise a shifted log-normal distribution of the same mean 0 and variance 1."""
+    skew = skew.clamp(*_ALL_SKEWS)
     return torch.expm1(skew * white - 0.5 * skew.square()) / torch.expm1(skew.square()).sqrt()
 
 
