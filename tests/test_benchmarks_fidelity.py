@@ -228,9 +228,10 @@ def test_independent_draws_have_the_mean_and_covariance_of_the_windows():
     rng = np.random.default_rng(0)
     shape = 3, 5, 40
     windows = independents.fold_recording(source, ("drawn",), shape, 10.0, rng)["drawn"]
-    drawn = independents.independent(windows, rng)
+    drawn = independents.independent(windows, 32, rng)
     assert drawn.draws.shape == shape
     assert len(np.unique(drawn.draws)) == len(drawn.table) == 600
+    assert (np.diff(drawn.position) >= 32).all()  # no frames in common
     spread = windows.table.std(0)
     np.testing.assert_allclose(
         (drawn.table.mean(0) - windows.table.mean(0)) / spread, 0, atol=5 / np.sqrt(600)
@@ -254,6 +255,8 @@ def test_levels_that_move_tell_independent_draws():
     constant = type(test)(np.ones_like(test.traces), 10.0)
     with pytest.raises(ValueError, match="nothing varies"):
         independents.independent_areas(constant, constant, 32, **settings)
+    with pytest.raises(ValueError, match="use shorter windows"):
+        independents.independent_areas(train, test[:60], 32, **settings)
 
 
 @pytest.fixture(scope="module")

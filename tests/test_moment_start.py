@@ -17,6 +17,7 @@ from calgan import moment_start as module
 from calgan.datasets import make_recording
 from calgan.moment_matching import MomentMatching
 from calgan.moment_start import (
+    _SKEW_ERROR,
     _Amplitudes,
     _beyond,
     _half_usual,
@@ -28,6 +29,8 @@ from calgan.moment_start import (
     _shared_memory,
     _sizes,
     _skew,
+    _trusted,
+    _trusted_skew,
     start_generator,
 )
 from calgan.networks import LatentGenerator, Standardiser, latent_time_scales, seeded_init
@@ -235,14 +238,14 @@ def recording_with(noise: np.ndarray) -> np.ndarray:
     return (calcium + 0.15 * noise).astype(np.float32)
 
 
-@pytest.mark.parametrize("skew", [0.0, 0.15, 0.3])
-def test_a_start_has_noise_as_skewed_as_the_recording(skew: float) -> None:
-    noise = np.random.default_rng(1).standard_normal((2400, 6))
-    if skew:
-        law = stats.lognorm(skew)
-        noise = (np.exp(skew * noise) - law.mean()) / law.std()
-    found = started(case_of(recording_with(noise))).skew.detach()
-    assert float(torch.nn.functional.softplus(found).median()) == pytest.approx(skew, abs=0.06)
+@pytest.mark.parametrize("skews", [[0.01] * 6, [0.3] * 6, [0.02, 0.1, 0.15, 0.2, 0.3, 0.4]])
+def test_a_start_has_noise_as_skewed_as_the_recording(skews: list[float]) -> None:
+    law = stats.lognorm(np.array(skews))
+    noise = np.exp(np.array(skews) * np.random.default_rng(1).standard_normal((2400, 6)))
+    noise = (noise - law.mean()) / law.std()
+    found = torch.nn.functional.softplus(started(case_of(recording_with(noise))).skew.detach())
+    assert float(found.median()) == pytest.approx(np.median(skews), abs=0.06)
+    np.testing.assert_allclose(found, skews, atol=0.1)
 
 
 def test_time_scales_of_a_start_are_corrected(case: Case) -> None:
@@ -362,6 +365,37 @@ def test_the_skew_of_noise_is_read_from_its_quantiles() -> None:
     np.testing.assert_allclose(_skew(left), skews, atol=0.05)
     np.testing.assert_allclose(_skew(-left[:, 1::100]), -skews, atol=0.06)
     np.testing.assert_array_equal(_skew(np.zeros((2, 9, 1))), 0)
+
+
+def test_skews_are_trusted_by_how_many_frames_they_are_from() -> None:
+    noise = np.ones(5)
+    noise[4] = 0.0  # no noise, no skew: it is no part of the usual one
+    skew = np.array([0.1, 0.2, 0.2, 0.3, 0.0])
+    none = np.zeros(5)
+    seen = _Amplitudes(none, none, none, none, none, none, none, noise, skew)
+    np.testing.assert_allclose(_trusted_skew(seen, 1e6), skew, atol=0.01)
+    np.testing.assert_allclose(_trusted_skew(seen, 10.0)[:4], 0.2)
+    some = _trusted_skew(seen, 1.44 / 0.05**2)  # errors of 0.05, half of the variance
+    np.testing.assert_allclose(some[:4], [0.15, 0.2, 0.2, 0.25])
+    silent = seen._replace(noise=none)
+    np.testing.assert_array_equal(_trusted_skew(silent, 10.0), skew)
+
+
+def test_the_error_of_a_skew_is_that_of_gaussian_noise() -> None:
+    left = np.random.default_rng(0).standard_normal((1, 900, 400))
+    assert float(_skew(left).std()) == pytest.approx(_SKEW_ERROR / np.sqrt(900), rel=0.1)
+
+
+def test_what_errors_explain_becomes_the_median() -> None:
+    missed = torch.tensor([0.0, 0.1, 0.2, 0.3, 0.4])
+    torch.testing.assert_close(_trusted(missed, torch.zeros(5)), missed)
+    torch.testing.assert_close(_trusted(missed, torch.ones(5)), torch.full((5,), 0.2))
+    # Errors of both sides: half of the variance is theirs.
+    half = _trusted(missed, torch.full((5,), float(np.sqrt(0.02 / 4))))
+    torch.testing.assert_close(half, 0.2 + 0.5 * (missed - 0.2))
+    torch.testing.assert_close(
+        _trusted(torch.full((3,), 9.0), torch.ones(3)), torch.full((3,), 0.7)
+    )
 
 
 def real_moments(case: Case) -> dict[str, Tensor]:

@@ -705,9 +705,30 @@ def test_noise_is_of_a_shifted_log_normal_distribution() -> None:
         expected = (law.ppf(levels) - law.mean()) / law.std()
         found = module._skewed(torch.from_numpy(ndtri(levels)), torch.tensor(skew).double())
         np.testing.assert_allclose(found, expected, rtol=1e-6, atol=1e-9)
-    # In single precision, too, the least one is Gaussian.
+    # In single precision, too, the least one is Gaussian, and the most is finite.
     white = torch.linspace(-4, 4, 81)
-    torch.testing.assert_close(module._skewed(white, torch.tensor(1e-3)), white, rtol=0, atol=0.02)
+    for skew, least in ((0.0, 1e-3), (99.0, 2.0)):
+        found = module._skewed(white, torch.tensor(skew))
+        torch.testing.assert_close(found, module._skewed(white, torch.tensor(least)))
+        assert found.isfinite().all()
+    torch.testing.assert_close(module._skewed(white, torch.tensor(0.0)), white, rtol=0, atol=0.02)
+
+
+def test_spikes_are_where_calcium_rises() -> None:
+    net = adjustable()
+    net.adjust(noise=0.01)
+    inputs = gaussian(50, net)
+    with torch.no_grad():
+        windows, fired = net.windows_and_spikes(inputs)
+        torch.testing.assert_close(net(inputs), windows, rtol=0, atol=0)
+    assert fired.shape == windows.shape
+    torch.testing.assert_close(fired, fired.round())
+    assert set(fired.round().unique().tolist()) == {0.0, 1.0}
+    decay = torch.sigmoid(net.decay.detach())
+    standardised = net.units.standardise(windows) - net.baseline.detach()
+    jumps = standardised[:, 1:] - decay * standardised[:, :-1]
+    high = jumps > 0.25 * torch.nn.functional.softplus(net.gain.detach())
+    assert float((high == fired[:, 1:].round().bool()).float().mean()) > 0.98
 
 
 def test_traces_at_rest_have_the_skewness_of_their_noise() -> None:

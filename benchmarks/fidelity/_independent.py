@@ -53,6 +53,10 @@ def independent_areas(
         read_source(part, window, name=name) for part, name in ((test, "real"), (train, "train"))
     ]
     n_folds = count_folds(sources, n)
+    if n_folds < 2:
+        raise ValueError(
+            f"no two folds of windows of {window} frames fit into each part: use shorter windows."
+        )
     shape = n_draws, n_folds, n // n_folds
     held_out, trained = (
         fold_recording(source, ("drawn",), shape, train.frame_rate, rng_from(seed, 7, stream))[
@@ -62,7 +66,7 @@ def independent_areas(
     )
     found = compare_windows(
         held_out,
-        {"independent": independent(trained, rng_from(seed, 7, 2))},
+        {"independent": independent(trained, window, rng_from(seed, 7, 2))},
         n_neurons=train.n_neurons,
         width=window,
         resampled=(),
@@ -74,13 +78,15 @@ def independent_areas(
     return {name: found.values["independent"][name] for name in AREAS}
 
 
-def independent(windows: FoldedWindows, rng: np.random.Generator) -> FoldedWindows:
+def independent(windows: FoldedWindows, width: int, rng: np.random.Generator) -> FoldedWindows:
     """Draw features independently, with the mean and covariance of those of windows.
 
     Parameters
     ----------
     windows : FoldedWindows
         Features of windows of a recording.
+    width : int
+        Frames of a window.
     rng : numpy.random.Generator
         Source of the draws.
 
@@ -95,6 +101,7 @@ def independent(windows: FoldedWindows, rng: np.random.Generator) -> FoldedWindo
     n = windows.draws.size
     scores = rng.standard_normal((n, len(sizes))) * sizes / np.sqrt(len(windows.table))
     index = np.arange(n)
+    blocks = np.zeros(n, dtype=int)
     return FoldedWindows(
-        centre + scores @ axes, index.reshape(windows.draws.shape), np.zeros(n, dtype=int), index
+        centre + scores @ axes, index.reshape(windows.draws.shape), blocks, width * index
     )
