@@ -59,7 +59,7 @@ def test_the_default_stands_first_and_is_trained_for_its_time():
 
 
 def test_other_settings_are_tried_where_the_default_was_not_chosen():
-    tuned = {name for name, recipe in recipes_of.RECIPES.items() if recipe.is_tuned}
+    tuned = {name for name, recipe in recipes_of.RECIPES.items() if recipe.unseen_only}
     assert tuned
     found = {cell[1] for cell in cells.cells(1.5) if cell[0] in tuned}
     assert found == {name for name, source in recordings.REAL.items() if source.unseen}

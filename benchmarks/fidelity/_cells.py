@@ -90,7 +90,7 @@ def cells(
             mine = SEEDS["truth" if recording in TRUTHS else "real"] if chosen is None else chosen
             for name in names:
                 wanted = any(fnmatch(f"{name}/{recording}", pattern) for pattern in patterns)
-                if name != CONTROLS and RECIPES[name].is_tuned:
+                if name != CONTROLS and RECIPES[name].unseen_only:
                     wanted &= recording in REAL and REAL[recording].unseen
                 if seed in mine and wanted:
                     has_budget = name != CONTROLS and RECIPES[name].has_budget

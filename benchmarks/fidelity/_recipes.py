@@ -21,6 +21,7 @@ import numpy as np
 from benchmarks.fidelity import outside
 from calgan import (
     CalciumFlow,
+    CalciumMoments,
     DichotomizedGaussianCalcium,
     Pipeline,
     Recording,
@@ -89,15 +90,14 @@ class Recipe:
         `Job` -> `Fitted`.
     has_budget : bool
         Whether it trains for as long as it may; a baseline takes the time it takes.
-    is_tuned : bool
-        Whether it is the default with another setting, tried on recordings that the default was not
-        chosen on.
+    unseen_only : bool
+        Whether it is run on recordings alone that no setting was chosen on.
     """
 
     label: str
     fit: Callable[[Job], Fitted]
     has_budget: bool = True
-    is_tuned: bool = False
+    unseen_only: bool = False
 
 
 @contextlib.contextmanager
@@ -211,6 +211,8 @@ def _run_outside(name: str, folder: Path, job: Job) -> None:
         raise RuntimeError(f"{name} failed under {job.outside_python}: {tail.splitlines()[-1:]}")
 
 
+_DEFAULT = CalciumMoments()
+
 RECIPES: dict[str, Recipe] = {
     "moments": Recipe("CalciumMoments (default)", _calgan("moments")),
     "thesis": Recipe(
@@ -230,12 +232,14 @@ RECIPES: dict[str, Recipe] = {
     **{name: Recipe(model.label, _outside(name)) for name, model in outside.MODELS.items()},
     # What tuning to a recording would gain.
     **{
-        f"moments-{name}": Recipe(f"default, {label}", _calgan("moments", **params), is_tuned=True)
+        f"moments-{name}": Recipe(
+            f"default, {label}", _calgan("moments", **params), unseen_only=True
+        )
         for name, label, params in (
-            ("few-factors", "4 factors", {"n_factors": 4}),
-            ("many-factors", "16 factors", {"n_factors": 16}),
-            ("slow", "half the step size", {"learning_rate": 1e-3}),
-            ("fast", "twice the step size", {"learning_rate": 4e-3}),
+            ("few-factors", "half the factors", {"n_factors": _DEFAULT.n_factors // 2}),
+            ("many-factors", "twice the factors", {"n_factors": 2 * _DEFAULT.n_factors}),
+            ("slow", "half the step size", {"learning_rate": _DEFAULT.learning_rate / 2}),
+            ("fast", "twice the step size", {"learning_rate": 2 * _DEFAULT.learning_rate}),
         )
     },
 }
