@@ -119,9 +119,10 @@ class MomentMatching:
     frames, with large values bent down, and by power spectra of neurons and of the population,
     third moments by products across frames. Spikes are inferred in generated windows by the same
     fitted OASIS as in real ones: their counts in windows and in bins of half a second,
-    autocovariances, and covariances of bins and of whole windows. As their gradient counts that of
-    the spikes that the generator put there (a straight-through estimate): what is asked of spikes
-    moves neither noise nor decays.
+    autocovariances, and covariances of bins and of whole windows, and the variance between windows
+    of all neurons together. As their gradient counts that of the spikes that the generator put
+    there (a straight-through estimate): what is asked of spikes moves neither the noise of traces,
+    nor amplitudes, nor decays.
 
     Three things keep the gradient honest. Moments of a batch are noisy, and squaring the noise
     would reward samples that vary less: the difference is that of running means over the steps
@@ -248,8 +249,8 @@ class MomentMatching:
 
         What neurons have in common is known more precisely than any of them alone: the mean over
         neurons of how window rates are distributed is a moment of its own, so are those of third
-        moments and of relative powers, and the projection of the covariance matrix on the real one.
-        Spikes are inferred, unless they are given.
+        moments, of relative powers and of variances of window rates, and the projection of the
+        covariance matrix on the real one. Spikes are inferred, unless they are given.
         """
         found = self._single(windows, self.spikes(windows) if spikes is None else spikes)
         if self.n_neurons > 1:

@@ -351,7 +351,10 @@ def _half_usual(missed: Tensor) -> Tensor:
 
 
 def _trusted(missed: Tensor, error: Tensor) -> Tensor:
-    """Bring what neurons miss (N,) towards the median, by what errors (N,) explain: few spikes."""
+    """Bring what neurons miss (N,) towards the median, by what errors (N,) explain: few spikes.
+
+    How far neurons differ is a mean over all: a few whose errors are large decide for the others.
+    """
     missed = missed.clamp(-_MOST, _MOST)
     usual = missed.median()
     doubt = 2 * error.square()  # the generator's windows are as noisy
