@@ -182,8 +182,13 @@ def test_table_of_a_truth_has_the_ratio_of_mean_distances():
 
 def test_figure_is_written(tmp_path):
     path = tmp_path / "figure.svg"
-    tables.figure([real_row("flow", 0, 2.0), real_row("compact", 0, 3.0)], path, 5.0)
-    assert "mouse barrel cortex" in path.read_text()
+    elsewhere = real_row("dg", 0, 2.0) | {"recording": "s1-1140"}
+    rows = [real_row("flow", 0, 2.0), real_row("compact", 0, 3.0), elsewhere]
+    tables.figure(rows, path, 5.0)
+    text = path.read_text()
+    assert "mouse barrel cortex" in text
+    assert "CalciumFlow" in text
+    assert recipes_of.RECIPES["dg"].label not in text  # it has no cell in any panel
     with pytest.raises(ValueError, match="no cells of 1 minutes"):
         tables.figure([real_row("flow", 0, 2.0)], path, 1.0)
 

@@ -341,6 +341,7 @@ def figure(rows: Rows, path: Path, budget: float) -> None:
         for name in ("s1-0588", "zebrafish-f3", *TRUTHS)
         if any(row["recording"] == name and row["recipe"] != CONTROLS for row in rows)
     ]
+    rows = [row for row in rows if row["recording"] in panels]
     longest = {
         name: max(row["budget"] for row in rows if row["recording"] == name) for name in panels
     }
