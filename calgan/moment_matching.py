@@ -15,6 +15,7 @@ from calgan.calcium_fit import lone_events
 from calgan.deconvolution import OasisDeconvolver
 from calgan.metrics import bin_frames_for
 from calgan.networks import Standardiser
+from calgan.shrinkage import chance_errors, shrink_pairs
 
 MATCHED_MOMENTS = (
     "marginals",
@@ -46,6 +47,7 @@ _BEND, _BEND_THIRD = 4.0, 8.0  # standard deviations
 _THIRD_LAGS = (1, 2, 4, 8, 16)  # frames
 N_BLOCKS = 16
 """Contiguous blocks of windows that standard errors come from, where there are as many."""
+_FOR_ERRORS = 400  # windows that errors of covariances are from
 _MEMORY = 0.9  # of the running means, a step
 _JUMP_FRAMES = 4
 _POWER_FLOOR = 1e-3
@@ -206,19 +208,25 @@ class MomentMatching:
         self.third_lags = [lag for lag in _THIRD_LAGS if lag < self.n_frames]
         self._set_scales(windows)
         self.least_error = 1.0 / (len(windows) * self.n_frames)
+        self.n_blocks = min(n_blocks, len(windows))
         self.pattern: Tensor | None = None
         self.power: Tensor | None = None
         spikes = self.spikes(windows)
-        found = self._single(windows, spikes)
-        self.pattern, self.power = found.get("covariance"), found["power_spectrum"]
+        shrunk = self._shrunk(windows, spikes)
+        self.pattern = shrunk.get("covariance")
+        self.power = self._single(windows, spikes)["power_spectrum"]
         whole = self.moments(windows, spikes)
-        self.n_blocks = min(n_blocks, len(windows))
         parts = (part.tensor_split(self.n_blocks) for part in (windows, spikes))
         blocks = [self.moments(*block) for block in zip(*parts, strict=True)]
         self.targets = {
             name: self._target(name, value, torch.stack([block[name] for block in blocks]))
             for name, value in whole.items()
         }
+        for name, value in shrunk.items():
+            self.targets[name] = self.targets[name]._replace(value=value)
+        if shrunk:  # the projection of what is asked for on itself
+            pooled = self.targets["covariance_pooled"]
+            self.targets["covariance_pooled"] = pooled._replace(value=torch.ones_like(pooled.value))
 
     def __call__(
         self, windows: Tensor, running: RunningMeans, fired: Tensor | None = None
@@ -269,7 +277,6 @@ class MomentMatching:
 
     def _single(self, windows: Tensor, spikes: Tensor) -> dict[str, Tensor]:
         frames = windows.flatten(0, 1)
-        flat = bent(windows) - self.centre
         found = {
             "mean": frames.mean(0),
             "variance": frames.square().mean(0),
@@ -287,21 +294,15 @@ class MomentMatching:
         found["firing_rate"] = rates.mean(0)
         counts = (self.bin_frames * binned).flatten(0, 1)
         found["bin_counts"] = _excess(counts, self.levels["bin_counts"])
-        bent_bins = bent((binned - self.rate) / self.spread)
+        bent_bins = self._bent_bins(binned)
         found["spike_memory"] = torch.stack([_memory(bent_bins, lag) for lag in self.bin_lags])
         found["window_rates"] = _excess(rates, self.levels["window_rates"])
         # Of all neurons together, and not bent: bursts are most of it.
         apart = (rates - self.rate).square().mean(0)
         found["window_variance_pooled"] = (apart.sum() / self.window_spread.square().sum())[None]
         if self.n_neurons > 1:
-            # Bent covariances are precise, the others are what correlations are made of.
-            found["covariance"] = _product(*2 * [windows])
-            for lag in self.lags:
-                early, late = flat[:, : self.n_frames - lag], flat[:, lag:]
-                found[f"covariance_{lag}"] = _product(early, late)
-            found["spike_covariance"] = _product(bent_bins, bent_bins)
-            whole = bent((rates - self.rate) / self.window_spread)[:, None]
-            found["window_covariance"] = _product(whole, whole)
+            for name, (early, late) in self._of_pairs(windows, spikes).items():
+                found[name] = _product(early, late)
             mean = windows.mean(2).flatten()[:, None]
             found["population_mean"] = _excess(mean, self.levels["population_mean"])
             count = spikes.sum(2).flatten()[:, None]
@@ -313,6 +314,36 @@ class MomentMatching:
                 wave = torch.fft.rfft((values.mean(2) - level) / scale, dim=1)
                 power = wave.abs().square().mean(0) / self.n_frames
                 found[f"power_spectrum_{name}"] = (self.bands @ power + _POWER_FLOOR)[:, None]
+        return found
+
+    def _of_pairs(self, windows: Tensor, spikes: Tensor) -> dict[str, tuple[Tensor, Tensor]]:
+        """Return what covariances of neurons are products of, each (M, t, N), earlier and later."""
+        # Bent covariances are precise, the others are what correlations are made of.
+        found = {"covariance": (windows, windows)}
+        flat = bent(windows) - self.centre
+        for lag in self.lags:
+            found[f"covariance_{lag}"] = flat[:, : self.n_frames - lag], flat[:, lag:]
+        bins = self._bent_bins(self._binned(spikes))
+        found["spike_covariance"] = bins, bins
+        whole = bent((spikes.mean(1) - self.rate) / self.window_spread)[:, None]
+        found["window_covariance"] = whole, whole
+        return found
+
+    def _shrunk(self, windows: Tensor, spikes: Tensor) -> dict[str, Tensor]:
+        """Return the covariances of real windows, those of different neurons shrunk."""
+        if self.n_neurons < 2:
+            return {}
+        found = {}
+        for name, (early, late) in self._of_pairs(windows, spikes).items():
+            value = _product(early, late)
+            scale = (early.square().mean((0, 1)) * late.square().mean((0, 1))).pow(0.25)
+            # Windows overlap: few of them have nearly all that there is.
+            some = slice(None, None, -(-len(windows) // _FOR_ERRORS))
+            errors = chance_errors(
+                *(part[some].cpu().numpy() for part in (early, late)), self.n_blocks
+            )
+            value, scale = (part.cpu().double().numpy() for part in (value, scale))
+            found[name] = torch.as_tensor(shrink_pairs(value, *errors, scale)).to(windows)
         return found
 
     def spikes(self, windows: Tensor) -> Tensor:
@@ -384,6 +415,9 @@ class MomentMatching:
         """Return what calcium that only decays would not explain, (M (T - lag), N)."""
         return (windows[:, lag:] - self.decay**lag * windows[:, :-lag]).flatten(0, 1)
 
+    def _bent_bins(self, binned: Tensor) -> Tensor:
+        return bent((binned - self.rate) / self.spread)
+
     def _binned(self, spikes: Tensor) -> Tensor:
         n = self.n_frames // self.bin_frames * self.bin_frames
         return spikes[:, :n].unflatten(1, (-1, self.bin_frames)).mean(2)
@@ -397,38 +431,8 @@ class MomentMatching:
         variance = 0.5 * variance + 0.5 * usual
         if name in self.levels:  # a neuron without events would seem exactly known, and drown all
             variance = variance.clamp(min=_LEAST_VARIANCE * float(variance.mean()))
-        if _of_pairs(name):
-            value = _shrunk(value, variance)
         # Nothing is known better than one event in one frame would tell.
         return Target(value, variance.sqrt() + self.least_error)
-
-
-def _shrunk(value: Tensor, variance: Tensor) -> Tensor:
-    """Shrink what is between different neurons (N, N) by its usual error: empirical Bayes.
-
-    A pair is the mean of all, a share of each neuron and something of its own; each of the latter
-    two keeps as much as it varies by, beside what errors alone would make of it.
-    """
-    n = len(value)
-    others = ~torch.eye(n, dtype=torch.bool, device=value.device)
-    # Errors of few large covariances are large themselves: the usual one is that of noise.
-    error = variance[others].median()
-    symmetric = 0.5 * (value + value.T)
-    mean = symmetric[others].mean()
-    shares = torch.zeros_like(value[0])
-    if n > 3:  # or shares would explain whatever there is
-        shares = (symmetric - mean).where(others, 0.0).sum(1) / (n - 2)
-    n_pairs, n_fitted = n * (n - 1) // 2, n if n > 3 else 1
-    left = (symmetric - mean - shares[:, None] - shares)[others]
-    around = left.square().mean() * n_pairs / max(n_pairs - n_fitted, 1)
-    if n > 3:
-        made_up = around / (n - 2)  # the variance of shares that are all the same
-        shares = shares * (1 - made_up / shares.var().clamp(min=1e-12)).clamp(min=0.0)
-    usual = mean + shares[:, None] + shares
-    # What differs between both orders of a pair is its own as well.
-    around = around + (0.5 * (value - value.T))[others].square().mean()
-    true = (around - error).clamp(min=1e-8)
-    return torch.where(others, usual + (value - usual) * true / (true + error), value)
 
 
 def _jump_filter(decay: Tensor) -> Tensor:
@@ -499,7 +503,3 @@ def _quantiles(values: Tensor, at: tuple[float, ...]) -> Tensor:
 def _scaled(name: str, moment: Tensor) -> Tensor:
     logarithmic = "power_spectrum" in name and not name.endswith("_pooled")
     return moment.log() if logarithmic else moment
-
-
-def _of_pairs(name: str) -> bool:
-    return "covariance" in name and not name.endswith("_pooled")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -12,6 +11,7 @@ from scipy import fft, stats
 from scipy.optimize import nnls
 
 from calgan.calcium_fit import CalciumFit, fit_calcium, lone_events
+from calgan.shrinkage import chance_errors, shrink_pairs
 
 MOST_VARIANCE = 4.0
 """Most variance of a log rate that neurons share: beyond it bursts get fewer and larger."""
@@ -22,6 +22,8 @@ SPREADS = (0.03, 1.0)
 
 # Bins in which neurons are correlated: short beside calcium, long beside the jitter of inference.
 _BIN_FRAMES = 8
+_MOST_BLOCKS, _BINS_A_BLOCK = 16, 8  # that are taken to be independent
+_ROUNDS = 50  # of the search for communalities
 _LAGS = (0, 1, 2, 4, 8, 16, 32, 64)  # frames
 _JITTERS = (0.0, 0.1, 0.2, 0.3)
 _MIN_SHARE = 0.005  # of a factor's variance, at each time scale
@@ -182,10 +184,6 @@ def _binned(parts: Sequence[NDArray[np.float64]]) -> NDArray[np.float64]:
 
 def _log_covariance(relative: Sequence[NDArray[np.float64]], n_factors: int) -> NDArray[np.float64]:
     """Covariances (N, N) of log rates in bins, of what `n_factors` factors share."""
-    # Heavy, and needed by this function only.
-    from sklearn.decomposition import FactorAnalysis
-    from sklearn.exceptions import ConvergenceWarning
-
     counts = _binned(relative)
     n_neurons = counts.shape[1]
     n_factors = min(n_factors, n_neurons - 1, len(counts) - 1)
@@ -193,15 +191,28 @@ def _log_covariance(relative: Sequence[NDArray[np.float64]], n_factors: int) -> 
         return np.zeros((n_neurons, n_neurons))
     counts -= counts.mean(axis=0)
     spread = counts.std(axis=0)
-    with warnings.catch_warnings():
-        # A start need not have converged, and constants have no likelihood.
-        warnings.simplefilter("ignore", ConvergenceWarning)
-        warnings.simplefilter("ignore", RuntimeWarning)
-        model = FactorAnalysis(n_factors, random_state=0)
-        model.fit(counts / np.where(spread > 0, spread, 1.0))
-    loadings = model.components_.T * spread[:, np.newaxis]
+    each = counts[:, np.newaxis]
+    n_blocks = int(np.clip(len(counts) // _BINS_A_BLOCK, 2, _MOST_BLOCKS))
+    covariance = shrink_pairs(
+        counts.T @ counts / len(counts), *chance_errors(each, each, n_blocks), spread
+    )
+    units = np.where(spread > 0, spread, 1.0)
+    loadings = units[:, np.newaxis] * _factors(covariance / np.outer(units, units), n_factors)
     shared = np.clip(loadings @ loadings.T, _LEAST_COVARIANCE, _MOST_COVARIANCE)
     return np.asarray(np.log1p(shared))
+
+
+def _factors(correlation: NDArray[np.float64], n_factors: int) -> NDArray[np.float64]:
+    """Return loadings (N, K) whose products are nearest to what is off the diagonal."""
+    inner = correlation.copy()
+    np.fill_diagonal(inner, 0.0)
+    loadings = np.zeros((len(inner), n_factors))
+    for _ in range(_ROUNDS):
+        own = np.minimum(np.square(loadings).sum(axis=1), 1.0)
+        variances, directions = np.linalg.eigh(inner + np.diag(own))
+        strongest = np.maximum(variances[-n_factors:], 0.0)
+        loadings = directions[:, -n_factors:] * np.sqrt(strongest)
+    return loadings
 
 
 def _principal_axes(covariance: NDArray[np.float64], n_factors: int) -> NDArray[np.float64]:
