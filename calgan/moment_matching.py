@@ -11,6 +11,7 @@ import torch.nn.functional as F
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from calgan._torch import to_numpy
 from calgan.calcium_fit import lone_events
 from calgan.deconvolution import OasisDeconvolver
 from calgan.metrics import bin_frames_for
@@ -130,9 +131,9 @@ class MomentMatching:
     would reward samples that vary less: the difference is that of running means over the steps
     before, which are independent of the batch that the gradient comes from. Differences far off
     count as their root, so that no kind of moment drowns the others. And the covariances of
-    different neurons are shrunk, by as much as their usual error asks for [2]_, towards the sum of
-    a share of each, which is what a neuron usually has with others; shares are shrunk towards
-    their mean in the same way.
+    different neurons are shrunk to what is likely [2]_, given how large they are by chance: where
+    most pairs have nothing in common and a few much, the latter keep what they have
+    (:func:`~calgan.shrinkage.shrink_pairs`).
 
     Parameters
     ----------
@@ -160,9 +161,9 @@ class MomentMatching:
     .. [1] McFadden, D. (1989). A method of simulated moments for estimation of discrete response
        models without numerical integration. Econometrica, 57(5), 995-1026.
        https://doi.org/10.2307/1913621
-    .. [2] Efron, B., and Morris, C. (1973). Stein's estimation rule and its competitors: an
-       empirical Bayes approach. Journal of the American Statistical Association, 68(341), 117-130.
-       https://doi.org/10.1080/01621459.1973.10481350
+    .. [2] Jiang, W., and Zhang, C.-H. (2009). General maximum likelihood empirical Bayes
+       estimation of normal means. The Annals of Statistics, 37(4), 1647-1684.
+       https://doi.org/10.1214/08-AOS638
 
     Examples
     --------
@@ -258,7 +259,7 @@ class MomentMatching:
         What neurons have in common is known more precisely than any of them alone: the mean over
         neurons of how window rates are distributed is a moment of its own, so are those of third
         moments, of relative powers and of variances of window rates, and the projection of the
-        covariance matrix on the real one. Spikes are inferred, unless they are given.
+        covariance matrix on the one that is asked for. Spikes are inferred, unless they are given.
         """
         found = self._single(windows, self.spikes(windows) if spikes is None else spikes)
         if self.n_neurons > 1:
@@ -333,17 +334,15 @@ class MomentMatching:
         """Return the covariances of real windows, those of different neurons shrunk."""
         if self.n_neurons < 2:
             return {}
+
+        # Windows overlap: few of them have nearly all that there is.
+        some = slice(None, None, -(-len(windows) // _FOR_ERRORS))
         found = {}
         for name, (early, late) in self._of_pairs(windows, spikes).items():
-            value = _product(early, late)
             scale = (early.square().mean((0, 1)) * late.square().mean((0, 1))).pow(0.25)
-            # Windows overlap: few of them have nearly all that there is.
-            some = slice(None, None, -(-len(windows) // _FOR_ERRORS))
-            errors = chance_errors(
-                *(part[some].cpu().numpy() for part in (early, late)), self.n_blocks
-            )
-            value, scale = (part.cpu().double().numpy() for part in (value, scale))
-            found[name] = torch.as_tensor(shrink_pairs(value, *errors, scale)).to(windows)
+            errors = chance_errors(to_numpy(early[some]), to_numpy(late[some]), self.n_blocks)
+            value = shrink_pairs(to_numpy(_product(early, late)), *errors, to_numpy(scale))
+            found[name] = torch.as_tensor(value, dtype=windows.dtype, device=windows.device)
         return found
 
     def spikes(self, windows: Tensor) -> Tensor:

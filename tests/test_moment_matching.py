@@ -21,7 +21,6 @@ from calgan.moment_matching import (
     Target,
     _bands,
     _jump_filter,
-    _shrunk,
 )
 from calgan.networks import Standardiser
 
@@ -493,95 +492,6 @@ def test_decays_within_a_frame_have_gradients(windows: np.ndarray) -> None:
     torch.stack(list(matching(x, RunningMeans()).values())).sum().backward()
     assert x.grad is not None
     assert x.grad.isfinite().all()
-
-
-# Shrinkage
-
-
-def symmetric(rng: np.random.Generator, n: int) -> np.ndarray:
-    half = np.triu(rng.standard_normal((n, n)))
-    return half + np.triu(half, 1).T
-
-
-def risk_of(n: int, spread: float, apart: float, noise: float, n_draws: int) -> tuple[float, float]:
-    """Return mean squared errors of shrunk pairs, and of the posterior means of the pairs."""
-    rng = np.random.default_rng(0)
-    others = ~np.eye(n, dtype=bool)
-    pairs = np.stack(np.triu_indices(n, 1), axis=1)
-    design = (pairs[:, :, None] == np.arange(n)).sum(1)
-    # The whole posterior: one mean, shares of neurons, something of each pair.
-    prior = spread**2 * np.eye(len(pairs)) + apart**2 * design @ design.T + 100.0
-    best = prior - prior @ np.linalg.solve(prior + noise**2 * np.eye(len(pairs)), prior)
-    found = []
-    for _ in range(n_draws):
-        shares = 0.1 + apart * rng.standard_normal(n)
-        truth = shares[:, None] + shares + spread * symmetric(rng, n)
-        seen = torch.from_numpy(truth + noise * symmetric(rng, n))
-        got = _shrunk(seen, torch.full((n, n), noise**2))
-        torch.testing.assert_close(got.diagonal(), seen.diagonal())
-        found.append(np.square(got.numpy() - truth)[others].mean())
-    return float(np.mean(found)), float(np.trace(best)) / len(pairs)
-
-
-@pytest.mark.parametrize("n", [6, 10, 24, 60])
-@pytest.mark.parametrize(("spread", "apart"), [(0.1, 0.1), (0.1, 0.0), (0.0, 0.1), (0.0, 0.0)])
-def test_shrinking_comes_near_the_best_there_is(n: int, spread: float, apart: float) -> None:
-    noise = 0.15
-    risk, best = risk_of(n, spread, apart, noise, max(600 // n, 25))
-    # How much pairs and shares vary is not known, but estimated from what they are.
-    assert 0.95 * best < risk < best + noise**2 / n
-    assert risk < (0.8 if n < 10 else 0.6) * noise**2
-
-
-def test_what_is_known_stays() -> None:
-    for n in (2, 3, 4, 6, 20):
-        value = torch.from_numpy(symmetric(np.random.default_rng(0), n))
-        torch.testing.assert_close(_shrunk(value, torch.full((n, n), 1e-12)), value)
-
-
-def test_what_is_not_known_becomes_one_mean() -> None:
-    for n in (3, 4, 20):
-        value = torch.from_numpy(symmetric(np.random.default_rng(0), n))
-        others = ~torch.eye(n, dtype=torch.bool)
-        got = _shrunk(value, torch.full((n, n), 1e4))
-        # What shares seem to be of noise alone may be left where there are many.
-        left = (got - value[others].mean())[others]
-        assert float(left.abs().max()) < (1e-6 if n < 5 else 0.3)
-        assert float(got[others].mean()) == pytest.approx(float(value[others].mean()))
-    two = torch.tensor([[1.0, 0.2], [0.4, 1.0]])
-    torch.testing.assert_close(_shrunk(two, torch.full((2, 2), 1e4))[0, 1], torch.tensor(0.3))
-
-
-def test_shares_that_differ_stay_though_no_pair_is_known() -> None:
-    rng = np.random.default_rng(0)
-    shares = rng.standard_normal(40)
-    truth = torch.from_numpy(shares[:, None] + shares)
-    seen = truth + 0.5 * torch.from_numpy(symmetric(rng, 40))
-    others = ~torch.eye(40, dtype=torch.bool)
-    got = _shrunk(seen, torch.full((40, 40), 0.25))
-    assert float((got - truth)[others].square().mean()) < 0.02  # of 0.25, and 2.0 of one mean
-
-
-def test_pairs_that_have_an_order_are_shrunk_as_well() -> None:
-    # Lagged covariances: each order has an error of its own.
-    rng = np.random.default_rng(0)
-    n, noise = 30, 0.15
-    truth = 0.1 * rng.standard_normal((n, n))
-    seen = torch.from_numpy(truth + noise * rng.standard_normal((n, n)))
-    got = _shrunk(seen, torch.full((n, n), noise**2))
-    others = ~np.eye(n, dtype=bool)
-    risk = float(np.square(got.numpy() - truth)[others].mean())
-    best = 0.1**2 * noise**2 / (0.1**2 + noise**2)
-    assert risk == pytest.approx(best, rel=0.15)
-
-
-def test_errors_of_single_pairs_do_not_count() -> None:
-    value = torch.randn(6, 6, generator=torch.Generator().manual_seed(0))
-    one = torch.full((6, 6), 0.1)
-    alike = _shrunk(value, one)
-    assert float((alike - value).abs().max()) > 0.05
-    one[0, 1] = 1e4  # as of a covariance that comes from few bursts: it is no noise
-    torch.testing.assert_close(_shrunk(value, one), alike)
 
 
 # Running means
