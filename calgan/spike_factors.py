@@ -186,7 +186,9 @@ def _log_covariance(relative: Sequence[NDArray[np.float64]], n_factors: int) -> 
     """Covariances (N, N) of log rates in bins, of what `n_factors` factors share."""
     counts = _binned(relative)
     n_neurons = counts.shape[1]
-    n_factors = min(n_factors, n_neurons - 1, len(counts) - 1)
+    # More factors than covariances determine (Ledermann's bound) would explain whatever there is.
+    most = int(n_neurons + 0.5 - np.sqrt(2 * n_neurons + 0.25))
+    n_factors = min(n_factors, max(most, 1), n_neurons - 1, len(counts) - 1)
     if n_factors < 1:
         return np.zeros((n_neurons, n_neurons))
     counts -= counts.mean(axis=0)

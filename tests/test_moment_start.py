@@ -116,11 +116,11 @@ def misses(case: Case, net: LatentGenerator) -> np.ndarray:
 
 def test_a_calibrated_start_is_nearer_the_real_windows(case: Case) -> None:
     before = misses(case, started(case, calibrated=False))
-    after = [misses(case, started(case, seed)) for seed in range(4)]
+    after = [misses(case, started(case, seed)) for seed in range(8)]
     rates, means, covariances = np.mean(after, axis=0)
     assert before[0] > 0.07  # spikes that are inferred twice
     assert abs(rates) < 0.6 * before[0]
-    assert before[2] > 0.3
+    assert before[2] > 0.2
     assert abs(covariances) < 0.65 * before[2]
     assert abs(means) < 0.06  # of a standard deviation
 
