@@ -97,8 +97,9 @@ def fit_spike_factors(
 
     Spikes are taken for a Poisson process whose log rates are Gaussian [1]_: covariances of counts
     relative to their means are then those of the log rates, exponentiated, less 1. Factors come
-    from a factor analysis of counts in bins of 8 frames, their time scales from covariances of
-    different neurons across frames. What a neuron's own autocovariance has beyond that is its own.
+    from covariances of counts in bins of 8 frames, shrunk by how large they are by chance (see
+    :func:`~calgan.shrinkage.shrink_pairs`), their time scales from covariances of different
+    neurons across frames. What a neuron's own autocovariance has beyond that is its own.
     Amplitudes are those of events that stand alone; what others have more tells how often spikes
     coincide.
 

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from calgan import OasisDeconvolver, Windower
-from calgan.datasets import make_recording
+from calgan.datasets import make_process, make_recording
 from calgan.moment_matching import (
     MomentMatching,
     RunningMeans,
@@ -492,6 +492,45 @@ def test_decays_within_a_frame_have_gradients(windows: np.ndarray) -> None:
     torch.stack(list(matching(x, RunningMeans()).values())).sum().backward()
     assert x.grad is not None
     assert x.grad.isfinite().all()
+
+
+# Shrinkage
+
+
+def correlation_of(covariance: np.ndarray) -> np.ndarray:
+    spread = np.sqrt(np.diag(covariance))
+    return covariance / np.outer(spread, spread)
+
+
+def test_covariances_that_are_asked_for_are_nearer_the_process() -> None:
+    process = make_process(60, frame_rate=RATE, random_state=0)
+    recording = process.sample_recording(600.0, random_state=1)[0]
+    windows = np.array(Windower(64, stride=16).fit_transform(recording))
+    matching = matching_of(windows)
+    fresh = process.sample_windows(2000, 64, random_state=2)[0].reshape(-1, 60)
+    truth, seen = np.corrcoef(fresh.T), np.corrcoef(windows.reshape(-1, 60).T)
+    asked = correlation_of(matching.targets["covariance"].value.double().numpy())
+    unrelated = (truth < 0.03) & ~np.eye(60, dtype=bool)
+    related = (truth > 0.25) & ~np.eye(60, dtype=bool)
+    # What is there by chance has gone for the most part, and what is not has stayed.
+    assert np.abs(asked[unrelated]).mean() < 0.6 * np.abs(seen[unrelated]).mean()
+    assert asked[related].mean() > 0.9 * seen[related].mean()
+    assert np.square(asked - truth).mean() < 0.85 * np.square(seen - truth).mean()
+
+
+def test_the_pattern_that_is_asked_for_has_a_projection_of_one(matching: MomentMatching) -> None:
+    asked = matching.targets["covariance"].value.clone().fill_diagonal_(0.0)
+    pattern = matching.pattern
+    assert pattern is not None
+    torch.testing.assert_close(pattern.clone().fill_diagonal_(0.0), asked)
+    assert matching.targets["covariance_pooled"].value.tolist() == [1.0]
+
+
+def test_variances_are_not_shrunk(windows: np.ndarray, matching: MomentMatching) -> None:
+    found = matching.moments(matching.units.standardise(torch.from_numpy(windows)))
+    for name in ("covariance", "covariance_0", "spike_covariance", "window_covariance"):
+        diagonal = matching.targets[name].value.diagonal()
+        torch.testing.assert_close(diagonal, found[name].diagonal(), rtol=1e-5, atol=1e-6)
 
 
 # Running means

@@ -7,7 +7,14 @@ import pytest
 from scipy.signal import lfilter
 
 from calgan.datasets import make_dichotomized_gaussian_process, make_process
-from calgan.spike_factors import SpikeFactors, _rates_of, _time_shares, fit_spike_factors
+from calgan.spike_factors import (
+    SpikeFactors,
+    _factors,
+    _log_covariance,
+    _rates_of,
+    _time_shares,
+    fit_spike_factors,
+)
 
 SCALES = (0.3, 3.0, 30.0)
 
@@ -357,3 +364,41 @@ def test_probabilities_are_those_of_frames_with_events() -> None:
     factors = fit_spike_factors([traces], 10.0, 1, SCALES)
     np.testing.assert_allclose(factors.probabilities, (spikes > 0).mean(axis=0), rtol=0.15)
     assert (factors.probabilities < factors.rates).all()
+
+
+# --- factors of few bins ----------------------------------------------------------------------
+
+
+def off_diagonal(matrix: np.ndarray) -> np.ndarray:
+    return matrix[~np.eye(len(matrix), dtype=bool)]
+
+
+@pytest.mark.parametrize("k", [1, 3])
+def test_factors_of_a_matrix_that_has_some_are_these(k: int) -> None:
+    loadings = np.random.default_rng(0).uniform(-0.5, 0.5, (30, k))
+    correlation = loadings @ loadings.T
+    np.fill_diagonal(correlation, 1.0)
+    found = _factors(correlation, k)
+    assert found.shape == (30, k)
+    np.testing.assert_allclose(off_diagonal(found @ found.T), off_diagonal(correlation), atol=1e-3)
+
+
+def test_neurons_that_share_nothing_are_given_hardly_any_factors() -> None:
+    counts = [np.random.default_rng(seed).poisson(0.05, (2400, 40)) for seed in range(5)]
+    found = [_log_covariance([each / each.mean(axis=0) - 1.0], 8) for each in counts]
+    # Of 300 bins with 0.4 spikes: what pairs seem to have by chance.
+    chance = 1 / (0.4 * np.sqrt(300))
+    size = np.sqrt(np.mean([np.square(off_diagonal(each)) for each in found]))
+    assert size < 0.2 * chance
+
+
+def test_assemblies_of_a_few_minutes_are_told_from_chance() -> None:
+    process = make_process(60, frame_rate=10.0, random_state=0)
+    recording = process.sample_recording(600.0, random_state=1)[0]
+    factors = fit_spike_factors([np.asarray(recording.traces)], 10.0, 8, SCALES)
+    loadings = factors.loadings.reshape(60, -1)
+    found, truth = loadings @ loadings.T, process.loadings @ process.loadings.T
+    related = off_diagonal(truth) > 0
+    assert np.corrcoef(off_diagonal(found), off_diagonal(truth))[0, 1] > 0.8
+    unrelated = np.sqrt(np.mean(np.square(off_diagonal(found)[~related])))
+    assert unrelated < 0.25 * off_diagonal(found)[related].mean()
