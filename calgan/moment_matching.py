@@ -48,7 +48,7 @@ _BEND, _BEND_THIRD = 4.0, 8.0  # standard deviations
 _THIRD_LAGS = (1, 2, 4, 8, 16)  # frames
 N_BLOCKS = 16
 """Contiguous blocks of windows that standard errors come from, where there are as many."""
-_FOR_ERRORS = 400  # windows that errors of covariances are from
+_FOR_ERRORS = 400  # windows that errors of covariances are from, at least
 _MEMORY = 0.9  # of the running means, a step
 _JUMP_FRAMES = 4
 _POWER_FLOOR = 1e-3
@@ -145,9 +145,8 @@ class MomentMatching:
         Fitted to the traces (in the units of the recording).
     frame_rate : float
         Frames per second (Hz).
-    n_blocks : int, default=16
-        Contiguous blocks of windows from which standard errors come; at most as many as there are
-        windows that share no frame, or errors are underestimated.
+    n_apart : int, default=None
+        How many windows share no frame, 2 or more; None means all. Errors come from no more blocks.
 
     Attributes
     ----------
@@ -188,7 +187,7 @@ class MomentMatching:
         windows: Tensor,
         deconvolver: OasisDeconvolver,
         frame_rate: float,
-        n_blocks: int = N_BLOCKS,
+        n_apart: int | None = None,
     ) -> None:
         self.units, self.deconvolver = units, deconvolver
         _, self.n_frames, self.n_neurons = windows.shape
@@ -209,7 +208,8 @@ class MomentMatching:
         self.third_lags = [lag for lag in _THIRD_LAGS if lag < self.n_frames]
         self._set_scales(windows)
         self.least_error = 1.0 / (len(windows) * self.n_frames)
-        self.n_blocks = min(n_blocks, len(windows))
+        self.n_apart = len(windows) if n_apart is None else n_apart
+        self.n_blocks = min(self.n_apart, N_BLOCKS, len(windows))
         self.pattern: Tensor | None = None
         self.power: Tensor | None = None
         spikes = self.spikes(windows)
@@ -225,9 +225,10 @@ class MomentMatching:
         }
         for name, value in shrunk.items():
             self.targets[name] = self.targets[name]._replace(value=value)
-        if shrunk:  # the projection of what is asked for on itself
+        if self.pattern is not None:  # what is asked for, seen along itself
             pooled = self.targets["covariance_pooled"]
-            self.targets["covariance_pooled"] = pooled._replace(value=torch.ones_like(pooled.value))
+            along = _along(self.pattern, self.pattern)
+            self.targets["covariance_pooled"] = pooled._replace(value=along)
 
     def __call__(
         self, windows: Tensor, running: RunningMeans, fired: Tensor | None = None
@@ -271,9 +272,7 @@ class MomentMatching:
             found["window_rates_pooled"] = found["window_rates"].mean(1)
             covariance = found["covariance"]
             pattern = self.pattern if self.pattern is not None else covariance.detach()
-            pattern = pattern.clone().fill_diagonal_(0.0)
-            weight = pattern.square().sum().clamp(min=1e-12)
-            found["covariance_pooled"] = ((pattern * covariance).sum() / weight)[None]
+            found["covariance_pooled"] = _along(covariance, pattern)
         return found
 
     def _single(self, windows: Tensor, spikes: Tensor) -> dict[str, Tensor]:
@@ -335,8 +334,9 @@ class MomentMatching:
         if self.n_neurons < 2:
             return {}
 
-        # Windows overlap: few of them have nearly all that there is.
-        some = slice(None, None, -(-len(windows) // _FOR_ERRORS))
+        # Where windows overlap, few of them have nearly all that there is.
+        n_some = max(_FOR_ERRORS, 2 * self.n_apart)
+        some = slice(None, None, -(-len(windows) // n_some))
         found = {}
         for name, (early, late) in self._of_pairs(windows, spikes).items():
             scale = (early.square().mean((0, 1)) * late.square().mean((0, 1))).pow(0.25)
@@ -466,6 +466,12 @@ def bent(values: Tensor, at: float = _BEND) -> Tensor:
     [0.1, 2.541, 4.0]
     """
     return at * torch.tanh(values / at)
+
+
+def _along(covariance: Tensor, pattern: Tensor) -> Tensor:
+    """Return the projection (1,) of what is off the diagonal on that of a pattern, (N, N)."""
+    pattern = pattern.clone().fill_diagonal_(0.0)
+    return ((pattern * covariance).sum() / pattern.square().sum().clamp(min=1e-12))[None]
 
 
 def _product(a: Tensor, b: Tensor) -> Tensor:

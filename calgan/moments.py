@@ -15,7 +15,7 @@ from torch import nn
 from calgan._torch import noise, preserved_rng, to_tensor
 from calgan._validation import check_integer, is_lazy, rng_from
 from calgan.calcium_fit import fit_deconvolver
-from calgan.moment_matching import MATCHED_MOMENTS, N_BLOCKS, MomentMatching, RunningMeans
+from calgan.moment_matching import MATCHED_MOMENTS, MomentMatching, RunningMeans
 from calgan.moment_start import start_generator
 from calgan.networks import LatentGenerator, Standardiser, latent_time_scales, seeded_init
 from calgan.spike_factors import fit_spike_factors
@@ -318,7 +318,7 @@ class CalciumMoments(TrainedGenerator):
         frame_rate = self.frame_rate_ or _NOMINAL_RATE
         stretches = uninterrupted_stretches(X[train] if is_lazy(X) else reference)
         # Windows that overlap are not independent, however many there are.
-        n_blocks = sum(map(len, stretches)) // self.n_frames_in_ if is_lazy(X) else len(reference)
+        n_apart = sum(map(len, stretches)) // self.n_frames_in_ if is_lazy(X) else len(reference)
         running: Any = state.modules["running"]
         running.use_for(int(self.fingerprint_[:15], 16))
         units: Any = Standardiser.of(reference).to(fabric.device)
@@ -330,9 +330,7 @@ class CalciumMoments(TrainedGenerator):
             deconvolver = factors.calcium.deconvolver
         else:
             deconvolver = fit_deconvolver(stretches, frame_rate)
-        matching = MomentMatching(
-            units, real, deconvolver, frame_rate, min(max(n_blocks, 2), N_BLOCKS)
-        )
+        matching = MomentMatching(units, real, deconvolver, frame_rate, max(n_apart, 2))
         if factors is not None:
             generator: Any = state.modules["generator"]
             start_generator(generator, factors, matching, real, rng_from(self.seed_, _START))

@@ -193,6 +193,8 @@ def _posterior_means(
     prior = np.full(_N_LEVELS, 1 / _N_LEVELS)
     for _ in range(_N_STEPS):  # expectation maximisation
         prior = prior * ((1 / (fitted @ prior)) @ fitted) + usual
+        if len(values) > _MOST_PAIRS:  # what others have is possible as well
+            prior += 1 / _N_LEVELS
         prior /= prior.sum()
     found = np.empty_like(values)
     for start in range(0, len(values), _MOST_PAIRS):

@@ -182,6 +182,17 @@ def test_many_pairs_are_shrunk_in_parts() -> None:
     assert risk(got, truth) < 0.1 * noise**2
 
 
+@pytest.mark.parametrize("pair", [(0, 1), (0, 2), (10, 41)])
+def test_a_pair_that_stands_out_keeps_its_value_among_many(pair: tuple[int, int]) -> None:
+    # One cell that was taken for two: the prior is fitted to every other pair alone.
+    noise = 0.01
+    value = noise * symmetric(np.random.default_rng(0), 260)
+    value[pair] = value[pair[::-1]] = 0.95
+    got = shrunk(value, noise**2)
+    assert np.isfinite(got).all()
+    assert got[pair] == pytest.approx(0.95, abs=0.03)
+
+
 # Errors by chance
 
 
