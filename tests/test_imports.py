@@ -37,6 +37,7 @@ LAYERS = [
         "recipes",
         "stretches",
         "calcium_fit",
+        "shrinkage",
         "spike_factors",
         "moment_matching",
         "moment_start",
