@@ -145,15 +145,17 @@ class MomentMatching:
         Fitted to the traces (in the units of the recording).
     frame_rate : float
         Frames per second (Hz).
-    n_apart : int, default=None
-        How many windows share no frame, 2 or more; None means all. Errors come from no more blocks.
+    n_apart : int or None, default=None
+        How many windows share no frame, at least 2; None means that none of them do.
 
     Attributes
     ----------
     targets : dict of str to Target
         The moments of the real windows.
     n_blocks : int
-        Blocks that their standard errors come from.
+        Contiguous blocks that errors come from: at most 16, `n_apart` and the number of windows.
+    n_apart : int
+        How many windows share no frame.
 
     References
     ----------
@@ -174,7 +176,7 @@ class MomentMatching:
     >>> windows = np.array(Windower(32, stride=8).fit_transform(recording))
     >>> units = Standardiser.of(windows)
     >>> real = units.standardise(torch.from_numpy(windows))
-    >>> matching = MomentMatching(units, real, deconvolver, 10.0)
+    >>> matching = MomentMatching(units, real, deconvolver, 10.0, n_apart=600 // 32)
     >>> same = matching(torch.from_numpy(windows), RunningMeans())
     >>> other = matching(torch.from_numpy(0.5 * windows), RunningMeans())
     >>> bool(sum(same.values()) < sum(other.values()))
@@ -210,12 +212,10 @@ class MomentMatching:
         self.least_error = 1.0 / (len(windows) * self.n_frames)
         self.n_apart = len(windows) if n_apart is None else n_apart
         self.n_blocks = min(self.n_apart, N_BLOCKS, len(windows))
-        self.pattern: Tensor | None = None
-        self.power: Tensor | None = None
         spikes = self.spikes(windows)
         shrunk = self._shrunk(windows, spikes)
         self.pattern = shrunk.get("covariance")
-        self.power = self._single(windows, spikes)["power_spectrum"]
+        self.power = self._power(windows)
         whole = self.moments(windows, spikes)
         parts = (part.tensor_split(self.n_blocks) for part in (windows, spikes))
         blocks = [self.moments(*block) for block in zip(*parts, strict=True)]
@@ -225,7 +225,7 @@ class MomentMatching:
         }
         for name, value in shrunk.items():
             self.targets[name] = self.targets[name]._replace(value=value)
-        if self.pattern is not None:  # what is asked for, seen along itself
+        if self.pattern is not None:  # what is asked for, seen along itself: 1, or 0 if it is 0
             pooled = self.targets["covariance_pooled"]
             along = _along(self.pattern, self.pattern)
             self.targets["covariance_pooled"] = pooled._replace(value=along)
@@ -267,12 +267,10 @@ class MomentMatching:
             found["third_moments_pooled"] = found["third_moments"].mean(1)
             # Relative, and no logarithm: that of a batch's power is lower than that of many.
             power = found["power_spectrum"]
-            real_power = self.power if self.power is not None else power.detach()
-            found["power_spectrum_pooled"] = (power / real_power).mean(1)
+            found["power_spectrum_pooled"] = (power / self.power).mean(1)
             found["window_rates_pooled"] = found["window_rates"].mean(1)
-            covariance = found["covariance"]
-            pattern = self.pattern if self.pattern is not None else covariance.detach()
-            found["covariance_pooled"] = _along(covariance, pattern)
+        if self.pattern is not None:
+            found["covariance_pooled"] = _along(found["covariance"], self.pattern)
         return found
 
     def _single(self, windows: Tensor, spikes: Tensor) -> dict[str, Tensor]:
@@ -287,9 +285,7 @@ class MomentMatching:
         for lag in self.rise_lags:
             found[f"rises_{lag}"] = _excess(self._rises(windows, lag), self.levels[f"rises_{lag}"])
         found["third_moments"] = self._third_moments(windows)
-        centred = windows - windows.mean(1, keepdim=True)
-        power = torch.fft.rfft(centred, dim=1).abs().square().mean(0)[1:] / self.n_frames
-        found["power_spectrum"] = power + _POWER_FLOOR
+        found["power_spectrum"] = self._power(windows)
         rates, binned = spikes.mean(1), self._binned(spikes)
         found["firing_rate"] = rates.mean(0)
         counts = (self.bin_frames * binned).flatten(0, 1)
@@ -344,6 +340,11 @@ class MomentMatching:
             value = shrink_pairs(to_numpy(_product(early, late)), *errors, to_numpy(scale))
             found[name] = torch.as_tensor(value, dtype=windows.dtype, device=windows.device)
         return found
+
+    def _power(self, windows: Tensor) -> Tensor:
+        centred = windows - windows.mean(1, keepdim=True)
+        power = torch.fft.rfft(centred, dim=1).abs().square().mean(0)[1:] / self.n_frames
+        return power + _POWER_FLOOR
 
     def spikes(self, windows: Tensor) -> Tensor:
         """Infer spikes (M, T, N) of standardised windows; they have no gradient."""

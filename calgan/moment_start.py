@@ -95,7 +95,8 @@ def start_generator(
     >>> from calgan.spike_factors import fit_spike_factors
     >>> factors = fit_spike_factors([recording.traces], 10.0, 2, latent_time_scales(32))
     >>> real = generator.units.standardise(torch.from_numpy(windows))
-    >>> matching = MomentMatching(generator.units, real, factors.calcium.deconvolver, 10.0)
+    >>> deconvolver = factors.calcium.deconvolver
+    >>> matching = MomentMatching(generator.units, real, deconvolver, 10.0, n_apart=1200 // 32)
     >>> noise = torch.randn(200, generator.noise_size, generator=torch.Generator().manual_seed(0))
     >>> before = matching(generator(noise), RunningMeans())
     >>> start_generator(generator, factors, matching, real, np.random.default_rng(0))

@@ -18,20 +18,26 @@ def chance_errors(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return how large covariances of neurons are by chance, from what is blocks apart in time.
 
-    One neuron's values are taken beside those of another one, a number of blocks later: they have
-    nothing in common, and the memory that each of them has.
+    One neuron's values are taken beside those of another one, a number of blocks later (after the
+    last block comes the first): they have nothing in common, and the memory that each of them has.
 
     Parameters
     ----------
     early, late : ndarray of shape (M, t, N)
         What products are means of, with means of about 0: windows in the order of time.
     n_blocks : int
-        Blocks of windows that are independent of each other; at least 2.
+        Blocks of windows that are independent of each other; 2 to M.
 
     Returns
     -------
     error, order_error : ndarray of shape (N, N)
-        Mean squares of the mean of both orders, and of half their difference.
+        Mean squares of the mean of both orders, and of half their difference, in squared units of
+        the covariances. The diagonal says nothing.
+
+    Raises
+    ------
+    ValueError
+        If there are fewer than 2 blocks, or more than windows.
 
     Examples
     --------
@@ -42,6 +48,10 @@ def chance_errors(
     >>> bool(0.5 / 400 < error.mean() < 2 / 400), bool(order_error.max() < 1e-9)
     (True, True)
     """
+    if not 2 <= n_blocks <= len(early):
+        raise ValueError(
+            f"n_blocks must be 2 to {len(early)}, the number of windows, got {n_blocks}."
+        )
     n = early.shape[2]
     first, second = (part.reshape(-1, n) for part in (early, late))
     errors = [np.zeros((n, n)) for _ in range(2)]
@@ -69,7 +79,9 @@ def shrink_pairs(
     neuron, and something of its own. How shares vary is read from them; what pairs have of their
     own has the distribution that makes what is seen most likely, of whatever shape [1]_: where
     most pairs have nothing in common and a few much, the former lose what they seem to have and
-    the latter keep it. What differs between both orders of a pair is shrunk in the same way.
+    the latter keep it. (A Gaussian distribution counts for five more pairs, so that few pairs do
+    not make up a shape; fewer than four neurons have no shares, and what two have stays.) What
+    differs between both orders of a pair is shrunk in the same way.
 
     Parameters
     ----------
@@ -143,7 +155,7 @@ def _usual(value: NDArray[np.float64]) -> tuple[NDArray[np.float64], int]:
     own = (value - mean - shares[:, np.newaxis] - shares)[others]
     n_pairs = n * (n - 1) // 2
     # The variance of shares that are all the same.
-    made_up = np.square(own).mean() * n_pairs / max(n_pairs - n, 1) / (n - 2)
+    made_up = np.square(own).mean() * n_pairs / (n_pairs - n) / (n - 2)
     shares = shares * max(1 - made_up / max(float(shares.var(ddof=1)), _TINY), 0.0)
     return mean + shares[:, np.newaxis] + shares, n
 
@@ -154,7 +166,7 @@ def _usual_errors(variance: NDArray[np.float64]) -> NDArray[np.float64]:
     others = ~np.eye(n, dtype=bool)
     size = float(variance[others].mean())
     if n < 4 or size <= 0:
-        return np.full((n, n), max(size, 0.0))
+        return np.full((n, n), size)
     logs = np.log(np.maximum(0.5 * (variance + variance.T), 1e-6 * size))
     mean = logs[others].mean()
     shares = np.where(others, logs - mean, 0.0).sum(axis=1) / (n - 2)

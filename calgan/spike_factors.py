@@ -110,7 +110,8 @@ def fit_spike_factors(
     frame_rate : float
         Frames per second (Hz).
     n_factors : int
-        Number of factors K.
+        Number of factors K. No more are used than covariances determine (5 neurons: 2; 10: 6), so
+        that others may have no loadings.
     time_scales : sequence of float
         Time constants of exponential autocorrelations, in frames.
 
@@ -206,24 +207,27 @@ def _log_covariance(relative: Sequence[NDArray[np.float64]], n_factors: int) -> 
 
 
 def _factors(correlation: NDArray[np.float64], n_factors: int) -> NDArray[np.float64]:
-    """Return loadings (N, K) whose products are nearest to what is off the diagonal."""
+    """Return principal factors (N, K): their products are near what is off the diagonal."""
     inner = correlation.copy()
     np.fill_diagonal(inner, 0.0)
     loadings = np.zeros((len(inner), n_factors))
     for _ in range(_ROUNDS):
         own = np.minimum(np.square(loadings).sum(axis=1), 1.0)
-        variances, directions = np.linalg.eigh(inner + np.diag(own))
-        strongest = np.maximum(variances[-n_factors:], 0.0)
-        loadings = directions[:, -n_factors:] * np.sqrt(strongest)
+        loadings = _strongest(inner + np.diag(own), n_factors)
     return loadings
+
+
+def _strongest(matrix: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+    """Return the k principal axes of a matrix (N, N), as long as they are strong, (N, k)."""
+    variances, directions = np.linalg.eigh(matrix)
+    return np.asarray(directions[:, -k:] * np.sqrt(np.maximum(variances[-k:], 0.0)))
 
 
 def _principal_axes(covariance: NDArray[np.float64], n_factors: int) -> NDArray[np.float64]:
     """Return loadings (N, K) on principal axes; missing axes are 0."""
     loadings = np.zeros((len(covariance), n_factors))
     k = min(n_factors, len(covariance))
-    variances, directions = np.linalg.eigh(covariance)
-    loadings[:, :k] = directions[:, -k:] * np.sqrt(np.maximum(variances[-k:], 0.0))
+    loadings[:, :k] = _strongest(covariance, k)
     total = np.square(loadings).sum(axis=1, keepdims=True)
     return loadings * np.sqrt(MOST_VARIANCE / np.maximum(total, MOST_VARIANCE))
 

@@ -13,7 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from calgan import OasisDeconvolver, Windower
+from calgan import OasisDeconvolver, Recording, Windower
 from calgan.datasets import make_process, make_recording
 from calgan.moment_matching import (
     MomentMatching,
@@ -550,6 +550,24 @@ def test_errors_of_long_recordings_are_from_all_of_them() -> None:
     seen = off_diagonal(torch.from_numpy(np.corrcoef(windows.reshape(-1, 12).T)).float())
     # Nothing is shared, and errors are 1 / 32,000: of every fifth window they were five times that.
     assert asked.square().mean() < 0.3 * seen.square().mean()
+
+
+def test_windows_that_overlap_say_as_much_as_those_that_do_not() -> None:
+    rng = np.random.default_rng(0)
+    frames = rng.standard_normal((16000, 12)).astype(np.float32)
+    every = np.array(Windower(16, stride=4).fit_transform(Recording(frames, RATE)))
+    apart = np.array(Windower(16, stride=16).fit_transform(Recording(frames, RATE)))
+    found = []
+    for windows, n_apart in ((every, 1000), (apart, None)):
+        units = Standardiser.of(apart)
+        real = units.standardise(torch.from_numpy(windows))
+        deconvolver = OasisDeconvolver(RATE).fit(apart)
+        matching = MomentMatching(units, real, deconvolver, RATE, n_apart)
+        assert matching.n_blocks == 16
+        asked = off_diagonal(matching.targets["covariance"].value)
+        found.append(float(asked.square().mean()))
+    seen = float(off_diagonal(torch.from_numpy(np.corrcoef(frames.T))).square().mean())
+    assert max(found) < 0.3 * seen
 
 
 def test_variances_are_not_shrunk(windows: np.ndarray, matching: MomentMatching) -> None:

@@ -56,7 +56,7 @@ def case_of(traces: np.ndarray, n_frames: int = 32, stride: int = 4) -> Case:
     units = Standardiser.of(windows)
     factors = fit_spike_factors([traces], RATE, 3, latent_time_scales(n_frames))
     real = units.standardise(torch.from_numpy(windows))
-    matching = MomentMatching(units, real, factors.calcium.deconvolver, RATE, 8)
+    matching = MomentMatching(units, real, factors.calcium.deconvolver, RATE, n_apart=8)
     return Case((n_frames, traces.shape[1]), units, factors, matching, real)
 
 

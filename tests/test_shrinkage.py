@@ -228,3 +228,9 @@ def test_lagged_products_have_errors_of_their_order() -> None:
     for part in (error, order_error):
         assert part[others(5)].mean() == pytest.approx(0.5 / 3200, rel=0.3)
         np.testing.assert_allclose(part, part.T)
+
+
+@pytest.mark.parametrize("n_blocks", [1, 5])
+def test_blocks_are_refused_that_there_are_not(n_blocks: int) -> None:
+    with pytest.raises(ValueError, match=rf"n_blocks must be 2 to 4, .*, got {n_blocks}"):
+        chance_errors(np.zeros((4, 8, 3)), np.zeros((4, 8, 3)), n_blocks)
