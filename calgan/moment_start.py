@@ -17,7 +17,7 @@ from calgan.calcium_fit import CalciumFit, lone_events
 from calgan.deconvolution import infer_calcium
 from calgan.moment_matching import MomentMatching, bent
 from calgan.networks import LatentGenerator
-from calgan.spike_factors import SpikeFactors
+from calgan.spike_factors import SpikeFactors, smooth_autocorrelation
 
 _ROUNDS, _FULL_ROUNDS, _WINDOWS_A_ROUND = 10, 3, 96
 _STEP = 0.7  # most statistics follow by more than what they are adjusted by
@@ -245,7 +245,7 @@ def _missed_scales(
     at_scales = loadings.unflatten(1, (-1, len(generator.time_scales)))
     pattern = (loadings @ loadings.T).fill_diagonal_(0.0)
     strengths = torch.einsum("iks,jks,ij->s", at_scales, at_scales, pattern).clamp(min=0.0)
-    decays = np.exp(-np.divide.outer(lags, generator.time_scales))
+    decays = smooth_autocorrelation(np.asarray(lags)[:, np.newaxis], generator.time_scales)
     basis = decays * strengths.cpu().double().numpy()
     blocks = [
         _shared_memory((part - real.mean((0, 1))) / matching.spread, loadings, lags)

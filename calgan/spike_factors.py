@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from scipy import fft, stats
 from scipy.optimize import nnls
 
@@ -33,6 +33,7 @@ _FEW_PIECES, _APART, _STANDS_OUT, _MOST_RHYTHM = 6, 2, 2.5, 1.0
 # What neurons have of their own: seen where events of one neuron are no more mistaken for another.
 _OWN_LAGS = (2, 3, 4, 6, 8)  # frames
 _OWN_TIMES = (2.0, 30.0)  # frames
+_N_OWN_TIMES = 100
 _MOST_OWN = 1.5
 _MOST_ALIKE = 0.95  # correlation of events
 _FEW_ALONE, _DOUBT = 5, 10  # events
@@ -87,6 +88,41 @@ class SpikeFactors:
     rhythm: NDArray[np.float64]
 
 
+def smooth_autocorrelation(lags: ArrayLike, time_constants: ArrayLike) -> NDArray[np.float64]:
+    """Return the autocorrelations of white noise after two exponential filters in a row.
+
+    In continuous time that is a Matern process of order 3/2 [1]_: it has a slope, unlike an
+    Ornstein-Uhlenbeck process, so that high rates come and go over frames.
+
+    Parameters
+    ----------
+    lags : array-like of int
+        In frames.
+    time_constants : array-like of float
+        In frames, twice those of the filters; broadcast against `lags`. As much is left after it as
+        of an exponential with this time constant, by a tenth (0.41 and 0.37).
+
+    Returns
+    -------
+    ndarray of float64
+
+    References
+    ----------
+    .. [1] Rasmussen, C. E., and Williams, C. K. I. (2006). Gaussian Processes for Machine Learning,
+       section 4.2. MIT Press. https://doi.org/10.7551/mitpress/3206.001.0001
+
+    Examples
+    --------
+    >>> from calgan.spike_factors import smooth_autocorrelation
+    >>> smooth_autocorrelation([0, 1, 10, 30], 10.0).round(2)
+    array([1.  , 0.98, 0.4 , 0.02])
+    """
+    lags = np.abs(np.asarray(lags))
+    decay = np.exp(-2.0 / np.asarray(time_constants, dtype=np.float64))
+    square = decay**2
+    return np.asarray((1 + lags * (1 - square) / (1 + square)) * decay**lags)
+
+
 def fit_spike_factors(
     stretches: Sequence[NDArray[np.float32]],
     frame_rate: float,
@@ -113,7 +149,7 @@ def fit_spike_factors(
         Number of factors K. No more are used than covariances determine (5 neurons: 2; 10: 6), so
         that others may have no loadings.
     time_scales : sequence of float
-        Time constants of exponential autocorrelations, in frames.
+        Time constants of `smooth_autocorrelation`, in frames.
 
     Returns
     -------
@@ -261,7 +297,7 @@ def _time_shares(
     fits = []
     for jitter in _JITTERS:  # of inferred spikes: a share of pairs is a frame off, either way
         at = np.abs(np.asarray(lags)[:, np.newaxis] + np.array([-1, 0, 1]))
-        decays = np.exp(-at[:, :, np.newaxis] / time_scales)
+        decays = smooth_autocorrelation(at[:, :, np.newaxis], time_scales)
         blurred = np.einsum("lks,k->ls", decays, [jitter, 1 - 2 * jitter, jitter])
         found = [nnls(blurred, values) for values in log_rates.T]
         fits.append((sum(error**2 for _, error in found), [share for share, _ in found]))
@@ -270,7 +306,7 @@ def _time_shares(
     shares /= shares.sum(axis=1, keepdims=True)
     # Means over bins vary less than frames do.
     apart = np.abs(np.subtract.outer(np.arange(_BIN_FRAMES), np.arange(_BIN_FRAMES)))
-    left = np.array([np.exp(-apart / scale).mean() for scale in time_scales])
+    left = np.array([smooth_autocorrelation(apart, scale).mean() for scale in time_scales])
     return np.asarray(shares / (shares @ left)[:, np.newaxis])
 
 
@@ -359,16 +395,18 @@ def _own_changes(
         parts = [part for part in relative if len(part) > lag]
         total = sum((part[lag:] * part[:-lag]).sum(axis=0) for part in parts)
         covariance = total / sum(len(part) - lag for part in parts)
-        shared = np.square(axes) @ (shares * np.exp(-lag / time_scales)).sum(axis=1)
+        shared = np.square(axes) @ (shares * smooth_autocorrelation(lag, time_scales)).sum(axis=1)
         shared += np.square(rhythm).sum(axis=1) * np.cos(2 * np.pi * lag / period)
         left.append(np.log1p(np.maximum(covariance, _LEAST_COVARIANCE)) - shared)
     # The time constant is that of the median neuron.
     usual = np.maximum(np.median(left, axis=1), 1e-3)
     early, late = slice(None, len(lags) // 2), slice(-(len(lags) // 2), None)
-    ratio = max(float(usual[early].mean() / usual[late].mean()), 1.0 + 1e-6)
-    passed = lags[late].mean() - lags[early].mean()
-    time = float(np.clip(passed / np.log(ratio), *_OWN_TIMES))
-    decay = np.exp(-lags / time)
+    times = np.geomspace(*_OWN_TIMES, _N_OWN_TIMES)
+    left_over = smooth_autocorrelation(lags, times[:, np.newaxis])
+    # Less is left over of it late, the shorter it lasts.
+    ratios = left_over[:, late].mean(axis=1) / left_over[:, early].mean(axis=1)
+    time = float(np.interp(usual[late].mean() / usual[early].mean(), ratios, times))
+    decay = smooth_autocorrelation(lags, time)
     size = np.clip(np.transpose(left), -1.0, 3.0) @ decay / (decay @ decay)
     # Half of it is that of the median neuron: single ones have few spikes.
     return np.clip(0.5 * max(np.median(size), 0.0) + 0.5 * size, 0.0, _MOST_OWN), time

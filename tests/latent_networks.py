@@ -86,7 +86,7 @@ def events_of(net: LatentGenerator, noise: Tensor) -> Tensor:
     caught = []
 
     def spy(events: Tensor, *decays: Tensor) -> Tensor:
-        if len(decays) == 2:  # decay and rise: no factor
+        if len(decays) == 2 and decays[0] is not decays[1]:  # decay and rise: no factor
             caught.append(events)
         return exponential_filter(events, *decays)
 

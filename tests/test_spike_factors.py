@@ -14,16 +14,35 @@ from calgan.spike_factors import (
     _rates_of,
     _time_shares,
     fit_spike_factors,
+    smooth_autocorrelation,
 )
 
 SCALES = (0.3, 3.0, 30.0)
 
 
 def coloured(rng: np.random.Generator, n: int, tau: float, columns: int) -> np.ndarray:
-    """Return Ornstein-Uhlenbeck processes of variance 1."""
-    decay = np.exp(-1 / tau)
-    steps = np.sqrt(1 - decay**2) * rng.standard_normal((n + 500, columns))
-    return lfilter([1], [1, -decay], steps, axis=0)[500:]
+    """Return smooth processes of variance 1."""
+    decay = np.exp(-2 / tau)
+    steps = rng.standard_normal((n + 500, columns))
+    steps *= np.sqrt((1 - decay**2) ** 3 / (1 + decay**2))
+    return lfilter([1], np.polymul([1, -decay], [1, -decay]), steps, axis=0)[500:]
+
+
+@pytest.mark.parametrize("tau", [0.15, 1.5, 10.0, 100.0])
+def test_autocorrelations_are_those_of_two_exponential_filters(tau: float) -> None:
+    impulse = np.zeros(4000)
+    impulse[0] = 1.0
+    response = lfilter([1], [1, -np.exp(-2 / tau)], impulse)
+    response = lfilter([1], [1, -np.exp(-2 / tau)], response)
+    lags = np.array([0, 1, 2, 5, 20, 100])
+    want = [response[lag:] @ response[: len(response) - lag] for lag in lags]
+    got = smooth_autocorrelation(lags, tau)
+    np.testing.assert_allclose(got, want / want[0], atol=1e-12)
+    np.testing.assert_allclose(smooth_autocorrelation(-lags, [tau]), got)
+    # The Matern process, where a frame is short.
+    if tau >= 10:
+        matern = (1 + 2 * lags / tau) * np.exp(-2 * lags / tau)
+        np.testing.assert_allclose(got, matern, atol=0.01)
 
 
 def planted(
@@ -182,7 +201,7 @@ def test_the_time_constant_of_its_own_changes() -> None:
         ).own_time
         for tau in (4.0, 12.0)
     ]
-    assert 2.5 < found[0] < 7 < found[1] < 24
+    assert 3 < found[0] < 6 < 9 < found[1] < 18
 
 
 # --- rhythms ----------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ _CONSTANTS_SPEED = 2.0
 _KNOWN, _KNOWN_SPEED = ("decay", "rise"), 0.2
 _LEAST_OWN = 0.02  # of log rates, to start with: no gradient leads away from 0
 _SOFTNESS = 0.2  # of the surrogate of a threshold, in units of log rates
-_MOST_COUNTED = 2.0  # log of the expected spikes in a frame from where amplitudes grow no more
+_MOST_COUNTED = 3.0  # log of the expected spikes in a frame from where amplitudes grow no more
 _PRIVATE = (0.25, 1.3)  # range of the private noise of a start
 _LEAST_STANDING, _MOST_STANDING = 1e-4, 1.5  # variances of log rates
 _NORMALISATION = (-0.3, 0.8)
@@ -67,15 +67,15 @@ def latent_time_scales(n_frames: int) -> tuple[float, ...]:
 class LatentGenerator(nn.Module):
     """Gaussian factors at several time scales drive neurons, whose spikes are seen as calcium.
 
-    K factors, each at S time scales, are Ornstein-Uhlenbeck processes, which have no start and no
-    end; two more wax and wane slowly about a rhythm, where the recording has one. (Calcium has a
-    start: some frames before the window, where what came before is replaced by its mean. Where it
-    decays slowly beside these frames, the first of a window vary too little.) A linear map and a
-    small network of them, plus noise of its own, slow and standing, are the log rate of each
-    neuron. The logarithm of the share of neurons that would fire, relative to the usual share and
-    smoothed over a tenth of a window, is taken off all log rates, times a number that is learnt
-    (divisive normalisation): where it is near 1, neurons take turns, and the population is as
-    active at any time.
+    K factors, each at S time scales, are smooth Gaussian processes (of the Matern kind of order
+    3/2 [1]_), which have no start and no end; two more wax and wane slowly about a rhythm, where
+    the recording has one. (Calcium has a start: some frames before the window, where what came
+    before is replaced by its mean. Where it decays slowly beside these frames, the first of a
+    window vary too little.) A linear map and a small network of them, plus noise of its own, slow
+    and standing, are the log rate of each neuron. The logarithm of the share of neurons that would
+    fire, relative to the usual share and smoothed over a tenth of a window, is taken off all log
+    rates, times a number that is learnt (divisive normalisation): where it is near 1, neurons take
+    turns, and the population is as active at any time.
 
     There is an event in a frame where the log rate plus private noise is positive: Gumbel noise
     makes that spikes of a Poisson process, Gaussian noise a dichotomized Gaussian, and each neuron
@@ -95,6 +95,11 @@ class LatentGenerator(nn.Module):
         Number of factors K.
     hidden : int, default=64
         Width of the network that adds to the linear map.
+
+    References
+    ----------
+    .. [1] Rasmussen, C. E., and Williams, C. K. I. (2006). Gaussian Processes for Machine Learning,
+       section 4.2. MIT Press. https://doi.org/10.7551/mitpress/3206.001.0001
 
     Examples
     --------
@@ -123,10 +128,10 @@ class LatentGenerator(nn.Module):
         n_coloured = n_factors * len(self.time_scales)
         inputs = n_coloured + 2 * _N_RHYTHMS
         self.sizes = [
-            n_coloured * length,
-            2 * _N_RHYTHMS * length,
+            n_coloured * (length + 1),  # smooth processes start from a value and a slope
+            2 * _N_RHYTHMS * (length + 1),
             n_neurons * length,
-            n_neurons * length,
+            n_neurons * (length + 1),
             n_neurons * length,
             n_neurons * n_frames,
             n_neurons,
@@ -378,12 +383,12 @@ class LatentGenerator(nn.Module):
         factors, rhythm, private, slow, jitter, measurement, standing = noise.split(
             self.sizes, dim=1
         )
-        x = _coloured(factors.view(m, len(self.log_time), -1), self.log_time)
+        x = _smooth(factors.view(m, len(self.log_time), -1), self.log_time)
         x = torch.cat([x, self._rhythms(rhythm.view(m, 2 * _N_RHYTHMS, -1))], dim=1)
         log_rate = self.linear(x)
         for layer in self.hidden:
             x = F.leaky_relu(layer(x), 0.2)
-        own = _coloured(slow.view(m, n, -1), self.slow_time)
+        own = _smooth(slow.view(m, n, -1), self.slow_time)
         log_rate = (log_rate + self.bend(x)).float() + F.softplus(self.slow)[:, None] * own
         log_rate = self._normalised(log_rate + (F.softplus(self.standing) * standing)[..., None])
         scale = F.softplus(self.private)[:, None]
@@ -424,8 +429,8 @@ class LatentGenerator(nn.Module):
 
     def _rhythms(self, white: Tensor) -> Tensor:
         """Return rhythms and what comes a quarter of a cycle before them, in turns, (M, 2 R, L)."""
-        slow = _coloured(white, self.rhythm_time.repeat_interleave(2))
-        phase = 2 * math.pi / self.period * torch.arange(white.shape[2], device=white.device)
+        slow = _smooth(white, self.rhythm_time.repeat_interleave(2))
+        phase = 2 * math.pi / self.period * torch.arange(slow.shape[2], device=white.device)
         sine, cosine, a, b = phase.sin(), phase.cos(), slow[:, ::2], slow[:, 1::2]
         return torch.stack([a * cosine + b * sine, b * cosine - a * sine], dim=2).flatten(1, 2)
 
@@ -436,9 +441,18 @@ def _skewed(white: Tensor, skew: Tensor) -> Tensor:
     return torch.expm1(skew * white - 0.5 * skew.square()) / torch.expm1(skew.square()).sqrt()
 
 
-def _coloured(white: Tensor, log_time: Tensor) -> Tensor:
-    """Turn white noise (M, C, L) into stationary Ornstein-Uhlenbeck processes of variance 1."""
-    decay = torch.exp(-torch.exp(-log_time))
-    steps = (1 - decay.square()).sqrt()[:, None]
-    white = torch.cat([white[..., :1], white[..., 1:] * steps], dim=-1)
-    return exponential_filter(white.float(), decay)
+def _smooth(white: Tensor, log_time: Tensor) -> Tensor:
+    """Turn white noise (M, C, L + 1) into stationary smooth processes (M, C, L) of variance 1.
+
+    Two exponential filters in a row, each of half the time constant: autocorrelations are those of
+    `calgan.spike_factors.smooth_autocorrelation`.
+    """
+    white, end = white.float().split([white.shape[2] - 1, 1], dim=2)
+    decay = torch.exp(-2 * torch.exp(-log_time))
+    left = -torch.expm1(-4 * torch.exp(-log_time))[:, None]  # 1 - decay^2
+    drive = torch.cat([white[..., :1], left.sqrt() * white[..., 1:]], dim=-1)
+    # The second filter does not start at rest, but where it is after any time, given the first.
+    start = decay[:, None] * (decay[:, None] * white[..., :1] + end) / left
+    steps = torch.arange(white.shape[2], device=white.device)
+    smooth = exponential_filter(drive, decay, decay) + start * decay[:, None] ** steps
+    return left / (2 - left).sqrt() * smooth
