@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 _N_LEVELS = 150  # of the prior
+_CLOSEST = 0.02  # levels, in errors
 _N_STEPS = 100
 _DOUBT = 5.0  # pairs
 _MOST_PAIRS = 20_000  # that the prior is fitted to, and that are held at a time
@@ -183,18 +184,26 @@ def _posterior_means(
 ) -> NDArray[np.float64]:
     """Return posterior means (K,) of values that have Gaussian errors.
 
-    The prior is that under which the values are most likely, on a grid, as a mixture of narrow
-    Gaussian distributions; with `both_signs` it is symmetric.
+    The prior is that under which the values are most likely, on a grid, as a mixture of Gaussian
+    distributions as wide as its levels are apart; with `both_signs` it is symmetric.
     """
     low, high = float(values.min()), float(values.max())
     if both_signs:
         low, high = min(low, -high), max(high, -low)
     if high - low <= _TINY or variance.max() <= 0:
         return values
-    # Close to each other where errors are about as large as values.
+    # Close to each other where errors are as large as values, and where there are values.
     unit = float(np.sqrt(np.median(variance[variance > 0])))
-    levels = unit * np.sinh(np.linspace(np.arcsinh(low / unit), np.arcsinh(high / unit), _N_LEVELS))
-    apart = np.gradient(levels)
+    ends = np.arcsinh(low / unit), np.arcsinh(high / unit)
+    at_values = np.quantile(
+        np.concatenate([values, -values]) if both_signs else values,
+        np.linspace(0, 1, _N_LEVELS - _N_LEVELS // 2),
+    )
+    levels = np.append(unit * np.sinh(np.linspace(*ends, _N_LEVELS // 2)), at_values)
+    levels.sort()
+    if both_signs:
+        levels = 0.5 * (levels - levels[::-1])
+    apart = np.maximum(np.gradient(levels), _CLOSEST * unit)
     width = np.square(apart)
 
     def likelihoods(x: NDArray[np.float64], v: NDArray[np.float64]) -> NDArray[np.float64]:
@@ -206,7 +215,8 @@ def _posterior_means(
     if both_signs:
         fitted = np.concatenate([fitted, fitted[:, ::-1]])
     # Few pairs say little about a shape: a Gaussian distribution counts for some more of them.
-    true = max(float((np.square(values) - variance).mean()), 0.0) + 0.25 * width.min()
+    narrow = min(float(apart.min()), (high - low) / _N_LEVELS)
+    true = max(float((np.square(values) - variance).mean()), 0.0) + 0.25 * narrow**2
     usual = apart * np.exp(-0.5 * np.square(levels) / true)
     usual *= _DOUBT / usual.sum()
     prior = np.full(_N_LEVELS, 1 / _N_LEVELS)

@@ -22,7 +22,7 @@ from calgan.networks._layers import (
 from calgan.spike_factors import GROWTH, MOST_VARIANCE, SPREADS
 
 _N_SCALES = 6
-_WHITE = 0.15  # frames: 0.001 is left after one
+_WHITE = 0.15  # frames: nothing is left after one
 _N_RHYTHMS = 2
 _CONSTANTS_SPEED = 2.0
 # The start knows these well, and a shorter decay would make up for errors in amplitudes.
@@ -453,6 +453,6 @@ def _smooth(white: Tensor, log_time: Tensor) -> Tensor:
     drive = torch.cat([white[..., :1], left.sqrt() * white[..., 1:]], dim=-1)
     # The second filter does not start at rest, but where it is after any time, given the first.
     start = decay[:, None] * (decay[:, None] * white[..., :1] + end) / left
-    steps = torch.arange(white.shape[2], device=white.device)
+    steps = torch.arange(white.shape[2], device=white.device, dtype=white.dtype)
     smooth = exponential_filter(drive, decay, decay) + start * decay[:, None] ** steps
     return left / (2 - left).sqrt() * smooth
