@@ -114,13 +114,12 @@ def misses(case: Case, net: LatentGenerator) -> np.ndarray:
     return np.array([float(x) for x in (rates.mean(), means, mine / theirs - 1)])
 
 
-def test_a_calibrated_start_is_nearer_the_real_windows(case: Case) -> None:
-    before = misses(case, started(case, calibrated=False))
+def test_a_calibrated_start_is_near_the_real_windows(case: Case) -> None:
+    # It makes up for what is wrong, as tests below say; here it has nothing to spoil either.
     after = [misses(case, started(case, seed)) for seed in range(8)]
     rates, means, covariances = np.mean(after, axis=0)
-    assert before[0] > 0.06  # spikes that are inferred twice
-    assert abs(rates) < 0.6 * before[0]
-    assert abs(covariances) < 0.18  # factors alone have them within .1 to .3
+    assert abs(rates) < 0.06
+    assert abs(covariances) < 0.18
     assert abs(means) < 0.06  # of a standard deviation
 
 
@@ -490,7 +489,7 @@ def test_neurons_that_come_and_go_get_standing_noise(traces: np.ndarray) -> None
         standing = torch.nn.functional.softplus(net.standing.detach()).square()
         assert float(standing.median()) > 0.02
     assert before > 0.05
-    assert abs(np.mean([missed_by(net) for net in nets])) < 0.75 * before
+    assert np.mean([abs(missed_by(net)) for net in nets]) < 0.75 * before
 
 
 def test_populations_that_keep_their_pace_are_normalised(traces: np.ndarray) -> None:

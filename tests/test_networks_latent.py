@@ -59,6 +59,20 @@ def test_factors_are_stationary_with_smooth_autocovariances(tau: float) -> None:
             np.testing.assert_allclose(found, smooth_autocorrelation(lag, tau), atol=0.08)
 
 
+@pytest.mark.parametrize("tau", [1e-3, 0.15, 1.5, 30.0, 1e3, 1e4])
+def test_covariances_of_smooth_processes_are_exact(tau: float) -> None:
+    # They are linear in white noise: from what each number of it does, no sampling is needed.
+    log_time = torch.full((1,), math.log(tau), requires_grad=True)
+    response = module._smooth(torch.eye(201)[:, None], log_time)[:, 0]
+    response.square().sum().backward()
+    assert log_time.grad is not None
+    assert log_time.grad.isfinite().all()
+    response = response.detach().double()
+    lags = np.subtract.outer(np.arange(200), np.arange(200))
+    want = smooth_autocorrelation(lags, tau)
+    np.testing.assert_allclose(response.T @ response, want, atol=1e-4)
+
+
 def test_rhythms_are_stationary_and_a_quarter_of_a_cycle_apart() -> None:
     net = starting_from(latent(n_frames=64), period=16.0)
     tau = 100.0
