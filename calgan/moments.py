@@ -16,7 +16,7 @@ from calgan._torch import noise, preserved_rng, to_tensor
 from calgan._validation import check_integer, is_lazy, rng_from
 from calgan.calcium_fit import fit_deconvolver
 from calgan.moment_matching import MATCHED_MOMENTS, MomentMatching, RunningMeans
-from calgan.moment_start import start_generator
+from calgan.moment_start import level_rates, start_generator
 from calgan.networks import LatentGenerator, Standardiser, latent_time_scales, seeded_init
 from calgan.spike_factors import fit_spike_factors
 from calgan.stretches import uninterrupted_stretches
@@ -27,7 +27,7 @@ from calgan.training import TrainingState, update_average
 _NOMINAL_RATE = 10.0
 _SLOWING = 200  # steps after which the step size has fallen to a half
 _WARM_UP = 20
-_START = 100  # a stream of random numbers that `TrainedGenerator` does not use
+_START, _END = 100, 101  # streams of random numbers that `TrainedGenerator` does not use
 
 
 @dataclass(frozen=True)
@@ -138,7 +138,8 @@ class CalciumMoments(TrainedGenerator):
     have the moments of the training windows, in units of their standard errors: distributions of
     values, rises, window means and rates, third moments, power spectra, covariances of traces and
     of spikes (a neuron's own too), population activity (see
-    `calgan.moment_matching.MomentMatching`). There is no critic. It is the default of
+    `calgan.moment_matching.MomentMatching`). In the end, the mean rate is brought to the real one
+    (`calgan.moment_start.level_rates`). There is no critic. It is the default of
     `calgan.make_calcium_pipeline`; ``benchmarks/fidelity`` compares.
     Every step uses all training windows, through their moments, so that `partial_fit` takes as
     many steps as a pass of batches would. Memory grows with the square of the number of neurons.
@@ -149,8 +150,8 @@ class CalciumMoments(TrainedGenerator):
         Training steps in total.
     max_time : float, default=None
         Limit of the training in seconds; whichever of the two comes first ends it. The start
-        (inferring spikes, factors, calibration) is not counted: half a minute for a hundred
-        neurons, more than in proportion for many.
+        (inferring spikes, factors, calibration) and the end (mean rate) are not counted: half a
+        minute for a hundred neurons, more than in proportion for many.
     n_factors : int, default=8
         Number of latent factors, each at six time scales.
     hidden : int, default=64
@@ -336,6 +337,16 @@ class CalciumMoments(TrainedGenerator):
             start_generator(generator, factors, matching, real, rng_from(self.seed_, _START))
             state.averaged.load_state_dict(generator.state_dict())
         return MomentSteps(self.settings_, state, fabric, matching, rng_of_step=self._step_rng)
+
+    def _finish(self, step: MomentSteps) -> None:
+        generator: Any = self.generator_
+        generator.to(step.fabric.device)
+        rng = rng_from(self.seed_, _END)
+        try:
+            level_rates(generator, step.matching, rng, batch_size=self.settings_.batch_size)
+        except KeyboardInterrupt:
+            self.stopped_ = "interrupted"  # what was learnt is kept
+        generator.cpu()
 
     def _matched_statistics(self, settings: MomentSettings) -> tuple[str, ...]:
         return MATCHED_MOMENTS

@@ -123,6 +123,9 @@ class TrainedGenerator(ABC, BaseEstimator):
     ) -> Callable[[int], dict[str, float]]:
         """Return what takes the step of a number and returns its row of the history."""
 
+    def _finish(self, step: Any) -> None:
+        """Finish what is kept as `generator_`; what training would go on from stays as it is."""
+
     def _matched_statistics(self, settings: Any) -> tuple[str, ...]:
         """Return the statistics that the objective trains on."""
         return ()
@@ -414,6 +417,7 @@ class TrainedGenerator(ABC, BaseEstimator):
         for name, module in state.modules.items():
             setattr(self, f"{name}_", copy_on_cpu(module))
         self.generator_.load_state_dict(weights)
+        self._finish(step)
         self.history_ = state.history
         self.n_iter_ = state.step
 

@@ -31,6 +31,7 @@ from calgan.moment_start import (
     _skew,
     _trusted,
     _trusted_skew,
+    level_rates,
     start_generator,
 )
 from calgan.networks import LatentGenerator, Standardiser, latent_time_scales, seeded_init
@@ -294,6 +295,52 @@ def test_units_and_loadings_patterns_stay(case: Case) -> None:
     )
     for name in ("decay", "rise", "slow", "slow_time", "gumbel"):
         torch.testing.assert_close(getattr(net, name), getattr(plain, name))
+
+
+# --- where it ends ----------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("off", [-0.3, 0.3])
+def test_the_mean_rate_is_levelled_by_one_factor(case: Case, off: float) -> None:
+    net = started(case)
+    net.adjust(log_rate=off)
+    real = case.matching.targets["firing_rate"].value
+    before = {name: value.clone() for name, value in net.state_dict().items()}
+    missed = []
+    for _ in range(2):
+        missed.append(float((moments_of(case, net)["firing_rate"].mean() / real.mean()).log()))
+        level_rates(net, case.matching, np.random.default_rng(0), n_windows=600)
+    assert abs(missed[0]) > 0.2
+    assert abs(missed[1]) < 0.25 * abs(missed[0])
+    changed = {k for k, v in net.state_dict().items() if not torch.equal(v, before[k])}
+    assert changed == {"linear.bias"}
+    by = net.linear.bias.detach() - before["linear.bias"]
+    torch.testing.assert_close(by, by.mean().expand(8), rtol=1e-3, atol=1e-5)
+
+
+def test_levelling_does_not_depend_on_how_windows_are_batched(case: Case) -> None:
+    nets = [started(case) for _ in range(2)]
+    for net, size in zip(nets, (32, 7), strict=True):
+        level_rates(net, case.matching, np.random.default_rng(0), n_windows=60, batch_size=size)
+    torch.testing.assert_close(nets[0].linear.bias, nets[1].linear.bias, rtol=1e-3, atol=1e-3)
+
+
+def test_levelling_leaves_a_generator_alone_that_has_diverged(case: Case) -> None:
+    net = started(case)
+    with torch.no_grad():
+        net.baseline.fill_(torch.nan)
+    before = net.linear.bias.detach().clone()
+    level_rates(net, case.matching, np.random.default_rng(0), n_windows=40)
+    torch.testing.assert_close(net.linear.bias.detach(), before, rtol=0, atol=0)
+
+
+def test_levelling_goes_no_further_than_a_factor_of_two(case: Case) -> None:
+    net = started(case)
+    with torch.no_grad():
+        net.linear.bias.sub_(30.0)
+    before = net.linear.bias.detach().clone()
+    level_rates(net, case.matching, np.random.default_rng(0), n_windows=40)
+    assert 0.3 < float((net.linear.bias.detach() - before).mean()) < 0.7
 
 
 # --- odd windows ------------------------------------------------------------------------------

@@ -92,6 +92,34 @@ def test_samples_have_the_correlations_of_the_data() -> None:
     assert np.abs(found[group[:, None] != group]).max() < 0.3
 
 
+def test_the_mean_rate_is_levelled_in_the_end(
+    windows: WindowView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain = quick(max_iter=4).fit(windows)
+    again = plain.sample(3)
+    monkeypatch.setattr("calgan.moments.level_rates", lambda *_, **__: None)
+    without = quick(max_iter=2, warm_start=True).fit(windows)
+    off = abs(plain.generator_.linear.bias - without.generator_.linear.bias)
+    assert float(off.max()) > 0
+    # What training goes on from is as it was: levelled or not, two and two steps are four.
+    monkeypatch.undo()
+    resumed = without.set_params(max_iter=4).fit(windows)
+    np.testing.assert_array_equal(resumed.sample(3), again)
+
+
+def test_what_is_learnt_outlives_an_interrupt_in_the_end(
+    windows: WindowView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def interrupt(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("calgan.moments.level_rates", interrupt)
+    model = quick().fit(windows)
+    assert model.stopped_ == "interrupted"
+    assert model.n_iter_ == 3
+    assert all_finite(model)
+
+
 def test_it_says_what_it_is_trained_on(windows: WindowView) -> None:
     assert quick().fit(windows).trained_statistics_ == MATCHED_MOMENTS
 
