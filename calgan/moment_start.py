@@ -138,8 +138,7 @@ def level_rates(
 ) -> None:
     """Bring the mean rate of spikes that are inferred in generated windows to the real one.
 
-    Averaged weights lack what weights vary by while they are trained, and with it some of the
-    variance of log rates: mean rates are a percent or two low, which is within the errors of the
+    Training leaves it up to three percent off, mostly low, which is within the errors of the
     recording and thus nothing to the objective. All neurons' rates change by one factor, as those
     of single ones are not known as well.
 
