@@ -67,9 +67,9 @@ def latent_time_scales(n_frames: int) -> tuple[float, ...]:
 class LatentGenerator(nn.Module):
     """Gaussian factors at several time scales drive neurons, whose spikes are seen as calcium.
 
-    K factors, each at S time scales, are smooth Gaussian processes (of the Matern kind of order
-    3/2 [1]_), which have no start and no end; two more wax and wane slowly about a rhythm, where
-    the recording has one. (Calcium has a start: some frames before the window, where what came
+    K factors, each at S time scales, are smooth Gaussian processes (their autocorrelations are
+    those of `calgan.spike_factors.smooth_autocorrelation`), which have no start and no end; two
+    more wax and wane slowly about a rhythm, where the recording has one. (Calcium has a start: some frames before the window, where what came
     before is replaced by its mean. Where it decays slowly beside these frames, the first of a
     window vary too little.) A linear map and a small network of them, plus noise of its own, slow
     and standing, are the log rate of each neuron. The logarithm of the share of neurons that would
@@ -95,11 +95,6 @@ class LatentGenerator(nn.Module):
         Number of factors K.
     hidden : int, default=64
         Width of the network that adds to the linear map.
-
-    References
-    ----------
-    .. [1] Rasmussen, C. E., and Williams, C. K. I. (2006). Gaussian Processes for Machine Learning,
-       section 4.2. MIT Press. https://doi.org/10.7551/mitpress/3206.001.0001
 
     Examples
     --------
