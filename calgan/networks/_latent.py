@@ -69,13 +69,13 @@ class LatentGenerator(nn.Module):
 
     K factors, each at S time scales, are smooth Gaussian processes (their autocorrelations are
     those of `calgan.spike_factors.smooth_autocorrelation`), which have no start and no end; two
-    more wax and wane slowly about a rhythm, where the recording has one. (Calcium has a start: some frames before the window, where what came
-    before is replaced by its mean. Where it decays slowly beside these frames, the first of a
-    window vary too little.) A linear map and a small network of them, plus noise of its own, slow
-    and standing, are the log rate of each neuron. The logarithm of the share of neurons that would
-    fire, relative to the usual share and smoothed over a tenth of a window, is taken off all log
-    rates, times a number that is learnt (divisive normalisation): where it is near 1, neurons take
-    turns, and the population is as active at any time.
+    more wax and wane slowly about a rhythm, where the recording has one. (Calcium has a start: some
+    frames before the window, where what came before is replaced by its mean. Where it decays slowly
+    beside these frames, the first of a window vary too little.) A linear map and a small network of
+    them, plus noise of its own, slow and standing, are the log rate of each neuron. The logarithm
+    of the share of neurons that would fire, relative to the usual share and smoothed over a tenth
+    of a window, is taken off all log rates, times a number that is learnt (divisive normalisation):
+    where it is near 1, neurons take turns, and the population is as active at any time.
 
     There is an event in a frame where the log rate plus private noise is positive: Gumbel noise
     makes that spikes of a Poisson process, Gaussian noise a dichotomized Gaussian, and each neuron
