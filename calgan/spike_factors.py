@@ -67,7 +67,7 @@ class SpikeFactors:
     own_variance : ndarray of shape (N,)
         Variance of what else changes in each neuron's log rate.
     own_time : float
-        Its time constant (frames).
+        Its time constant (frames), as of `smooth_autocorrelation`.
     period : float
         Frames of a cycle of the strongest rhythm that neurons share; infinite without one.
     rhythm : ndarray of shape (N, 2)
@@ -91,7 +91,7 @@ class SpikeFactors:
 def smooth_autocorrelation(lags: ArrayLike, time_constants: ArrayLike) -> NDArray[np.float64]:
     """Return the autocorrelations of white noise after two exponential filters in a row.
 
-    In continuous time that is a Matern process of order 3/2 [1]_: it has a slope, unlike an
+    In continuous time that is a Matérn process of order 3/2 [1]_: it has a slope, unlike an
     Ornstein-Uhlenbeck process, so that high rates come and go over frames.
 
     Parameters
@@ -99,12 +99,13 @@ def smooth_autocorrelation(lags: ArrayLike, time_constants: ArrayLike) -> NDArra
     lags : array-like of int
         In frames.
     time_constants : array-like of float
-        In frames, twice those of the filters; broadcast against `lags`. As much is left after it as
-        of an exponential with this time constant, by a tenth (0.41 and 0.37).
+        In frames, twice those of the filters; broadcast against `lags`. After one that is long
+        beside a frame 0.41 is left (0.37 of an exponential), of short ones less.
 
     Returns
     -------
     ndarray of float64
+        Of the shape that `lags` and `time_constants` are broadcast to.
 
     References
     ----------
@@ -254,7 +255,7 @@ def _factors(correlation: NDArray[np.float64], n_factors: int) -> NDArray[np.flo
 
 
 def _strongest(matrix: NDArray[np.float64], k: int) -> NDArray[np.float64]:
-    """Return the k principal axes of a matrix (N, N), as long as they are strong, (N, k)."""
+    """Return k principal axes (N, k) of a matrix, each as long as the root of its variance."""
     variances, directions = np.linalg.eigh(matrix)
     return np.asarray(directions[:, -k:] * np.sqrt(np.maximum(variances[-k:], 0.0)))
 

@@ -124,7 +124,7 @@ class TrainedGenerator(ABC, BaseEstimator):
         """Return what takes the step of a number and returns its row of the history."""
 
     def _finish(self, step: Any) -> None:
-        """Finish what is kept as `generator_`; what training would go on from stays as it is."""
+        """Finish `generator_`, given the step; what training would go on from stays as it is."""
 
     def _matched_statistics(self, settings: Any) -> tuple[str, ...]:
         """Return the statistics that the objective trains on."""
