@@ -48,6 +48,8 @@ class CalciumFit(NamedTuple):
         Least amplitude of an event; infinite for a neuron without any.
     events : list of ndarray of shape (t, N)
         Amplitudes of the events in each stretch, 0 without one.
+    left : list of ndarray of shape (t, N)
+        What baseline and events leave unexplained of each stretch.
     """
 
     deconvolver: OasisDeconvolver
@@ -57,6 +59,7 @@ class CalciumFit(NamedTuple):
     noise: NDArray[np.float64]
     threshold: NDArray[np.float64]
     events: list[NDArray[np.float64]]
+    left: list[NDArray[np.float64]]
 
 
 def fit_calcium(stretches: Sequence[NDArray[np.float32]], frame_rate: float) -> CalciumFit:
@@ -119,12 +122,13 @@ def fit_calcium(stretches: Sequence[NDArray[np.float32]], frame_rate: float) -> 
     threshold = np.where(known, _THRESHOLD * search.noise * np.sqrt(1 - decay**2), np.inf)
     fitted = [np.asarray(part, dtype=np.float64) for part in stretches]
     level, calcium, events = _levelled(fitted, decay, level, threshold)
-    left = np.concatenate([y - level - c for y, c in zip(fitted, calcium, strict=True)])
+    left = [y - level - c for y, c in zip(fitted, calcium, strict=True)]
+    all_left = np.concatenate(left)
     # Of the middle half: a single artefact is no noise.
-    usual = stats.iqr(left, axis=0, scale="normal")
-    noise = np.where(known, np.minimum(usual, left.std(axis=0)), noise)
+    usual = stats.iqr(all_left, axis=0, scale="normal")
+    noise = np.where(known, np.minimum(usual, all_left.std(axis=0)), noise)
     rise = _rises(fitted, decay)
-    return CalciumFit(deconvolver, decay, rise, level, noise, threshold, events)
+    return CalciumFit(deconvolver, decay, rise, level, noise, threshold, events, left)
 
 
 def fit_deconvolver(

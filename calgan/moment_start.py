@@ -19,6 +19,7 @@ from calgan.deconvolution import infer_calcium
 from calgan.moment_matching import MomentMatching, bent
 from calgan.networks import LatentGenerator
 from calgan.spike_factors import SpikeFactors, smooth_autocorrelation
+from calgan.trace_noise import MOST_NOISE, autocovariance
 
 _ROUNDS, _FULL_ROUNDS, _WINDOWS_A_ROUND = 10, 3, 96
 _STEP = 0.7  # most statistics follow by more than what they are adjusted by
@@ -40,6 +41,8 @@ _LEVELLING = 0.9  # of the mean rate: it follows by as much as it is asked for, 
 _TAILS, _TAIL = (0.05, 0.5, 0.95), 1.645  # quantiles of noise, and where they are of a Gaussian
 _MOST_ASYMMETRY = 0.7  # of quantiles
 _SKEW_ERROR = 1.2  # standard error of a skew from one frame
+_NOISE_LAGS = (0, 1, 2, 3, 4)  # frames
+_NOISE_FACTORS = (0.2, 1.5)  # of variances that neurons share, in a round
 _GROWN = 6.0  # growth to add per log ratio of event sizes: growth shows little in these
 
 
@@ -57,11 +60,12 @@ def start_generator(
     In ten rounds, the later the smaller the steps, each of these is adjusted by what it is missed
     by in 96 windows: rates, baselines, correlations (by the pattern that is asked for), the time
     scales of what neurons share, amplitudes of spikes that stand alone, how they vary and by how
-    much all are larger, noise and its skewness, autocovariances of spikes (by the private noise),
-    and variances between windows, of neurons and of the population. All are measured alike in real
-    and in generated windows (indirect inference [1]_), baselines, amplitudes and noise by events
-    that are inferred there and what these leave. Amplitudes, their growth and spread, noise and
-    private noise stay within bounds; what neurons share needs two neurons.
+    much all are larger, noise, its skewness and what of it neurons share, autocovariances of spikes
+    (by the private noise), and variances between windows, of neurons and of the population.
+    All are measured alike in real and in generated windows (indirect inference [1]_), baselines,
+    amplitudes and noise by events that are inferred there and what these leave. Amplitudes, their
+    growth and spread, noise and private noise stay within bounds; what neurons share needs two
+    neurons.
 
     Parameters
     ----------
@@ -112,6 +116,7 @@ def start_generator(
         rise=calcium.rise,
         baseline=calcium.baseline,
         noise=calcium.noise,
+        shared_noise=factors.noise,
         probabilities=factors.probabilities,
         rates=factors.rates,
         amplitudes=factors.amplitudes,
@@ -197,7 +202,8 @@ class _Amplitudes(NamedTuple):
     Of events that stand alone: mean and log variance of their amplitudes, and their number; root
     mean square of the amplitudes of all; jumps at spikes that stand alone, by the inference of the
     objective, and their number; what events leave unexplained, its mean and standard deviation, and
-    the standard deviation of its logarithm, shifted, that the asymmetry of its quantiles tells.
+    the standard deviation of its logarithm, shifted, that the asymmetry of its quantiles tells; and
+    that itself, (M, T, N), in standard deviations.
     """
 
     lone: NDArray[np.float64]
@@ -209,6 +215,7 @@ class _Amplitudes(NamedTuple):
     baseline: NDArray[np.float64]
     noise: NDArray[np.float64]
     skew: NDArray[np.float64]
+    left: NDArray[np.float32]
 
 
 @torch.no_grad()
@@ -260,6 +267,8 @@ def _calibrate(
         changes["level"] = _STEP * speed * level / scale
         changes["noise"] = amount ** (_STEP * speed)
         changes["skew"] = _STEP * speed * torch.as_tensor(skew - mine.skew).to(matching.rate)
+        factors = _missed_noise(generator, amplitudes.left, mine.left)
+        changes["shared_noise"] = factors ** (_STEP * speed)
         gain, growth, spread = _missed_amplitudes(amplitudes, mine, matching.rate)
         # Whatever amplitudes say, traces do not vary far more than real ones.
         bound = _MOST_POWER * target["variance"] + matching.targets["variance"].error
@@ -411,6 +420,32 @@ def _log_ratio(real: NDArray[np.float64], mine: NDArray[np.float64]) -> NDArray[
     return np.log(np.maximum(real, _TINY) / np.maximum(mine, _TINY))
 
 
+def _missed_noise(
+    generator: LatentGenerator, real: NDArray[np.float32], mine: NDArray[np.float32]
+) -> Tensor:
+    """Return what variances of the noises that neurons share (J,) are to be multiplied by.
+
+    Events that are missed or misplaced leave something in common as well: noise that is read from
+    the recording would come on top of that.
+    """
+    loadings = generator.loadings_of_noise().detach().double().cpu().numpy()
+    square = np.square(loadings)
+    lags = [lag for lag in _NOISE_LAGS if lag < real.shape[1]]
+    seen, found = (
+        sum(
+            autocovariance(list(left @ loadings), lag) - autocovariance(list(left), lag) @ square
+            for lag in lags
+        )
+        for left in (real, mine)
+    )
+    # What each adds to what neurons have in common.
+    time = generator.shared_noise_time.double().cpu().numpy()
+    lasts = np.exp(-np.multiply.outer(lags, np.exp(-time))).sum(axis=0)
+    adds = lasts * (np.square(square.sum(axis=0)) - np.square(square).sum(axis=0))
+    factors = 1 + (seen - found) / np.maximum(adds, _TINY)
+    return torch.as_tensor(factors).to(generator.shared_noise).clamp(*_NOISE_FACTORS)
+
+
 def _half_usual(missed: Tensor) -> Tensor:
     """Bring what neurons miss (N,) half way to the median: single ones have few spikes."""
     missed = missed.clamp(-_MOST, _MOST)
@@ -446,7 +481,9 @@ def _amplitudes(
         part.cpu().double().numpy() for part in matching.lone_jumps(standardised, spikes)
     )
     noise = np.maximum(left.std(axis=(0, 1)), _TINY)
-    return _Amplitudes(*_sizes(events), jumps, n_jumps, baseline, noise, _skew(left))
+    skew = _skew(left)
+    left = np.clip((left - baseline) / noise, -MOST_NOISE, MOST_NOISE).astype(np.float32)
+    return _Amplitudes(*_sizes(events), jumps, n_jumps, baseline, noise, skew, left)
 
 
 def _skew(left: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -148,6 +148,71 @@ def shrink_pairs(
     return found
 
 
+def principal_factors(
+    correlation: NDArray[np.float64], n_factors: int, *, n_rounds: int = 50
+) -> NDArray[np.float64]:
+    """Return loadings on factors whose products are near what is off a matrix's diagonal.
+
+    Principal axes with communalities, no more than 1, in place of the diagonal, in rounds. Where
+    there is next to nothing off the diagonal, these grow without an end: fewer rounds then leave
+    them small, and factors of many neurons are found in a few.
+
+    Parameters
+    ----------
+    correlation : ndarray of shape (N, N)
+        A correlation matrix; its diagonal is not looked at.
+    n_factors : int
+        Number of factors K, at most N.
+    n_rounds : int, default=50
+        Rounds of the search for communalities.
+
+    Returns
+    -------
+    ndarray of shape (N, K)
+        The strongest last.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.shrinkage import principal_factors
+    >>> principal_factors(np.full((4, 4), 0.25), 1).round(2).ravel().tolist()
+    [0.5, 0.5, 0.5, 0.5]
+    """
+    inner = correlation.copy()
+    np.fill_diagonal(inner, 0.0)
+    loadings = np.zeros((len(inner), n_factors))
+    for _ in range(n_rounds):
+        own = np.minimum(np.square(loadings).sum(axis=1), 1.0)
+        loadings = strongest_axes(inner + np.diag(own), n_factors)
+    return loadings
+
+
+def strongest_axes(matrix: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+    """Return the strongest principal axes of a matrix, each as long as the root of its variance.
+
+    Parameters
+    ----------
+    matrix : ndarray of shape (N, N)
+        Symmetric.
+    k : int
+        How many, at most N.
+
+    Returns
+    -------
+    ndarray of shape (N, k)
+        The strongest last; of negative variances nothing is left.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.shrinkage import strongest_axes
+    >>> np.abs(strongest_axes(np.diag([4.0, 1.0]), 1)).tolist()
+    [[2.0], [0.0]]
+    """
+    variances, directions = np.linalg.eigh(matrix)
+    return np.asarray(directions[:, -k:] * np.sqrt(np.maximum(variances[-k:], 0.0)))
+
+
 def _usual(value: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:
     """Return what pairs (N, N) usually have, and how many numbers were fitted for it."""
     n = len(value)

@@ -11,7 +11,8 @@ from scipy import fft, stats
 from scipy.optimize import nnls
 
 from calgan.calcium_fit import CalciumFit, fit_calcium, lone_events
-from calgan.shrinkage import chance_errors, shrink_pairs
+from calgan.shrinkage import chance_errors, principal_factors, shrink_pairs, strongest_axes
+from calgan.trace_noise import TraceNoise, fit_trace_noise
 
 MOST_VARIANCE = 4.0
 """Most variance of a log rate that neurons share: beyond it bursts get fewer and larger."""
@@ -23,9 +24,11 @@ SPREADS = (0.03, 1.0)
 # Bins in which neurons are correlated: short beside calcium, long beside the jitter of inference.
 _BIN_FRAMES = 8
 _MOST_BLOCKS, _BINS_A_BLOCK = 16, 8  # that are taken to be independent
-_ROUNDS = 50  # of the search for communalities
 _LAGS = (0, 1, 2, 4, 8, 16, 32, 64)  # frames
 _JITTERS = (0.0, 0.1, 0.2, 0.3)
+_EARLY = 4  # lags
+_PULL, _LEAST_STRENGTH = 0.5, 0.02  # of weak factors, beside the strongest
+_TINY = 1e-12
 _MIN_SHARE = 0.005  # of a factor's variance, at each time scale
 _LEAST_COVARIANCE, _MOST_COVARIANCE = -0.6, 20.0  # of rates relative to their means
 # Rhythms stand out from frequencies that many cycles a window higher and lower.
@@ -49,6 +52,8 @@ class SpikeFactors:
     ----------
     calcium : CalciumFit
         Decay, rise, baseline and noise of each neuron.
+    noise : TraceNoise
+        What of the noise neurons share.
     probabilities : ndarray of shape (N,)
         Share of frames with an event.
     rates : ndarray of shape (N,)
@@ -75,6 +80,7 @@ class SpikeFactors:
     """
 
     calcium: CalciumFit
+    noise: TraceNoise
     probabilities: NDArray[np.float64]
     rates: NDArray[np.float64]
     amplitudes: NDArray[np.float64]
@@ -199,6 +205,7 @@ def fit_spike_factors(
     in_events = np.where(mean > 0, mean, lone_error * probabilities)
     return SpikeFactors(
         calcium,
+        fit_trace_noise(calcium.left),
         probabilities,
         rates,
         in_events / (probabilities + growth * (rates - probabilities)),
@@ -238,33 +245,18 @@ def _log_covariance(relative: Sequence[NDArray[np.float64]], n_factors: int) -> 
         counts.T @ counts / len(counts), *chance_errors(each, each, n_blocks), spread
     )
     units = np.where(spread > 0, spread, 1.0)
-    loadings = units[:, np.newaxis] * _factors(covariance / np.outer(units, units), n_factors)
+    loadings = units[:, np.newaxis] * principal_factors(
+        covariance / np.outer(units, units), n_factors
+    )
     shared = np.clip(loadings @ loadings.T, _LEAST_COVARIANCE, _MOST_COVARIANCE)
     return np.asarray(np.log1p(shared))
-
-
-def _factors(correlation: NDArray[np.float64], n_factors: int) -> NDArray[np.float64]:
-    """Return principal factors (N, K): their products are near what is off the diagonal."""
-    inner = correlation.copy()
-    np.fill_diagonal(inner, 0.0)
-    loadings = np.zeros((len(inner), n_factors))
-    for _ in range(_ROUNDS):
-        own = np.minimum(np.square(loadings).sum(axis=1), 1.0)
-        loadings = _strongest(inner + np.diag(own), n_factors)
-    return loadings
-
-
-def _strongest(matrix: NDArray[np.float64], k: int) -> NDArray[np.float64]:
-    """Return k principal axes (N, k) of a matrix, each as long as the root of its variance."""
-    variances, directions = np.linalg.eigh(matrix)
-    return np.asarray(directions[:, -k:] * np.sqrt(np.maximum(variances[-k:], 0.0)))
 
 
 def _principal_axes(covariance: NDArray[np.float64], n_factors: int) -> NDArray[np.float64]:
     """Return loadings (N, K) on principal axes; missing axes are 0."""
     loadings = np.zeros((len(covariance), n_factors))
     k = min(n_factors, len(covariance))
-    loadings[:, :k] = _strongest(covariance, k)
+    loadings[:, :k] = strongest_axes(covariance, k)
     total = np.square(loadings).sum(axis=1, keepdims=True)
     return loadings * np.sqrt(MOST_VARIANCE / np.maximum(total, MOST_VARIANCE))
 
@@ -295,14 +287,31 @@ def _time_shares(
     size = np.maximum(_sum_of_pairs(axes, 2), 1e-12)
     typical = np.maximum(_sum_of_pairs(axes, 3) / size, 1e-3)
     log_rates = np.log1p(np.maximum(covariances / size, _LEAST_COVARIANCE)) / typical
-    fits = []
-    for jitter in _JITTERS:  # of inferred spikes: a share of pairs is a frame off, either way
+    strength = np.square(axes).sum(axis=0)
+    strength /= max(float(strength.max()), _TINY)
+    usual = log_rates @ strength / max(float(strength.sum()), _TINY)
+    sizes = np.maximum(log_rates[:_EARLY].mean(axis=0), 0.0) / max(usual[:_EARLY].mean(), _TINY)
+    # Weak factors are mostly error: what is seen of the others is seen of them as well.
+    pulls = np.sqrt(_PULL * (1 - strength) / np.maximum(strength, _LEAST_STRENGTH))
+    errors, fits = (
+        np.zeros(len(_JITTERS)),
+        np.zeros((len(_JITTERS), len(strength), len(time_scales))),
+    )
+    for i, jitter in enumerate(_JITTERS):  # of spikes: a share of pairs is a frame off, either way
         at = np.abs(np.asarray(lags)[:, np.newaxis] + np.array([-1, 0, 1]))
         decays = smooth_autocorrelation(at[:, :, np.newaxis], time_scales)
         blurred = np.einsum("lks,k->ls", decays, [jitter, 1 - 2 * jitter, jitter])
-        found = [nnls(blurred, values) for values in log_rates.T]
-        fits.append((sum(error**2 for _, error in found), [share for share, _ in found]))
-    shares = np.array(min(fits, key=lambda fit: fit[0])[1])
+        common, _ = nnls(blurred, usual)
+        for k, pull in enumerate(pulls):
+            rows = np.vstack([blurred, pull * np.eye(len(common))])
+            wanted = np.append(log_rates[:, k], pull * sizes[k] * common)
+            fits[i, k], _ = nnls(rows, wanted)
+            missed = blurred @ fits[i, k] - log_rates[:, k]
+            errors[i] += strength[k] * np.square(missed).sum()
+    # By how likely the jitters are, were errors Gaussian: most are as good as each other.
+    n_seen = len(lags) * max(float(strength.sum()), 1.0)
+    trusted = (max(errors.min(), _TINY) / np.maximum(errors, _TINY)) ** (0.5 * n_seen)
+    shares = np.einsum("j,jks->ks", trusted / trusted.sum(), fits)
     shares += _MIN_SHARE * shares.sum(axis=1, keepdims=True) + 1e-9
     shares /= shares.sum(axis=1, keepdims=True)
     # Means over bins vary less than frames do.

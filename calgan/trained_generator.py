@@ -417,9 +417,9 @@ class TrainedGenerator(ABC, BaseEstimator):
         for name, module in state.modules.items():
             setattr(self, f"{name}_", copy_on_cpu(module))
         self.generator_.load_state_dict(weights)
-        self._finish(step)
         self.history_ = state.history
         self.n_iter_ = state.step
+        self._finish(step)
 
     def _warn_that_nothing_is_tracked(self, n_windows: int, n_held_out: int) -> None:
         fraction = self.settings_.validation_fraction

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from calgan.networks import LatentGenerator, seeded_init
 from calgan.networks import _latent as module
+from calgan.trace_noise import N_SHARED, TraceNoise
 
 EULER = 0.5772156649
 
@@ -38,6 +39,7 @@ def starting_from(net: LatentGenerator, **changes: Any) -> LatentGenerator:
         "rise": np.full(n, 0.05),
         "baseline": np.linspace(-1, 1, n),
         "noise": np.full(n, 0.1),
+        "shared_noise": TraceNoise(np.zeros((n, N_SHARED)), np.full(N_SHARED, 5.0)),
         "rates": np.geomspace(0.01, 0.3, n),
         "amplitudes": np.ones(n),
         "growth": np.full(n, 0.5),

@@ -38,6 +38,7 @@ LAYERS = [
         "stretches",
         "calcium_fit",
         "shrinkage",
+        "trace_noise",
         "spike_factors",
         "moment_matching",
         "moment_start",

@@ -28,6 +28,7 @@ from torch import Tensor
 from calgan.networks import LatentGenerator, latent_time_scales
 from calgan.networks import _latent as module
 from calgan.spike_factors import smooth_autocorrelation
+from calgan.trace_noise import N_SHARED, TraceNoise
 
 # --- factors ----------------------------------------------------------------------------------
 
@@ -336,7 +337,8 @@ def test_the_gradient_of_events_is_that_of_their_mean(kind: str) -> None:
 
 
 def test_every_weight_of_a_latent_generator_learns() -> None:
-    net = starting_from(latent(), period=10.0, own_variance=np.full(5, 0.2))
+    noise = TraceNoise(np.full((5, N_SHARED), 0.2), np.full(N_SHARED, 5.0))
+    net = starting_from(latent(), period=10.0, own_variance=np.full(5, 0.2), shared_noise=noise)
     net(gaussian(20, net)).square().mean().backward()
     grouped = [p for group in net.parameter_groups(0.1) for p in group["params"]]
     assert {id(p) for p in grouped} == {id(p) for p in net.parameters()}
@@ -433,14 +435,14 @@ def test_neurons_can_be_put_in_another_order() -> None:
             p.add_(0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1)))
         net.units.set(torch.arange(5.0), 1 + torch.arange(5.0))
         state = {
-            k: v[order] if v.ndim in (1, 3) and len(v) == 5 else v
+            k: v[order] if v.ndim > 0 and len(v) == 5 and k != "period" else v
             for k, v in net.state_dict().items()
         }
         other.load_state_dict(state)
         noise = gaussian(3, net)
-        factors, rhythm, *single = noise.split(net.sizes, dim=1)
+        factors, rhythm, *single, shared = noise.split(net.sizes, dim=1)
         own = [part.view(3, 5, -1)[:, order].flatten(1) for part in single]
-        permuted = other(torch.cat([factors, rhythm, *own], dim=1))
+        permuted = other(torch.cat([factors, rhythm, *own, shared], dim=1))
         torch.testing.assert_close(permuted, net(noise)[..., order], rtol=1e-4, atol=1e-4)
 
 
@@ -457,3 +459,38 @@ def test_latent_generators_of_any_size(n_frames: int, n_neurons: int) -> None:
 def test_too_short_a_window_is_refused_by_the_latent_generator() -> None:
     with pytest.raises(ValueError, match="at least 16 frames"):
         LatentGenerator(15, 2)
+
+
+def test_noise_that_neurons_share_has_its_loadings_and_times() -> None:
+    loadings = np.zeros((5, N_SHARED))
+    loadings[:, 0], loadings[:3, 1] = np.linspace(-0.5, 0.7, 5), 0.4
+    time = np.array([4.0, 20.0, 5.0, 5.0])
+    net = starting_from(
+        latent(n_frames=64),
+        noise=np.full(5, 0.3),
+        amplitudes=np.full(5, 1e-6),
+        baseline=np.zeros(5),
+        shared_noise=TraceNoise(loadings, time),
+    )
+    with torch.no_grad():
+        net.gain.fill_(-30.0)  # nothing but noise
+        left = net.units.standardise(net(gaussian(3000, net))).double().numpy()
+    np.testing.assert_allclose(left.std((0, 1)), 0.3, rtol=0.02)
+    for lag in (0, 1, 4, 10):
+        early, late = left[:, : 64 - lag], left[:, lag:]
+        found = np.einsum("mti,mtj->ij", early, late) / (3000 * (64 - lag) * 0.09)
+        expected = loadings * np.exp(-lag / time) @ loadings.T
+        others = ~np.eye(5, dtype=bool)
+        np.testing.assert_allclose(found[others], expected[others], atol=0.025)
+        if lag:
+            np.testing.assert_allclose(np.diag(found), np.diag(expected), atol=0.025)
+
+
+def test_shared_noise_is_as_strong_in_the_first_frame_as_later() -> None:
+    shared = TraceNoise(np.full((5, N_SHARED), 0.35), np.full(N_SHARED, 30.0))
+    net = starting_from(latent(), noise=np.full(5, 0.3), shared_noise=shared)
+    with torch.no_grad():
+        net.gain.fill_(-30.0)
+        left = net.units.standardise(net(gaussian(4000, net))).double()
+    mean = left.mean(2)
+    np.testing.assert_allclose(mean[:, 0].std(), mean[:, -1].std(), rtol=0.05)

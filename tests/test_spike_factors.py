@@ -7,9 +7,9 @@ import pytest
 from scipy.signal import lfilter
 
 from calgan.datasets import make_dichotomized_gaussian_process, make_process
+from calgan.shrinkage import principal_factors
 from calgan.spike_factors import (
     SpikeFactors,
-    _factors,
     _log_covariance,
     _rates_of,
     _time_shares,
@@ -83,8 +83,12 @@ def strongest(factors: SpikeFactors) -> tuple[np.ndarray, np.ndarray]:
 
 
 def all_finite(factors: SpikeFactors) -> bool:
-    values = [value for name, value in vars(factors).items() if name not in ("calcium", "period")]
-    return all(np.isfinite(value).all() for value in (*values, *factors.calcium[1:5]))
+    values = [
+        value for name, value in vars(factors).items() if name not in ("calcium", "noise", "period")
+    ]
+    return all(
+        np.isfinite(value).all() for value in (*values, *factors.calcium[1:5], *factors.noise)
+    )
 
 
 @pytest.fixture(scope="module")
@@ -413,7 +417,7 @@ def test_factors_of_a_matrix_that_has_some_are_these(k: int) -> None:
     loadings = np.random.default_rng(0).uniform(-0.5, 0.5, (30, k))
     correlation = loadings @ loadings.T
     np.fill_diagonal(correlation, 1.0)
-    found = _factors(correlation, k)
+    found = principal_factors(correlation, k)
     assert found.shape == (30, k)
     np.testing.assert_allclose(off_diagonal(found @ found.T), off_diagonal(correlation), atol=1e-3)
 

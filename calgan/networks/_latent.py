@@ -20,14 +20,17 @@ from calgan.networks._layers import (
     inverse_softplus,
 )
 from calgan.spike_factors import GROWTH, MOST_VARIANCE, SPREADS
+from calgan.trace_noise import N_SHARED, TraceNoise
 
 _N_SCALES = 6
 _WHITE = 0.15  # frames: nothing is left after one
 _N_RHYTHMS = 2
 _CONSTANTS_SPEED = 2.0
 # The start knows these well, and a shorter decay would make up for errors in amplitudes.
-_KNOWN, _KNOWN_SPEED = ("decay", "rise"), 0.2
+_KNOWN_SPEED = 0.2
+_KNOWN = ("decay", "rise", "shared_noise", "shared_noise_time")
 _LEAST_OWN = 0.02  # of log rates, to start with: no gradient leads away from 0
+_LEAST_OWN_NOISE = 0.1  # of its variance
 _SOFTNESS = 0.2  # of the surrogate of a threshold, in units of log rates
 _MOST_COUNTED = 3.0  # log of the expected spikes in a frame from where amplitudes grow no more
 _PRIVATE = (0.25, 1.3)  # range of the private noise of a start
@@ -83,7 +86,9 @@ class LatentGenerator(nn.Module):
     a row. Amplitudes vary at random, and grow as much with the number of spikes that the rate lets
     expect as a neuron has learnt. Events decay and rise exponentially, and noise is added, with
     time constants, baseline and scale of each neuron. The noise is skewed, as that of few photons
-    is: a shifted log-normal distribution, whose skewness is about three times what is learnt.
+    is: a shifted log-normal distribution, whose skewness is about three times what is learnt. Most
+    of it is white and a neuron's own, but four noises that last for frames (autoregressive, of
+    first order) are shared, as neuropil and movement are.
 
     Whether there is an event has no gradient; a logistic function of the excess stands in for it.
 
@@ -130,6 +135,7 @@ class LatentGenerator(nn.Module):
             n_neurons * length,
             n_neurons * n_frames,
             n_neurons,
+            N_SHARED * n_frames,
         ]
         self.noise_size = sum(self.sizes)
         scales = torch.tensor(self.time_scales).repeat(n_factors)
@@ -160,6 +166,9 @@ class LatentGenerator(nn.Module):
         self.noise_scale = constant(-1.0)
         self.shot = constant(-4.0)
         self.skew = constant(-4.0)
+        # In standard deviations of a neuron's own.
+        self.shared_noise = nn.Parameter(torch.zeros(n_neurons, N_SHARED))
+        self.shared_noise_time = nn.Parameter(torch.full((N_SHARED,), math.log(5.0)))
         self.units = Standardiser(n_neurons)
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
@@ -188,6 +197,7 @@ class LatentGenerator(nn.Module):
         rise: NDArray[np.float64],
         baseline: NDArray[np.float64],
         noise: NDArray[np.float64],
+        shared_noise: TraceNoise,
         amplitudes: NDArray[np.float64],
         probabilities: NDArray[np.float64],
         rates: NDArray[np.float64],
@@ -209,6 +219,8 @@ class LatentGenerator(nn.Module):
         baseline, noise, amplitudes : ndarray of shape (N,)
             Fluorescence at rest, its noise and one spike, in units of the training windows; `units`
             must be set.
+        shared_noise : TraceNoise
+            What of the noise neurons share.
         probabilities, rates : ndarray of shape (N,)
             Share of frames with an event, and mean number of spikes a frame.
         growth : ndarray of shape (N,)
@@ -263,6 +275,10 @@ class LatentGenerator(nn.Module):
         fill(self.baseline, (baseline - mean) / scale)
         fill(self.noise_scale, np.clip(noise / scale, 0.02, 1.0), inverse_softplus)
         fill(self.skew, _SKEWS[0], inverse_softplus)
+        own = 1 - np.square(shared_noise.loadings).sum(axis=1, keepdims=True)
+        own = np.sqrt(np.maximum(own, _LEAST_OWN_NOISE))
+        fill(self.shared_noise, shared_noise.loadings / own)
+        fill(self.shared_noise_time, np.log(shared_noise.time))
         nn.init.zeros_(self.bend.weight)
         nn.init.zeros_(cast(Tensor, self.bend.bias))
 
@@ -282,6 +298,7 @@ class LatentGenerator(nn.Module):
         scales: Tensor | float = 1.0,
         noise: Tensor | float = 1.0,
         skew: Tensor | float = 0.0,
+        shared_noise: Tensor | float = 1.0,
     ) -> None:
         """Adjust a start by what its windows miss, in place.
 
@@ -318,6 +335,9 @@ class LatentGenerator(nn.Module):
         skew : Tensor or float
             By how much the logarithm of the noise is to vary more, in standard deviations: a third
             of how much its skewness is to rise.
+        shared_noise : Tensor or float
+            Factors, one or (J,), for the variances of the noises that neurons share, relative to
+            that of their own noise.
         """
         loadings, bias = self.linear.weight, cast(Tensor, self.linear.bias)
         at_scales = loadings[:, : len(self.log_time)].unflatten(1, (-1, len(self.time_scales)))
@@ -352,6 +372,7 @@ class LatentGenerator(nn.Module):
         self.baseline.add_(level)
         self.noise_scale.copy_(inverse_softplus(F.softplus(self.noise_scale) * noise))
         self.skew.copy_(inverse_softplus((F.softplus(self.skew) + skew).clamp(*_SKEWS)))
+        self.shared_noise.mul_(torch.as_tensor(shared_noise).sqrt())
         left = (1 - self.normalisation) * normalisation
         self.normalisation.copy_((1 - left).clamp(*_NORMALISATION))
 
@@ -375,7 +396,7 @@ class LatentGenerator(nn.Module):
             1 where there are spikes, otherwise 0; with the gradient of a soft threshold.
         """
         m, n = len(noise), self.n_neurons
-        factors, rhythm, private, slow, jitter, measurement, standing = noise.split(
+        factors, rhythm, private, slow, jitter, measurement, standing, shared = noise.split(
             self.sizes, dim=1
         )
         x = _smooth(factors.view(m, len(self.log_time), -1), self.log_time)
@@ -409,10 +430,27 @@ class LatentGenerator(nn.Module):
         calcium = calcium[..., self.lead_in :]
         # Photon noise: brighter frames are noisier.
         scale = F.softplus(self.noise_scale)[:, None] + F.softplus(self.shot)[:, None] * calcium
-        measurement = _skewed(measurement.view(m, n, -1), F.softplus(self.skew)[:, None])
+        measurement = self._measurement(measurement.view(m, n, -1), shared.view(m, N_SHARED, -1))
+        measurement = _skewed(measurement, F.softplus(self.skew)[:, None])
         traces = self.baseline[:, None] + calcium + scale * measurement
         fired = fired[..., self.lead_in :].transpose(1, 2)
         return self.units.restore(traces.transpose(1, 2)), fired
+
+    def _measurement(self, own: Tensor, shared: Tensor) -> Tensor:
+        """Return Gaussian noise of variance 1, (M, N, T), from white noises: N, and J shared."""
+        decay = torch.exp(-torch.exp(-self.shared_noise_time))
+        left = torch.sqrt(-torch.expm1(-2 * torch.exp(-self.shared_noise_time)))[:, None]
+        drive = torch.cat([shared[..., :1], left * shared[..., 1:]], dim=-1).float()
+        lasting = self.shared_noise @ exponential_filter(drive, decay)
+        return (own + lasting) / self._total_noise()
+
+    def _total_noise(self) -> Tensor:
+        """Return standard deviations (N, 1) of noise, of which a neuron's own has 1."""
+        return (1 + self.shared_noise.square().sum(1, keepdim=True)).sqrt()
+
+    def loadings_of_noise(self) -> Tensor:
+        """Return loadings (N, J) on the noises that neurons share, in standard deviations."""
+        return self.shared_noise / self._total_noise()
 
     def _normalised(self, log_rate: Tensor) -> Tensor:
         """Take off what slowly changes in the share of neurons that would fire, (M, N, L)."""
