@@ -10,6 +10,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from numpy.typing import NDArray
+from scipy import stats
 from scipy.optimize import nnls
 from torch import Tensor
 
@@ -19,7 +20,7 @@ from calgan.deconvolution import infer_calcium
 from calgan.moment_matching import MomentMatching, bent
 from calgan.networks import LatentGenerator
 from calgan.spike_factors import SpikeFactors, smooth_autocorrelation
-from calgan.trace_noise import MOST_NOISE, autocovariance
+from calgan.trace_noise import MOST_NOISE
 
 _ROUNDS, _FULL_ROUNDS, _WINDOWS_A_ROUND = 10, 3, 96
 _STEP = 0.7  # most statistics follow by more than what they are adjusted by
@@ -41,7 +42,6 @@ _LEVELLING = 0.9  # of the mean rate: it follows by as much as it is asked for, 
 _TAILS, _TAIL = (0.05, 0.5, 0.95), 1.645  # quantiles of noise, and where they are of a Gaussian
 _MOST_ASYMMETRY = 0.7  # of quantiles
 _SKEW_ERROR = 1.2  # standard error of a skew from one frame
-_NOISE_LAGS = (0, 1, 2, 3, 4)  # frames
 _NOISE_FACTORS = (0.2, 1.5)  # of variances that neurons share, in a round
 _GROWN = 6.0  # growth to add per log ratio of event sizes: growth shows little in these
 
@@ -203,7 +203,7 @@ class _Amplitudes(NamedTuple):
     mean square of the amplitudes of all; jumps at spikes that stand alone, by the inference of the
     objective, and their number; what events leave unexplained, its mean and standard deviation, and
     the standard deviation of its logarithm, shifted, that the asymmetry of its quantiles tells; and
-    that itself, (M, T, N), in standard deviations.
+    that itself, (M, T, N), in standard deviations of its middle half.
     """
 
     lone: NDArray[np.float64]
@@ -428,20 +428,14 @@ def _missed_noise(
     Events that are missed or misplaced leave something in common as well: noise that is read from
     the recording would come on top of that.
     """
-    loadings = generator.loadings_of_noise().detach().double().cpu().numpy()
+    loadings = generator.loadings_of_noise().cpu().double().numpy()
     square = np.square(loadings)
-    lags = [lag for lag in _NOISE_LAGS if lag < real.shape[1]]
     seen, found = (
-        sum(
-            autocovariance(list(left @ loadings), lag) - autocovariance(list(left), lag) @ square
-            for lag in lags
-        )
+        np.square(left @ loadings).mean((0, 1)) - np.square(left).mean((0, 1)) @ square
         for left in (real, mine)
     )
     # What each adds to what neurons have in common.
-    time = generator.shared_noise_time.double().cpu().numpy()
-    lasts = np.exp(-np.multiply.outer(lags, np.exp(-time))).sum(axis=0)
-    adds = lasts * (np.square(square.sum(axis=0)) - np.square(square).sum(axis=0))
+    adds = np.square(square.sum(axis=0)) - np.square(square).sum(axis=0)
     factors = 1 + (seen - found) / np.maximum(adds, _TINY)
     return torch.as_tensor(factors).to(generator.shared_noise).clamp(*_NOISE_FACTORS)
 
@@ -482,7 +476,8 @@ def _amplitudes(
     )
     noise = np.maximum(left.std(axis=(0, 1)), _TINY)
     skew = _skew(left)
-    left = np.clip((left - baseline) / noise, -MOST_NOISE, MOST_NOISE).astype(np.float32)
+    usual = np.clip(stats.iqr(left, axis=(0, 1), scale="normal"), _TINY, noise)
+    left = np.clip((left - baseline) / usual, -MOST_NOISE, MOST_NOISE).astype(np.float32)
     return _Amplitudes(*_sizes(events), jumps, n_jumps, baseline, noise, skew, left)
 
 

@@ -209,8 +209,9 @@ def strongest_axes(matrix: NDArray[np.float64], k: int) -> NDArray[np.float64]:
     >>> np.abs(strongest_axes(np.diag([4.0, 1.0]), 1)).tolist()
     [[2.0], [0.0]]
     """
+    n = len(matrix)
     variances, directions = np.linalg.eigh(matrix)
-    return np.asarray(directions[:, -k:] * np.sqrt(np.maximum(variances[-k:], 0.0)))
+    return np.asarray(directions[:, n - k :] * np.sqrt(np.maximum(variances[n - k :], 0.0)))
 
 
 def _usual(value: NDArray[np.float64]) -> tuple[NDArray[np.float64], float]:

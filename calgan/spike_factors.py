@@ -12,7 +12,7 @@ from scipy.optimize import nnls
 
 from calgan.calcium_fit import CalciumFit, fit_calcium, lone_events
 from calgan.shrinkage import chance_errors, principal_factors, shrink_pairs, strongest_axes
-from calgan.trace_noise import TraceNoise, fit_trace_noise
+from calgan.trace_noise import TraceNoise, autocovariance, fit_trace_noise
 
 MOST_VARIANCE = 4.0
 """Most variance of a log rate that neurons share: beyond it bursts get fewer and larger."""
@@ -26,7 +26,7 @@ _BIN_FRAMES = 8
 _MOST_BLOCKS, _BINS_A_BLOCK = 16, 8  # that are taken to be independent
 _LAGS = (0, 1, 2, 4, 8, 16, 32, 64)  # frames
 _JITTERS = (0.0, 0.1, 0.2, 0.3)
-_EARLY = 4  # lags
+_EARLY, _MOST_SIZE = 4, 3.0  # lags; of a factor, beside the usual one
 _PULL, _LEAST_STRENGTH = 0.5, 0.02  # of weak factors, beside the strongest
 _TINY = 1e-12
 _MIN_SHARE = 0.005  # of a factor's variance, at each time scale
@@ -286,11 +286,12 @@ def _time_shares(
     # Their logarithm is that of the log rates of a typical pair, as large as its loadings are.
     size = np.maximum(_sum_of_pairs(axes, 2), 1e-12)
     typical = np.maximum(_sum_of_pairs(axes, 3) / size, 1e-3)
-    log_rates = np.log1p(np.maximum(covariances / size, _LEAST_COVARIANCE)) / typical
+    log_rates = np.log1p(np.maximum(typical * covariances / size, _LEAST_COVARIANCE)) / typical
     strength = np.square(axes).sum(axis=0)
     strength /= max(float(strength.max()), _TINY)
     usual = log_rates @ strength / max(float(strength.sum()), _TINY)
-    sizes = np.maximum(log_rates[:_EARLY].mean(axis=0), 0.0) / max(usual[:_EARLY].mean(), _TINY)
+    sizes = log_rates[:_EARLY].mean(axis=0) / max(usual[:_EARLY].mean(), _TINY)
+    sizes = np.clip(sizes, 0.0, _MOST_SIZE)
     # Weak factors are mostly error: what is seen of the others is seen of them as well.
     pulls = np.sqrt(_PULL * (1 - strength) / np.maximum(strength, _LEAST_STRENGTH))
     errors, fits = (
@@ -402,9 +403,7 @@ def _own_changes(
         return np.zeros(len(axes)), _OWN_TIMES[0]
     left = []
     for lag in lags:
-        parts = [part for part in relative if len(part) > lag]
-        total = sum((part[lag:] * part[:-lag]).sum(axis=0) for part in parts)
-        covariance = total / sum(len(part) - lag for part in parts)
+        covariance = autocovariance(relative, lag)
         shared = np.square(axes) @ (shares * smooth_autocorrelation(lag, time_scales)).sum(axis=1)
         shared += np.square(rhythm).sum(axis=1) * np.cos(2 * np.pi * lag / period)
         left.append(np.log1p(np.maximum(covariance, _LEAST_COVARIANCE)) - shared)

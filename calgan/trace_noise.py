@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from calgan.shrinkage import chance_errors, principal_factors, shrink_pairs
 
@@ -30,7 +31,7 @@ class TraceNoise(NamedTuple):
     Attributes
     ----------
     loadings : ndarray of shape (N, J)
-        Of each neuron on J noises, in standard deviations of what events leave unexplained.
+        Of each neuron on J = 4 noises, in standard deviations of its noise.
     time : ndarray of shape (J,)
         Time constants of these (frames).
     """
@@ -42,16 +43,19 @@ class TraceNoise(NamedTuple):
 def fit_trace_noise(left: Sequence[NDArray[np.float64]]) -> TraceNoise:
     """Fit what neurons share of what events leave unexplained.
 
-    Neuropil, movement and events too small to be told from noise are seen by many neurons at once
-    [1]_, and for frames. Covariances of different neurons are shrunk by how large they are by
-    chance (:func:`~calgan.shrinkage.shrink_pairs`) and factorised. Each factor is taken for an
-    autoregressive process of first order, with the time constant that explains covariances of
-    different neurons at 0 to 16 frames best.
+    Neuropil [1]_, movement and events too small to be told from noise are seen by many neurons at
+    once, and for frames. Covariances of different neurons are shrunk by how large they are by
+    chance (:func:`~calgan.shrinkage.shrink_pairs`) and factorised: four factors, that have 60 % of
+    a neuron's noise at most. Each is taken for an autoregressive process of first order, with the
+    time constant that explains covariances of different neurons at 0 to 16 frames best. Where
+    events are inferred, what lasts longest is taken for calcium, so that time constants are rather
+    too short.
 
     Parameters
     ----------
     left : sequence of ndarray of shape (t, N)
-        Uninterrupted stretches of traces, less what events explain.
+        Uninterrupted stretches of traces, less what events explain. Values beyond four standard
+        deviations (of the middle half) count as four.
 
     Returns
     -------
@@ -74,6 +78,8 @@ def fit_trace_noise(left: Sequence[NDArray[np.float64]]) -> TraceNoise:
     """
     whole = np.concatenate(left)
     mean, spread = whole.mean(axis=0), whole.std(axis=0)
+    # Of the middle half: a single artefact is no noise.
+    spread = np.minimum(spread, stats.iqr(whole, axis=0, scale="normal"))
     units = np.where(spread > _LEAST * np.abs(whole).max(axis=0), spread, np.inf)
     parts = [np.clip((part - mean) / units, -MOST_NOISE, MOST_NOISE) for part in left]
     return TraceNoise(*_shared(parts))
@@ -111,7 +117,8 @@ def _shared(
     """Return loadings (N, J) and time constants (J,) of what neurons share."""
     n_neurons = parts[0].shape[1]
     none = np.zeros((n_neurons, N_SHARED)), np.full(N_SHARED, _USUAL_TIME)
-    pieces = [part[: len(part) // _PIECE * _PIECE].reshape(-1, _PIECE, n_neurons) for part in parts]
+    length = min(_PIECE, max(map(len, parts)))
+    pieces = [part[: len(part) // length * length].reshape(-1, length, n_neurons) for part in parts]
     windows = np.concatenate(pieces)
     n_blocks = int(np.clip(len(windows) // _PIECES_A_BLOCK, 2, _MOST_BLOCKS))
     if n_neurons < 2 or len(windows) < n_blocks:

@@ -27,8 +27,7 @@ _WHITE = 0.15  # frames: nothing is left after one
 _N_RHYTHMS = 2
 _CONSTANTS_SPEED = 2.0
 # The start knows these well, and a shorter decay would make up for errors in amplitudes.
-_KNOWN_SPEED = 0.2
-_KNOWN = ("decay", "rise", "shared_noise", "shared_noise_time")
+_KNOWN, _KNOWN_SPEED = ("decay", "rise"), 0.2
 _LEAST_OWN = 0.02  # of log rates, to start with: no gradient leads away from 0
 _LEAST_OWN_NOISE = 0.1  # of its variance
 _SOFTNESS = 0.2  # of the surrogate of a threshold, in units of log rates
@@ -110,6 +109,8 @@ class LatentGenerator(nn.Module):
 
     period: Tensor
     usual: Tensor
+    shared_noise: Tensor
+    shared_noise_time: Tensor
 
     def __init__(
         self, n_frames: int, n_neurons: int, *, n_factors: int = 8, hidden: int = 64
@@ -166,9 +167,9 @@ class LatentGenerator(nn.Module):
         self.noise_scale = constant(-1.0)
         self.shot = constant(-4.0)
         self.skew = constant(-4.0)
-        # In standard deviations of a neuron's own.
-        self.shared_noise = nn.Parameter(torch.zeros(n_neurons, N_SHARED))
-        self.shared_noise_time = nn.Parameter(torch.full((N_SHARED,), math.log(5.0)))
+        # In standard deviations of a neuron's own. Not trained: noise would explain what spikes do.
+        self.register_buffer("shared_noise", torch.zeros(n_neurons, N_SHARED))
+        self.register_buffer("shared_noise_time", torch.full((N_SHARED,), math.log(5.0)))
         self.units = Standardiser(n_neurons)
 
     def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
