@@ -162,6 +162,18 @@ def test_the_threshold_makes_the_events_again(found: CalciumFit, traces: np.ndar
     assert differing(0.8 * found.threshold) > 0.03
 
 
+def test_what_is_left_is_what_baseline_and_events_leave(
+    found: CalciumFit, traces: np.ndarray
+) -> None:
+    (left,) = found.left
+    calcium, _ = infer_calcium(
+        traces, decay=found.decay, baseline=found.baseline, threshold=found.threshold
+    )
+    # The baseline is moved once more after the last inference: few events come or go.
+    assert np.quantile(np.abs(left - (traces - found.baseline - calcium)), 0.9) < 0.002
+    np.testing.assert_allclose(left.mean(axis=0), 0, atol=1e-6)
+
+
 def test_the_threshold_is_of_the_noise() -> None:
     thresholds = [fit_calcium([simulated(noise=noise)[0]], RATE).threshold for noise in (0.05, 0.1)]
     assert_allclose(thresholds[1], 2 * thresholds[0], rtol=0.15)

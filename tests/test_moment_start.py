@@ -339,7 +339,7 @@ def test_units_and_loadings_patterns_stay(case: Case) -> None:
 # --- where it ends ----------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("off", [-0.3, 0.3])
+@pytest.mark.parametrize("off", [-0.3, 0.4])
 def test_the_mean_rate_is_levelled_by_one_factor(case: Case, off: float) -> None:
     net = started(case)
     net.adjust(log_rate=off)
@@ -350,7 +350,7 @@ def test_the_mean_rate_is_levelled_by_one_factor(case: Case, off: float) -> None
         found = moments_of(case, net, 2000)["firing_rate"]
         missed.append(float((found.mean() / real.mean()).log()))
         level_rates(net, case.matching, np.random.default_rng(0))
-    assert abs(missed[0]) > 0.15
+    assert abs(missed[0]) > 0.2
     assert abs(missed[1]) < 0.25 * abs(missed[0])
     changed = {k for k, v in net.state_dict().items() if not torch.equal(v, before[k])}
     assert changed == {"linear.bias"}
@@ -398,6 +398,7 @@ def test_one_neuron_can_be_started(traces: np.ndarray) -> None:
     real = case.matching.targets["firing_rate"].value
     rates = [moments_of(case, started(case, seed), 2000)["firing_rate"] for seed in range(4)]
     assert float((torch.stack(rates).mean() / real).log().abs()) < 0.2
+    assert float((torch.stack(rates) / real).log().abs().max()) < 0.4
 
 
 @pytest.mark.parametrize("kind", ["constant", "silent"])

@@ -435,7 +435,7 @@ def test_neurons_can_be_put_in_another_order() -> None:
             p.add_(0.1 * torch.randn(p.shape, generator=torch.Generator().manual_seed(1)))
         net.units.set(torch.arange(5.0), 1 + torch.arange(5.0))
         state = {
-            k: v[order] if v.ndim > 0 and len(v) == 5 and k != "period" else v
+            k: v[order] if v.ndim and len(v) == 5 and k != "shared_noise_time" else v
             for k, v in net.state_dict().items()
         }
         other.load_state_dict(state)

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 from scipy.signal import lfilter
 
+from calgan import spike_factors as module
 from calgan.datasets import make_dichotomized_gaussian_process, make_process
 from calgan.shrinkage import principal_factors
 from calgan.spike_factors import (
@@ -132,6 +133,61 @@ def test_loadings_of_known_processes() -> None:
     assert alike > 0.8
     assert slope == pytest.approx(1, abs=0.25)
     assert alike_sizes > 0.6
+
+
+def relative_rates(loadings: np.ndarray, taus: list[float], n: int = 40_000) -> np.ndarray:
+    """Events relative to their mean, with smooth log-Gaussian rates of known time constants."""
+    rng = np.random.default_rng(0)
+    log_rates = np.zeros((n, len(loadings)))
+    for of_factor, tau in zip(loadings.T, taus, strict=True):
+        decay = np.exp(-2 / tau)
+        white = rng.standard_normal(n + 500)
+        x = lfilter([1.0], [1.0, -2 * decay, decay**2], white)[500:]
+        log_rates += np.outer(x / x.std(), of_factor)
+    rates = 0.1 * np.exp(log_rates - 0.5 * np.square(loadings).sum(axis=1))
+    events = rng.poisson(rates)
+    return events / events.mean(axis=0) - 1
+
+
+def shares_of(loadings: np.ndarray, axes: np.ndarray, n: int) -> np.ndarray:
+    """Time shares (2, 4) of factors of 32 and 2 frames, of 1 in total."""
+    relative = relative_rates(loadings, [32.0, 2.0], n)
+    scales, rhythm = np.array([0.15, 2.0, 8.0, 32.0]), np.zeros((len(axes), 2))
+    shares = _time_shares([relative], axes, scales, np.inf, rhythm)
+    return np.asarray(shares / shares.sum(axis=1, keepdims=True))
+
+
+def test_factors_have_time_scales_of_their_own_where_these_are_seen() -> None:
+    loadings = np.full((20, 2), 0.6)
+    loadings[1::2, 1] *= -1
+    found = shares_of(loadings, loadings, 40_000)
+    assert found[0, 3] > 0.6
+    assert found[1, 1] > 0.6
+
+
+def test_weak_factors_take_the_time_scales_of_strong_ones(monkeypatch: pytest.MonkeyPatch) -> None:
+    loadings = np.full((20, 2), 0.6)
+    loadings[:, 1] = 0.25 * (-1.0) ** np.arange(20)
+
+    def apart() -> float:
+        found = [shares_of(loadings, loadings, n) for n in range(3000, 6000, 300)]
+        return float(np.mean([np.abs(weak - strong).sum() for strong, weak in found]))
+
+    pulled = apart()
+    monkeypatch.setattr(module, "_PULL", 0.0)
+    assert pulled < 0.8 * apart()
+
+
+def test_jitters_that_fit_as_well_have_the_same_say(monkeypatch: pytest.MonkeyPatch) -> None:
+    loadings = np.full((20, 2), 0.6)
+    loadings[1::2, 1] *= -1
+    jitters, each = (0.1, 0.1 + 1e-9, 0.3), []
+    for chosen in (*((jitter,) for jitter in jitters), jitters):
+        monkeypatch.setattr(module, "_JITTERS", chosen)
+        each.append(shares_of(loadings, loadings, 20_000))
+    # Between the two ends, and no choice of one of them.
+    low, high = np.minimum(each[0], each[2]), np.maximum(each[0], each[2])
+    assert ((each[3] > low - 1e-6) & (each[3] < high + 1e-6)).all()
 
 
 def test_time_scales_rates_and_amplitudes_of_a_known_process() -> None:

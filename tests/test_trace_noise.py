@@ -109,10 +109,21 @@ def test_a_neuron_without_noise_has_none_that_lasts() -> None:
 def test_an_artefact_is_no_noise() -> None:
     rng = np.random.default_rng(9)
     noise = rng.standard_normal((6000, 6))
-    noise[3000:3003] += 300.0
-    found = fit_trace_noise([noise])
-    # Units are those of the artefact; what is left of it is not taken for noise of all frames.
-    assert shared_variance(found).max() < 0.65
+    with_artefact = noise.copy()
+    with_artefact[3000:3003] += 300.0
+    assert shared_variance(fit_trace_noise([with_artefact])).max() < 0.05
+    # And takes nothing from what there is.
+    shared = rng.standard_normal((6000, 1))
+    for part in (noise, with_artefact):
+        found = fit_trace_noise([0.8 * part + 0.6 * shared])
+        assert shared_variance(found).mean() == pytest.approx(0.36, abs=0.05)
+
+
+@pytest.mark.parametrize("length", [16, 31, 47])
+def test_short_stretches_have_it_as_well(length: int) -> None:
+    rng = np.random.default_rng(10)
+    noise = [lasting(rng, (length, 1), 4.0) + rng.standard_normal((length, 6)) for _ in range(200)]
+    assert shared_variance(fit_trace_noise(noise)).mean() == pytest.approx(0.5, abs=0.08)
 
 
 @given(lag=st.integers(0, 8), seed=st.integers(0, 100))
