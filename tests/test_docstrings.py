@@ -47,6 +47,7 @@ RECORDS = {
     "calgan.moments.MomentSteps",
     "calgan.calcium_fit.CalciumFit",
     "calgan.spike_factors.SpikeFactors",
+    "calgan.trace_noise.TraceNoise",
 }
 
 

@@ -217,11 +217,13 @@ class LatentGenerator(nn.Module):
         ----------
         decay, rise : ndarray of shape (N,)
             Factor by which calcium decays in one frame, and by which what is to come of an event.
-        baseline, noise, amplitudes : ndarray of shape (N,)
-            Fluorescence at rest, its noise and one spike, in units of the training windows; `units`
-            must be set.
+        baseline, noise : ndarray of shape (N,)
+            Fluorescence at rest and its noise, in units of the training windows; `units` must be
+            set.
         shared_noise : TraceNoise
             What of the noise neurons share.
+        amplitudes : ndarray of shape (N,)
+            Of one spike, in units of the training windows.
         probabilities, rates : ndarray of shape (N,)
             Share of frames with an event, and mean number of spikes a frame.
         growth : ndarray of shape (N,)
