@@ -316,7 +316,7 @@ def check_ctrl_c_keeps_what_was_learnt(case: Case) -> None:
         return
     case.fitted()  # imports are done: the interrupt comes while it trains
     estimator = case.estimator(max_iter=LONG)
-    with warnings.catch_warnings(), interrupt_after(2.0), redirect_stderr(io.StringIO()):
+    with warnings.catch_warnings(), interrupt_after(4.0), redirect_stderr(io.StringIO()):
         warnings.simplefilter("ignore")
         try:
             estimator.fit(case.X)

@@ -133,7 +133,8 @@ def with_factors(case: Case, **changes: Any) -> Case:
 def test_rates_of_a_start_are_corrected(case: Case, factor: float) -> None:
     rates, probabilities = factor * case.factors.rates, factor * case.factors.probabilities
     wrong = with_factors(case, rates=rates, probabilities=probabilities)
-    before, after = (misses(wrong, started(wrong, calibrated=c))[0] for c in (False, True))
+    before = misses(wrong, started(wrong, calibrated=False))[0]
+    after = np.mean([misses(wrong, started(wrong, seed))[0] for seed in range(4)])
     assert abs(after) < 0.3 * abs(before)
 
 
