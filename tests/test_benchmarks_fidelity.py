@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import csv
 import importlib
+import io
 import json
+import re
 import sys
 from pathlib import Path
 
@@ -20,7 +23,10 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 try:
     cells = importlib.import_module("benchmarks.fidelity._cells")
+    documented = importlib.import_module("benchmarks.fidelity._excerpts")
+    figures = importlib.import_module("benchmarks.fidelity._figure")
     independents = importlib.import_module("benchmarks.fidelity._independent")
+    reading = importlib.import_module("benchmarks.fidelity._reading")
     recordings = importlib.import_module("benchmarks.fidelity._recordings")
     recipes_of = importlib.import_module("benchmarks.fidelity._recipes")
     rows_of = importlib.import_module("benchmarks.fidelity._rows")
@@ -91,12 +97,12 @@ def test_finished_cells_are_skipped_and_a_torn_line_is_run_again(tmp_path):
 def test_the_last_row_of_a_cell_counts():
     cell, other = ("flow", "s1-0588", 0, 5.0), ("flow", "s1-0588", 1, 5.0)
     rows = [make_row(cell, steps=1), make_row(other, steps=2), make_row(cell, steps=3)]
-    assert sorted(row["steps"] for row in tables.latest(rows)) == [2, 3]
+    assert sorted(row["steps"] for row in reading.latest(rows)) == [2, 3]
 
 
 @given(st.lists(st.floats(-10, 10), min_size=2, max_size=8, unique=True))
 def test_interval_is_where_a_t_test_turns(values):
-    mean, low, high = tables.mean_interval(values)
+    mean, low, high = reading.mean_interval(values)
     assert mean == pytest.approx(np.mean(values))
     if np.std(values) > 1e-6:
         assert ttest_1samp(values, low).pvalue == pytest.approx(0.05)
@@ -104,14 +110,14 @@ def test_interval_is_where_a_t_test_turns(values):
 
 
 def test_interval_of_one_value_is_unknown():
-    mean, low, high = tables.mean_interval([2.0])
+    mean, low, high = reading.mean_interval([2.0])
     assert mean == 2.0
     assert np.isnan([low, high]).all()
 
 
 def real_row(recipe, seed, ratio, budget=5.0):
     statistic = {"value": 0.2 * ratio, "floor": 0.2, "floor_interval": [0.1, 0.3], "ratio": ratio}
-    names = (*tables.PUBLISHED, "population_count_kl", "log_spectrum_error")
+    names = (*reading.PUBLISHED, "population_count_kl", "log_spectrum_error")
     names += ("correlation_matrix_r", "correlation_matrix_rmse")
     return make_row(
         (recipe, "s1-0588", seed, budget),
@@ -150,7 +156,7 @@ def test_table_says_where_controls_have_fewer_seeds():
     rows = [real_row("flow", seed, 1.0) for seed in range(3)]
     assert "seeds)" not in tables.table(rows)
     areas = {"classifier_auc": 0.91, "shape_classifier_auc": 0.42}
-    control = real_row("flow", 0, 1.0) | {"recipe": tables.CONTROLS, "budget": 0.0}
+    control = real_row("flow", 0, 1.0) | {"recipe": rows_of.CONTROLS, "budget": 0.0}
     control["independent"] = areas
     for statistic in control["statistics"].values():
         statistic |= {"memoriser": 0.1, "shuffled": 0.3}
@@ -180,17 +186,95 @@ def test_table_of_a_truth_has_the_ratio_of_mean_distances():
     assert "mean distances   " not in tables.table(rows[:1])
 
 
+def lines_of(text):
+    return list(csv.reader(io.StringIO(text.replace("\N{NO-BREAK SPACE}", " "))))
+
+
+def test_excerpts_are_what_the_rows_say():
+    assert documented.excerpts([]) == {}
+    rows = [real_row("flow", seed, ratio) for seed, ratio in enumerate((1.0, 1.5, 3.5))]
+    rows += [real_row("moments", 0, 2.0), real_row("moments", 0, 1.2, budget=60.0)]
+    rows += [real_row("moments", 1, 0.7) | {"recording": "s1-1140"}]
+    rows += [make_row(("compact", "s1-0588", 0, 5.0), failed="samples are not finite")]
+    found = documented.excerpts(rows)
+    assert set(found) == {"s1-0588", "aside"}
+    head, *lines = lines_of(found["s1-0588"])
+    assert {len(line) for line in lines} == {len(head)}
+    labels = ["CalciumMoments (default)"] * 2 + ["CalciumFlow", "training windows (floor)"]
+    assert [line[0] for line in lines] == labels  # what failed has no figures
+    flow = dict(zip(head, lines[2], strict=True))
+    assert (flow["seeds"], flow["CPU min"]) == ("3", "5.0")
+    assert flow["rates"] == flow["van Rossum"] == "2.00 [1.00, 3.50]"
+    assert flow["spectrum"] == "2.00"
+    assert flow["matrix r"] == "0.40"
+    assert [line[head.index("rates")] for line in lines[:2]] == ["2.00", "1.20"]
+    assert lines[-1][head.index("rates")] == "1 [0.50, 1.50]"
+    assert lines[-1][head.index("matrix r")] == "0.20"
+    _, mine, floor = lines_of(found["aside"])
+    assert mine[:3] == [recordings.REAL["s1-1140"].label, "1", "0.70"]
+    assert floor[2] == "1 [0.50, 1.50]"
+
+
+def test_excerpts_have_the_controls():
+    control = real_row("flow", 0, 1.0) | {"recipe": rows_of.CONTROLS, "budget": 0.0}
+    control["independent"] = {"classifier_auc": 0.91, "shape_classifier_auc": 0.42}
+    for statistic in control["statistics"].values():
+        statistic |= {"memoriser": 0.1, "shuffled": 0.3}
+    head, *lines = lines_of(documented.excerpts([real_row("flow", 0, 2.0), control])["s1-0588"])
+    lines = {line[0]: dict(zip(head, line, strict=True)) for line in lines}
+    assert lines["replay of training"]["rates"] == "0.50"
+    assert lines["replay of training"]["memor."] == "0.00"
+    assert lines["neurons shuffled"]["rates"] == "1.50"
+    assert lines["neurons shuffled"]["matrix r"] == "0.30"
+    assert lines["independent, its features"]["AUC"] == "0.91"
+    assert lines["independent, its features"]["AUC by shape"] == "0.42"
+    assert lines["independent, its features"]["rates"] == ""
+
+
+def test_excerpt_of_a_truth_has_seeds_and_controls():
+    def truth(distance, ratio):
+        return {key: {"distance": distance, "ratio": ratio} for key in truths.STATISTICS}
+
+    rows = [
+        make_row(("moments", "assemblies", seed, 1.0), truth=truth(distance, ratio))
+        for seed, (distance, ratio) in enumerate([(0.1, 0.5), (0.3, 3.0)])
+    ]
+    sides = {"fresh": {"truth": truth(0.1, 0.25), "classifier": {"value": 0.5}}}
+    rows.append(make_row((rows_of.CONTROLS, "assemblies", 0, 0.0), sides=sides))
+    found = documented.excerpts(rows)
+    assert set(found) == {"assemblies"}
+    head, mine, pooled, fresh = lines_of(found["assemblies"])
+    low, high = reading.mean_interval([0.5, 3.0])[1:]
+    assert mine[1:3] == ["2", f"1.75 [{low:.2f}, {high:.2f}]"]
+    assert pooled[2] == "1.33"  # .1 and .3, where those of the recording are .2 and .1
+    assert fresh[:3] == ["fresh windows", "1", "0.25"]
+    assert fresh[head.index("AUC")] == "0.50"
+
+
+def test_tables_of_the_documentation_are_those_of_the_rows():
+    results = ROOT / "benchmarks" / "results"
+    rows = thesis_table.read(results / "fidelity.jsonl")
+    for name, text in documented.excerpts(rows).items():
+        assert (results / f"fidelity_{name}.csv").read_text() == text, "run --table"
+    written = (results / "fidelity.txt").read_text().splitlines()[1:]
+    assert written == tables.table(rows).splitlines()[1:], "run --table"
+    included = re.findall(
+        r":file: \.\./benchmarks/results/(\S+)", (ROOT / "docs/fidelity.rst").read_text()
+    )
+    assert {f"fidelity_{name}.csv" for name in documented.excerpts(rows)} == set(included)
+
+
 def test_figure_is_written(tmp_path):
     path = tmp_path / "figure.svg"
     elsewhere = real_row("dg", 0, 2.0) | {"recording": "s1-1140"}
     rows = [real_row("flow", 0, 2.0), real_row("compact", 0, 3.0), elsewhere]
-    tables.figure(rows, path, 5.0)
+    figures.figure(rows, path, 5.0)
     text = path.read_text()
     assert "mouse barrel cortex" in text
     assert "CalciumFlow" in text
     assert recipes_of.RECIPES["dg"].label not in text  # it has no cell in any panel
     with pytest.raises(ValueError, match="no cells of 1 minutes"):
-        tables.figure([real_row("flow", 0, 2.0)], path, 1.0)
+        figures.figure([real_row("flow", 0, 2.0)], path, 1.0)
 
 
 def test_fingerprint_sees_code_and_no_comments(tmp_path, monkeypatch):

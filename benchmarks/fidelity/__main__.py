@@ -27,10 +27,13 @@ import joblib
 
 from benchmarks.fidelity import outside
 from benchmarks.fidelity._cells import Setting, cells, code_fingerprint, run_cell
+from benchmarks.fidelity._excerpts import excerpts
+from benchmarks.fidelity._figure import figure
+from benchmarks.fidelity._reading import PUBLISHED
 from benchmarks.fidelity._recipes import RECIPES
 from benchmarks.fidelity._recordings import RECORDINGS
 from benchmarks.fidelity._rows import CONTROLS, KEY, missing
-from benchmarks.fidelity._table import PUBLISHED, figure, table
+from benchmarks.fidelity._table import table
 from benchmarks.fidelity._truth import STATISTICS
 from benchmarks.thesis_table import append, read
 
@@ -123,7 +126,11 @@ def parse(arguments: list[str] | None = None) -> argparse.Namespace:
     )
     parser.add_argument("--output", type=Path, help="default: benchmarks/results/fidelity.jsonl")
     parser.add_argument("--redo-stale", action="store_true", help="rerun cells of other code")
-    parser.add_argument("--table", action="store_true", help="write the table of what is done")
+    parser.add_argument(
+        "--table",
+        action="store_true",
+        help="write the table of what is done, and those of the documentation",
+    )
     parser.add_argument("--figure", action="store_true", help="draw what is done")
     parsed = parser.parse_args(arguments)
     if parsed.budget not in BUDGETS and parsed.output is None:
@@ -145,6 +152,8 @@ def main() -> None:
     if arguments.table:
         text = table(rows, code_fingerprint())
         output.with_suffix(".txt").write_text(text)
+        for name, excerpt in excerpts(rows).items():
+            output.with_name(f"{output.stem}_{name}.csv").write_text(excerpt)
         print(text)
     if arguments.figure:
         figure(rows, output.with_suffix(".svg"), arguments.budget)

@@ -1,0 +1,200 @@
+"""The rows as tables of the documentation, which includes them as they are written."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterable
+
+import numpy as np
+
+from benchmarks.fidelity._reading import (
+    PUBLISHED,
+    TRUTH_HEADS,
+    Rows,
+    control_ratios,
+    interval,
+    label_of,
+    latest,
+    mean_of,
+    order_of,
+    pooled_ratio,
+    values_of,
+)
+from benchmarks.fidelity._recipes import RECIPES
+from benchmarks.fidelity._recordings import REAL, TRUTHS
+from benchmarks.fidelity._rows import CONTROLS
+from benchmarks.fidelity._truth import STATISTICS
+from benchmarks.thesis_table import spread
+
+RIVALRY = ("s1-0588", "zebrafish-f3")
+"""Real recordings on which all recipes are compared; the others check the default alone."""
+
+_HEAD = (
+    "rates",
+    "correlations",
+    "van Rossum",
+    "counts",
+    "spectrum",
+    "matrix r",
+    "AUC",
+    "AUC by shape",
+    "memor.",
+)
+_RATIOS = (*PUBLISHED, "population_count_kl", "log_spectrum_error")
+_VALUES = ("correlation_matrix_r", "classifier_auc", "shape_classifier_auc")
+
+
+def _spread(values: list[float]) -> str:
+    """Write the mean of values and their range, where it is one."""
+    return spread(values, ".2f") if len(values) > 1 else mean_of(values)
+
+
+def _judged(mine: Rows) -> list[str]:
+    """Return the cells of a generator on a real recording."""
+    return [
+        *(_spread(values_of(mine, "statistics", name, "ratio")) for name in PUBLISHED),
+        *(mean_of(values_of(mine, "statistics", name, "ratio")) for name in _RATIOS[3:]),
+        *(mean_of(values_of(mine, "statistics", name, "value")) for name in _VALUES),
+        mean_of(values_of(mine, "memorisation", "value")),
+    ]
+
+
+def _control(controls: Rows, key: str) -> list[str]:
+    """Return the cells of a control: ``"memoriser"`` or ``"shuffled"``."""
+    cells = []
+    for name in _RATIOS:
+        ratios = control_ratios(controls, name, key)
+        cells.append(_spread(ratios) if name in PUBLISHED else mean_of(ratios))
+    cells += [mean_of(values_of(controls, "statistics", name, key)) for name in _VALUES]
+    replay = values_of(controls, "memorisation", "replay") if key == "memoriser" else []
+    return [*cells, mean_of(replay) if replay else ""]
+
+
+def _floor(judged: Rows) -> list[str]:
+    """Return the cells of the floor: 1, and its interval, over the floor."""
+    cells = []
+    for name in _RATIOS:
+        text = "1"
+        ends = [
+            np.asarray(row["statistics"][name]["floor_interval"]) / row["statistics"][name]["floor"]
+            for row in judged
+            if row["statistics"][name].get("floor_interval") and row["statistics"][name]["floor"]
+        ]
+        if ends and name in PUBLISHED:
+            low, high = np.mean(ends, axis=0)
+            text += f" [{low:.2f}, {high:.2f}]"
+        cells.append(text)
+    cells += [mean_of(values_of(judged, "statistics", name, "floor")) for name in _VALUES]
+    return [*cells, mean_of(values_of(judged, "memorisation", "second_held_out"))]
+
+
+def _n_seeds(rows: Rows) -> str:
+    return str(len({row["seed"] for row in rows}))
+
+
+def _text(lines: Iterable[Iterable[str]]) -> str:
+    """Write cells as text; brackets are never broken, whatever the width of a column."""
+    file = io.StringIO()
+    csv.writer(file, lineterminator="\n").writerows(lines)
+    return file.getvalue().replace(", ", ",\N{NO-BREAK SPACE}")
+
+
+def _rivals(rows: Rows) -> str:
+    """Compare all recipes on a recording: a line a recipe and budget."""
+    lines: list[list[str]] = [["", "CPU min", "seeds", *_HEAD]]
+    for name in order_of(rows):
+        for budget in sorted({row["budget"] for row in rows if row["recipe"] == name}):
+            mine = [
+                row
+                for row in rows
+                if (row["recipe"], row["budget"]) == (name, budget) and "statistics" in row
+            ]
+            if mine:
+                minutes = np.mean(values_of(mine, "cpu_seconds")) / 60
+                time = f"{minutes:.1f}" if minutes < 10 else f"{minutes:.0f}"
+                lines.append([label_of(name), time, _n_seeds(mine), *_judged(mine)])
+    controls = [row for row in rows if row["recipe"] == CONTROLS]
+    if controls:
+        for label, key in (("replay of training", "memoriser"), ("neurons shuffled", "shuffled")):
+            lines.append([label, "", _n_seeds(controls), *_control(controls, key)])
+    drawn = [row for row in controls if "independent" in row]
+    if drawn:
+        areas = [mean_of(values_of(drawn, "independent", name)) for name in _VALUES[1:]]
+        blank = [""] * (len(_HEAD) - len(areas) - 1)
+        lines.append(["independent, its features", "", _n_seeds(drawn), *blank, *areas, ""])
+    judged = controls or [row for row in rows if "statistics" in row]
+    lines.append(["training windows (floor)", "", _n_seeds(judged), *_floor(judged)])
+    return _text(lines)
+
+
+def _aside(rows: Rows) -> str:
+    """Judge the default on the other recordings: two lines a recording."""
+    default = next(iter(RECIPES))
+    lines: list[list[str]] = [["", "seeds", *_HEAD]]
+    for name, source in REAL.items():
+        mine = [
+            row
+            for row in rows
+            if (row["recording"], row["recipe"]) == (name, default) and "statistics" in row
+        ]
+        if mine and name not in RIVALRY:
+            label = source.label if source.unseen else f"{source.label} (bundled)"
+            lines.append([label, _n_seeds(mine), *_judged(mine)])
+            lines.append(["\N{EM SPACE}training windows (floor)", "", *_floor(mine)])
+    return _text(lines)
+
+
+def _truth(rows: Rows) -> str:
+    """Judge recipes and controls by the truth of a process: a line each."""
+    lines: list[list[str]] = [["", "seeds", *TRUTH_HEADS, "AUC", "memor."]]
+    controls = [row for row in rows if row["recipe"] == CONTROLS]
+    sides = [
+        (label_of(name), [row for row in rows if row["recipe"] == name and "truth" in row])
+        for name in order_of(rows)
+    ]
+    for side, label in (
+        ("training", "replay of training"),
+        ("shuffled", "neurons shuffled"),
+        ("fresh", "fresh windows"),
+        ("levelled", "fresh, levels of training"),
+    ):
+        known = [row for row in controls if side in row["sides"]]
+        sides.append((label, [row["sides"][side] | {"seed": row["seed"]} for row in known]))
+    for label, mine in sides:
+        if not mine:
+            continue
+        cells = [interval(values_of(mine, "truth", name, "ratio")) for name in STATISTICS]
+        others = (("classifier", "value"), ("memorisation", "value"))
+        cells += [mean_of(values_of(mine, *path)) for path in others]
+        lines.append([label, _n_seeds(mine), *cells])
+        if label in (recipe.label for recipe in RECIPES.values()):
+            pooled = [f"{pooled_ratio(mine, name):.2f}" for name in STATISTICS]
+            lines.append(["\N{EM SPACE}ratio of means", "", *pooled, "", ""])
+    return _text(lines)
+
+
+def excerpts(rows: Rows) -> dict[str, str]:
+    """Return tables for the documentation, as comma-separated text by name.
+
+    Parameters
+    ----------
+    rows : sequence of dict
+        Rows of cells.
+
+    Returns
+    -------
+    dict of str
+        One for each recording of `RIVALRY`, each process of `TRUTHS`, and ``"aside"``; those
+        without cells are left out.
+    """
+    rows = latest(rows)
+    found = {}
+    for name in (*RIVALRY, *TRUTHS):
+        mine = [row for row in rows if row["recording"] == name]
+        if any("statistics" in row or "truth" in row for row in mine):
+            found[name] = _truth(mine) if name in TRUTHS else _rivals(mine)
+    aside = _aside(rows)
+    if aside.count("\n") > 1:  # more than its head
+        found["aside"] = aside
+    return found
