@@ -264,6 +264,23 @@ def test_tables_of_the_documentation_are_those_of_the_rows():
     assert {f"fidelity_{name}.csv" for name in documented.excerpts(rows)} == set(included)
 
 
+def test_the_readme_has_the_means_of_the_rows():
+    listed = ("s1-0588", "zebrafish-f3", "s1-1140", "allen", "zebrafish-pdp", "zebrafish-zf1")
+    rows = reading.latest(thesis_table.read(ROOT / "benchmarks" / "results" / "fidelity.jsonl"))
+    expected = []
+    for name in (*listed, *recordings.TRUTHS):
+        mine = [row for row in rows if (row["recipe"], row["recording"]) == ("moments", name)]
+        mine = [row for row in mine if row["budget"] == 1.5]
+        paths = [("statistics", key) for key in (*reading.PUBLISHED, "log_spectrum_error")]
+        if name in recordings.TRUTHS:
+            paths = [("truth", key) for key in truths.STATISTICS[:4]]
+        means = [f"{np.mean(reading.values_of(mine, *path, 'ratio')):.2f}" for path in paths]
+        expected.append([str(len(mine)), *means])
+    section = (ROOT / "README.rst").read_text().split("How good it is")[1]
+    found = re.findall(r"^   \* - .*\n((?:     - [\d.]+\n)+)", section, re.MULTILINE)
+    assert [re.findall(r"[\d.]+", cells) for cells in found] == expected
+
+
 def test_figure_is_written(tmp_path):
     path = tmp_path / "figure.svg"
     elsewhere = real_row("dg", 0, 2.0) | {"recording": "s1-1140"}
