@@ -133,15 +133,16 @@ def _real_controls(rows: Rows, seeds: list[int]) -> list[str]:
     return lines
 
 
+_TRUTH_WIDTH = 24
 _INTERVAL_WIDTH = len(" [0.00, 0.00]")
 
 
 def _truth_line(label: str, rows: Rows) -> str:
     text = f"{label:{_LABEL_WIDTH}s}"
     for name in STATISTICS:
-        text += f"{interval(values_of(rows, 'truth', name, 'ratio')):>20s}"
+        text += f"{interval(values_of(rows, 'truth', name, 'ratio')):>{_TRUTH_WIDTH}s}"
     text += f"{mean_of(values_of(rows, 'truth', 'population_count_kl', 'ratio')):>9s}"
-    text += f"{interval(values_of(rows, 'classifier', 'value')):>20s}"
+    text += f"{interval(values_of(rows, 'classifier', 'value')):>{_TRUTH_WIDTH}s}"
     text += f"{mean_of(values_of(rows, 'memorisation', 'value'), '.3f'):>8s}"
     text += f"{mean_of(values_of(rows, 'steps'), '.0f'):>8s}"
     return text + f"{mean_of(values_of(rows, 'cpu_seconds'), '.0f'):>7s}"
@@ -152,7 +153,7 @@ def _pooled_line(rows: Rows) -> str:
     text = f"{'  of mean distances':{_LABEL_WIDTH}s}"
     for name in STATISTICS:
         pooled = pooled_ratio(rows, name)
-        text += f"{pooled:.2f}".rjust(20 - _INTERVAL_WIDTH) + " " * _INTERVAL_WIDTH
+        text += f"{pooled:.2f}".rjust(_TRUTH_WIDTH - _INTERVAL_WIDTH) + " " * _INTERVAL_WIDTH
     return text.rstrip()
 
 
@@ -165,8 +166,8 @@ def _truth_table(recording: str, rows: Rows, budget: float) -> list[str]:
         "distance of 1,000 samples to 10,000 fresh windows, over that of 1,000 training windows; "
         "mean over seeds [95 % interval], and the ratio of mean distances",
         f"{'':{_LABEL_WIDTH}s}"
-        + "".join(f"{head:>20s}" for head in TRUTH_HEADS)
-        + f"{'count KL':>9s}{'AUC':>20s}{'memor.':>8s}{'steps':>8s}{'CPU s':>7s}",
+        + "".join(f"{head:>{_TRUTH_WIDTH}s}" for head in TRUTH_HEADS)
+        + f"{'count KL':>9s}{'AUC':>{_TRUTH_WIDTH}s}{'memor.':>8s}{'steps':>8s}{'CPU s':>7s}",
     ]
     for name in order_of(rows):
         mine = [row for row in rows if row["recipe"] == name and "truth" in row]
