@@ -23,6 +23,7 @@ ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 try:
     cells = importlib.import_module("benchmarks.fidelity._cells")
+    command = importlib.import_module("benchmarks.fidelity.__main__")
     documented = importlib.import_module("benchmarks.fidelity._excerpts")
     figures = importlib.import_module("benchmarks.fidelity._figure")
     independents = importlib.import_module("benchmarks.fidelity._independent")
@@ -78,6 +79,12 @@ def test_patterns_choose_cells():
         ("flow", "s1-1140", 7, 1.0),
         ("dg", "assemblies", 7, 0.0),
     }
+
+
+def test_patterns_that_match_nothing_are_refused(tmp_path):
+    arguments = command.parse(["--only", "moment/s1", "--output", str(tmp_path / "rows.jsonl")])
+    with pytest.raises(SystemExit, match="no cell matches --only moment/s1: patterns are"):
+        command.run(arguments)
 
 
 def test_finished_cells_are_skipped_and_a_torn_line_is_run_again(tmp_path):

@@ -173,6 +173,11 @@ def run(arguments: argparse.Namespace) -> int:
     """
     output: Path = arguments.output
     wanted = list(cells(arguments.budget, arguments.seeds, arguments.only))
+    if not wanted:
+        sys.exit(
+            f"no cell matches --only {' '.join(arguments.only)}: patterns are RECIPE/RECORDING, "
+            "with the names that --help lists."
+        )
     todo = missing(wanted, read(output), code_fingerprint() if arguments.redo_stale else None)
     if arguments.outside_python is None:
         outsiders = {cell[0] for cell in todo} & set(outside.MODELS)
