@@ -132,7 +132,7 @@ def main() -> None:
     print(
         f"  python {shlex.quote(os.path.relpath(__file__))} --help: other seeds and longer training"
     )
-    print("  README.rst: the same with your own recording, in five lines")
+    print("  README.rst: the same with your own recording, in seven lines")
 
 
 if __name__ == "__main__":
