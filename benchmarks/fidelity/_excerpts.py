@@ -10,13 +10,17 @@ import numpy as np
 
 from benchmarks.fidelity._reading import (
     PUBLISHED,
+    RATIOS,
     TRUTH_HEADS,
+    Numbers,
     Rows,
-    control_ratios,
     interval,
     label_of,
     latest,
     mean_of,
+    of_control,
+    of_floor,
+    of_recipe,
     order_of,
     pooled_ratio,
     values_of,
@@ -41,7 +45,6 @@ _HEAD = (
     "AUC by shape",
     "memor.",
 )
-_RATIOS = (*PUBLISHED, "population_count_kl", "log_spectrum_error")
 _VALUES = ("correlation_matrix_r", "classifier_auc", "shape_classifier_auc")
 
 
@@ -50,31 +53,27 @@ def _spread(values: list[float]) -> str:
     return spread(values, ".2f") if len(values) > 1 else mean_of(values)
 
 
+def _statistics(numbers: Numbers) -> list[str]:
+    """Return the cells of a generator or control on a real recording, but for memorisation."""
+    cells = [_spread(numbers(name)) for name in PUBLISHED]
+    return cells + [mean_of(numbers(name)) for name in (*RATIOS[3:], *_VALUES)]
+
+
 def _judged(mine: Rows) -> list[str]:
     """Return the cells of a generator on a real recording."""
-    return [
-        *(_spread(values_of(mine, "statistics", name, "ratio")) for name in PUBLISHED),
-        *(mean_of(values_of(mine, "statistics", name, "ratio")) for name in _RATIOS[3:]),
-        *(mean_of(values_of(mine, "statistics", name, "value")) for name in _VALUES),
-        mean_of(values_of(mine, "memorisation", "value")),
-    ]
+    return [*_statistics(of_recipe(mine)), mean_of(values_of(mine, "memorisation", "value"))]
 
 
 def _control(controls: Rows, key: str) -> list[str]:
     """Return the cells of a control: ``"memoriser"`` or ``"shuffled"``."""
-    cells = []
-    for name in _RATIOS:
-        ratios = control_ratios(controls, name, key)
-        cells.append(_spread(ratios) if name in PUBLISHED else mean_of(ratios))
-    cells += [mean_of(values_of(controls, "statistics", name, key)) for name in _VALUES]
     replay = values_of(controls, "memorisation", "replay") if key == "memoriser" else []
-    return [*cells, mean_of(replay) if replay else ""]
+    return [*_statistics(of_control(controls, key)), mean_of(replay) if replay else ""]
 
 
 def _floor(judged: Rows) -> list[str]:
     """Return the cells of the floor: 1, and its interval, over the floor."""
     cells = []
-    for name in _RATIOS:
+    for name in RATIOS:
         text = "1"
         ends = [
             np.asarray(row["statistics"][name]["floor_interval"]) / row["statistics"][name]["floor"]
@@ -85,7 +84,7 @@ def _floor(judged: Rows) -> list[str]:
             low, high = np.mean(ends, axis=0)
             text += f" [{low:.2f}, {high:.2f}]"
         cells.append(text)
-    cells += [mean_of(values_of(judged, "statistics", name, "floor")) for name in _VALUES]
+    cells += [mean_of(of_floor(judged)(name)) for name in _VALUES]
     return [*cells, mean_of(values_of(judged, "memorisation", "second_held_out"))]
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,7 +14,12 @@ from benchmarks.fidelity._rows import CONTROLS, KEY
 PUBLISHED = ("firing_rate_kl", "correlation_kl", "van_rossum_kl")
 TRUTH_HEADS = ("rates", "correlation", "van Rossum", "spectrum", "pop. count")
 
+RATIOS = (*PUBLISHED, "population_count_kl", "log_spectrum_error")
+"""Statistics of real recordings that are given over their floor; others are given as they are."""
+
 Rows = Sequence[dict[str, Any]]
+Numbers = Callable[[str], list[float]]
+"""From the name of a statistic to its numbers, one a seed."""
 
 
 def latest(rows: Iterable[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -79,14 +84,31 @@ def mean_of(values: Sequence[float], form: str = ".2f") -> str:
     return f"{np.mean(values):{form}}" if len(values) else "-"
 
 
-def control_ratios(controls: Rows, name: str, key: str) -> list[float]:
-    """Return a statistic of a control (``"memoriser"``, ``"shuffled"``) over its floor."""
-    pairs = zip(
-        values_of(controls, "statistics", name, key),
-        values_of(controls, "statistics", name, "floor"),
-        strict=True,
-    )
-    return [value / floor for value, floor in pairs if floor > 0]
+def of_recipe(rows: Rows) -> Numbers:
+    """Return how to read statistics of samples: ratios to the floor, or values."""
+
+    def numbers(name: str) -> list[float]:
+        return values_of(rows, "statistics", name, "ratio" if name in RATIOS else "value")
+
+    return numbers
+
+
+def of_control(rows: Rows, key: str) -> Numbers:
+    """Return how to read statistics of a control: ``"memoriser"`` or ``"shuffled"``."""
+
+    def numbers(name: str) -> list[float]:
+        values = values_of(rows, "statistics", name, key)
+        if name not in RATIOS:
+            return values
+        floors = values_of(rows, "statistics", name, "floor")
+        return [v / floor for v, floor in zip(values, floors, strict=True) if floor > 0]
+
+    return numbers
+
+
+def of_floor(rows: Rows) -> Numbers:
+    """Return how to read the floors themselves."""
+    return lambda name: values_of(rows, "statistics", name, "floor")
 
 
 def pooled_ratio(rows: Rows, name: str) -> float:

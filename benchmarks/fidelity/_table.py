@@ -7,12 +7,15 @@ import numpy as np
 from benchmarks.fidelity._reading import (
     PUBLISHED,
     TRUTH_HEADS,
+    Numbers,
     Rows,
-    control_ratios,
     interval,
     label_of,
     latest,
     mean_of,
+    of_control,
+    of_floor,
+    of_recipe,
     order_of,
     pooled_ratio,
     values_of,
@@ -23,6 +26,23 @@ from benchmarks.fidelity._truth import STATISTICS
 from benchmarks.thesis_table import spread
 
 _LABEL_WIDTH = 28
+_KL_WIDTHS = (22, 24, 24)
+_COLUMNS = (
+    ("population_count_kl", 11),
+    ("log_spectrum_error", 9),
+    ("correlation_matrix_r", 8),
+    ("correlation_matrix_rmse", 6),
+    ("classifier_auc", 6),
+    ("shape_classifier_auc", 10),
+)
+
+
+def _statistics(numbers: Numbers) -> str:
+    """Return the columns of a generator or control on a real recording."""
+    text = ""
+    for kl, width in zip(PUBLISHED, _KL_WIDTHS, strict=True):
+        text += f"{spread(numbers(kl), '.2f'):>{width}s}"
+    return text + "".join(f"{mean_of(numbers(name)):>{width}s}" for name, width in _COLUMNS)
 
 
 def _real_table(recording: str, rows: Rows, budget: float) -> list[str]:
@@ -45,14 +65,7 @@ def _real_table(recording: str, rows: Rows, budget: float) -> list[str]:
         if not mine:
             lines.append(text + f"failed: {failed[0]['failed']}")
             continue
-        for kl, width in zip(PUBLISHED, (22, 24, 24), strict=True):
-            text += f"{spread(values_of(mine, 'statistics', kl, 'ratio'), '.2f'):>{width}s}"
-        text += f"{mean_of(values_of(mine, 'statistics', 'population_count_kl', 'ratio')):>11s}"
-        text += f"{mean_of(values_of(mine, 'statistics', 'log_spectrum_error', 'ratio')):>9s}"
-        text += f"{mean_of(values_of(mine, 'statistics', 'correlation_matrix_r', 'value')):>8s}"
-        text += f"{mean_of(values_of(mine, 'statistics', 'correlation_matrix_rmse', 'value')):>6s}"
-        text += f"{mean_of(values_of(mine, 'statistics', 'classifier_auc', 'value')):>6s}"
-        text += f"{mean_of(values_of(mine, 'statistics', 'shape_classifier_auc', 'value')):>10s}"
+        text += _statistics(of_recipe(mine))
         text += f"{mean_of(values_of(mine, 'memorisation', 'value')):>7s}"
         text += f"{mean_of(values_of(mine, 'steps'), '.0f'):>8s}"
         text += f"{mean_of(values_of(mine, 'cpu_seconds'), '.0f'):>7s}"
@@ -81,19 +94,7 @@ def _real_controls(rows: Rows, seeds: list[int]) -> list[str]:
     ):
         if not controls:
             continue
-        text = f"{label:{_LABEL_WIDTH}s}"
-
-        def ratios(name: str, key: str = key) -> list[float]:
-            return control_ratios(controls, name, key)
-
-        for kl, width in zip(PUBLISHED, (22, 24, 24), strict=True):
-            text += f"{spread(ratios(kl), '.2f'):>{width}s}"
-        text += f"{mean_of(ratios('population_count_kl')):>11s}"
-        text += f"{mean_of(ratios('log_spectrum_error')):>9s}"
-        text += f"{mean_of(values_of(controls, 'statistics', 'correlation_matrix_r', key)):>8s}"
-        text += f"{mean_of(values_of(controls, 'statistics', 'correlation_matrix_rmse', key)):>6s}"
-        text += f"{mean_of(values_of(controls, 'statistics', 'classifier_auc', key)):>6s}"
-        text += f"{mean_of(values_of(controls, 'statistics', 'shape_classifier_auc', key)):>10s}"
+        text = f"{label:{_LABEL_WIDTH}s}{_statistics(of_control(controls, key))}"
         if key == "memoriser":
             text += f"{mean_of(values_of(controls, 'memorisation', 'replay')):>7s}"
         notes = _fewer(controls, seeds)
@@ -108,25 +109,21 @@ def _real_controls(rows: Rows, seeds: list[int]) -> list[str]:
             + (f"  ({notes[0]})" if notes else "")
         )
     text = f"{'floor: training windows':{_LABEL_WIDTH}s}"
-    for kl, width in zip(PUBLISHED, (22, 24, 24), strict=True):
+    for kl, width in zip(PUBLISHED, _KL_WIDTHS, strict=True):
         ends = [
             row["statistics"][kl]["floor_interval"]
             for row in judged
             if row.get("statistics", {}).get(kl, {}).get("floor_interval")
         ]
-        cell = mean_of(values_of(judged, "statistics", kl, "floor"), ".3f")
+        cell = mean_of(of_floor(judged)(kl), ".3f")
         if ends:
             low, high = np.nanmean(np.asarray(ends, dtype=float), axis=0)
             cell += f" [{low:.3f}, {high:.3f}]"
         text += f"{cell:>{width}s}"
-    text += (
-        f"{mean_of(values_of(judged, 'statistics', 'population_count_kl', 'floor'), '.3f'):>11s}"
-    )
-    text += f"{mean_of(values_of(judged, 'statistics', 'log_spectrum_error', 'floor')):>9s}"
-    text += f"{mean_of(values_of(judged, 'statistics', 'correlation_matrix_r', 'floor')):>8s}"
-    text += f"{mean_of(values_of(judged, 'statistics', 'correlation_matrix_rmse', 'floor')):>6s}"
-    text += f"{mean_of(values_of(judged, 'statistics', 'classifier_auc', 'floor')):>6s}"
-    text += f"{mean_of(values_of(judged, 'statistics', 'shape_classifier_auc', 'floor')):>10s}"
+    floors = of_floor(judged)
+    for name, width in _COLUMNS:
+        form = ".3f" if name == "population_count_kl" else ".2f"
+        text += f"{mean_of(floors(name), form):>{width}s}"
     second = mean_of(values_of(judged, "memorisation", "second_held_out"))
     notes = _fewer(judged, seeds)
     lines.append(text + f"{second:>7s}" + (f"  ({notes[0]})" if notes else ""))
