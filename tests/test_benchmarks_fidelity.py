@@ -218,8 +218,14 @@ def test_excerpts_are_what_the_rows_say():
     assert lines[-1][head.index("rates")] == "1 [0.50, 1.50]"
     assert lines[-1][head.index("matrix r")] == "0.20"
     _, mine, floor = lines_of(found["aside"])
-    assert mine[:3] == [recordings.REAL["s1-1140"].label, "1", "0.70"]
-    assert floor[2] == "1 [0.50, 1.50]"
+    assert mine[:4] == [recordings.REAL["s1-1140"].label, "5.0", "1", "0.70"]
+    assert floor[3] == "1 [0.50, 1.50]"
+    # Rows of another budget have lines of their own.
+    rows += [real_row("moments", 1, 0.9, budget=60.0) | {"recording": "s1-1140"}]
+    assert [line[3] for line in lines_of(documented.excerpts(rows)["aside"])[1::2]] == [
+        "0.70",
+        "0.90",
+    ]
 
 
 def test_excerpts_have_the_controls():
@@ -252,10 +258,13 @@ def test_excerpt_of_a_truth_has_seeds_and_controls():
     assert set(found) == {"assemblies"}
     head, mine, pooled, fresh = lines_of(found["assemblies"])
     low, high = reading.mean_interval([0.5, 3.0])[1:]
-    assert mine[1:3] == ["2", f"1.75 [{low:.2f}, {high:.2f}]"]
-    assert pooled[2] == "1.33"  # .1 and .3, where those of the recording are .2 and .1
-    assert fresh[:3] == ["fresh windows", "1", "0.25"]
+    assert mine[1:4] == ["", "2", f"1.75 [{low:.2f}, {high:.2f}]"]
+    assert pooled[3] == "1.33"  # .1 and .3, where those of the recording are .2 and .1
+    assert fresh[:4] == ["fresh windows", "", "1", "0.25"]
     assert fresh[head.index("AUC")] == "0.50"
+    longer = make_row(("moments", "assemblies", 0, 5.0), truth=truth(0.1, 0.5), cpu_seconds=300)
+    lines = lines_of(documented.excerpts([*rows, longer])["assemblies"])
+    assert [line[1:3] for line in lines if line[0] == mine[0]] == [["", "2"], ["5.0", "1"]]
 
 
 def test_tables_of_the_documentation_are_those_of_the_rows():

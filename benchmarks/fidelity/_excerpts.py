@@ -99,20 +99,26 @@ def _text(lines: Iterable[Iterable[str]]) -> str:
     return file.getvalue().replace(", ", ",\N{NO-BREAK SPACE}")
 
 
+def _by_budget(rows: Rows, name: str, judged: str) -> list[Rows]:
+    """Return the rows of a recipe that were judged, those of each budget by themselves."""
+    mine = [row for row in rows if row["recipe"] == name and judged in row]
+    budgets = sorted({row["budget"] for row in mine})
+    return [[row for row in mine if row["budget"] == budget] for budget in budgets]
+
+
+def _minutes(rows: Rows) -> str:
+    """Write the CPU minutes that a training took; nothing where there was none."""
+    taken = values_of(rows, "cpu_seconds")
+    minutes = np.mean(taken) / 60 if taken else np.nan
+    return "" if np.isnan(minutes) else f"{minutes:.1f}" if minutes < 10 else f"{minutes:.0f}"
+
+
 def _rivals(rows: Rows) -> str:
     """Compare all recipes on a recording: a line a recipe and budget."""
     lines: list[list[str]] = [["", "CPU min", "seeds", *_HEAD]]
     for name in order_of(rows):
-        for budget in sorted({row["budget"] for row in rows if row["recipe"] == name}):
-            mine = [
-                row
-                for row in rows
-                if (row["recipe"], row["budget"]) == (name, budget) and "statistics" in row
-            ]
-            if mine:
-                minutes = np.mean(values_of(mine, "cpu_seconds")) / 60
-                time = f"{minutes:.1f}" if minutes < 10 else f"{minutes:.0f}"
-                lines.append([label_of(name), time, _n_seeds(mine), *_judged(mine)])
+        for mine in _by_budget(rows, name, "statistics"):
+            lines.append([label_of(name), _minutes(mine), _n_seeds(mine), *_judged(mine)])
     controls = [row for row in rows if row["recipe"] == CONTROLS]
     if controls:
         for label, key in (("replay of training", "memoriser"), ("neurons shuffled", "shuffled")):
@@ -130,27 +136,26 @@ def _rivals(rows: Rows) -> str:
 def _aside(rows: Rows) -> str:
     """Judge the default on the other recordings: two lines a recording."""
     default = next(iter(RECIPES))
-    lines: list[list[str]] = [["", "seeds", *_HEAD]]
+    lines: list[list[str]] = [["", "CPU min", "seeds", *_HEAD]]
     for name, source in REAL.items():
-        mine = [
-            row
-            for row in rows
-            if (row["recording"], row["recipe"]) == (name, default) and "statistics" in row
-        ]
-        if mine and name not in RIVALRY:
-            label = source.label if source.unseen else f"{source.label} (bundled)"
-            lines.append([label, _n_seeds(mine), *_judged(mine)])
-            lines.append(["\N{EM SPACE}training windows (floor)", "", *_floor(mine)])
+        if name in RIVALRY:
+            continue
+        here = [row for row in rows if row["recording"] == name]
+        label = source.label if source.unseen else f"{source.label} (bundled)"
+        for mine in _by_budget(here, default, "statistics"):
+            lines.append([label, _minutes(mine), _n_seeds(mine), *_judged(mine)])
+            lines.append(["\N{EM SPACE}training windows (floor)", "", "", *_floor(mine)])
     return _text(lines)
 
 
 def _truth(rows: Rows) -> str:
     """Judge recipes and controls by the truth of a process: a line each."""
-    lines: list[list[str]] = [["", "seeds", *TRUTH_HEADS, "AUC", "memor."]]
+    lines: list[list[str]] = [["", "CPU min", "seeds", *TRUTH_HEADS, "AUC", "memor."]]
     controls = [row for row in rows if row["recipe"] == CONTROLS]
     sides = [
-        (label_of(name), [row for row in rows if row["recipe"] == name and "truth" in row])
+        (label_of(name), mine)
         for name in order_of(rows)
+        for mine in _by_budget(rows, name, "truth")
     ]
     for side, label in (
         ("training", "replay of training"),
@@ -166,10 +171,10 @@ def _truth(rows: Rows) -> str:
         cells = [interval(values_of(mine, "truth", name, "ratio")) for name in STATISTICS]
         others = (("classifier", "value"), ("memorisation", "value"))
         cells += [mean_of(values_of(mine, *path)) for path in others]
-        lines.append([label, _n_seeds(mine), *cells])
+        lines.append([label, _minutes(mine), _n_seeds(mine), *cells])
         if label in (recipe.label for recipe in RECIPES.values()):
             pooled = [f"{pooled_ratio(mine, name):.2f}" for name in STATISTICS]
-            lines.append(["\N{EM SPACE}ratio of means", "", *pooled, "", ""])
+            lines.append(["\N{EM SPACE}ratio of means", "", "", *pooled, "", ""])
     return _text(lines)
 
 
