@@ -1,0 +1,1 @@
+"""Generators: models that learn windows of a recording and sample new ones."""
