@@ -8,6 +8,7 @@ from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
+from sklearn.utils import Bunch
 
 from calgan._validation import check_frame_rate, check_recording, is_lazy, warn_if_roi_first
 
@@ -33,8 +34,12 @@ class Recording:
         Windows never cross their borders, and frames outside them are not used. None means one
         segment of all frames.
     metadata : mapping, default=None
-        Anything else worth keeping. Not compared by ``==``. The key ``"positions"``, the centres
-        (N, 2) or (N, 3) of the neurons, is one that `NeuronSorter` reads and `select` follows.
+        Anything else worth keeping. Not compared by ``==``. Three keys have a meaning:
+        ``"positions"``, the centres (N, 2) or (N, 3) of the neurons, which `NeuronSorter` reads;
+        ``"synthetic"``, True for a recording that a generator drew; and ``"components"``, a
+        `sklearn.utils.Bunch` of what lies behind its traces, arrays (T, N) of calcium, spikes,
+        rates and amplitudes and (T, K) of factors. `select` picks the neurons of positions and
+        components too, and a slice the frames of components.
 
     Attributes
     ----------
@@ -255,7 +260,7 @@ class Recording:
             raise ValueError("select was given no neuron; keep at least one.")
         if len(np.unique(index)) != index.size:
             raise ValueError("select was given the same neuron twice; name each neuron once.")
-        metadata = dict(self._metadata)
+        metadata = _pick(self._metadata, self.shape, neurons=index)
         positions = metadata.get("positions")
         if isinstance(positions, (np.ndarray, list, tuple)) and len(positions) == self.n_neurons:
             metadata["positions"] = np.array([positions[i] for i in index])
@@ -310,7 +315,7 @@ class Recording:
             self._roi_ids,
             self._units,
             clipped,
-            dict(self._metadata),
+            _pick(self._metadata, self.shape, frames=slice(start, stop)),
         )
 
     def __len__(self) -> int:
@@ -335,9 +340,10 @@ class Recording:
 
     def __repr__(self) -> str:
         segments = f", {len(self._segments)} segments" if len(self._segments) > 1 else ""
+        synthetic = ", synthetic" if self._metadata.get("synthetic") is True else ""
         return (
             f"Recording({self.n_frames} frames x {self.n_neurons} neurons, "
-            f"{self._frame_rate:g} Hz, {self.duration:.1f} s, {self._units}{segments})"
+            f"{self._frame_rate:g} Hz, {self.duration:.1f} s, {self._units}{segments}{synthetic})"
         )
 
     def _repr_html_(self) -> str:
@@ -350,7 +356,9 @@ class Recording:
             "segments": len(self._segments),
         }
         rows.update(
-            (key, value) for key, value in self._metadata.items() if isinstance(value, (str, float))
+            (key, value)
+            for key, value in self._metadata.items()
+            if isinstance(value, (str, float, bool))
         )
         cells = "".join(
             f"<tr><th style='text-align:left'>{html.escape(str(key))}</th>"
@@ -551,6 +559,29 @@ def _check_roi_ids(roi_ids: Any, n_neurons: int) -> np.ndarray:
     if len(np.unique(ids)) != n_neurons:
         raise ValueError("roi_ids must be unique, but some neurons share an id.")
     return ids
+
+
+def _pick(
+    metadata: Mapping[str, Any],
+    shape: tuple[int, int],
+    *,
+    frames: slice | None = None,
+    neurons: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """Copy metadata; keep the components of some frames or neurons of a recording (T, N) only."""
+    metadata = dict(metadata)
+    components = metadata.get("components")
+    if isinstance(components, Bunch):
+        picked = Bunch(**components)
+        for name, array in components.items():
+            if not isinstance(array, np.ndarray) or array.shape[:1] != shape[:1]:
+                continue
+            if frames is not None:
+                picked[name] = array[frames]
+            elif name != "factors" and array.shape == shape:
+                picked[name] = _read_only(array[:, neurons])
+        metadata["components"] = picked
+    return metadata
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:
