@@ -13,7 +13,7 @@ from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from calgan._validation import check_integer, check_n_neurons
-from calgan.recording import as_segments
+from calgan.recording import Recording, Segments, as_segments
 
 # Windows a lazy view expands at a time when it must be materialised through its transforms.
 _MATERIALISE_BATCH = 256
@@ -45,6 +45,8 @@ class WindowView:  # numpydoc ignore=PR02
         Functions applied, in turn, to each gathered batch (m, ...).
     sample_shape : tuple of int, default=None
         Shape of one window after the transforms; None means (width, N).
+    units : str, default=None
+        Units of the traces, if known; a view with transforms does not know them.
 
     Examples
     --------
@@ -67,6 +69,7 @@ class WindowView:  # numpydoc ignore=PR02
     roi_ids: np.ndarray | None = None
     transforms: tuple[Callable[[np.ndarray], np.ndarray], ...] = ()
     sample_shape: tuple[int, ...] | None = None
+    units: str | None = None
 
     def __post_init__(self) -> None:
         for name in ("segment", "start"):
@@ -213,6 +216,7 @@ class WindowView:  # numpydoc ignore=PR02
             self,
             transforms=(*self.transforms, func),
             sample_shape=self.shape[1:] if sample_shape is None else tuple(sample_shape),
+            units=None,
         )
 
     def covered_frames(self) -> list[np.ndarray]:
@@ -406,6 +410,10 @@ class Windower(TransformerMixin, BaseEstimator):
         Number of segments seen by `fit`.
     frame_rate_ : float or None
         Frame rate (Hz) of the data seen by `fit`, None for bare arrays.
+    roi_ids_, units_ : ndarray of shape (N,) or None, str or None
+        Ids of the neurons and units of the traces seen by `fit`, None for bare arrays.
+    positions_ : ndarray of shape (N, 2) or (N, 3), or None
+        Centres of the neurons, where `fit` saw a `Recording` that has them.
 
     Examples
     --------
@@ -489,13 +497,16 @@ class Windower(TransformerMixin, BaseEstimator):
                 )
             view = X
         else:
-            arrays, frame_rate, roi_ids, _ = as_segments(X, check_orientation=check_orientation)
-            view = _cut_windows(tuple(arrays), width, stride, frame_rate, roi_ids, warn_short)
+            segments = as_segments(X, check_orientation=check_orientation)
+            view = _cut_windows(segments, width, stride, warn_short)
         n_neurons = view.segments[0].shape[1]
         if not fitted:
             self.n_features_in_ = n_neurons
             self.n_segments_ = len(view.segments)
             self.frame_rate_ = view.frame_rate
+            self.roi_ids_ = view.roi_ids
+            self.units_ = view.units
+            self.positions_ = _positions(X, n_neurons)
             return view
         check_n_neurons(n_neurons, self)
         if None not in (view.frame_rate, self.frame_rate_) and view.frame_rate != self.frame_rate_:
@@ -512,14 +523,8 @@ class Windower(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _cut_windows(
-    segments: tuple[np.ndarray, ...],
-    width: int,
-    stride: int,
-    frame_rate: float | None,
-    roi_ids: np.ndarray | None,
-    warn_short: bool,
-) -> WindowView:
+def _cut_windows(read: Segments, width: int, stride: int, warn_short: bool) -> WindowView:
+    segments = tuple(read.arrays)
     lengths = [len(segment) for segment in segments]
     counts = [max(0, (length - width) // stride + 1) for length in lengths]
     n_short = sum(count == 0 for count in counts)
@@ -541,9 +546,24 @@ def _cut_windows(
         segment=np.repeat(np.arange(len(segments)), counts),
         start=np.concatenate([stride * np.arange(count) for count in counts]),
         width=width,
-        frame_rate=frame_rate,
-        roi_ids=roi_ids,
+        frame_rate=read.frame_rate,
+        roi_ids=read.roi_ids,
+        units=read.units,
     )
+
+
+def _positions(X: Any, n_neurons: int) -> np.ndarray | None:
+    """Return the neurons' centres where a recording, or the first of several, has them."""
+    if isinstance(X, (list, tuple)):
+        X = next((part for part in X if isinstance(part, Recording)), None)
+    positions = X.metadata.get("positions") if isinstance(X, Recording) else None
+    if positions is None:
+        return None
+    try:
+        points = np.array(positions)
+    except ValueError:  # ragged
+        return None
+    return points if points.ndim == 2 and len(points) == n_neurons else None
 
 
 def _as_index(key: Any, length: int) -> Any:
