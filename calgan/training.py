@@ -10,6 +10,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 import torch
@@ -22,6 +23,10 @@ from tqdm.auto import tqdm
 from calgan._torch import cpu_state
 
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "mixed")
+
+# A loss that ends this many times above where it began has diverged.
+_DIVERGED = 5.0
+_LOSS_STEPS = 20  # the median loss of so many steps is a beginning, or an end
 
 # A check returns a score (lower is better) and named figures for the history.
 Check = Callable[[], tuple[float, dict[str, float]]]
@@ -234,6 +239,51 @@ class TrainingState:
         return [*self.modules.values(), self.averaged, *self.optimizers.values()]
 
 
+def clock() -> float:
+    """Return the seconds that `max_time` counts, from an arbitrary moment.
+
+    Returns
+    -------
+    float
+
+    Examples
+    --------
+    >>> clock() <= clock()
+    True
+    """
+    return time.monotonic()
+
+
+def loss_has_risen(history: list[dict[str, Any]]) -> bool:
+    """Tell whether the loss is far above where it began.
+
+    The median "loss" of the last 20 steps is compared with that of the first 20: more than 5 times
+    that is far above. Nothing is told of fewer than 40 steps, of a loss that begins at 0 or below,
+    and of rows without a "loss": the losses of adversaries do not measure how good a generator is.
+
+    Parameters
+    ----------
+    history : list of dict
+        One row a step.
+
+    Returns
+    -------
+    bool
+
+    Examples
+    --------
+    >>> loss_has_risen([{"loss": 2.0}] * 30 + [{"loss": 11.0}] * 30)
+    True
+    >>> loss_has_risen([{"critic_loss": 2.0}] * 30 + [{"critic_loss": 11.0}] * 30)
+    False
+    """
+    if len(history) < 2 * _LOSS_STEPS or "loss" not in history[0]:
+        return False
+    parts = history[:_LOSS_STEPS], history[-_LOSS_STEPS:]
+    first, last = (median(row["loss"] for row in rows) for rows in parts)
+    return 0 < _DIVERGED * first < last
+
+
 @torch.no_grad()
 def update_average(averaged: nn.Module, module: nn.Module, step: int, decay: float) -> None:
     """Move the averaged weights towards the current ones, faster in the first steps.
@@ -269,6 +319,7 @@ def run_training(
     *,
     max_iter: int,
     max_time: float | None = None,
+    started: float | None = None,
     check: Check | None = None,
     check_every: int = 50,
     patience: int | None = None,
@@ -277,8 +328,10 @@ def run_training(
 ) -> str:
     """Take steps until one of the limits, keeping the best state; return why it stopped.
 
-    Training that diverges (losses or weights that are no numbers) ends with a warning, in the state
-    of the last look, which is taken every `check_every` steps, with a check or without.
+    Training that diverges ends with a warning, in the state of the last look, which is taken every
+    `check_every` steps, with a check or without. It diverges if losses or weights are no longer
+    finite numbers, or if its loss ends far above where it began (see `loss_has_risen`; states in
+    which it is far above are not looked at).
 
     Parameters
     ----------
@@ -289,7 +342,9 @@ def run_training(
     max_iter : int
         Total number of steps, those already taken included.
     max_time : float, default=None
-        Wall-clock limit of this call in seconds.
+        Limit in seconds, counted from `started`. One step is taken even if it has passed.
+    started : float, default=None
+        Moment on the `clock` from which `max_time` counts; None is that of this call.
     check : callable, default=None
         Judges the current state; called every `check_every` steps and at the end.
     check_every : int, default=50
@@ -315,40 +370,47 @@ def run_training(
     >>> state.history
     [{'step': 1, 'loss': 1.0}, {'step': 2, 'loss': 0.5}]
     """
-    started = time.monotonic()
+    if started is None:
+        started = clock()
     if state.final_check:  # an uninterrupted run would not have made it
         row = state.history[-1]
         state.history[-1] = {k: v for k, v in row.items() if not k.startswith("val_")}
         state.final_check = False
     reason = "max_iter"
     good = state.snapshot()
+    n_before = state.step
     hidden = None if verbose is None else verbose < 1  # None: hidden unless on a terminal
     bar = tqdm(total=max_iter, initial=state.step, desc=description, unit="step", disable=hidden)
+
+    def diverged(what: str) -> str:
+        last = state.step
+        state.go_back(good)
+        warnings.warn(
+            f"Training diverged at step {last}: {what}. It ended in the state of step "
+            f"{state.step}; use a smaller learning_rate (of a critic, critic_learning_rate).",
+            ConvergenceWarning,
+            stacklevel=5,
+        )
+        return "diverged"
+
     try:
         while state.step < max_iter:
-            if max_time is not None and time.monotonic() - started >= max_time:
+            if max_time is not None and clock() - started >= max_time and state.step > n_before:
                 reason = "max_time"
                 break
             row = train_step(state.step)
             state.history.append({"step": state.step + 1, **row})
             if not state.is_finite():
-                reason, diverged = "diverged", state.step
-                state.go_back(good)
-                warnings.warn(
-                    f"Training diverged at step {diverged}: losses or weights are no longer finite "
-                    f"numbers. It ended in the state of step {state.step}; use a smaller "
-                    "learning_rate (of a critic, critic_learning_rate).",
-                    ConvergenceWarning,
-                    stacklevel=4,
-                )
+                reason = diverged("losses or weights are no longer finite numbers")
                 break
-            if state.step % check_every == 0:
+            is_look = state.step % check_every == 0 and not loss_has_risen(state.history)
+            if is_look:
                 good = state.snapshot()
             if check is not None and state.step % check_every == 0:
                 score, figures = check()
                 state.history[-1].update(figures)
                 bar.set_postfix({"score": f"{score:.3g}"}, refresh=False)
-                if score < state.best_score:
+                if is_look and score < state.best_score:
                     state.best_score, state.best_step = score, state.step
                     state.best_weights = cpu_state(state.averaged)
                 elif (
@@ -358,6 +420,8 @@ def run_training(
                     bar.update()
                     break
             bar.update()
+        if reason != "diverged" and loss_has_risen(state.history):
+            reason = diverged("its loss ended far above where it began")
     except KeyboardInterrupt:
         reason = "interrupted"
         warnings.warn(

@@ -195,3 +195,69 @@ def test_what_mixed_precision_stands_for(
         assert type(make_fabric("cpu", "mixed").strategy.precision).__name__ == (
             "MixedPrecision" if has_bfloat16 else "Precision"
         )
+
+
+def test_time_counts_from_the_moment_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("time.monotonic", lambda: 100.0)
+    for started, steps in ((98.0, 10), (50.0, 1)):  # one step is taken, however late it is
+        state = new_state()
+        run_training(state, step_of(state), max_iter=10, max_time=5.0, started=started)
+        assert state.step == steps
+
+
+def losses_of(state: TrainingState, losses: list[float], name: str = "loss"):
+    plain = step_of(state)
+
+    def step(number: int) -> dict[str, float]:
+        plain(number)
+        return {name: losses[number]}
+
+    return step
+
+
+def test_a_loss_that_ends_far_above_its_beginning_has_diverged() -> None:
+    losses = [2.0] * 20 + [1.0] * 20 + [20.0] * 20
+    state = new_state()
+    with pytest.warns(ConvergenceWarning, match=r"step 60: its loss ended far.*state of step 40"):
+        stopped = run_training(state, losses_of(state, losses), max_iter=60, check_every=10)
+    # At step 50 the median of 20 losses is 10.5 already, above 5 times 2.
+    assert stopped == "diverged"
+    assert len(state.history) == state.step == 40
+    assert state.averaged.weight.item() == 40.0
+
+
+@pytest.mark.parametrize(
+    "losses",
+    [
+        [2.0] * 20 + [99.0] * 20 + [2.0] * 20,  # it came back
+        [2.0] * 30 + [9.0] * 30,  # not far above
+        [2.0] * 59 + [99.0],  # one step
+        [-2.0] * 30 + [9.0] * 30,  # no scale to compare on
+        [2.0] * 5 + [99.0] * 30,  # too short to tell
+    ],
+    ids=["came back", "not far", "one step", "negative", "short"],
+)
+def test_a_loss_that_does_not_end_far_above_has_not_diverged(losses: list[float]) -> None:
+    state = new_state()
+    n = len(losses)
+    assert run_training(state, losses_of(state, losses), max_iter=n, check_every=10) == "max_iter"
+    assert state.step == n
+
+
+def test_losses_of_adversaries_do_not_tell() -> None:
+    state = new_state()
+    step = losses_of(state, [2.0] * 30 + [99.0] * 30, "critic_loss")
+    assert run_training(state, step, max_iter=60) == "max_iter"
+
+
+def test_the_best_state_is_not_one_with_a_risen_loss() -> None:
+    state = new_state()
+    scores = iter([6.0, 5.0, 4.0, 3.0, 2.0, 1.0])
+
+    def check() -> tuple[float, dict[str, float]]:
+        return next(scores), {}
+
+    step = losses_of(state, [2.0] * 40 + [99.0] * 20)
+    with pytest.warns(ConvergenceWarning, match="diverged at step 60"):
+        run_training(state, step, max_iter=60, check=check, check_every=10)
+    assert final_weights(state, check, 10)[0] == state.best_step == state.step == 40
