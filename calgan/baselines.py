@@ -22,11 +22,12 @@ from calgan.datasets.simulation import burn_in_frames, fluorescence
 from calgan.deconvolution import OasisDeconvolver
 from calgan.dichotomized_gaussian import DichotomizedGaussian
 from calgan.dichotomized_gaussian._model import check_lags
+from calgan.generators.base import check_fit
 from calgan.recording import Recording
 from calgan.stretches import uninterrupted_stretches
 from calgan.windows import WindowView
 
-_SPIKES, _NOISE = range(2)
+_SPIKES, _NOISE, _SUMMARY = range(3)
 _MATCHED = ("firing_rate", "spike_correlation_matrix")
 # Short recordings are nearly always repaired a little: `spike_model_` says by how much.
 _LARGE_DEVIATION = 0.1
@@ -67,6 +68,11 @@ class DichotomizedGaussianCalcium(BaseEstimator):
         The fitted deconvolver.
     amplitudes_ : ndarray of shape (N,)
         Mean amplitude of a neuron's inferred spikes, in units of the windows; 0 without spikes.
+    fit_summary_ : dict
+        Samples against training windows, for each neuron: "sd_ratio" and "rate_ratio", lists of N
+        ratios of standard deviations and of inferred rates, and "mismatched", the numbers of the
+        neurons that do not match. Empty if the check was interrupted. See
+        `calgan.generators.base.compare_with_training`.
     trained_statistics_ : tuple of str
         Statistics that it matches by construction: "firing_rate", "spike_correlation_matrix" and,
         with lags, "spike_autocovariance".
@@ -87,7 +93,7 @@ class DichotomizedGaussianCalcium(BaseEstimator):
     -----
     UserWarning
         By `fit`, if neurons are constant, or if the spikes' correlations are missed by more than
-        0.1.
+        0.1. Neurons whose standard deviation it misses are listed in `fit_summary_` only.
 
     See Also
     --------
@@ -98,6 +104,9 @@ class DichotomizedGaussianCalcium(BaseEstimator):
     Spikes are inferred once a frame where X is a `WindowView`, from the whole stretches that its
     windows cover, also through transforms that treat each frame by itself, such as `MinMaxScaler`.
     Windows in an array, or of transforms that do not, are deconvolved one by one.
+
+    Amplitudes do not vary, so that standard deviations of samples are smaller than those of the
+    windows wherever those of the events vary much.
 
     Every window starts from stationary calcium: frames before it are drawn too, and left out.
 
@@ -194,6 +203,14 @@ class DichotomizedGaussianCalcium(BaseEstimator):
         self.amplitudes_ = total / np.maximum(n_spikes, 1)
         in_time = ("spike_autocovariance",) if n_lags else ()
         self.trained_statistics_: tuple[str, ...] = (*_MATCHED, *in_time)
+        self.fit_summary_ = check_fit(
+            X,
+            lambda n: self.sample(n, random_state=rng_from(seed, _SUMMARY)),
+            name,
+            frame_rate=frame_rate,
+            warn=False,  # amplitudes that do not vary make standard deviations too small
+            stacklevel=3,
+        )
         return self
 
     def sample(self, n_samples: int = 1, *, random_state: Any = None) -> np.ndarray:

@@ -142,7 +142,8 @@ class CalciumFlow(TrainedGenerator):
     max_iter : int, default=1500
         Training steps in total.
     max_time : float, default=None
-        Limit of the training in seconds; whichever of the two comes first ends it.
+        Limit in seconds, counted from the first line of ``fit``; whichever of the two comes first
+        ends the training. One step is taken in any case, and the checks at the end are made.
     channels : int, default=96
         Width of the network.
     n_steps : int, default=12
@@ -191,9 +192,16 @@ class CalciumFlow(TrainedGenerator):
     best_iter_ : int
         Step whose weights `generator_` has.
     stopped_ : str
-        Why training ended: "max_iter", "max_time", "early stopping", "interrupted" or "diverged".
+        Why training ended: "max_iter", "max_time", "early stopping", "interrupted", or "diverged"
+        (numbers that are not finite, or a loss that ends far above where it began), in which case
+        it went back to the last look at a state that had not diverged.
     validation_floor_ : dict
         Tracked statistics of training windows against validation windows.
+    fit_summary_ : dict
+        Samples against training windows, for each neuron: "sd_ratio" and "rate_ratio", lists of N
+        ratios of standard deviations and of inferred rates, and "mismatched", the numbers of the
+        neurons that do not match. Empty for encoded windows, and if the check was interrupted. See
+        `calgan.generators.base.compare_with_training`.
     trained_statistics_ : tuple of str
         Empty: the objective matches no statistic.
     settings_ : FlowSettings

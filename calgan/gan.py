@@ -54,7 +54,8 @@ class CalciumGAN(TrainedGenerator):
     max_iter : int, default=None
         Generator steps in total; None: 400 passes for "thesis", 1000 for the others.
     max_time : float, default=None
-        Limit of the training in seconds; whichever of the two comes first ends it.
+        Limit in seconds, counted from the first line of ``fit``; whichever of the two comes first
+        ends the training. One step is taken in any case, and the checks at the end are made.
     batch_size : int, default=None
         Windows a batch; an odd number is rounded up.
     filters : int, default=None
@@ -119,9 +120,15 @@ class CalciumGAN(TrainedGenerator):
         Step whose weights `generator_` has.
     stopped_ : str
         Why training ended: "max_iter", "max_time", "early stopping", "interrupted", or "diverged",
-        in which case it went back to the last look at finite weights.
+        in which case it went back to the last look at finite weights. An adversary's losses do not
+        tell how good a generator is: where statistics are tracked, the best state is kept.
     validation_floor_ : dict
         Tracked statistics of training windows against validation windows.
+    fit_summary_ : dict
+        Samples against training windows, for each neuron: "sd_ratio" and "rate_ratio", lists of N
+        ratios of standard deviations and of inferred rates, and "mismatched", the numbers of the
+        neurons that do not match. Empty for encoded windows, and if the check was interrupted. See
+        `calgan.generators.base.compare_with_training`.
     trained_statistics_ : tuple of str
         Statistics that the objective trains on; empty for the thesis's recipe.
     settings_ : Recipe

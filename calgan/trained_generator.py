@@ -30,11 +30,14 @@ from calgan._validation import (
     check_windows,
     rng_from,
 )
+from calgan.generators.base import check_fit, progress
+from calgan.generators.sampling import SamplingMixin
 from calgan.persistence import read_model, write_model
 from calgan.tracking import MIN_HELD_OUT, Tracker, split_in_time, spread
 from calgan.training import (
     Check,
     TrainingState,
+    clock,
     copy_on_cpu,
     final_weights,
     make_fabric,
@@ -43,13 +46,14 @@ from calgan.training import (
 from calgan.windows import gather
 
 # Independent uses of one seed.
-_INIT, _TRAIN, _CHECK, _SAMPLE = range(4)
+_INIT, _TRAIN, _CHECK, _SAMPLE, _SUMMARY = range(5)
 _STATISTICS_VALUES = 16_000_000  # real values that the statistics are computed from (64 MB)
 _CHECK_VALUES = 8_000_000
 _CHECK_WINDOWS = 128
+_WARN_FROM = 100  # steps; samples after fewer need not match
 
 
-class TrainedGenerator(ABC, BaseEstimator):
+class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
     """A generator of windows whose networks are trained step by step.
 
     A subclass has the parameters ``max_iter``, ``max_time``, ``frame_rate``, ``device``,
@@ -83,6 +87,7 @@ class TrainedGenerator(ABC, BaseEstimator):
     generator_: nn.Module
     trained_statistics_: tuple[str, ...]
     validation_floor_: dict[str, float]
+    fit_summary_: dict[str, list[Any]]
     # The parameters that every subclass has.
     max_time: float | None
     n_iter_no_change: int
@@ -160,21 +165,27 @@ class TrainedGenerator(ABC, BaseEstimator):
         -----
         UserWarning
             If some neurons are constant; if `validation_fraction` of the windows cannot be held
-            out; if training is interrupted.
+            out; if training, or the check at its end, is interrupted.
+        calgan.generators.base.FitWarning
+            If samples do not match the training windows (see `fit_summary_`) after 100 steps or
+            more.
         sklearn.exceptions.ConvergenceWarning
-            If training diverges.
+            If training diverges: losses or weights are no longer finite numbers, or the loss ends
+            far above where it began.
 
         Notes
         -----
-        A call that fails leaves a former model as it was.
+        A call that fails leaves a former model as it was. So does Ctrl-C while windows are
+        read; later it keeps what was learnt.
         """
+        started = clock()
         X = check_windows(X, estimator=type(self).__name__)
         learner = self._learner(X, self.warm_start and hasattr(self, "generator_"))
         settings = learner.settings_
         max_iter = settings.max_iter
         if max_iter is None:
             max_iter = (settings.epochs or 1) * math.ceil(X.shape[0] / settings.batch_size)
-        learner._train(X, max_iter)
+        learner._train(X, max_iter, started)
         return self._keep(learner)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -195,11 +206,16 @@ class TrainedGenerator(ABC, BaseEstimator):
         ------
         ValueError
             As for `fit`, and if the windows' shape differs from that of earlier calls.
+
+        Notes
+        -----
+        `fit_summary_` is renewed, without a warning of samples that do not match.
         """
+        started = clock()
         X = check_windows(X, estimator=type(self).__name__)
         learner = self._learner(X, hasattr(self, "generator_"))
         steps = math.ceil(X.shape[0] / learner.settings_.batch_size)
-        learner._train(X, getattr(learner, "n_iter_", 0) + steps)
+        learner._train(X, getattr(learner, "n_iter_", 0) + steps, started, warn=False)
         return self._keep(learner)
 
     def sample(self, n_samples: int = 1, *, random_state: Any = None) -> NDArray[np.float32]:
@@ -384,42 +400,61 @@ class TrainedGenerator(ABC, BaseEstimator):
     def _init_seeds(self, n: int) -> list[int]:
         return [int(seed) for seed in rng_from(self.seed_, _INIT).integers(2**62, size=n)]
 
-    def _train(self, X: Any, max_iter: int) -> None:
+    def _train(self, X: Any, max_iter: int, started: float, *, warn: bool = True) -> None:
         settings = self.settings_
-        fabric = make_fabric(self.device, self.precision)
-        train, held_out = split_in_time(X, settings.validation_fraction)
-        reference = self._reference(X, train)
-        state = self._build_state(reference, fabric)
-        former = getattr(self, "validation_floor_", None)
-        self.validation_floor_ = {}
-        check = self._make_check(X, held_out, reference, state) if len(held_out) else None
-        if check is None and settings.validation_fraction > 0 and former != {}:  # not told before
-            self._warn_that_nothing_is_tracked(X.shape[0], len(held_out))
-        if state.step and self.validation_floor_ != former:  # other windows: scores do not compare
-            state.forget_best()
-
-        step = self._make_step(X, train, reference, state, fabric)
+        name = f"{type(self).__name__} ({settings.name})"
+        with progress(self.verbose, f"{name}: reading windows"):
+            fabric = make_fabric(self.device, self.precision)
+            train, held_out = split_in_time(X, settings.validation_fraction)
+            reference = self._reference(X, train)
+            state = self._build_state(reference, fabric)
+            former = getattr(self, "validation_floor_", None)
+            self.validation_floor_ = {}
+            check = self._make_check(X, held_out, reference, state) if len(held_out) else None
+            if check is None and settings.validation_fraction > 0 and former != {}:  # not told yet
+                self._warn_that_nothing_is_tracked(X.shape[0], len(held_out))
+            if state.step and self.validation_floor_ != former:  # other windows, other scores
+                state.forget_best()
+            step = self._make_step(X, train, reference, state, fabric)
         patience = math.ceil(self.n_iter_no_change / self.check_every)
         self.stopped_ = run_training(
             state,
             step,
             max_iter=max_iter,
             max_time=self.max_time,
+            started=started,
             check=check,
             check_every=self.check_every,
             patience=patience if settings.early_stopping else None,
             verbose=self.verbose,
-            description=f"{type(self).__name__} ({settings.name})",
+            description=f"{name}: training",
         )
-        self.best_iter_, weights = final_weights(state, check, self.check_every)
+        with progress(self.verbose, f"{name}: choosing the best state"):
+            self.best_iter_, weights = final_weights(state, check, self.check_every)
         # Plain modules on the CPU, and what resuming needs as plain tensors.
         self._checkpoint = state.checkpoint()
-        for name, module in state.modules.items():
-            setattr(self, f"{name}_", copy_on_cpu(module))
+        for key, module in state.modules.items():
+            setattr(self, f"{key}_", copy_on_cpu(module))
         self.generator_.load_state_dict(weights)
         self.history_ = state.history
         self.n_iter_ = state.step
         self._finish(step)
+        self._check_fit(X, train, warn=warn and self.n_iter_ >= _WARN_FROM)
+
+    def _check_fit(self, X: Any, train: NDArray[np.intp], *, warn: bool) -> None:
+        """Compare samples with training windows; Ctrl-C ends this, and the model is kept."""
+        self.fit_summary_ = check_fit(
+            X,
+            lambda n: self._draw(self.generator_, n, rng_from(self.seed_, _SUMMARY)),
+            type(self).__name__,
+            indices=train,
+            frame_rate=self.frame_rate_,
+            verbose=self.verbose,
+            warn=warn,
+            stacklevel=5,
+        )
+        if self.n_channels_in_ is None and not self.fit_summary_:
+            self.stopped_ = "interrupted"
 
     def _warn_that_nothing_is_tracked(self, n_windows: int, n_held_out: int) -> None:
         fraction = self.settings_.validation_fraction
@@ -579,6 +614,7 @@ _FITTED = (
     "best_iter_",
     "stopped_",
     "fingerprint_",
+    "fit_summary_",
 )
 
 

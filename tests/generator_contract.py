@@ -17,6 +17,7 @@ from contextlib import contextmanager, redirect_stderr, redirect_stdout
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import joblib
 import numpy as np
@@ -236,6 +237,7 @@ def check_saved_draws_the_same(case: Case) -> None:
         assert sorted(Path(folder).iterdir()) == [path], "temporary files are left behind"
         assert reloaded.get_params() == core.get_params()
         assert (reloaded.n_iter_, reloaded.history_) == (core.n_iter_, core.history_)
+        assert reloaded.fit_summary_ == core.fit_summary_
         np.testing.assert_array_equal(reloaded.sample(3), core.sample(3))
         assert_same_draws(reloaded, core)
         path.write_bytes(b"no model")
@@ -324,6 +326,73 @@ def check_ctrl_c_keeps_what_was_learnt(case: Case) -> None:
             raise AssertionError("the interrupt got out of fit") from None
     assert 1 <= case.core(estimator).n_iter_ < LONG
     assert estimator.sample(2).shape == (2, *case.sample_shape)
+
+
+class Slow:
+    """An array that takes its time to be read."""
+
+    def __init__(self, array: np.ndarray, when_read: Callable[[], None]) -> None:
+        self.array, self.when_read = array, when_read
+
+    def __array__(self, dtype: Any = None, copy: Any = None) -> np.ndarray:
+        self.when_read()
+        return np.array(self.array, dtype=dtype)
+
+
+def check_max_time_counts_from_the_first_line(case: Case) -> None:
+    if not case.has("max_time") or case.is_pipeline:
+        return  # a pipeline's first step reads its data
+    now = [0.0]
+
+    def wait() -> None:
+        now[0] += 1000.0
+
+    def clock() -> float:
+        return now[0]
+
+    estimator = case.estimator(max_iter=3, max_time=500.0)
+    with mock.patch("time.monotonic", clock):
+        estimator.fit(Slow(np.asarray(case.X), wait))
+    assert now[0] >= 1000.0
+    assert estimator.n_iter_ == 1, "time was up when the windows had been read"
+
+
+# The look at itself
+
+
+def check_samples_are_compared_with_the_windows(case: Case) -> None:
+    core = case.core(case.fitted())
+    assert isinstance(getattr(core, "fit_summary_", None), dict), "there is no fit_summary_"
+    if getattr(core, "n_channels_in_", None) is not None:
+        assert core.fit_summary_ == {}  # encoded windows are no traces
+        return
+    assert set(core.fit_summary_) == {"sd_ratio", "rate_ratio", "mismatched"}
+    n_neurons = case.sample_shape[1]
+    for name in ("sd_ratio", "rate_ratio"):
+        ratios = core.fit_summary_[name]
+        assert isinstance(ratios, list)
+        assert len(ratios) == n_neurons
+        assert all(isinstance(ratio, float) for ratio in ratios)
+    assert set(core.fit_summary_["mismatched"]) <= set(range(n_neurons))
+    assert pickle.loads(pickle.dumps(core)).fit_summary_ == core.fit_summary_
+    assert case.core(case.fitted()).fit_summary_ == core.fit_summary_
+
+
+def check_ctrl_c_in_the_check_keeps_all(case: Case) -> None:
+    whole, estimator = case.fitted(), case.estimator()
+    if getattr(case.core(whole), "n_channels_in_", None) is not None:
+        return
+    compare = "calgan.generators.base.compare_with_training"
+    with warnings.catch_warnings(), mock.patch(compare, side_effect=KeyboardInterrupt):
+        warnings.simplefilter("ignore")
+        try:
+            estimator.fit(case.X)
+        except KeyboardInterrupt:
+            raise AssertionError("the interrupt got out of fit") from None
+    core = case.core(estimator)
+    assert core.fit_summary_ == {}
+    assert getattr(core, "stopped_", "interrupted") == "interrupted"
+    assert_same_draws(estimator, whole)
 
 
 def check_progress_is_shown_on_request(case: Case) -> None:

@@ -17,6 +17,7 @@ from calgan._validation import (
     check_windows,
     rng_from,
 )
+from calgan.generators import base
 from calgan.windows import gather
 
 
@@ -39,6 +40,7 @@ class NoiseGenerator(BaseEstimator):
         self.verbose = verbose
 
     def fit(self, X: Any, y: Any = None) -> NoiseGenerator:
+        began = time.monotonic()
         X = check_windows(X, estimator=type(self).__name__)
         self.n_features_in_ = X.shape[2]
         self.seed_ = as_seed(self.random_state)
@@ -46,18 +48,17 @@ class NoiseGenerator(BaseEstimator):
         self.history_: list[dict[str, float]] = []
         self.mean_ = np.zeros(X.shape[1:], dtype=np.float32)
         self.square_ = np.zeros(X.shape[1:], dtype=np.float32)
-        return self._learn(X)
+        return self._learn(X, began)._check(X)
 
     def partial_fit(self, X: Any, y: Any = None) -> NoiseGenerator:
         if not hasattr(self, "n_iter_"):
             return self.fit(X)
         X = check_windows(X, estimator=type(self).__name__)
         check_n_neurons(X.shape[2], self)
-        return self._learn(X)
+        return self._learn(X, time.monotonic())._check(X)
 
-    def _learn(self, X: Any) -> NoiseGenerator:
+    def _learn(self, X: Any, began: float) -> NoiseGenerator:
         max_iter = check_integer(self.max_iter, "max_iter")
-        began = time.monotonic()
         try:
             for _ in range(max_iter):
                 self._step(X)
@@ -65,6 +66,12 @@ class NoiseGenerator(BaseEstimator):
                     break
         except KeyboardInterrupt:
             print("stopped; what was learnt is kept", file=sys.stderr)
+        return self
+
+    def _check(self, X: Any) -> NoiseGenerator:
+        self.fit_summary_ = base.check_fit(
+            X, lambda n: self._draw(n, rng_from(self.seed_, 2)), type(self).__name__, warn=False
+        )
         return self
 
     def _step(self, X: Any) -> None:
@@ -234,10 +241,28 @@ class FitDoesNotStartAgain(NoiseGenerator):
 
 
 class LosesWhatItLearntOnInterrupt(NoiseGenerator):
-    def _learn(self, X: Any) -> NoiseGenerator:
+    def _learn(self, X: Any, began: float) -> NoiseGenerator:
         for _ in range(self.max_iter):
             self._step(X)
         return self
+
+
+class LosesTheModelWhenItsCheckIsInterrupted(NoiseGenerator):
+    def _check(self, X: Any) -> NoiseGenerator:
+        windows = gather(X)
+        samples = self._draw(len(windows), rng_from(self.seed_, 2))
+        self.fit_summary_ = base.compare_with_training(windows, samples)
+        return self
+
+
+class NeverLooksAtItself(NoiseGenerator):
+    def _check(self, X: Any) -> NoiseGenerator:
+        return self
+
+
+class CountsTimeFromItsFirstStep(NoiseGenerator):
+    def _learn(self, X: Any, began: float) -> NoiseGenerator:
+        return super()._learn(X, time.monotonic())
 
 
 class NeverSaysAnything(NoiseGenerator):
@@ -277,8 +302,8 @@ class SamplesUnfitted(NoiseGenerator):
 
 
 class StopsByTimeElsewhere(NoiseGenerator):
-    def _learn(self, X: Any) -> NoiseGenerator:
-        super()._learn(X)
+    def _learn(self, X: Any, began: float) -> NoiseGenerator:
+        super()._learn(X, began)
         if self.max_time is not None:
             self.mean_ = self.mean_ + 1
         return self

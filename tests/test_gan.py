@@ -16,6 +16,7 @@ from sklearn.exceptions import ConvergenceWarning
 from calgan import CalciumGAN, FFTEncoder, MinMaxScaler, Recording, Windower, objectives
 from calgan.adversarial import AdversarialSteps
 from calgan.datasets import make_recording
+from calgan.generators.base import FitWarning
 from calgan.networks import Standardiser
 from calgan.windows import WindowView
 
@@ -52,7 +53,7 @@ def test_thesis_default_length_is_400_passes(
     windows: WindowView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr(CalciumGAN, "_train", lambda _self, _X, n: asked.append(n))
+    monkeypatch.setattr(CalciumGAN, "_train", lambda _self, _X, n, _started: asked.append(n))
     CalciumGAN("thesis").fit(np.zeros((300, 32, 2)))
     assert asked == [400 * 3]
 
@@ -209,6 +210,7 @@ def test_critic_learns_to_tell_real_from_noise(windows: WindowView, recipe: str)
     assert gan.score_samples(real).mean() > gan.score_samples(noise).mean()
 
 
+@pytest.mark.filterwarnings("ignore::calgan.generators.base.FitWarning")
 def test_relativistic_critic_alone_correlates_the_samples(windows: WindowView) -> None:
     params = {"recipe": "relativistic", "matching": 0, "random_state": 0, "validation_fraction": 0}
     start, end = (CalciumGAN(max_iter=n, **params).fit(windows) for n in (1, 150))
@@ -323,10 +325,34 @@ def test_training_that_diverges_says_so_and_keeps_the_last_good_state(
 def test_samples_that_are_no_numbers_are_no_better_than_any(
     windows: WindowView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(CalciumGAN, "_draw", lambda *_: np.full((2, 32, 4), np.nan))
+    monkeypatch.setattr(CalciumGAN, "_draw", lambda _self, _g, n, _r: np.full((n, 32, 4), np.nan))
     gan = quick().fit(windows)
     assert gan.history_[-1]["val_score"] == math.inf
     assert gan.best_iter_ == gan.n_iter_ == 4
+    assert gan.fit_summary_["sd_ratio"] == [math.inf] * 4
+    assert gan.fit_summary_["mismatched"] == [0, 1, 2, 3]
+
+
+def test_a_misfit_is_told_of_once_the_model_had_a_chance(
+    windows: WindowView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CalciumGAN, "_draw", lambda _self, _g, n, _r: np.zeros((n, 32, 4)))
+    gan = quick().fit(windows)  # warnings are errors
+    assert gan.fit_summary_["mismatched"] == [0, 1, 2, 3]
+    monkeypatch.setattr("calgan.trained_generator._WARN_FROM", 4)
+    with pytest.warns(FitWarning, match="CalciumGAN do not match") as caught:
+        gan.fit(windows)
+    assert [warning.filename for warning in caught] == [__file__]
+    gan.partial_fit(windows)
+    assert gan.fit_summary_["mismatched"] == [0, 1, 2, 3]
+
+
+def test_every_phase_is_shown(windows: WindowView, capsys: pytest.CaptureFixture[str]) -> None:
+    quick(verbose=1).fit(windows)
+    shown = capsys.readouterr().err
+    phases = ["reading windows", "training", "choosing the best state", "checking samples"]
+    assert [shown.find(phase) >= 0 for phase in phases] == [True] * 4
+    assert sorted(phases, key=shown.find) == phases
 
 
 def test_validation_can_be_left_out(windows: WindowView) -> None:

@@ -28,6 +28,9 @@ from calgan import (
 
 WIDTH, N_NEURONS = 32, 4
 
+# What learns for a fraction of a second does not match the windows.
+pytestmark = pytest.mark.filterwarnings("ignore::calgan.generators.base.FitWarning")
+
 
 def scaled_traces() -> np.ndarray:
     """Return a recording (260 frames, 4 neurons) within [0, 1], of decaying events."""
@@ -135,7 +138,10 @@ BROKEN = {
     stand_in.KeepsNoHistory: contract.check_history_has_a_row_a_step,
     stand_in.PartialFitStartsAgain: contract.check_partial_fit_goes_on,
     stand_in.StopsByTimeElsewhere: contract.check_a_run_stopped_by_time_can_be_repeated,
+    stand_in.CountsTimeFromItsFirstStep: contract.check_max_time_counts_from_the_first_line,
     stand_in.LosesWhatItLearntOnInterrupt: contract.check_ctrl_c_keeps_what_was_learnt,
+    stand_in.NeverLooksAtItself: contract.check_samples_are_compared_with_the_windows,
+    stand_in.LosesTheModelWhenItsCheckIsInterrupted: contract.check_ctrl_c_in_the_check_keeps_all,
     stand_in.NeverSaysAnything: contract.check_progress_is_shown_on_request,
     stand_in.AlwaysTalks: contract.check_progress_is_shown_on_request,
     stand_in.TakesRecordings: contract.check_a_recording_is_refused,

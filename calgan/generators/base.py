@@ -105,9 +105,9 @@ def compare_with_training(
     samples to the training windows.
 
     A neuron is mismatched if its standard deviation ratio is outside 0.7 to 1.4 or its rate ratio
-    outside 0.5 to 2, and the difference (of variances, or of events) exceeds 4 standard errors.
-    These come from the variation between windows; that of a count is at least Poisson, so that the
-    difference of two counts must exceed :math:`4 \sqrt{n_1 + n_2}`.
+    outside 0.5 to 2, and the difference (of standard deviations, or of events) exceeds 4 standard
+    errors. These come from the variation between windows; that of a count is at least Poisson, so
+    that the difference of two counts must exceed :math:`4 \sqrt{n_1 + n_2}`.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def compare_with_training(
     with np.errstate(divide="ignore", invalid="ignore"):
         sd_ratio = np.where(constant, np.nan, sd_fake / sd)
     sd_ratio[~finite & ~constant] = np.inf
-    wrong = _is_outside(sd_ratio, SD_RANGE) & (_differ(*variances) | ~finite)
+    wrong = _is_outside(sd_ratio, SD_RANGE) & (_sds_differ(*variances) | ~finite)
 
     n_neurons = windows.shape[2]
     chosen = spread(np.arange(n_neurons), _INFERRED_NEURONS)
@@ -167,7 +167,7 @@ def compare_with_training(
         n_real, n_fake = (each.sum(axis=0) for each in counts)
         rate_ratio[chosen] = (n_fake + _PSEUDO_COUNT) / (n_real + _PSEUDO_COUNT)
         off = _is_outside(rate_ratio[chosen], RATE_RANGE)
-        wrong[chosen] |= off & _differ(*counts, poisson=True)
+        wrong[chosen] |= off & _counts_differ(*counts)
     return {
         "sd_ratio": sd_ratio.round(4).tolist(),
         "rate_ratio": rate_ratio.round(4).tolist(),
@@ -323,17 +323,26 @@ def _count_events(
     return real, fake
 
 
-def _differ(
-    a: NDArray[np.float64], b: NDArray[np.float64], *, poisson: bool = False
-) -> NDArray[np.bool_]:
-    """Tell for which neurons the means of the figures of windows (M, N) differ beyond chance."""
-    squares = np.zeros(a.shape[1])
-    for figures in (a, b):
-        variance = figures.var(axis=0, ddof=min(1, len(figures) - 1))
-        if poisson:
-            variance = np.maximum(variance, figures.mean(axis=0))
-        squares += variance / len(figures)
-    return np.abs(a.mean(axis=0) - b.mean(axis=0)) > _STANDARD_ERRORS * np.sqrt(squares)
+def _mean_and_variance(
+    figures: NDArray[np.float64],
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Return the mean of the figures of windows (M, N), and the variance of a mean of that many."""
+    return figures.mean(axis=0), figures.var(axis=0, ddof=min(1, len(figures) - 1)) / len(figures)
+
+
+def _sds_differ(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell for which neurons the windows' mean squares (M, N) make different deviations."""
+    (mean_a, variance_a), (mean_b, variance_b) = map(_mean_and_variance, (a, b))
+    with np.errstate(divide="ignore", invalid="ignore"):
+        squares = np.nan_to_num(variance_a / mean_a) + np.nan_to_num(variance_b / mean_b)
+    return np.abs(np.sqrt(mean_a) - np.sqrt(mean_b)) > _STANDARD_ERRORS * np.sqrt(squares) / 2
+
+
+def _counts_differ(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Tell for which neurons the windows' counts (M, N) differ in their sums."""
+    (mean_a, variance_a), (mean_b, variance_b) = map(_mean_and_variance, (a, b))
+    squares = np.maximum(variance_a, mean_a / len(a)) + np.maximum(variance_b, mean_b / len(b))
+    return np.abs(mean_a - mean_b) > _STANDARD_ERRORS * np.sqrt(squares)
 
 
 def _is_outside(ratio: NDArray[np.float64], within: tuple[float, float]) -> NDArray[np.bool_]:
