@@ -132,6 +132,32 @@ class CalciumGenerator(nn.Module):
 
     def forward(self, noise: Tensor) -> Tensor:
         """Turn noise (M, noise_size) into windows (M, T, N) in the units of the training data."""
+        return self._generate(noise)[0]
+
+    def components(self, noise: Tensor) -> dict[str, Tensor]:
+        """Turn noise into windows and what they are made of, (M, T, N) each.
+
+        "spikes" are the rectified drive, before the gain: events of any size on the drive's scale,
+        and no counts. "amplitudes" are the events with their gain and "calcium" is what they rise
+        and decay to, filtered by the decay and then smoothed by the rise; both are in the units of
+        the training data.
+        """
+        if not self.decoder:
+            raise ValueError("this network has no calcium decoder, and so no components.")
+        traces, calcium, rectified = self._generate(noise)
+        spikes = rectified[..., self.lead_in :].transpose(1, 2)
+        return {
+            "traces": traces,
+            "calcium": calcium.transpose(1, 2) * self.units.scale,
+            "spikes": spikes,
+            "amplitudes": spikes * F.softplus(self.gain) * self.units.scale,
+        }
+
+    def _generate(self, noise: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Return windows (M, T, N), their calcium (M, N, T), and events before the gain (M, N, L).
+
+        Calcium and events are in standardised units; events begin with the lead-in.
+        """
         m = len(noise)
         state, coarse, *fine, private, measurement = noise.split(self.sizes, dim=1)
         coarse = coarse.view(m, self.latent, -1)
@@ -144,8 +170,9 @@ class CalciumGenerator(nn.Module):
         drive = self.drive(x)[..., self.edge : -self.edge].float()
         drive = drive + F.softplus(self.private)[:, None] * private.view(m, self.n_neurons, -1)
         scale = F.softplus(self.noise_scale)[:, None]
+        rectified = F.relu(drive)
         if self.decoder:
-            events = F.softplus(self.gain)[:, None] * F.relu(drive)
+            events = F.softplus(self.gain)[:, None] * rectified
             rise = torch.sigmoid(self.rise)
             decay = torch.sigmoid(self.decay)[:, None]
             calcium = exponential_filter(events, decay[:, 0])
@@ -161,7 +188,7 @@ class CalciumGenerator(nn.Module):
             calcium = drive[..., self.lead_in :]
         traces = self.baseline[:, None] + calcium
         traces = traces + scale * measurement.view(m, self.n_neurons, -1)
-        return self.units.restore(traces.transpose(1, 2))
+        return self.units.restore(traces.transpose(1, 2)), calcium, rectified
 
 
 class CompactCritic(nn.Module):
