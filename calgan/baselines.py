@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from scipy.signal import lfilter
 from sklearn.base import BaseEstimator, clone
-from sklearn.utils.validation import check_is_fitted
+from sklearn.utils import Bunch
 
 from calgan._validation import (
     as_seed,
@@ -18,22 +19,23 @@ from calgan._validation import (
     is_lazy,
     rng_from,
 )
-from calgan.datasets.simulation import burn_in_frames, fluorescence
+from calgan.datasets.simulation import burn_in_frames
 from calgan.deconvolution import OasisDeconvolver
 from calgan.dichotomized_gaussian import DichotomizedGaussian
 from calgan.dichotomized_gaussian._model import check_lags
 from calgan.generators.base import check_fit
+from calgan.generators.sampling import SamplingMixin
 from calgan.recording import Recording
 from calgan.stretches import uninterrupted_stretches
 from calgan.windows import WindowView
 
-_SPIKES, _NOISE, _SUMMARY = range(3)
+_SUMMARY = 2  # of the uses of one seed; the draws are `SamplingMixin`'s
 _MATCHED = ("firing_rate", "spike_correlation_matrix")
 # Short recordings are nearly always repaired a little: `spike_model_` says by how much.
 _LARGE_DEVIATION = 0.1
 
 
-class DichotomizedGaussianCalcium(BaseEstimator):
+class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
     r"""Calcium traces of spikes that have the data's rates and pairwise correlations, and no more.
 
     The classical baseline: spikes are inferred from the windows with OASIS, a
@@ -80,9 +82,8 @@ class DichotomizedGaussianCalcium(BaseEstimator):
         Neurons N and frames T of a window.
     frame_rate_ : float
         Frame rate (Hz).
-    seed_ : int
-        Seed of the draws made with ``random_state=None``, if the estimator has a `random_state`;
-        without one every draw is new.
+    roi_ids_, units_ : ndarray of shape (N,) or None, str or None
+        Ids of the neurons and units of the traces, where the windows know them.
 
     Raises
     ------
@@ -108,7 +109,11 @@ class DichotomizedGaussianCalcium(BaseEstimator):
     Amplitudes do not vary, so that standard deviations of samples are smaller than those of the
     windows wherever those of the events vary much.
 
-    Every window starts from stationary calcium: frames before it are drawn too, and left out.
+    Every window, and every recording of `sample_recording`, starts from stationary calcium: frames
+    before it are drawn too, and left out. Components are the spikes (0 or 1 a frame), the calcium
+    that they add (`amplitudes_` each), the calcium, and the rates (Hz), which are constant; there
+    are no factors. With lags, the latent variables of a recording go on from frame to frame, so
+    that a recording is as long as one likes and has no borders within.
 
     References
     ----------
@@ -125,6 +130,10 @@ class DichotomizedGaussianCalcium(BaseEstimator):
     >>> baseline = DichotomizedGaussianCalcium(random_state=0).fit(windows)
     >>> baseline.sample(3).shape
     (3, 32, 5)
+    >>> baseline.sample_components(3).spikes.shape
+    (3, 32, 5)
+    >>> baseline.sample_recording(600.0)
+    Recording(6000 frames x 5 neurons, 10 Hz, 600.0 s, dF/F, synthetic)
     """
 
     def __init__(
@@ -196,7 +205,8 @@ class DichotomizedGaussianCalcium(BaseEstimator):
             for warning in caught[n_deconvolution:]:
                 warnings.warn(str(warning.message), warning.category, stacklevel=2)
         self.n_features_in_, self.n_frames_in_ = X.shape[2], X.shape[1]
-        self.frame_rate_, self.seed_ = frame_rate, seed
+        self.frame_rate_ = frame_rate
+        self.roi_ids_, self.units_ = getattr(X, "roi_ids", None), getattr(X, "units", None)
         self.deconvolver_, self.spike_model_ = deconvolver, model
         n_spikes = np.sum([part.sum(axis=0) for part in spikes], axis=0)
         total = np.sum([part.sum(axis=0, dtype=np.float64) for part in inferred], axis=0)
@@ -213,88 +223,69 @@ class DichotomizedGaussianCalcium(BaseEstimator):
         )
         return self
 
-    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> np.ndarray:
-        """Draw synthetic windows.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of windows. The first windows do not depend on how many follow.
-        random_state : int, RandomState, Generator or None, default=None
-            Seed of the draw; None takes the estimator's own.
-
-        Returns
-        -------
-        windows : ndarray of shape (n_samples, T, N), float32
-            In the units of the windows that it was fitted on.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If it is not fitted.
-        ValueError
-            If `n_samples` is not positive.
-        """
-        seed, windows = self._prepare(n_samples, random_state)
-        noise = rng_from(seed, _NOISE)
-        learnt = self.deconvolver_
-        burn_in = burn_in_frames(learnt.decay_)
-        for first, spikes in self._iter_spikes(len(windows), burn_in, seed):
-            windows[first : first + len(spikes)] = fluorescence(
-                spikes,
-                noise,
-                decay=learnt.decay_,
-                amplitudes=self.amplitudes_,
-                baselines=learnt.baseline_,
-                noise=learnt.noise_,
-                burn_in=burn_in,
-            )
-        return windows
-
-    def sample_spikes(self, n_samples: int = 1, *, random_state: Any = None) -> np.ndarray:
-        """Draw the spikes behind the windows that `sample` draws from the same seed.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of windows.
-        random_state : int, RandomState, Generator or None, default=None
-            Seed of the draw, as in `sample`.
-
-        Returns
-        -------
-        spikes : ndarray of shape (n_samples, T, N), float32
-            1 in frames with a spike, else 0.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If it is not fitted.
-        ValueError
-            If `n_samples` is not positive.
-        """
-        seed, windows = self._prepare(n_samples, random_state)
-        burn_in = burn_in_frames(self.deconvolver_.decay_)
-        for first, spikes in self._iter_spikes(len(windows), burn_in, seed):
-            windows[first : first + len(spikes)] = spikes[:, burn_in:]
-        return windows
-
-    def _prepare(self, n_samples: int, random_state: Any) -> tuple[int, np.ndarray]:
-        """Return the seed of a draw and the array to fill."""
-        check_is_fitted(self)
-        n_samples = check_integer(n_samples, "n_samples")
-        if random_state is None and self.random_state is not None:
-            seed = self.seed_
-        else:
-            seed = as_seed(random_state)
+    def _draw_components(self, n_samples: int, rng: np.random.Generator) -> Bunch:
         shape = (n_samples, self.n_frames_in_, self.n_features_in_)
-        return seed, np.empty(shape, dtype=np.float32)
+        names = ("traces", "calcium", "spikes", "amplitudes")
+        drawn = Bunch(**{name: np.empty(shape, dtype=np.float32) for name in names})
+        for which, batch in self._iter_windows(n_samples, rng):
+            for name in names:
+                drawn[name][which] = batch[name]
+        drawn["rates"] = np.broadcast_to(self._mean_rates(), shape)
+        return drawn
 
-    def _iter_spikes(
-        self, n_samples: int, burn_in: int, seed: int
-    ) -> Iterator[tuple[int, np.ndarray]]:
+    def _draw_traces(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
+        shape = (n_samples, self.n_frames_in_, self.n_features_in_)
+        traces = np.empty(shape, dtype=np.float32)
+        for which, batch in self._iter_windows(n_samples, rng):
+            traces[which] = batch.traces
+        return traces
+
+    def _iter_windows(
+        self, n_samples: int, rng: np.random.Generator
+    ) -> Iterator[tuple[slice, Bunch]]:
+        """Yield batches of windows, each of which starts from stationary calcium."""
+        of_spikes, of_noise = rng.spawn(2)
+        burn_in = burn_in_frames(self.deconvolver_.decay_)
         n_frames = burn_in + self.n_frames_in_
-        return self.spike_model_.iter_windows(n_samples, n_frames, rng_from(seed, _SPIKES))
+        for first, spikes in self.spike_model_.iter_windows(n_samples, n_frames, of_spikes):
+            amplitudes = spikes * self.amplitudes_.astype(np.float32)
+            calcium, _ = _filter(amplitudes, self.deconvolver_.decay_)
+            parts = [part[:, burn_in:] for part in (calcium, spikes, amplitudes)]
+            yield slice(first, first + len(spikes)), self._observe(*parts, rng=of_noise)
+
+    def _iter_components(
+        self, n_frames: int, rng: np.random.Generator, chunk: int
+    ) -> Iterator[Bunch]:
+        # In the spike model's blocks, whatever the chunk: their rounding depends on their length.
+        of_spikes, of_noise = rng.spawn(2)
+        to_skip, state = burn_in_frames(self.deconvolver_.decay_), None
+        rates = self._mean_rates()
+        for spikes in self.spike_model_.iter_bins(to_skip + n_frames, of_spikes):
+            amplitudes = spikes * self.amplitudes_.astype(np.float32)
+            calcium, state = _filter(amplitudes, self.deconvolver_.decay_, state)
+            parts = [part[to_skip:] for part in (calcium, spikes, amplitudes)]
+            to_skip = max(0, to_skip - len(spikes))
+            piece = self._observe(*parts, rng=of_noise)
+            yield Bunch(**piece, rates=np.broadcast_to(rates, piece.spikes.shape))
+
+    def _observe(
+        self,
+        calcium: np.ndarray,
+        spikes: np.ndarray,
+        amplitudes: np.ndarray,
+        *,
+        rng: np.random.Generator,
+    ) -> Bunch:
+        """Add baseline and noise to calcium (..., N)."""
+        baseline = self.deconvolver_.baseline_.astype(np.float32)
+        traces = rng.standard_normal(calcium.shape, dtype=np.float32)
+        traces *= self.deconvolver_.noise_.astype(np.float32)
+        traces += baseline + calcium
+        return Bunch(traces=traces, calcium=calcium, spikes=spikes, amplitudes=amplitudes)
+
+    def _mean_rates(self) -> np.ndarray:
+        """Return each neuron's rate (Hz), float32."""
+        return (self.spike_model_.mean_ * self.frame_rate_).astype(np.float32)
 
     def _find_frame_rate(self, X: Any) -> float:
         name = type(self).__name__
@@ -331,3 +322,21 @@ def _as_windows(stretches: list[np.ndarray], width: int) -> WindowView:
         start=np.concatenate([np.arange(count) for count in counts]),
         width=width,
     )
+
+
+def _filter(
+    amplitudes: np.ndarray, decay: np.ndarray, state: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:
+    """Return the calcium (..., t, N) of amplitudes, float32, and the state to go on from (..., N).
+
+    The state is what is left of the calcium of the frames before.
+    """
+    calcium = np.empty(amplitudes.shape, dtype=np.float32)
+    after = np.empty(amplitudes.shape[:-2] + amplitudes.shape[-1:])
+    for i, factor in enumerate(decay):
+        before = np.zeros_like(after[..., i]) if state is None else state[..., i]
+        calcium[..., i], last = lfilter(
+            [1.0], [1.0, -factor], amplitudes[..., i], axis=-1, zi=before[..., None]
+        )
+        after[..., i] = last[..., 0]
+    return calcium, after

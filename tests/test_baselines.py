@@ -50,7 +50,7 @@ def test_spikes_are_inferred_once_a_frame(
 
 def test_traces_are_calcium_of_the_spikes(baseline: DichotomizedGaussianCalcium) -> None:
     traces = baseline.sample(300).astype(float)
-    spikes = baseline.sample_spikes(300)
+    spikes = baseline.sample_components(300).spikes
     assert set(np.unique(spikes)) == {0.0, 1.0}
     learnt = baseline.deconvolver_
     above = traces - learnt.baseline_
@@ -59,7 +59,8 @@ def test_traces_are_calcium_of_the_spikes(baseline: DichotomizedGaussianCalcium)
     np.testing.assert_allclose(left.std(axis=(0, 1)), wanted, rtol=0.05)
     assert np.all(np.abs(left.mean(axis=(0, 1))) < 5 * wanted / np.sqrt(left[..., 0].size))
     np.testing.assert_array_equal(
-        baseline.sample_spikes(3, random_state=7), baseline.sample_spikes(9, random_state=7)[:3]
+        baseline.sample_components(3, random_state=7).spikes,
+        baseline.sample_components(9, random_state=7).spikes[:3],
     )
 
 
@@ -75,7 +76,7 @@ def test_rates_and_correlations_are_those_of_the_inferred_spikes(
     baseline: DichotomizedGaussianCalcium,
 ) -> None:
     model = baseline.spike_model_
-    spikes = baseline.sample_spikes(4000).reshape(-1, 12)
+    spikes = baseline.sample_components(4000).spikes.reshape(-1, 12)
     error = np.sqrt(model.mean_ / len(spikes))
     assert np.all(np.abs(spikes.mean(axis=0) - model.mean_) < 5 * error)
     scale = np.sqrt(np.diag(model.covariance_))

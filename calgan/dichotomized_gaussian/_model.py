@@ -358,6 +358,30 @@ class DichotomizedGaussian(BaseEstimator):
             latent = self._colour(self._draw_noise(step, n_frames, root, rng), None)
             yield first, self._dichotomize(latent[: n_samples - first])
 
+    def iter_bins(self, n_bins: int, rng: np.random.Generator) -> Iterator[np.ndarray]:
+        """Draw bins that follow one another in time, a block at a time.
+
+        Parameters
+        ----------
+        n_bins : int
+            Number of bins.
+        rng : numpy.random.Generator
+            Source of the noise; it may advance beyond what the bins need.
+
+        Yields
+        ------
+        spikes : ndarray of shape (t, N), float32
+            Spikes a bin. The blocks continue one another: latent variables are carried over.
+        """
+        check_is_fitted(self)
+        root, past = square_root(self.latent_correlation_).astype(np.float32), None
+        n_lags = len(self.latent_autocorrelation_)
+        block = max(_BLOCK, n_lags)  # each needs all of its past
+        for first in range(0, n_bins, block):
+            latent = self._colour(self._draw_noise(1, block, root, rng), past)
+            past = latent[:, block - n_lags :]
+            yield self._dichotomize(latent[0, : n_bins - first])
+
     # ------------------------------------------------------------------ fitting
 
     def _check_parameters(self) -> int:
@@ -486,15 +510,7 @@ class DichotomizedGaussian(BaseEstimator):
     # ------------------------------------------------------------------ sampling
 
     def _draw_bins(self, n: int, rng: np.random.Generator) -> np.ndarray:
-        spikes = np.empty((n, self.n_features_in_), dtype=np.float32)
-        root, past = square_root(self.latent_correlation_).astype(np.float32), None
-        block = max(_BLOCK, len(self.latent_autocorrelation_))  # each needs all of its past
-        for first in range(0, n, block):
-            latent = self._colour(self._draw_noise(1, block, root, rng), past)
-            past = latent[:, -len(self.latent_autocorrelation_) :]
-            left = min(block, n - first)
-            spikes[first : first + left] = self._dichotomize(latent[0, :left])
-        return spikes
+        return np.concatenate(list(self.iter_bins(n, rng)))
 
     def _draw_windows(self, n: int, n_frames: int, rng: np.random.Generator) -> np.ndarray:
         spikes = np.empty((n, n_frames, self.n_features_in_), dtype=np.float32)
