@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import os
+from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import sklearn.pipeline
 from sklearn.base import clone
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import Bunch
 from sklearn.utils.metaestimators import available_if
+from sklearn.utils.validation import check_is_fitted
 
 import calgan
+from calgan.generators.sampling import check_filename, count_frames, offered_if, write_recording
 from calgan.ordering import NeuronSorter
 from calgan.recipes import RECIPES, get_recipe
+from calgan.recording import Recording
 from calgan.scaling import MinMaxScaler
 from calgan.spectral import FFTEncoder
 from calgan.windows import Windower
@@ -28,7 +34,8 @@ def sample(
 
     A pipeline samples its last step and takes the result back through the ``inverse_transform`` of
     the steps before it, last to first. Only the `Windower` is left out: samples are independent
-    windows, and are never stitched together.
+    windows, and are never stitched together. The last step by itself, ``pipeline[-1].sample(n)``,
+    answers in the units that it was trained in, which are the scaler's.
 
     Parameters
     ----------
@@ -119,11 +126,91 @@ def _last_step_samples(pipeline: Pipeline) -> bool:
     return hasattr(last, "sample") or hasattr(last, "best_estimator_")
 
 
+def _last_step(pipeline: sklearn.pipeline.Pipeline) -> Any:
+    """Return the generator or pipeline that a pipeline ends in, of a search its best."""
+    last = pipeline.steps[-1][1]
+    return getattr(last, "best_estimator_", last)
+
+
+def _last_step_has(method: str) -> Callable[[Any], str | None]:
+    """Return what says why the last step has no such method; None if it has."""
+
+    def why_not(pipeline: Any) -> str | None:
+        try:
+            getattr(_last_step(pipeline), method)
+        except AttributeError as error:  # a generator's own sentence
+            return str(error)
+        return None
+
+    return why_not
+
+
+def _components_back(pipeline: Pipeline) -> Callable[[Bunch], Bunch]:
+    """Return what brings components (..., T, N) of the last step to the recording's units."""
+    steps = list(_transformers(pipeline.steps[:-1]))
+    for name, step in steps:  # before the draw
+        if not isinstance(step, (MinMaxScaler, NeuronSorter)):
+            raise TypeError(
+                f"pipeline step {name!r} ({type(step).__name__}) changes windows in a way that "
+                "calcium and spikes cannot be taken back through; MinMaxScaler and NeuronSorter "
+                "are the steps that can: take it out, or draw traces alone with sample(n)."
+            )
+    return partial(_take_back, steps=[step for _, step in reversed(steps)])
+
+
+def _take_back(drawn: Bunch, *, steps: list[Any]) -> Bunch:
+    """Take components back through scalers and sorters, the last of them first."""
+    drawn = Bunch(**drawn)
+    for step in steps:
+        if isinstance(step, NeuronSorter):
+            for name in ("traces", "calcium", "spikes", "rates", "amplitudes"):
+                if drawn[name] is not None:
+                    drawn[name] = step.inverse_transform(drawn[name])
+            continue
+        drawn.traces = step.inverse_transform(drawn.traces)
+        lo, hi = step.feature_range
+        # Calcium has a zero of its own: it is stretched, and not shifted.
+        per_unit = (step.data_max_ - step.data_min_) / (hi - lo)
+        for name in ("calcium", "amplitudes"):
+            if drawn[name] is not None:
+                drawn[name] = (drawn[name] * per_unit).astype(np.float32)
+    return drawn
+
+
+def _origin(pipeline: sklearn.pipeline.Pipeline) -> dict[str, Any]:
+    """Return what is known of the recording that a pipeline was fitted on."""
+    steps = list(_leaves(pipeline))
+    known: dict[str, Any] = {"frame_rate": getattr(steps[-1], "frame_rate_", None)}
+    at = next((i for i, step in enumerate(steps) if isinstance(step, Windower)), None)
+    if at is None:
+        return known
+    for name in ("frame_rate", "roi_ids", "units", "positions"):
+        value = getattr(steps[at], f"{name}_", None)
+        known[name] = known.get(name) if value is None else value
+    for step in reversed(steps[:at]):  # the windower has seen what came of these
+        if isinstance(step, NeuronSorter):
+            for name in ("roi_ids", "positions"):
+                if known[name] is not None:
+                    known[name] = known[name][np.argsort(step.order_)]
+    return known
+
+
+def _leaves(pipeline: sklearn.pipeline.Pipeline) -> Iterator[Any]:
+    """Yield the steps in order, those of nested pipelines in place of these."""
+    for step in [*(step for _, step in pipeline.steps[:-1]), _last_step(pipeline)]:
+        if isinstance(step, sklearn.pipeline.Pipeline):
+            yield from _leaves(step)
+        else:
+            yield step
+
+
 class Pipeline(sklearn.pipeline.Pipeline):
     """A scikit-learn pipeline that ends in a generator and samples.
 
-    It is ``sklearn.pipeline.Pipeline`` with one more verb; parameters, attributes and every other
-    method are those of that class.
+    It is ``sklearn.pipeline.Pipeline`` with four more verbs, which answer in the units of the
+    recording, where the generator by itself (``pipeline[-1].sample(n)``) answers in the scaler's:
+    `sample`, and `sample_components`, `iter_recording` and `sample_recording` where the generator
+    has them. Parameters, attributes and every other method are those of that class.
 
     Parameters
     ----------
@@ -175,6 +262,177 @@ class Pipeline(sklearn.pipeline.Pipeline):
             If a step before the generator is not invertible.
         """
         return sample(self, n_samples, random_state=random_state)
+
+    @offered_if(_last_step_has("sample_components"))
+    def sample_components(self, n_samples: int = 1, *, random_state: Any = None) -> Bunch:
+        """Draw windows together with what lies behind them, in the units of the recording.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of windows to draw.
+        random_state : int, RandomState, Generator or None, default=None
+            Seed of the draw; None falls back on the generator's own.
+
+        Returns
+        -------
+        components : sklearn.utils.Bunch
+            Arrays (n_samples, T, N), or None for what the generator does not have. ``traces`` are
+            those that `sample` draws from the same seed; ``calcium`` and ``amplitudes`` are in
+            their units, above the baseline; ``spikes`` are counts, and ``rates`` in Hz;
+            ``factors`` (n_samples, T, K) are as the generator has them.
+
+        Raises
+        ------
+        AttributeError
+            If the generator does not know what lies behind its windows.
+        TypeError
+            If a step before the generator is neither a `MinMaxScaler` nor a `NeuronSorter`.
+
+        Examples
+        --------
+        >>> from calgan import DichotomizedGaussianCalcium, MinMaxScaler, Pipeline, Windower
+        >>> from calgan.datasets import make_recording
+        >>> recording, _ = make_recording(120.0, n_neurons=5, random_state=0)
+        >>> steps = [
+        ...     ("windower", Windower(32)),
+        ...     ("scaler", MinMaxScaler(per_neuron=True)),
+        ...     ("generator", DichotomizedGaussianCalcium(random_state=0)),
+        ... ]
+        >>> model = Pipeline(steps).fit(recording)
+        >>> model.sample_components(3).calcium.shape
+        (3, 32, 5)
+        """
+        back = _components_back(self)
+        return back(_last_step(self).sample_components(n_samples, random_state=random_state))
+
+    @offered_if(_last_step_has("iter_recording"))
+    def iter_recording(
+        self,
+        duration: Any = None,
+        *,
+        n_frames: Any = None,
+        chunk: int = 4096,
+        random_state: Any = None,
+    ) -> Iterator[Bunch]:
+        """Draw one stationary recording piece by piece, in constant memory.
+
+        Parameters
+        ----------
+        duration : float or list of float, default=None
+            Length (s). A list gives independent trials, one after another.
+        n_frames : int or list of int, default=None
+            Length in frames, in place of `duration`.
+        chunk : int, default=4096
+            Frames a piece; the last piece of a trial may be shorter. What is drawn does not depend
+            on it.
+        random_state : int, RandomState, Generator or None, default=None
+            Seed of the draw; None falls back on the generator's own.
+
+        Returns
+        -------
+        pieces : iterator of sklearn.utils.Bunch
+            Consecutive components, as in `sample_components`, of shape (t, N) and (t, K).
+
+        Raises
+        ------
+        AttributeError
+            If the generator makes windows of one length only.
+        TypeError
+            If a step before the generator is neither a `MinMaxScaler` nor a `NeuronSorter`; if a
+            length or `chunk` is not a number.
+        ValueError
+            If not exactly one of `duration` and `n_frames` is given, or a length is not finite and
+            positive; if `duration` is given and no frame rate is known.
+
+        Examples
+        --------
+        >>> from calgan import DichotomizedGaussianCalcium, Pipeline, Windower
+        >>> from calgan.datasets import make_recording
+        >>> recording, _ = make_recording(120.0, n_neurons=5, random_state=0)
+        >>> steps = [("windower", Windower(32)), ("generator", DichotomizedGaussianCalcium())]
+        >>> model = Pipeline(steps).fit(recording)
+        >>> [len(piece.traces) for piece in model.iter_recording(1000.0, random_state=0)]
+        [4096, 4096, 1808]
+        """
+        generator, back = self._generator(), _components_back(self)
+        frame_rate = _origin(self)["frame_rate"]
+        lengths = count_frames(duration, n_frames, frame_rate, type(generator).__name__)
+        pieces = _last_step(self).iter_recording(
+            n_frames=lengths, chunk=chunk, random_state=random_state
+        )
+        return map(back, pieces)
+
+    @offered_if(_last_step_has("sample_recording"))
+    def sample_recording(
+        self,
+        duration: Any = None,
+        *,
+        n_frames: Any = None,
+        random_state: Any = None,
+        filename: str | os.PathLike[str] | None = None,
+    ) -> Recording:
+        """Draw one stationary recording of any length, marked synthetic.
+
+        It is drawn in one piece: windows are never stitched together.
+
+        Parameters
+        ----------
+        duration : float or list of float, default=None
+            Length (s). A list gives independent trials, which become segments of the recording.
+        n_frames : int or list of int, default=None
+            Length in frames, in place of `duration`.
+        random_state : int, RandomState, Generator or None, default=None
+            Seed of the draw; None falls back on the generator's own. The first trials do not depend
+            on how many follow.
+        filename : str or path-like, default=None
+            A ``.npy`` file that the traces are written to piece by piece, for recordings that
+            memory does not hold; it appears when it is complete, and replaces an existing one. The
+            recording then keeps a memory map of it, and components are not kept.
+
+        Returns
+        -------
+        recording : Recording
+            With the frame rate, ids, units and positions of the recording that the pipeline was
+            fitted on. Its ``metadata`` hold ``"synthetic"`` (True), ``"generator"`` (the class's
+            name), ``"calgan_version"`` and, without `filename`, ``"components"``: what
+            `sample_components` gives but the traces, of shape (T, N) and (T, K).
+
+        Raises
+        ------
+        AttributeError
+            If the generator makes windows of one length only.
+        FileNotFoundError, IsADirectoryError
+            If `filename` lies in a folder that does not exist, or is a folder.
+        TypeError
+            If a step before the generator is neither a `MinMaxScaler` nor a `NeuronSorter`; if a
+            length is not a number.
+        ValueError
+            If not exactly one of `duration` and `n_frames` is given, or a length is not finite and
+            positive; if no frame rate is known.
+
+        Examples
+        --------
+        >>> from calgan import DichotomizedGaussianCalcium, Pipeline, Windower
+        >>> from calgan.datasets import make_recording
+        >>> recording, _ = make_recording(120.0, n_neurons=5, random_state=0)
+        >>> steps = [("windower", Windower(32)), ("generator", DichotomizedGaussianCalcium())]
+        >>> synthetic = Pipeline(steps).fit(recording).sample_recording(600.0, random_state=0)
+        >>> synthetic
+        Recording(6000 frames x 5 neurons, 10 Hz, 600.0 s, dF/F, synthetic)
+        >>> synthetic.metadata["components"].spikes.shape
+        (6000, 5)
+        """
+        name, origin = type(self._generator()).__name__, _origin(self)
+        lengths = count_frames(duration, n_frames, origin["frame_rate"], name, rate_needed=True)
+        path = check_filename(filename)
+        pieces = self.iter_recording(n_frames=lengths, random_state=random_state)
+        return write_recording(pieces, lengths, **origin, generator=name, path=path)
+
+    def _generator(self) -> Any:
+        *_, generator = _leaves(self)
+        check_is_fitted(generator)
+        return generator
 
 
 # What each variant sets besides the recipe; the rest is as the steps' constructors have it.
