@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor, nn
 
@@ -16,6 +17,7 @@ from calgan import objectives
 from calgan._torch import preserved_rng, to_numpy, to_tensor
 from calgan._validation import check_integer, check_real, check_windows
 from calgan.adversarial import LOSSES, AdversarialSteps
+from calgan.generators.sampling import offered_if
 from calgan.networks import (
     CalciumGenerator,
     Standardiser,
@@ -27,6 +29,21 @@ from calgan.trained_generator import TrainedGenerator
 from calgan.training import TrainingState
 
 _SCORE_VALUES = 8_000_000
+
+
+class _SideBySide(nn.Module):
+    """A network's windows and their components as one array, which is drawn as windows are."""
+
+    names = ("traces", "calcium", "spikes", "amplitudes")
+
+    def __init__(self, network: nn.Module) -> None:
+        super().__init__()
+        self.network = network
+        self.noise_size = network.noise_size
+
+    def forward(self, noise: Tensor) -> Tensor:
+        components = self.network.components(noise)  # type: ignore[operator]
+        return torch.cat([components[name] for name in self.names], dim=2)
 
 
 class CalciumGAN(TrainedGenerator):
@@ -231,6 +248,69 @@ class CalciumGAN(TrainedGenerator):
         self.warm_start = warm_start
         self.verbose = verbose
         self.random_state = random_state
+
+    @offered_if(lambda self: self._why_no_components())
+    def sample_components(self, n_samples: int = 1, *, random_state: Any = None) -> Bunch:
+        """Draw synthetic windows together with what the network makes them of.
+
+        The networks with a calcium decoder ("calcium" and "calcium-patches") have it, on windows of
+        traces; others do not have this method.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of windows. The first windows do not depend on how many follow.
+        random_state : int, RandomState, Generator or None, default=None
+            Seed of the draw; None takes the estimator's own.
+
+        Returns
+        -------
+        components : sklearn.utils.Bunch
+            Arrays (n_samples, T, N), float32. ``traces`` are those that `sample` draws from the
+            same seed. ``spikes`` are the network's events before their gain: they are no counts,
+            and their scale means nothing beyond one neuron of one model. ``amplitudes`` are the
+            events with their gain, in units of the traces. ``calcium`` is without noise and above
+            the baseline: amplitudes filtered by an exponential decay and then by an exponential
+            rise, both started before the window. ``rates`` and ``factors`` are None.
+
+        Raises
+        ------
+        AttributeError
+            If the network has no calcium decoder.
+        sklearn.exceptions.NotFittedError
+            If it is not fitted.
+        ValueError
+            If `n_samples` is not positive.
+
+        Examples
+        --------
+        >>> from calgan import CalciumGAN, Windower
+        >>> from calgan.datasets import make_recording
+        >>> recording, _ = make_recording(60.0, n_neurons=5, random_state=0)
+        >>> windows = Windower(32).fit_transform(recording)
+        >>> gan = CalciumGAN(max_iter=2, random_state=0).fit(windows)
+        >>> gan.sample_components(3).calcium.shape
+        (3, 32, 5)
+        """
+        return super().sample_components(n_samples, random_state=random_state)
+
+    def _draw_components(self, n_samples: int, rng: np.random.Generator) -> Bunch:
+        drawn = self._draw(_SideBySide(self.generator_), n_samples, rng)
+        names = _SideBySide.names
+        return Bunch(**dict(zip(names, np.split(drawn, len(names), axis=2), strict=True)))
+
+    def _why_no_components(self) -> str | None:
+        settings = getattr(self, "settings_", None)
+        if settings is None:  # `check_is_fitted` says so
+            return None
+        if settings.architecture.startswith("calcium") and self.n_channels_in_ is None:
+            return None
+        kind = "windows of traces" if self.n_channels_in_ is None else "encoded windows"
+        return (
+            f"CalciumGAN's {settings.architecture!r} network makes {kind} and knows no calcium or "
+            "spikes behind them: sample windows with sample(n), or take an architecture with a "
+            "calcium decoder ('calcium') on windows that are not encoded, or CalciumFactorModel."
+        )
 
     def score_samples(self, X: Any) -> NDArray[np.float32]:
         """Return the critic's value of each window; it is no likelihood.
