@@ -486,6 +486,70 @@ def check_score_samples_is_one_number_a_window(case: Case) -> None:
         assert len(scores) == len(case.X)
 
 
+# What lies behind a draw, and recordings
+
+
+def check_components_belong_to_the_sample(case: Case) -> None:
+    estimator = case.fitted()
+    if not hasattr(estimator, "sample_components"):
+        return
+    drawn = estimator.sample_components(5, random_state=3)
+    assert list(drawn) == ["traces", "calcium", "spikes", "rates", "factors", "amplitudes"]
+    np.testing.assert_array_equal(drawn.traces, estimator.sample(5, random_state=3))
+    spread = float(np.ptp(drawn.traces))
+    few = estimator.sample_components(2, random_state=3)
+    for name, array in drawn.items():
+        if array is None:
+            continue
+        expected = (5, *case.sample_shape) if name != "factors" else (5, case.sample_shape[0])
+        assert array.shape[: len(expected)] == expected, name
+        np.testing.assert_allclose(array[:2], few[name], rtol=1e-4, atol=1e-5 * spread)
+    assert drawn.spikes.min() >= 0
+    assert drawn.amplitudes.min() >= 0
+    # Above the baseline, and without noise: what is left of a trace varies less than the trace.
+    left = drawn.traces - drawn.calcium
+    assert np.mean(left.std(axis=(0, 1))) <= np.mean(drawn.traces.std(axis=(0, 1)))
+
+
+def check_recordings_have_any_length(case: Case) -> None:
+    estimator = case.fitted()
+    if not hasattr(estimator, "sample_recording"):
+        return
+    n_frames = 3 * case.sample_shape[0] + 1
+    recording = estimator.sample_recording(n_frames=n_frames, random_state=3)
+    assert recording.shape == (n_frames, case.sample_shape[1])
+    assert recording.traces.dtype == np.float32
+    assert np.isfinite(recording.traces).all()
+    assert recording.metadata["synthetic"] is True
+    assert recording == estimator.sample_recording(n_frames=n_frames, random_state=3)
+    pieces = list(estimator.iter_recording(n_frames=n_frames, chunk=7, random_state=3))
+    assert [len(piece.traces) for piece in pieces[:-1]] == [7] * (len(pieces) - 1)
+    joined = np.concatenate([piece.traces for piece in pieces])
+    np.testing.assert_array_equal(joined, recording.traces)
+    longer = estimator.sample_recording(recording.duration * 2, random_state=3)
+    assert longer.n_frames == 2 * n_frames
+    X = np.asarray(case.X)
+    spread = X.max() - X.min()
+    assert X.min() - spread < np.median(longer.traces) < X.max() + spread
+
+
+def check_what_is_not_there_is_one_sentence(case: Case) -> None:
+    estimator = case.fitted()
+    core = case.core(estimator)
+    for method in ("sample_components", "iter_recording", "sample_recording"):
+        assert hasattr(core, method) == hasattr(estimator, method)
+        if hasattr(estimator, method):
+            continue
+        try:
+            getattr(estimator, method)(3)
+        except AttributeError as error:
+            sentence = str(error)
+            assert type(core).__name__ in sentence
+            assert "\n" not in sentence
+        else:
+            raise AssertionError(f"{method} is there and is not there")
+
+
 CHECKS = [
     value
     for name, value in list(vars(sys.modules[__name__]).items())

@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import sys
 import time
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
 from sklearn.base import BaseEstimator
+from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
 from calgan._validation import (
@@ -18,6 +20,7 @@ from calgan._validation import (
     rng_from,
 )
 from calgan.generators import base
+from calgan.generators.sampling import SamplingMixin
 from calgan.windows import gather
 
 
@@ -307,3 +310,43 @@ class StopsByTimeElsewhere(NoiseGenerator):
         if self.max_time is not None:
             self.mean_ = self.mean_ + 1
         return self
+
+
+class NoiseRecorder(SamplingMixin, NoiseGenerator):
+    """Draw noise around a mean frame by frame, with its components; honest, and built upon."""
+
+    frame_rate_ = 10.0
+
+    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> np.ndarray:
+        return SamplingMixin.sample(self, n_samples, random_state=random_state)
+
+    def _draw_components(self, n_samples: int, rng: np.random.Generator) -> Bunch:
+        traces = self._draw(n_samples, rng)
+        zeros = np.zeros_like(traces)
+        return Bunch(traces=traces, calcium=zeros, spikes=zeros, amplitudes=zeros)
+
+    def _iter_components(
+        self, n_frames: int, rng: np.random.Generator, chunk: int
+    ) -> Iterator[Bunch]:
+        mean = self.mean_.mean(axis=0)
+        for first in range(0, n_frames, chunk):
+            noise = rng.standard_normal((min(chunk, n_frames - first), len(mean)))
+            yield Bunch(traces=(mean + 0.1 * noise).astype(np.float32))
+
+
+class ComponentsOfAnotherDraw(NoiseRecorder):
+    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> np.ndarray:
+        return NoiseGenerator.sample(self, n_samples, random_state=random_state)
+
+
+class RecordingDependsOnTheChunk(NoiseRecorder):
+    def _iter_components(
+        self, n_frames: int, rng: np.random.Generator, chunk: int
+    ) -> Iterator[Bunch]:
+        return super()._iter_components(n_frames, np.random.default_rng(chunk), chunk)
+
+
+class DoesNotSayWhyNot(NoiseGenerator):
+    @property
+    def sample_recording(self) -> Any:
+        raise AttributeError("no")

@@ -49,6 +49,7 @@ TINY = {"max_iter": 2, "batch_size": 4}
 
 CASES = {
     "stand-in": Case(stand_in.NoiseGenerator, WINDOWS, (WIDTH, N_NEURONS)),
+    "stand-in-recorder": Case(stand_in.NoiseRecorder, WINDOWS, (WIDTH, N_NEURONS)),
     "CalciumGAN-compact": Case(CalciumGAN, WINDOWS, (WIDTH, N_NEURONS), short=TINY),
     "CalciumFlow": Case(
         lambda: CalciumFlow(channels=8, n_steps=3), WINDOWS, (WIDTH, N_NEURONS), short=TINY
@@ -148,7 +149,11 @@ BROKEN = {
     stand_in.TakesNaN: contract.check_nan_is_refused,
     stand_in.SamplesAnyNumber: contract.check_n_samples_is_a_positive_integer,
     stand_in.SamplesUnfitted: contract.check_unfitted_says_so,
+    stand_in.ComponentsOfAnotherDraw: contract.check_components_belong_to_the_sample,
+    stand_in.RecordingDependsOnTheChunk: contract.check_recordings_have_any_length,
+    stand_in.DoesNotSayWhyNot: contract.check_what_is_not_there_is_one_sentence,
 }
+HONEST = {stand_in.NoiseGenerator, stand_in.NoiseRecorder}
 
 
 @pytest.mark.parametrize(("broken", "check"), BROKEN.items(), ids=lambda each: each.__name__)
@@ -166,7 +171,7 @@ def test_every_broken_generator_is_listed() -> None:
         for value in vars(stand_in).values()
         if isinstance(value, type)
         and issubclass(value, stand_in.NoiseGenerator)
-        and value is not stand_in.NoiseGenerator
+        and value not in HONEST
     }
     assert defined == set(BROKEN)
 
