@@ -358,3 +358,27 @@ def test_transform_compares_with_what_was_fitted(traces: np.ndarray) -> None:
 
 def test_windows_cannot_be_put_back() -> None:
     assert not hasattr(Windower(4), "inverse_transform")
+
+
+def test_windower_remembers_the_recording() -> None:
+    positions = np.arange(6.0).reshape(3, 2)
+    recording = Recording(
+        np.zeros((20, 3)),
+        5.0,
+        roi_ids=[4, 2, 9],
+        units="counts",
+        metadata={"positions": positions},
+    )
+    for X in (recording, [recording[:8], recording[8:]]):
+        windower = Windower(4).fit(X)
+        assert windower.roi_ids_.tolist() == [4, 2, 9]
+        assert windower.units_ == "counts"
+        np.testing.assert_array_equal(windower.positions_, positions)
+    view = windower.transform(recording)
+    assert view.units == view[::2].units == "counts"
+    assert view.map(np.negative).units is None  # whatever it has become
+    assert Windower(4).fit(view).units_ == "counts"
+    bare = Windower(4).fit(recording.traces)
+    assert bare.roi_ids_ is bare.units_ is bare.positions_ is None
+    elsewhere = Recording(np.zeros((20, 3)), 5.0, metadata={"positions": "in the atlas"})
+    assert Windower(4).fit(elsewhere).positions_ is None
