@@ -12,9 +12,9 @@ from typing import Any
 __version__ = "0.1.0.dev0"
 
 _LAZY = {
+    "CalciumFactorModel": "calgan.generators.factor_model",
     "CalciumFlow": "calgan.flow",
     "CalciumGAN": "calgan.gan",
-    "CalciumMoments": "calgan.moments",
     "DichotomizedGaussian": "calgan.dichotomized_gaussian",
     "DichotomizedGaussianCalcium": "calgan.baselines",
     "Evaluation": "calgan.evaluation",

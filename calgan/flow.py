@@ -135,7 +135,7 @@ class CalciumFlow(TrainedGenerator):
     A 1-D U-Net learns the velocity that carries noise to data along straight lines (rectified
     flow); sampling follows it in a few steps. There is no critic and no statistic that it is
     trained to match, so that nothing that `calgan.evaluate` computes is trained on. It is new and
-    has been measured little; `CalciumMoments` is the default of `calgan.make_calcium_pipeline`.
+    has been measured little; `CalciumFactorModel` is the default of `calgan.make_calcium_pipeline`.
 
     Parameters
     ----------

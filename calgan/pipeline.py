@@ -35,7 +35,7 @@ def sample(
     A pipeline samples its last step and takes the result back through the ``inverse_transform`` of
     the steps before it, last to first. Only the `Windower` is left out: samples are independent
     windows, and are never stitched together. The last step by itself, ``pipeline[-1].sample(n)``,
-    answers in the units that it was trained in, which are the scaler's.
+    answers in the units that it was trained in, which are the scaler's if there is one.
 
     Parameters
     ----------
@@ -208,9 +208,9 @@ class Pipeline(sklearn.pipeline.Pipeline):
     """A scikit-learn pipeline that ends in a generator and samples.
 
     It is ``sklearn.pipeline.Pipeline`` with four more verbs, which answer in the units of the
-    recording, where the generator by itself (``pipeline[-1].sample(n)``) answers in the scaler's:
-    `sample`, and `sample_components`, `iter_recording` and `sample_recording` where the generator
-    has them. Parameters, attributes and every other method are those of that class.
+    recording, where the generator by itself (``pipeline[-1].sample(n)``) answers in the scaler's if
+    there is one: `sample`, and `sample_components`, `iter_recording` and `sample_recording` where
+    the generator has them. Parameters, attributes and every other method are those of that class.
 
     Parameters
     ----------
@@ -446,9 +446,9 @@ _VARIANTS: dict[str, dict[str, Any]] = {
 }
 VARIANTS = tuple(_VARIANTS)
 
-# What learns, by recipe.
+# The class of generator, by recipe.
 _GENERATORS = {
-    "moments": "CalciumMoments",
+    "factor-model": "CalciumFactorModel",
     "flow": "CalciumFlow",
     **dict.fromkeys(RECIPES, "CalciumGAN"),
 }
@@ -472,6 +472,8 @@ def _pipeline_params(variant: str, recipe: str) -> dict[str, Any]:
             'not have: take variant "1d", or one of the recipes '
             f"{', '.join(sorted(RECIPES))}."
         )
+    if recipe == "factor-model":  # it is fitted to each neuron in that neuron's own units
+        return {"scaler": "passthrough"}
     return {"scaler__per_neuron": True}
 
 
@@ -510,10 +512,11 @@ def variant_grid(
     -------
     grid : list of dict
         One dict a variant, for ``GridSearchCV(pipeline, grid)`` with a pipeline that
-        `make_calcium_pipeline` made by a recipe of `CalciumGAN`. (Generators are searched over as
-        steps: ``{"generator": [CalciumMoments(), CalciumGAN()]}``.) Add further parameters to a
-        dict to cross them with its variant; add the lists of two recipes to search over both. What
-        a dict sets, ``phase_shuffle`` among it, overrides what the pipeline had. With "compact" and
+        `make_calcium_pipeline` made by a recipe of `CalciumGAN` (that of the default has no scaler
+        whose range a variant could set). Generators are searched over as steps:
+        ``{"generator": [CalciumFactorModel(), CalciumGAN()]}``. Add further parameters to a dict to
+        cross them with its variant; add the lists of two recipes to search over both. What a dict
+        sets, ``phase_shuffle`` among it, overrides what the pipeline had. With "compact" and
         "relativistic", whose critics have no phase shuffle, "1d" and "1d-no-shuffle" are the same.
 
     Raises
@@ -550,8 +553,9 @@ def make_calcium_pipeline(
     """Make the pipeline that learns a recording and samples windows of it.
 
     Its steps are always named ``windower``, ``sorter``, ``encoder`` (both ``"passthrough"`` unless
-    they are set, for instance to `NeuronSorter` and `FFTEncoder`), ``scaler`` and ``generator``, so
-    that a grid reads ``generator__max_iter`` or ``encoder``.
+    they are set, for instance to `NeuronSorter` and `FFTEncoder`), ``scaler`` (``"passthrough"``
+    with "factor-model") and ``generator``, so that a grid reads ``generator__max_iter`` or
+    ``encoder``.
 
     Parameters
     ----------
@@ -565,13 +569,13 @@ def make_calcium_pipeline(
         Length of the windows, in frames.
     stride : int or None, default=None
         Frames between the starts of successive training windows. None takes every start (1):
-        windows are lazy, and networks are trained on random ones or, by "moments", on means over
-        (evenly thinned) all of them, so that skipping starts saves little.
-    recipe : {"moments", "flow", "compact", "relativistic", "thesis"} or None, default=None
-        What learns. "moments" is `CalciumMoments` and "flow" `CalciumFlow`, both for variant "1d"
-        only; the others are recipes of `CalciumGAN`. None takes "moments" for "1d", which needs
-        minutes on a laptop, and the published "thesis" for the others, which are variants of the
-        published system.
+        windows are lazy, networks are trained on random ones, and "factor-model" reads each frame
+        once, so that skipping starts saves little.
+    recipe : {"factor-model", "flow", "compact", "relativistic", "thesis"} or None, default=None
+        The generator and its settings. "factor-model" is `CalciumFactorModel` and "flow"
+        `CalciumFlow`, both for variant "1d" only; the others are recipes of `CalciumGAN`. None
+        takes "factor-model" for "1d", which needs seconds on a laptop, and the published "thesis"
+        for the others, which are variants of the published system.
     frame_rate : float or None, default=None
         Frames per second (Hz). None takes that of the `Recording` given to ``fit``; a generator
         that needs it refuses a bare array without it.
@@ -584,8 +588,9 @@ def make_calcium_pipeline(
     Returns
     -------
     pipeline : Pipeline
-        Unfitted. ``recipe="thesis"`` scales all neurons by one global range, as published; every
-        other recipe scales each neuron by its own.
+        Unfitted. ``recipe="thesis"`` scales all neurons by one global range, as published;
+        "factor-model" scales nothing, so that ``pipeline[-1].sample()`` is in the recording's
+        units, too; every other recipe scales each neuron by its own range.
 
     Raises
     ------
@@ -597,7 +602,7 @@ def make_calcium_pipeline(
     See Also
     --------
     variant_grid : Search over variants of `CalciumGAN`.
-    CalciumMoments, CalciumFlow, CalciumGAN : What learns, by recipe.
+    CalciumFactorModel, CalciumFlow, CalciumGAN : The generators.
 
     References
     ----------
@@ -607,19 +612,19 @@ def make_calcium_pipeline(
     Examples
     --------
     >>> from calgan import make_calcium_pipeline
-    >>> model = make_calcium_pipeline("1d", window=64, random_state=0, max_iter=100)
+    >>> model = make_calcium_pipeline("1d", window=64, random_state=0, max_iter=6)
     >>> [name for name, _ in model.steps]
     ['windower', 'sorter', 'encoder', 'scaler', 'generator']
     >>> model[-1]
-    CalciumMoments(max_iter=100, random_state=0)
+    CalciumFactorModel(max_iter=6, random_state=0)
     >>> make_calcium_pipeline("1d", window=64, recipe="relativistic")[-1]
     CalciumGAN(recipe='relativistic')
     """
     if recipe is None:
-        recipe = "moments" if variant == "1d" else "thesis"
+        recipe = "factor-model" if variant == "1d" else "thesis"
     params = _pipeline_params(variant, recipe)
     kind = _GENERATORS[recipe]
-    # Resolved here, so that torch is loaded when a pipeline is made, not when calgan is imported.
+    # Resolved here, so that torch is loaded for a generator that needs it, and for no other.
     generator = getattr(calgan, kind)(frame_rate=frame_rate, random_state=random_state)
     unknown = sorted(set(generator_params) - set(generator.get_params(deep=False)))
     if unknown:
@@ -627,8 +632,8 @@ def make_calcium_pipeline(
             f"{kind} has no parameter {', '.join(map(repr, unknown))}: see {kind}'s documentation "
             f"for those it has, or take another recipe than {recipe!r}"
             + (
-                ", the default: filters and critics belong to recipes of CalciumGAN."
-                if recipe == "moments"
+                ", the default: filters, critics and devices belong to recipes of CalciumGAN."
+                if recipe == "factor-model"
                 else "."
             )
         )

@@ -211,7 +211,7 @@ class MultiScorer:
     >>> from calgan.scoring import calcium_scorer
     >>> search = GridSearchCV(
     ...     make_calcium_pipeline(window=64, frame_rate=10.0),
-    ...     {"generator__max_iter": [100, 200]},
+    ...     {"generator__max_iter": [6, 12]},
     ...     scoring=calcium_scorer,
     ...     refit="van_rossum",
     ... )

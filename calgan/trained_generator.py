@@ -68,7 +68,6 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
     --------
     calgan.CalciumGAN : Trained against a critic.
     calgan.CalciumFlow : Trained by flow matching.
-    calgan.CalciumMoments : Trained to match moments.
 
     Examples
     --------
@@ -127,9 +126,6 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
         fabric: Any,
     ) -> Callable[[int], dict[str, float]]:
         """Return what takes the step of a number and returns its row of the history."""
-
-    def _finish(self, step: Any) -> None:
-        """Finish `generator_`, given the step; what training would go on from stays as it is."""
 
     def _matched_statistics(self, settings: Any) -> tuple[str, ...]:
         """Return the statistics that the objective trains on."""
@@ -438,7 +434,6 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
         self.generator_.load_state_dict(weights)
         self.history_ = state.history
         self.n_iter_ = state.step
-        self._finish(step)
         self._check_fit(X, train, warn=warn and self.n_iter_ >= _WARN_FROM)
 
     def _check_fit(self, X: Any, train: NDArray[np.intp], *, warn: bool) -> None:

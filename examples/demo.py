@@ -1,6 +1,6 @@
 """From a real recording to synthetic traces and a report of how real they are.
 
-Trains the default generator on the bundled recording of larval zebrafish tectum, samples windows
+Fits the default generator to the bundled recording of larval zebrafish tectum, samples windows
 from it and compares them with a part of the recording that it never saw. Run it with ``make
 demo``, or::
 
@@ -22,8 +22,8 @@ WINDOW = 64
 
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Train on a bundled real recording, sample windows from what was learnt, and "
-        "write a report of how real the samples are.",
+        description="Fit a model to a bundled real recording, sample windows from it, and write a "
+        "report of how real the samples are.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
@@ -34,20 +34,20 @@ def read_arguments() -> argparse.Namespace:
         metavar="FOLDER",
         help="folder for report.html, the figures and the samples",
     )
-    parser.add_argument("--seed", type=int, default=0, help="seed of training, sampling and report")
+    parser.add_argument("--seed", type=int, default=0, help="seed of fit, sampling and report")
     parser.add_argument(
         "--max-iter",
         type=int,
         default=None,
-        metavar="STEPS",
-        help="steps to train for (None: the generator's own number)",
+        metavar="ROUNDS",
+        help="rounds of the calibration (None: the generator's own number)",
     )
     parser.add_argument(
         "--max-time",
         type=float,
         default=240.0,
         metavar="SECONDS",
-        help="stop training after this long, if the steps are not done by then",
+        help="stop after this long, if the rounds are not done by then",
     )
     parser.add_argument(
         "--samples", type=int, default=500, metavar="N", help="synthetic windows to draw"
@@ -90,7 +90,7 @@ def main() -> None:
             f"{train.duration:.0f} s, holding out {test.duration:.0f} s"
         )
 
-    with phase("Training (Ctrl-C stops early and keeps what was learnt)"):
+    with phase("Fitting (Ctrl-C stops early and keeps what was learnt)"):
         model = make_calcium_pipeline(
             "1d",
             window=WINDOW,
@@ -101,7 +101,7 @@ def main() -> None:
         if arguments.max_iter is not None:
             model.set_params(generator__max_iter=arguments.max_iter)
         model.fit(train)
-        print(f"    {type(model[-1]).__name__}: {model[-1].n_iter_} steps")
+        print(f"    {type(model[-1]).__name__}: {model[-1].n_iter_} rounds")
 
     with phase(f"Sampling {arguments.samples} windows of {WINDOW} frames"):
         synthetic = model.sample(arguments.samples)
@@ -129,9 +129,7 @@ def main() -> None:
         f"  {arguments.out}/*.png: the figures; {arguments.out}/synthetic.npy: the samples, "
         f"{synthetic.shape} (windows, frames, neurons) in {recording.units}"
     )
-    print(
-        f"  python {shlex.quote(os.path.relpath(__file__))} --help: other seeds and longer training"
-    )
+    print(f"  python {shlex.quote(os.path.relpath(__file__))} --help: other seeds and rounds")
     print("  README.rst: the same with your own recording, in seven lines")
 
 

@@ -39,9 +39,9 @@ print(f"true rates: {process.rates.min():.2f} to {process.rates.max():.2f} Hz")
 # A model that sees nothing but the traces
 # ----------------------------------------
 #
-# calgan's default, for fewer steps than usual.
+# calgan's default.
 
-model = make_calcium_pipeline("1d", window=128, max_iter=250, random_state=0, verbose=0)
+model = make_calcium_pipeline("1d", window=128, random_state=0, verbose=0)
 model.fit(recording)
 synthetic = model.sample(200)
 

@@ -3,10 +3,9 @@ From a recording to samples, and a judgement of them
 ====================================================
 
 Load a real recording, split it in time, fit the default generator
-(:class:`~calgan.CalciumMoments`), sample new windows and compare them with the part that was held
-out. To be quick this takes 40 of the 143 neurons, 150 training steps, which are fewer than usual,
-and 100 samples. ``make demo`` does the same in full, and
-:doc:`/model` says what that gives.
+(:class:`~calgan.CalciumFactorModel`), sample new windows and compare them with the part that was
+held out. To be quick this takes 40 of the 143 neurons and 100 samples. ``make demo`` does the same
+in full, and :doc:`/model` says what that gives.
 """
 
 # %%
@@ -25,12 +24,12 @@ recording
 # %%
 # Fit and sample
 # --------------
-# The pipeline cuts windows of 64 frames, scales them, and trains. Samples are independent windows
+# The pipeline cuts windows of 64 frames and fits the model to them. Samples are independent windows
 # in the units of the recording.
 
-model = make_calcium_pipeline("1d", window=64, max_iter=150, random_state=0).fit(train)
+model = make_calcium_pipeline("1d", window=64, random_state=0).fit(train)
 synthetic = model.sample(100)
-print(f"{model[-1].n_iter_} steps, samples {synthetic.shape} in {recording.units}")
+print(f"{model[-1].n_iter_} rounds, samples {synthetic.shape} in {recording.units}")
 
 # %%
 # Look at the traces
@@ -68,10 +67,10 @@ plot_headline(evaluation.statistics)
 print(evaluation)
 
 # %%
-# How it trained
-# --------------
-# A term of the loss for each kind of moment, of which the first are shown: 0 where samples and
-# training windows agree, and r where they are r standard errors apart, if r is large.
+# How it was calibrated
+# ---------------------
+# After the initial fit, each round simulates the recording and corrects the parameters by what
+# their statistics miss, of which the medians over neurons are shown, the first six.
 
 from calgan.plotting import plot_training_curves
 

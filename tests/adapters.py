@@ -13,6 +13,7 @@ import numpy as np
 from scipy import sparse
 
 from calgan import (
+    CalciumFactorModel,
     CalciumGAN,
     DichotomizedGaussianCalcium,
     FFTEncoder,
@@ -85,6 +86,10 @@ class LiftedCalciumGAN(Lifted, CalciumGAN):
 
     def score_samples(self, X: Any) -> np.ndarray:
         return super().score_samples(lift(X))
+
+
+class LiftedCalciumFactorModel(Lifted, CalciumFactorModel):
+    """CalciumFactorModel of lifted rows."""
 
 
 class LiftedDichotomizedGaussianCalcium(Lifted, DichotomizedGaussianCalcium):

@@ -9,15 +9,19 @@ import generator_contract as contract
 import numpy as np
 import pytest
 import stand_in
-from adapters import LiftedCalciumGAN, LiftedDichotomizedGaussianCalcium
+from adapters import (
+    LiftedCalciumFactorModel,
+    LiftedCalciumGAN,
+    LiftedDichotomizedGaussianCalcium,
+)
 from generator_contract import Case
 from sklearn.base import BaseEstimator
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from calgan import (
+    CalciumFactorModel,
     CalciumFlow,
     CalciumGAN,
-    CalciumMoments,
     DichotomizedGaussianCalcium,
     MinMaxScaler,
     Pipeline,
@@ -51,14 +55,9 @@ CASES = {
     "stand-in": Case(stand_in.NoiseGenerator, WINDOWS, (WIDTH, N_NEURONS)),
     "stand-in-recorder": Case(stand_in.NoiseRecorder, WINDOWS, (WIDTH, N_NEURONS)),
     "CalciumGAN-compact": Case(CalciumGAN, WINDOWS, (WIDTH, N_NEURONS), short=TINY),
+    "CalciumFactorModel": Case(CalciumFactorModel, WINDOWS, (WIDTH, N_NEURONS)),
     "CalciumFlow": Case(
         lambda: CalciumFlow(channels=8, n_steps=3), WINDOWS, (WIDTH, N_NEURONS), short=TINY
-    ),
-    "CalciumMoments": Case(
-        lambda: CalciumMoments(n_factors=2, hidden=4),
-        WINDOWS,
-        (WIDTH, N_NEURONS),
-        short=TINY,
     ),
     "CalciumGAN-relativistic": Case(
         lambda: CalciumGAN(recipe="relativistic"), WINDOWS, (WIDTH, N_NEURONS), short=TINY
@@ -103,7 +102,6 @@ CASES = {
         250 + 40 * scaled_traces(),  # in counts: samples must come back in these units
         (WIDTH, N_NEURONS),
         prefix="generator__",
-        short=TINY,
     ),
 }
 
@@ -192,6 +190,7 @@ def expected_failed_checks(estimator: BaseEstimator) -> dict[str, str]:
         # They feed fewer windows than can be held out.
         LiftedCalciumGAN(max_iter=2, batch_size=4, frame_rate=10.0, validation_fraction=0),
         LiftedDichotomizedGaussianCalcium(frame_rate=10.0),
+        LiftedCalciumFactorModel(max_iter=1, frame_rate=10.0),
     ],
     expected_failed_checks=expected_failed_checks,
 )

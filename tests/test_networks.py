@@ -242,26 +242,6 @@ def test_exponential_filter_agrees_with_scipy(seed: int, decay: float, length: i
     np.testing.assert_allclose(got.numpy(), lfilter([1], [1, -decay], events), rtol=1e-4, atol=1e-4)
 
 
-@settings(max_examples=25, deadline=None)
-@given(
-    st.integers(0, 2**31),
-    st.lists(st.floats(0.01, 0.97), min_size=2, max_size=3),
-    st.integers(1, 60),
-)
-def test_exponential_filters_in_a_row_agree_with_scipy(
-    seed: int, decays: list[float], length: int
-) -> None:
-    events = np.random.default_rng(seed).random((2, 3, length), dtype=np.float32)
-    filters = [torch.full((3,), decay) for decay in decays]
-    got = exponential_filter(torch.from_numpy(events), *filters).numpy()
-    expected = events.astype(np.float64)
-    for decay in decays:
-        expected = lfilter([1], [1, -decay], expected)
-    np.testing.assert_allclose(got, expected, rtol=1e-3, atol=1e-5 * expected.max())
-    reverse = exponential_filter(torch.from_numpy(events), *filters[::-1]).numpy()
-    np.testing.assert_allclose(got, reverse, rtol=1e-3, atol=1e-5 * expected.max())
-
-
 def test_seeded_init_is_glorot_and_leaves_global_state_alone() -> None:
     layer = nn.Linear(300, 200)
     before = torch.get_rng_state()

@@ -82,21 +82,21 @@ class EventShapes(Measure):
             "event amplitude (W1)",
             "trace",
             unit="median",
-            trained_by=("event_amplitude", "event_rises"),
+            trained_by=("event_amplitude",),
         ),
         StatisticInfo(
             "event_rise_w1",
             "event rise time (W1)",
             "trace",
             unit="s",
-            trained_by=("event_rise", "event_rises"),
+            trained_by=("event_rise",),
         ),
         StatisticInfo(
             "event_decay_w1",
             "event decay time (W1)",
             "trace",
             unit="s",
-            trained_by=("event_decay", "third_moments"),
+            trained_by=("event_decay",),
         ),
     )
 

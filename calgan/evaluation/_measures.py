@@ -555,7 +555,7 @@ class WindowVariability(Measure):
             "window variability",
             "trace",
             unit="dB",
-            trained_by=("window_variability", "window_means"),
+            trained_by=("window_variability",),
         ),
     )
 

@@ -12,7 +12,6 @@ from calgan.networks._build import build_networks
 from calgan.networks._calcium import CalciumGenerator, CompactCritic
 from calgan.networks._critics import PatchCritic
 from calgan.networks._flow import FlowGenerator
-from calgan.networks._latent import LatentGenerator, latent_time_scales
 from calgan.networks._layers import (
     ChannelNorm,
     Standardiser,
@@ -29,7 +28,6 @@ __all__ = [
     "ChannelNorm",
     "CompactCritic",
     "FlowGenerator",
-    "LatentGenerator",
     "PatchCritic",
     "Standardiser",
     "WaveGAN2DCritic",
@@ -38,7 +36,6 @@ __all__ = [
     "WaveGANGenerator",
     "build_networks",
     "exponential_filter",
-    "latent_time_scales",
     "phase_shuffle",
     "seeded_init",
     "strided_depth",

@@ -251,8 +251,8 @@ def inverse_softplus(value: Tensor) -> Tensor:
     return value + torch.log(-torch.expm1(-value))  # expm1(value) overflows
 
 
-def exponential_filter(events: Tensor, *decays: Tensor) -> Tensor:
-    """Filter events by ``c_t = decay c_{t-1} + e_t``, started at rest, once for each decay.
+def exponential_filter(events: Tensor, decay: Tensor) -> Tensor:
+    """Filter events by ``c_t = decay c_{t-1} + e_t``, started at rest.
 
     Computed through the FFT, because a recursion over frames is slow to differentiate.
 
@@ -260,8 +260,8 @@ def exponential_filter(events: Tensor, *decays: Tensor) -> Tensor:
     ----------
     events : Tensor of shape (M, N, L)
         Events, time last.
-    *decays : Tensor of shape (N,)
-        Decay a frame, in (0, 1), of each of the filters in a row.
+    decay : Tensor of shape (N,)
+        Decay a frame, in (0, 1).
 
     Returns
     -------
@@ -275,10 +275,6 @@ def exponential_filter(events: Tensor, *decays: Tensor) -> Tensor:
     length = events.shape[-1]
     steps = torch.arange(length, device=events.device, dtype=events.dtype)
     size = 2 * length  # padded, so that the end does not wrap around to the start
-    response = torch.fft.rfft(decays[0][:, None] ** steps, n=size)
-    for decay in decays[1:]:
-        # The kernel of filters in a row, cut off where the events end.
-        kernel = torch.fft.irfft(response * torch.fft.rfft(decay[:, None] ** steps, n=size), n=size)
-        response = torch.fft.rfft(kernel[..., :length], n=size)
+    response = torch.fft.rfft(decay[:, None] ** steps, n=size)
     spectrum = torch.fft.rfft(events, n=size) * response
     return torch.fft.irfft(spectrum, n=size)[..., :length]

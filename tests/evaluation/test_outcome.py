@@ -19,7 +19,7 @@ from evaluation_cases import (
     judge,
 )
 
-from calgan import evaluate
+from calgan import CalciumFactorModel, evaluate
 from calgan.evaluation import Evaluation, Statistic
 from calgan.evaluation._result import NOT_AVAILABLE, show
 from calgan.evaluation._verdict import _told_apart
@@ -163,16 +163,22 @@ def test_what_the_model_was_trained_on_is_marked(recordings, samples):
     assert "* the model was trained on" in text
 
 
-def test_every_matched_moment_but_one_has_a_row_that_it_marks(recordings, samples):
-    from calgan.moment_matching import MATCHED_MOMENTS
-
-    model = SimpleNamespace(trained_statistics_=MATCHED_MOMENTS)
+def test_all_that_the_factor_model_is_calibrated_on_is_marked(recordings, samples):
+    model = SimpleNamespace(trained_statistics_=CalciumFactorModel().trained_statistics_)
     evaluation = judge(recordings, samples[:100], n_splits=1, n_bootstrap=0, model=model)
-    assert evaluation.meta["trained_on_others"] == ["population_mean"]
-    assert evaluation["population_count_kl"].trained_on
-    assert evaluation["isi_w1"].trained_on  # autocovariances of spikes
-    assert not evaluation["van_rossum_kl"].trained_on
-    assert not evaluation["classifier_auc"].trained_on
+    assert evaluation.meta["trained_on_others"] == []
+    assert {s.name for s in evaluation.statistics if s.trained_on} == {
+        "firing_rate_kl",
+        "mean_rate_error",
+        "correlation_kl",
+        "spike_correlation_matrix_r",
+        "isi_w1",  # autocovariances of spikes
+        "correlation_matrix_r",
+        "correlation_matrix_rmse",
+        "participation_ratio_error",
+        "lagged_correlation_rmse",
+        "marginal_w1",
+    }
 
 
 @pytest.mark.parametrize(
