@@ -64,8 +64,9 @@ def main() -> None:
         evaluation = evaluate(test, model.sample(500), train=train, model=model, random_state=seed)
         evaluations.append(evaluation)
         memorisation = evaluation.memorisation
+        best = getattr(model[-1], "best_iter_", None)
         print(
-            f"seed {seed}: {model[-1].n_iter_} steps (best {model[-1].best_iter_}) in "
+            f"seed {seed}: {model[-1].n_iter_} steps{'' if best is None else f' (best {best})'} in "
             f"{seconds:.0f} s; memorisation {memorisation['value']:.3f}, replay "
             f"{memorisation['replay']:.3f}, second held-out {memorisation['second_held_out']:.3f}",
             flush=True,

@@ -50,19 +50,27 @@ def test_cells_go_through_all_recipes_of_a_seed_first():
     assert simulated == {0, 1, 2, 3, 4}
     assert {cell[2] for cell in found if cell[1] == "s1-0588"} == {0, 1, 2}
     # What does not train is the same at every budget.
-    assert {cell[3] for cell in found if cell[0] in ("dg", "controls")} == {0.0}
+    assert {cell[3] for cell in found if cell[0] in ("dg", "controls", "factor-model")} == {0.0}
     assert {cell[3] for cell in found if cell[0] in ("flow", "compact")} == {5.0}
 
 
-def test_the_default_stands_first_and_is_trained_for_its_time():
-    assert next(iter(recipes_of.RECIPES)) == "moments"
+@pytest.mark.filterwarnings("ignore::calgan.generators.base.FitWarning")  # one minute is little
+def test_the_default_stands_first_and_takes_the_time_it_takes():
+    assert next(iter(recipes_of.RECIPES)) == "factor-model"
     recording, _ = make_recording(60.0, n_neurons=4, random_state=0)
-    fitted = recipes_of.RECIPES["moments"].fit(recipes_of.Job(recording, 32, 0, 0.005))
+    fitted = recipes_of.RECIPES["factor-model"].fit(recipes_of.Job(recording, 32, 0, 0.0))
     default = make_calcium_pipeline("1d", window=32)
     assert type(fitted.model[-1]) is type(default[-1])
+    assert fitted.facts["stopped"] == "max_iter"
+    assert fitted.facts["steps"] == default[-1].max_iter
+    assert fitted.sample(3).shape == (3, 32, 4)
+
+
+def test_what_trains_is_trained_for_its_budget():
+    recording, _ = make_recording(60.0, n_neurons=4, random_state=0)
+    fitted = recipes_of.RECIPES["flow"].fit(recipes_of.Job(recording, 32, 0, 0.005))
     assert fitted.facts["stopped"] == "max_time"
     assert fitted.facts["steps"] >= 1
-    assert fitted.sample(3).shape == (3, 32, 4)
 
 
 def test_other_settings_are_tried_where_the_default_was_not_chosen():
@@ -82,8 +90,8 @@ def test_patterns_choose_cells():
 
 
 def test_patterns_that_match_nothing_are_refused(tmp_path):
-    arguments = command.parse(["--only", "moment/s1", "--output", str(tmp_path / "rows.jsonl")])
-    with pytest.raises(SystemExit, match="no cell matches --only moment/s1: patterns are"):
+    arguments = command.parse(["--only", "factor/s1", "--output", str(tmp_path / "rows.jsonl")])
+    with pytest.raises(SystemExit, match="no cell matches --only factor/s1: patterns are"):
         command.run(arguments)
 
 
@@ -159,6 +167,22 @@ def test_table_keeps_budgets_apart_and_names_what_failed():
     assert "failed: samples are not finite" in text
 
 
+def test_what_has_no_budget_stands_beside_every_budget_and_alone_where_nothing_has_one():
+    rows = [real_row("flow", 0, 2.0), real_row("flow", 0, 1.0, budget=60.0)]
+    rows += [real_row("factor-model", 0, 0.9, budget=0.0)]
+    rows += [real_row("factor-model", 0, 0.8, budget=0.0) | {"recording": "s1-1140"}]
+    *_, first, second, alone = tables.table(rows).split("\n\n")
+    default = recipes_of.RECIPES["factor-model"].label
+    for text, head, ratio in (
+        (first, ", 5 CPU minutes, seeds 0", "0.90"),
+        (second, ", 60 CPU minutes, seeds 0", "0.90"),
+        (alone, ", each as long as it takes, seeds 0", "0.80"),
+    ):
+        assert head in text.splitlines()[0]
+        (line,) = [line for line in text.splitlines() if line.startswith(default)]
+        assert line.removeprefix(default).split()[0] == ratio
+
+
 def test_table_says_where_controls_have_fewer_seeds():
     rows = [real_row("flow", seed, 1.0) for seed in range(3)]
     assert "seeds)" not in tables.table(rows)
@@ -181,7 +205,7 @@ def test_table_says_where_controls_have_fewer_seeds():
 
 def test_table_of_a_truth_has_the_ratio_of_mean_distances():
     rows = [
-        make_row(("moments", "assemblies", seed, 1.0))
+        make_row(("flow", "assemblies", seed, 1.0))
         | {"truth": {key: {"distance": distance, "ratio": ratio} for key in truths.STATISTICS}}
         for seed, (distance, ratio) in enumerate([(0.1, 0.5), (0.3, 3.0)])
     ]
@@ -200,32 +224,28 @@ def lines_of(text):
 def test_excerpts_are_what_the_rows_say():
     assert documented.excerpts([]) == {}
     rows = [real_row("flow", seed, ratio) for seed, ratio in enumerate((1.0, 1.5, 3.5))]
-    rows += [real_row("moments", 0, 2.0), real_row("moments", 0, 1.2, budget=60.0)]
-    rows += [real_row("moments", 1, 0.7) | {"recording": "s1-1140"}]
+    rows += [real_row("factor-model", 0, 2.0, budget=0.0)]
+    rows += [real_row("relativistic", 0, 1.4), real_row("relativistic", 0, 1.2, budget=60.0)]
+    rows += [real_row("factor-model", 1, 0.7, budget=0.0) | {"recording": "s1-1140"}]
     rows += [make_row(("compact", "s1-0588", 0, 5.0), failed="samples are not finite")]
     found = documented.excerpts(rows)
     assert set(found) == {"s1-0588", "aside"}
     head, *lines = lines_of(found["s1-0588"])
     assert {len(line) for line in lines} == {len(head)}
-    labels = ["CalciumMoments (default)"] * 2 + ["CalciumFlow", "training windows (floor)"]
+    labels = ["CalciumFactorModel (default)", *["CalciumGAN, relativistic"] * 2]
+    labels += ["CalciumFlow", "training windows (floor)"]
     assert [line[0] for line in lines] == labels  # what failed has no figures
-    flow = dict(zip(head, lines[2], strict=True))
+    flow = dict(zip(head, lines[3], strict=True))
     assert (flow["seeds"], flow["CPU min"]) == ("3", "5.0")
     assert flow["rates"] == flow["van Rossum"] == "2.00 [1.00, 3.50]"
     assert flow["spectrum"] == "2.00"
     assert flow["matrix r"] == "0.40"
-    assert [line[head.index("rates")] for line in lines[:2]] == ["2.00", "1.20"]
+    assert [line[head.index("rates")] for line in lines[:3]] == ["2.00", "1.40", "1.20"]
     assert lines[-1][head.index("rates")] == "1 [0.50, 1.50]"
     assert lines[-1][head.index("matrix r")] == "0.20"
     _, mine, floor = lines_of(found["aside"])
     assert mine[:4] == [recordings.REAL["s1-1140"].label, "5.0", "1", "0.70"]
     assert floor[3] == "1 [0.50, 1.50]"
-    # Rows of another budget have lines of their own.
-    rows += [real_row("moments", 1, 0.9, budget=60.0) | {"recording": "s1-1140"}]
-    assert [line[3] for line in lines_of(documented.excerpts(rows)["aside"])[1::2]] == [
-        "0.70",
-        "0.90",
-    ]
 
 
 def test_excerpts_have_the_controls():
@@ -249,7 +269,7 @@ def test_excerpt_of_a_truth_has_seeds_and_controls():
         return {key: {"distance": distance, "ratio": ratio} for key in truths.STATISTICS}
 
     rows = [
-        make_row(("moments", "assemblies", seed, 1.0), truth=truth(distance, ratio))
+        make_row(("flow", "assemblies", seed, 1.0), truth=truth(distance, ratio))
         for seed, (distance, ratio) in enumerate([(0.1, 0.5), (0.3, 3.0)])
     ]
     sides = {"fresh": {"truth": truth(0.1, 0.25), "classifier": {"value": 0.5}}}
@@ -262,7 +282,7 @@ def test_excerpt_of_a_truth_has_seeds_and_controls():
     assert pooled[3] == "1.33"  # .1 and .3, where those of the recording are .2 and .1
     assert fresh[:4] == ["fresh windows", "", "1", "0.25"]
     assert fresh[head.index("AUC")] == "0.50"
-    longer = make_row(("moments", "assemblies", 0, 5.0), truth=truth(0.1, 0.5), cpu_seconds=300)
+    longer = make_row(("flow", "assemblies", 0, 5.0), truth=truth(0.1, 0.5), cpu_seconds=300)
     lines = lines_of(documented.excerpts([*rows, longer])["assemblies"])
     assert [line[1:3] for line in lines if line[0] == mine[0]] == [["", "2"], ["5.0", "1"]]
 
@@ -285,8 +305,8 @@ def test_the_readme_has_the_means_of_the_rows():
     rows = reading.latest(thesis_table.read(ROOT / "benchmarks" / "results" / "fidelity.jsonl"))
     expected = []
     for name in (*listed, *recordings.TRUTHS):
-        mine = [row for row in rows if (row["recipe"], row["recording"]) == ("moments", name)]
-        mine = [row for row in mine if row["budget"] == 1.5]
+        mine = [row for row in rows if (row["recipe"], row["recording"]) == ("factor-model", name)]
+        assert mine, f"no rows of the default on {name}"
         paths = [("statistics", key) for key in (*reading.PUBLISHED, "log_spectrum_error")]
         if name in recordings.TRUTHS:
             paths = [("truth", key) for key in truths.STATISTICS[:4]]
@@ -301,8 +321,10 @@ def test_figure_is_written(tmp_path):
     path = tmp_path / "figure.svg"
     elsewhere = real_row("dg", 0, 2.0) | {"recording": "s1-1140"}
     rows = [real_row("flow", 0, 2.0), real_row("compact", 0, 3.0), elsewhere]
+    rows += [real_row("factor-model", 0, 0.9, budget=0.0)]
     figures.figure(rows, path, 5.0)
     text = path.read_text()
+    assert recipes_of.RECIPES["factor-model"].label in text
     assert "mouse barrel cortex" in text
     assert "CalciumFlow" in text
     assert recipes_of.RECIPES["dg"].label not in text  # it has no cell in any panel

@@ -30,8 +30,8 @@ def figure(rows: Rows, path: Path, budget: float) -> None:
     path : Path
         Where to, a name that ends in .png or .svg.
     budget : float
-        Which cells, by their CPU minutes; recipes that have none take what they had less time for,
-        and say so.
+        Which cells, by their CPU minutes. Of a recipe without cells of so many, those of the
+        largest smaller budget are drawn, and it says so; the default and the baselines have none.
     """
     import matplotlib
 
