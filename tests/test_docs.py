@@ -15,6 +15,7 @@ import pytest
 from matplotlib.figure import Figure
 
 import calgan
+import calgan.generators
 
 DOCS = Path(__file__).parents[1] / "docs"
 EXAMPLES = DOCS.parent / "examples"
@@ -23,6 +24,11 @@ MODULES = ["calgan"] + [
     f"calgan.{found.name}"
     for found in pkgutil.iter_modules(calgan.__path__)
     if not found.name.startswith("_")
+]
+MODULES += [
+    found.name
+    for found in pkgutil.walk_packages(calgan.generators.__path__, "calgan.generators.")
+    if "._" not in found.name
 ]
 
 
