@@ -9,23 +9,24 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save_file
-from torch import Tensor
+from safetensors.numpy import save_file
 
 FORMAT = "calgan-model"
 FORMAT_VERSION = 1
 
 
-def _flat(tensors: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, Tensor]]:
+def _flat(tensors: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
     for key, value in tensors.items():
-        if isinstance(value, Tensor):
-            yield f"{prefix}{key}", value.clone().contiguous()  # safetensors refuses shared memory
-        else:
+        if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}/")
+        else:  # an array, or a tensor of torch; safetensors refuses shared memory
+            yield f"{prefix}{key}", np.asarray(value).copy()
 
 
-def _nested(tensors: dict[str, Tensor]) -> dict[str, Any]:
+def _nested(tensors: dict[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
     for key, value in tensors.items():
         *folders, name = key.split("/")
@@ -48,7 +49,7 @@ def write_model(
     header : dict
         JSON-able description.
     tensors : dict
-        Weights, in dicts nested as deeply as is convenient.
+        Arrays or tensors on the CPU, in dicts nested as deeply as is convenient.
 
     Raises
     ------
@@ -90,7 +91,9 @@ def write_model(
         raise
 
 
-def read_model(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def read_model(
+    path: str | os.PathLike[str], kind: str, *, framework: str = "pt"
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Read a model file that holds a model of class `kind`.
 
     Parameters
@@ -99,6 +102,8 @@ def read_model(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any],
         File written by `write_model`.
     kind : str
         Class name that the header must state.
+    framework : {"pt", "numpy"}, default="pt"
+        What weights are returned as: tensors of torch or arrays.
 
     Returns
     -------
@@ -125,7 +130,7 @@ def read_model(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any],
         raise FileNotFoundError(f"There is no model file at {path}.")
     foreign = f"{path} is no model saved by calgan: load() reads files written by {kind}.save()."
     try:
-        with safe_open(path, framework="pt") as file:
+        with safe_open(path, framework=framework) as file:
             text = (file.metadata() or {}).get("calgan")
             if text is None:
                 raise ValueError(foreign)
