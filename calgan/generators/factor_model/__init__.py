@@ -1,4 +1,4 @@
-"""The default generator: latent factors, spikes, calcium. `_estimator` is where to start reading."""
+"""The default generator: latent factors, spikes, calcium. Start reading in `_model`."""
 
 from calgan.generators.factor_model._estimator import CalciumFactorModel
 

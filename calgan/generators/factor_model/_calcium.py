@@ -15,8 +15,8 @@ from calgan.recording import Recording
 
 Floats = NDArray[np.float64]
 
-# Candidates in rounds that close in: factors of the decay time, and standard deviations of the noise
-# by which the baseline is lowered (where a neuron is seldom at rest, its low percentiles are not).
+# Candidates in rounds that close in: factors of the decay time, and by how many standard deviations
+# of the noise the baseline is lowered (neurons that are seldom at rest have high percentiles).
 _ROUNDS = (
     (np.geomspace(0.35, 1.6, 8), (0.0, 2.0, 4.0)),
     (np.geomspace(0.75, 1.33, 6), (0.0, 1.0)),
@@ -67,9 +67,9 @@ def fit_deconvolver(parts: Sequence[NDArray[np.float32]], frame_rate: float) -> 
 def fit_calcium(parts: Sequence[NDArray[np.float32]], frame_rate: float) -> Calcium:
     """Find the decay and the baseline with which few events explain each trace.
 
-    The least of |y - b - c|^2 / (2 sigma^2) + 3 n for n events that OASIS infers. `OasisDeconvolver`
-    reads decay times from autocovariances, which bursts prolong, and baselines from percentiles,
-    which neurons that are seldom silent raise.
+    They have the least |y - b - c|^2 / (2 sigma^2) + 3 n for n events that OASIS infers.
+    `OasisDeconvolver` reads decay times from autocovariances, which bursts prolong, and baselines
+    from percentiles, which neurons that are seldom silent raise.
     """
     deconvolver = fit_deconvolver(parts, frame_rate)
     some = _thinned(parts)

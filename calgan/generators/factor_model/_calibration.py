@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -26,7 +26,6 @@ from calgan.generators.factor_model._moments import (
     autocovariance,
     binned,
     isolated,
-    relative_events,
     shared_memory,
     standardised,
 )
@@ -46,9 +45,9 @@ _TINY = 1e-9
 class Row(NamedTuple):
     """A parameter, the statistic that moves it, and how.
 
-    In a round a parameter moves by `step` times what is missed of its statistic, within bounds (about
-    its first value, if `relative`). Of what is missed, a neuron whose statistic rests on n
-    observations has its own with weight n / (n + doubt), and that of the median neuron otherwise.
+    In a round a parameter moves by `step` times what is missed of its statistic, within bounds
+    (about its first value, if `relative`). A neuron whose statistic rests on n observations moves
+    by what it misses itself with weight n / (n + doubt), and by the median neuron's otherwise.
     """
 
     parameter: str
@@ -72,9 +71,9 @@ TABLE = (
     Row("log_noise", "residual_size", 0.7, -0.4, 0.4, relative=True),
     Row("noise_coupling", "residual_covariance", 0.5, -3.0, 1.0),
 )
-"""Parameters are fields of the model or: the logarithm of the share of frames with spikes; of the
-variance that loadings explain, and shared noises, beside the first fit; the baseline in units of the
-noise, beside the first fit."""
+"""Parameters are fields of the model, and four more: the logarithm of the share of frames with
+spikes; the logarithms of factors for the variances that loadings and shared noises explain; and by
+how much the baseline is raised, in standard deviations of the noise."""
 
 Statistics = dict[str, tuple[Floats, Floats]]
 
@@ -120,7 +119,9 @@ def _measured(
     Where the population bursts, rates of a run vary; which share of spikes is inferred does not.
     So the rate is that share times the rate that the model has, which is known.
     """
-    runs, relative, fired = [], [], 0.0
+    runs: list[Statistics] = []
+    relative: list[NDArray[np.float32]] = []
+    fired: Any = 0.0
     for seed in seeds:
         chunks = list(simulate(model, n_frames, rng_from(*seed)))
         fired = fired + sum(np.count_nonzero(chunk["spikes"], axis=0) for chunk in chunks)
@@ -154,8 +155,9 @@ def _missed(row: Row, target: tuple[Floats, Floats], found: tuple[Floats, Floats
 class _Measure:
     """Statistics of traces, by events that are inferred alike in real and simulated ones.
 
-    Each is (value, number of observations), (N,) or (J,) each. Rates are those of `OasisDeconvolver`,
-    by which samples are judged; all else is by the decays and baselines of the first fit.
+    Each is (value, number of observations), arrays (N,) or (J,). Rates are those that
+    `OasisDeconvolver` infers, by which samples are judged; all else is by the first fit's decays
+    and baselines.
     """
 
     def __init__(self, first: FactorModel, calcium: Calcium, window: int) -> None:
@@ -271,8 +273,8 @@ class _Measure:
 class _TimeScales:
     """Factors (S,) for the variances at time scales, by how long shared activity lasts.
 
-    Inference blurs in time what neurons share. Variances go as far from the first ones as the errors
-    of the recording allow.
+    Inference blurs in time what neurons share. Variances go as far from the first ones as the
+    errors of the recording allow.
     """
 
     def __init__(self, first: FactorModel, relative: Parts) -> None:
@@ -284,9 +286,9 @@ class _TimeScales:
         blocks = np.array(
             [self._memory([b]) for b in np.array_split(np.concatenate(relative), _BLOCKS)]
         )
-        sizes = blocks @ self.seen / max(self.seen @ self.seen, _TINY)
+        sizes = blocks @ self.seen / np.maximum(self.seen @ self.seen, _TINY)
         variance = np.square(blocks - np.outer(sizes, self.seen)).sum(axis=0) / (_BLOCKS - 1)
-        self.error = np.sqrt((variance.mean() + variance) / _BLOCKS)  # few blocks: half the mean
+        self.error = np.sqrt((variance.mean() + variance) / _BLOCKS)  # a block tells little
 
     def _memory(self, relative: Parts) -> Floats:
         return np.asarray(shared_memory(relative, self.axes, self.lags).sum(axis=1))

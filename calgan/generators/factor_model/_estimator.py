@@ -65,19 +65,20 @@ class CalciumFactorModel(SamplingMixin, BaseEstimator):
         c_n(t) &= (g_n + r_n) \, c_n(t - 1) - g_n r_n \, c_n(t - 2) + (1 - r_n) \, a_n(t) \\
         y_n(t) &= \beta_n + c_n(t) + \sigma_n \, \varepsilon_n(t)
 
-    K factors x are sums of smooth Gaussian processes at six time scales, from one frame to a window;
-    u (fast) and v (slow) are a neuron's own. :math:`\lambda` is the expected number of spikes in a
-    frame, s their number, a the calcium that they add: amplitude A, log-normal variation
-    :math:`\xi`, growth :math:`\kappa`, and M, where the indicator saturates. Calcium c decays by g
-    and rises by r; baseline :math:`\beta` and noise make the trace y. A part of the noise
-    :math:`\varepsilon` is shared by neurons, as neuropil is, and lasts for frames.
+    Each of the K factors x is a sum of smooth Gaussian processes at six time scales, from one frame
+    to a window. Changes u (fast) and v (slow) belong to one neuron. :math:`\lambda` is the expected
+    number of spikes in a frame, and s their number. They add the calcium a: A is the amplitude of
+    one spike, :math:`\xi` its log-normal variation, :math:`\kappa` the growth with further spikes,
+    and M the largest amplitude (the indicator saturates). Calcium c decays by g and rises by r.
+    The baseline :math:`\beta` and noise make the trace y. Neurons share a part of the noise
+    :math:`\varepsilon`, as they share neuropil, and that part lasts for frames.
 
-    It is fitted in two steps, without gradients. Moments of the events that OASIS infers give the
-    initial model: covariances of counts are those of the log rates, exponentiated [1]_. Inference
-    misses and misplaces spikes, so that a round of indirect inference [2]_ follows: traces are
-    simulated, the same statistics are inferred in them, and each parameter moves by what its
-    statistic misses (`calgan.generators.factor_model._calibration.TABLE`), the later the less. Cost
-    and memory are linear in the number of neurons, but for the shared log rates (quadratic time).
+    The fit has two steps and no gradients. Moments of the events that OASIS infers give the initial
+    model: covariances of counts are covariances of log rates, exponentiated [1]_. Inference misses
+    and misplaces spikes. So indirect inference [2]_ follows: a round simulates traces, infers the
+    same statistics in them, and moves each parameter by what its statistic misses, in later rounds
+    by less. Memory is linear in the number of neurons. So is time, but for one step, which takes
+    the logarithm of each pair's covariance.
 
     Parameters
     ----------

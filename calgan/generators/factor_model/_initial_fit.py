@@ -44,7 +44,7 @@ _TINY = 1e-12
 def initial_model(
     calcium: Calcium, n_factors: int, window: int, rng: np.random.Generator
 ) -> FactorModel:
-    """Fit K factors at six time scales up to a window (frames), and all else, to inferred events."""
+    """Fit the model, with K factors up to a window long (frames), to inferred events."""
     events, n_neurons = calcium.events, len(calcium.decay)
     relative, mean = relative_events(events)
     times = np.append(_WHITE, np.geomspace(1.5, max(window, 3), _N_SCALES - 1))

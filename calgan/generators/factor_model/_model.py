@@ -173,7 +173,7 @@ class Simulation:
 
 
 def _filtered(x: NDArray[Any], a: list[float], state: Floats) -> tuple[Floats, Floats]:
-    return lfilter([1.0], a, x, axis=1, zi=state)  # type: ignore[no-any-return]
+    return lfilter([1.0], a, x, axis=1, zi=state)
 
 
 def _poisson(rates: Single, rng: np.random.Generator) -> Single:
@@ -190,7 +190,8 @@ def _poisson(rates: Single, rng: np.random.Generator) -> Single:
         term *= rate / n
         total += term
         more = level > total
-        fired, level, rate, term, total = (x[more] for x in (fired, level, rate, term, total))
+        fired, level, rate = fired[more], level[more], rate[more]
+        term, total = term[more], total[more]
     return counts
 
 

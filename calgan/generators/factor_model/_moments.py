@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.sparse.linalg import LinearOperator, eigsh
 
 Floats = NDArray[np.float64]
-Parts = Sequence[NDArray[np.float32]]  # segments, (t, N) each
+Parts = Sequence[NDArray[Any]]  # segments, (t, N) each
 
 _BIN_FRAMES = 8  # short beside calcium, long beside the frames that inference misplaces events by
 _WINSOR = 0.99, 0.995  # quantiles beyond which events, and bins, count no more: artefacts
@@ -41,7 +42,7 @@ def isolated(events: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(alone)
 
 
-def binned(parts: Sequence[NDArray], n: int = _BIN_FRAMES) -> Floats:
+def binned(parts: Parts, n: int = _BIN_FRAMES) -> Floats:
     """Means (B, N) over bins of `n` frames; over whole segments, where all are shorter."""
     n = min(n, max(map(len, parts)))
     bins = [p[: len(p) // n * n].reshape(-1, n, p.shape[1]).mean(axis=1) for p in parts]
@@ -56,7 +57,7 @@ def standardised(values: Floats) -> tuple[Floats, Floats]:
     return values / np.where(spread > 0, spread, np.inf), spread
 
 
-def autocovariance(parts: Sequence[NDArray], lag: int) -> Floats:
+def autocovariance(parts: Parts, lag: int) -> Floats:
     """Autocovariance (N,) of segments of mean 0, at a lag in frames; 0 where all are shorter."""
     n_columns = parts[0].shape[1]
     parts = [part for part in parts if len(part) > lag]
@@ -66,7 +67,7 @@ def autocovariance(parts: Sequence[NDArray], lag: int) -> Floats:
     return np.asarray(total / sum(len(part) - lag for part in parts))
 
 
-def shared_memory(parts: Sequence[NDArray], axes: Floats, lags: Sequence[int]) -> Floats:
+def shared_memory(parts: Parts, axes: Floats, lags: Sequence[int]) -> Floats:
     """Autocovariances (L, K) along axes (N, K) of what different neurons share."""
     along = [part @ axes.astype(part.dtype) for part in parts]
     own = np.square(axes)
@@ -98,7 +99,7 @@ def principal_factors(z: Floats, n_factors: int, rng: np.random.Generator) -> Fl
     weights = loadings / np.maximum(1 - np.square(loadings).sum(axis=1), 0.1)[:, np.newaxis]
     scores = z @ weights @ np.linalg.inv(np.eye(k) + loadings.T @ weights)
     scores /= np.maximum(scores.std(axis=0), _TINY)
-    shifts = rng.integers(n_bins, size=n_neurons)
+    shifts = rng.integers(n_bins, size=n_neurons).tolist()
     chance = np.array([np.roll(z[:, i], shift) @ scores / n_bins for i, shift in enumerate(shifts)])
     found[:, :k] = _posterior_means(loadings, np.median(np.abs(chance), axis=0) / 0.6745)
     return found
@@ -113,7 +114,7 @@ def _strongest_axes(z: Floats, more: Floats, k: int) -> tuple[Floats, Floats]:
     return largest_eigenvectors(lambda v: z.T @ (z @ v) / len(z) + more * v, n, k)
 
 
-def largest_eigenvectors(times: object, n: int, k: int) -> tuple[Floats, Floats]:
+def largest_eigenvectors(times: Callable[[Floats], Floats], n: int, k: int) -> tuple[Floats, Floats]:
     """Largest k eigenvalues and vectors of a symmetric matrix, known by its products."""
     operator = LinearOperator((n, n), matvec=times, dtype=np.float64)
     values, vectors = eigsh(operator, k, which="LA", v0=np.ones(n), tol=1e-4)
