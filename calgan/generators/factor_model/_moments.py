@@ -99,9 +99,11 @@ def principal_factors(z: Floats, n_factors: int, rng: np.random.Generator) -> Fl
     weights = loadings / np.maximum(1 - np.square(loadings).sum(axis=1), 0.1)[:, np.newaxis]
     scores = z @ weights @ np.linalg.inv(np.eye(k) + loadings.T @ weights)
     scores /= np.maximum(scores.std(axis=0), _TINY)
-    shifts = rng.integers(n_bins, size=n_neurons).tolist()
-    chance = np.array([np.roll(z[:, i], shift) @ scores / n_bins for i, shift in enumerate(shifts)])
-    found[:, :k] = _posterior_means(loadings, np.median(np.abs(chance), axis=0) / 0.6745)
+    chance = np.empty((n_neurons, k))
+    for i in range(n_neurons):
+        chance[i] = np.roll(z[:, i], int(rng.integers(n_bins))) @ scores / n_bins
+    error = np.median(np.abs(chance), axis=0) / 0.6745  # of a Gaussian, one standard deviation
+    found[:, :k] = _posterior_means(loadings, error)
     return found
 
 
@@ -114,7 +116,9 @@ def _strongest_axes(z: Floats, more: Floats, k: int) -> tuple[Floats, Floats]:
     return largest_eigenvectors(lambda v: z.T @ (z @ v) / len(z) + more * v, n, k)
 
 
-def largest_eigenvectors(times: Callable[[Floats], Floats], n: int, k: int) -> tuple[Floats, Floats]:
+def largest_eigenvectors(
+    times: Callable[[Floats], Floats], n: int, k: int
+) -> tuple[Floats, Floats]:
     """Largest k eigenvalues and vectors of a symmetric matrix, known by its products."""
     operator = LinearOperator((n, n), matvec=times, dtype=np.float64)
     values, vectors = eigsh(operator, k, which="LA", v0=np.ones(n), tol=1e-4)
