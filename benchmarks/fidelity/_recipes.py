@@ -92,7 +92,7 @@ class Recipe:
         Whether it trains for as long as it may; the default and the baselines take the time that
         they take.
     unseen_only : bool
-        Whether it is run on recordings alone that no setting was chosen on.
+        Whether it is run on recordings alone that no setting was tuned on.
     """
 
     label: str

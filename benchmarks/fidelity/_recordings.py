@@ -25,7 +25,7 @@ class RealSource:
     window : int
         Frames a window.
     unseen : bool
-        Whether no setting was chosen on it: it checks the defaults.
+        Whether it was looked at, and not tuned on, while settings were chosen: it checks the defaults.
     every : int
         Takes every so many cells, of a recording that has a great many.
     """

@@ -56,7 +56,7 @@ def _real_table(recording: str, rows: Rows, budget: float) -> list[str]:
     some = rows[0]
     lines = [
         "",
-        f"{source.label}{' (no setting was chosen on it)' if source.unseen else ''}: "
+        f"{source.label}{' (not tuned on)' if source.unseen else ''}: "
         f"{some['n_neurons']} cells, windows of {some['window']} frames, {_minutes(budget)}, "
         f"seeds {', '.join(map(str, seeds))}",
         f"{'':{_LABEL_WIDTH}s}{'rate KL / floor':>22s}{'correlation KL / floor':>24s}"
