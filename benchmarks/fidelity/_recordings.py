@@ -25,7 +25,7 @@ class RealSource:
     window : int
         Frames a window.
     unseen : bool
-        Whether it was looked at, and not tuned on, while settings were chosen: it checks the defaults.
+        Whether it checks the defaults: it was looked at, but not tuned on.
     every : int
         Takes every so many cells, of a recording that has a great many.
     """
