@@ -58,6 +58,46 @@ def check_frame_rate(frame_rate: Any, *, name: str = "frame_rate") -> float:
     return value
 
 
+def find_frame_rate(X: Any, frame_rate: Any, estimator: str) -> float | None:
+    """Return the frame rate of windows, or the one given, which must not contradict it.
+
+    Parameters
+    ----------
+    X : WindowView or array-like
+        Windows; a view may know its rate.
+    frame_rate : float or None
+        Frames per second (Hz) that the estimator was given.
+    estimator : str
+        Name of the estimator.
+
+    Returns
+    -------
+    float or None
+        None if neither is known.
+
+    Raises
+    ------
+    ValueError
+        If the two differ, or the rate is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> find_frame_rate(np.zeros((2, 8, 3)), 10.0, "CalciumGAN")
+    10.0
+    """
+    known: float | None = getattr(X, "frame_rate", None)
+    if frame_rate is None:
+        return known
+    rate = check_frame_rate(frame_rate)
+    if known is not None and not math.isclose(known, rate, rel_tol=1e-3):
+        raise ValueError(
+            f"X was recorded at {known:g} Hz, but {estimator} has frame_rate={rate:g}; leave it "
+            "None, or correct one of them."
+        )
+    return rate
+
+
 def check_integer(value: Any, name: str, *, minimum: int = 1) -> int:
     """Return `value` as an int no smaller than `minimum`; booleans and floats are refused.
 

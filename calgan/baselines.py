@@ -16,7 +16,7 @@ from calgan._validation import (
     check_frame_rate,
     check_integer,
     check_windows,
-    is_lazy,
+    find_frame_rate,
     rng_from,
 )
 from calgan.datasets.simulation import burn_in_frames
@@ -289,23 +289,15 @@ class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
 
     def _find_frame_rate(self, X: Any) -> float:
         name = type(self).__name__
-        known = X.frame_rate if is_lazy(X) else None
-        if self.frame_rate is None:
-            own = None if self.deconvolver is None else self.deconvolver.frame_rate
-            rate = known if known is not None else own
-            if rate is None:
-                raise ValueError(
-                    f"{name} needs a frame rate to infer spikes, and these windows have none; pass "
-                    "frame_rate=... (Hz) or windows of a Recording."
-                )
-            return check_frame_rate(rate)
-        rate = check_frame_rate(self.frame_rate)
-        if known is not None and not np.isclose(known, rate, rtol=1e-3):
+        rate = find_frame_rate(X, self.frame_rate, name)
+        if rate is None and self.deconvolver is not None:
+            rate = self.deconvolver.frame_rate
+        if rate is None:
             raise ValueError(
-                f"X was recorded at {known:g} Hz, but {name} has frame_rate={rate:g}; leave it "
-                "None, or correct one of them."
+                f"{name} needs a frame rate to infer spikes, and these windows have none; pass "
+                "frame_rate=... (Hz) or windows of a Recording."
             )
-        return rate
+        return check_frame_rate(rate)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

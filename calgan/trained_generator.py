@@ -23,14 +23,14 @@ import calgan
 from calgan._torch import noise, to_numpy, to_tensor
 from calgan._validation import (
     as_seed,
-    check_frame_rate,
     check_integer,
     check_n_neurons,
     check_real,
     check_windows,
+    find_frame_rate,
     rng_from,
 )
-from calgan.generators.base import check_fit, progress
+from calgan.generators.base import check_fit, progress, warn_of_constant
 from calgan.generators.sampling import SamplingMixin
 from calgan.persistence import read_model, write_model
 from calgan.tracking import MIN_HELD_OUT, Tracker, split_in_time, spread
@@ -339,15 +339,7 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
                 f"{type(self).__name__} needs at least 2 windows to train on, got {X.shape[0]}: "
                 "use a shorter window or a smaller stride."
             )
-        frame_rate = getattr(X, "frame_rate", None)
-        if self.frame_rate is not None:
-            given = check_frame_rate(self.frame_rate)
-            if frame_rate is not None and not math.isclose(given, frame_rate, rel_tol=1e-3):
-                raise ValueError(
-                    f"X was recorded at {frame_rate:g} Hz, but {type(self).__name__} has "
-                    f"frame_rate={given:g}; leave it None, or correct one of them."
-                )
-            frame_rate = given
+        frame_rate = find_frame_rate(X, self.frame_rate, type(self).__name__)
         learner = copy.copy(self)
         if go_on:
             self._check_shape(X)
@@ -477,16 +469,8 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
         limit = max(16, _STATISTICS_VALUES // int(np.prod(X.shape[1:])))
         reference = self._fold(gather(X, spread(train, limit)))
         self._check_reference(reference)
-        silent = np.flatnonzero(np.ptp(reference, axis=(0, 1)) == 0)
-        if len(silent) and not hasattr(self, "generator_"):
-            names = ", ".join(map(str, silent[:5])) + (", ..." if len(silent) > 5 else "")
-            warnings.warn(
-                f"{len(silent)} of {reference.shape[2]} features are constant in the training "
-                f"windows (index {names}): silent neurons teach the network nothing, so drop them, "
-                "e.g. with Recording.select.",
-                UserWarning,
-                stacklevel=4,
-            )
+        if not hasattr(self, "generator_"):
+            warn_of_constant(np.ptp(reference, axis=(0, 1)) == 0, stacklevel=5)
         self.fingerprint_ = hashlib.sha256(reference.tobytes()).hexdigest()
         return reference
 

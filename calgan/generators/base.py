@@ -228,6 +228,39 @@ def warn_of_mismatch(summary: dict[str, list[Any]], name: str, *, stacklevel: in
     warnings.warn(message, FitWarning, stacklevel=stacklevel)
 
 
+def warn_of_constant(constant: NDArray[np.bool_], *, stacklevel: int = 2) -> None:
+    """Warn of neurons that are constant in the training windows.
+
+    Parameters
+    ----------
+    constant : ndarray of bool of shape (N,)
+        Which neurons, or features of an encoding, are constant.
+    stacklevel : int, default=2
+        As for `warnings.warn`: 2 is the line that calls this function.
+
+    Warns
+    -----
+    UserWarning
+        If there are any: it names the first five.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.generators.base import warn_of_constant
+    >>> warn_of_constant(np.zeros(3, dtype=bool))
+    """
+    silent = np.flatnonzero(constant)
+    if len(silent):
+        names = ", ".join(map(str, silent[:5])) + (", ..." if len(silent) > 5 else "")
+        warnings.warn(
+            f"{len(silent)} of {len(constant)} features are constant in the training windows "
+            f"(index {names}): silent neurons teach a generator nothing, so drop them, e.g. with "
+            "Recording.select.",
+            UserWarning,
+            stacklevel=stacklevel,
+        )
+
+
 def check_fit(
     X: Any,
     draw: Callable[[int], NDArray[np.float32]],

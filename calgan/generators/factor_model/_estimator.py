@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
-import math
 import os
 import time
 import warnings
@@ -21,14 +20,13 @@ from tqdm.auto import tqdm
 import calgan
 from calgan._validation import (
     as_seed,
-    check_frame_rate,
     check_integer,
     check_real,
     check_windows,
-    is_lazy,
+    find_frame_rate,
     rng_from,
 )
-from calgan.generators.base import check_fit, progress
+from calgan.generators.base import check_fit, progress, warn_of_constant
 from calgan.generators.factor_model._calcium import fit_calcium, without_artefacts
 from calgan.generators.factor_model._calibration import calibrate
 from calgan.generators.factor_model._initial_fit import initial_model
@@ -226,14 +224,15 @@ class CalciumFactorModel(SamplingMixin, BaseEstimator):
         learner = copy.copy(self)
         for attribute in [a for a in vars(learner) if a.endswith("_")]:
             delattr(learner, attribute)
-        learner.frame_rate_ = self._find_frame_rate(X)
+        learner.frame_rate_ = find_frame_rate(X, self.frame_rate, name)
         learner.n_frames_in_, learner.n_features_in_ = int(n_frames), int(n_neurons)
         learner.units_ = getattr(X, "units", None)
         learner.seed_ = as_seed(self.random_state)
         with progress(self.verbose, f"{name}: reading windows"):
             parts = [np.asarray(part, dtype=np.float32) for part in uninterrupted_stretches(X)]
             learner.fingerprint_ = _fingerprint(parts)
-        _warn_of_constant(parts)
+        low, high = (f([f(part, axis=0) for part in parts], axis=0) for f in (np.min, np.max))
+        warn_of_constant(low == high, stacklevel=3)
         learner._calibrate(parts, began)
         learner.fit_summary_ = check_fit(
             X,
@@ -285,18 +284,6 @@ class CalciumFactorModel(SamplingMixin, BaseEstimator):
                 UserWarning,
                 stacklevel=4,
             )
-
-    def _find_frame_rate(self, X: Any) -> float | None:
-        known = X.frame_rate if is_lazy(X) else None
-        if self.frame_rate is None:
-            return known
-        rate = check_frame_rate(self.frame_rate)
-        if known is not None and not math.isclose(known, rate, rel_tol=1e-3):
-            raise ValueError(
-                f"X was recorded at {known:g} Hz, but {type(self).__name__} has "
-                f"frame_rate={rate:g}; leave it None, or correct one of them."
-            )
-        return rate
 
     # ------------------------------------------------------------------ sampling
 
@@ -416,20 +403,3 @@ def _fingerprint(parts: list[np.ndarray]) -> str:
     for part in parts:
         digest.update(np.ascontiguousarray(part).data)
     return digest.hexdigest()
-
-
-def _warn_of_constant(parts: list[np.ndarray]) -> None:
-    low, high = (
-        np.min([p.min(axis=0) for p in parts], axis=0),
-        np.max([p.max(axis=0) for p in parts], axis=0),
-    )
-    silent = np.flatnonzero(low == high)
-    if len(silent):
-        names = ", ".join(map(str, silent[:5])) + (", ..." if len(silent) > 5 else "")
-        warnings.warn(
-            f"{len(silent)} of {len(low)} features are constant in the training windows (index "
-            f"{names}): silent neurons teach the model nothing, so drop them, e.g. with "
-            "Recording.select.",
-            UserWarning,
-            stacklevel=3,
-        )
