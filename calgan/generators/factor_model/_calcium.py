@@ -75,7 +75,7 @@ def fit_calcium(parts: Sequence[NDArray[np.float32]], frame_rate: float) -> Calc
     some = _thinned(parts)
     spread = np.concatenate(some).std(axis=0, dtype=np.float64)
     known = spread > 0
-    least = np.maximum(_LEAST_NOISE * spread, 1e-9)
+    least = np.where(spread > 0, _LEAST_NOISE * spread, 1.0)
     # A denoised trace has next to no noise, and every ripple of it would be an event.
     floor = THRESHOLD * least * np.sqrt(1 - deconvolver.decay_**2)
     finite = np.where(np.isfinite(deconvolver.threshold_), deconvolver.threshold_, 0.0)
@@ -107,7 +107,9 @@ def fit_calcium(parts: Sequence[NDArray[np.float32]], frame_rate: float) -> Calc
     unit = np.where(known, noise, np.inf)
     baseline, _, events, residuals = explain(parts, decay, baseline, unit, THRESHOLD)
     noise = np.where(known, np.maximum(noise_of(residuals), least), 0.0)
-    return Calcium(deconvolver, decay, _rises(parts, decay), baseline, noise, events, residuals)
+    return Calcium(
+        deconvolver, decay, _rises(parts, decay, known), baseline, noise, events, residuals
+    )
 
 
 def explain(
@@ -164,7 +166,7 @@ def _thinned(parts: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
     return kept
 
 
-def _rises(parts: Sequence[NDArray[np.float32]], decay: Floats) -> Floats:
+def _rises(parts: Sequence[NDArray[np.float32]], decay: Floats, known: NDArray[np.bool_]) -> Floats:
     """Rise of each neuron, half of it that of the median neuron, from third moments.
 
     Noise cancels in these, and so do bursts, which look alike in reversed time.
@@ -182,4 +184,5 @@ def _rises(parts: Sequence[NDArray[np.float32]], decay: Floats) -> Floats:
     difference = np.divide(after - before, cubes, out=np.zeros_like(cubes), where=cubes > 0)
     difference = np.clip(difference, 0.0, _MAX_RISE * (1 - _MAX_RISE))
     rise = (1 - np.sqrt(1 - 4 * difference)) / 2
-    return np.asarray(0.5 * np.median(rise) + 0.5 * rise)
+    usual = np.median(rise[known]) if known.any() else 0.0
+    return np.asarray(0.5 * usual + 0.5 * rise)

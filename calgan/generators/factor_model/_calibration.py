@@ -90,15 +90,17 @@ def calibrate(
         row: np.add([[row.low], [row.high]], values[row.parameter] if row.relative else 0.0)
         for row in TABLE
     }
-    # Runs as long as the recording, whose statistics are then biased alike.
+    # Runs as long as the recording, and segments as well: their statistics are then biased alike.
     n_frames = int(np.clip(sum(map(len, parts)), *_FRAMES))
     n_runs = int(np.clip(_VALUES // (n_frames * len(first.decay)), 1, -(-_FRAMES[1] // n_frames)))
+    ends = np.cumsum([len(part) for part in parts])
+    borders = [int(end) for end in ends if end < n_frames]
     candidate, number = first, 0
     while True:
         number += 1
         speed = min(1.0, _FULL_ROUNDS / number)
         found, relative = _measured(
-            candidate, measure, n_frames, [(seed, number, i) for i in range(n_runs)]
+            candidate, measure, n_frames, borders, [(seed, number, i) for i in range(n_runs)]
         )
         history = {}
         for row in TABLE:
@@ -112,20 +114,28 @@ def calibrate(
 
 
 def _measured(
-    model: FactorModel, measure: _Measure, n_frames: int, seeds: list[tuple[int, ...]]
+    model: FactorModel,
+    measure: _Measure,
+    n_frames: int,
+    borders: list[int],
+    seeds: list[tuple[int, ...]],
 ) -> tuple[Statistics, Parts]:
     """Return means of the statistics of simulated runs, and the relative events of each.
 
-    Where the population bursts, rates of a run vary; which share of spikes is inferred does not.
-    So the rate is that share times the rate that the model has, which is known.
+    Runs of `n_frames` are cut at `borders`. Where the population bursts, rates of a run vary; which
+    share of spikes is inferred does not. So the rate is that share times the rate that the model
+    has, which is known.
     """
     runs: list[Statistics] = []
     relative: list[NDArray[np.float32]] = []
     fired: Any = 0.0
     for seed in seeds:
-        chunks = list(simulate(model, n_frames, rng_from(*seed)))
-        fired = fired + sum(np.count_nonzero(chunk["spikes"], axis=0) for chunk in chunks)
-        found, parts = measure([np.concatenate([chunk["traces"] for chunk in chunks])])
+        traces, first = np.empty((n_frames, len(model.decay)), dtype=np.float32), 0
+        for chunk in simulate(model, n_frames, rng_from(*seed)):
+            fired = fired + np.count_nonzero(chunk["spikes"], axis=0)
+            traces[first : first + len(chunk["traces"])] = chunk["traces"]
+            first += len(chunk["traces"])
+        found, parts = measure(np.split(traces, borders))
         runs.append(found)
         relative += parts
     mean = {
@@ -233,7 +243,7 @@ class _Measure:
         bins = [binned([part], self.bin) for part in spikes]
         variance = np.maximum(autocovariance(bins, 0), _TINY)
         windows = np.square(binned(spikes, self.window))
-        n_windows = np.full(len(rate), float(len(windows)))
+        n_windows = np.where(n_events >= _FEW, float(len(windows)), 0.0)
         return {
             "spike_memory": (autocovariance(bins, 1) / variance, n_events),
             "window_variance": (np.minimum(windows.mean(axis=0) / rate**2, 4.0), n_windows),

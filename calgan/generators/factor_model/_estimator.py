@@ -112,8 +112,8 @@ class CalciumFactorModel(SamplingMixin, BaseEstimator):
         What it is calibrated on, as `calgan.evaluate` marks it.
     n_features_in_, n_frames_in_ : int
         Neurons N and frames T of a window.
-    frame_rate_ : float or None
-        Frame rate (Hz), where known.
+    frame_rate_, units_, roi_ids_ : float, str, ndarray of shape (N,), or None
+        Frame rate (Hz), units and ids of the recording, where the windows know them.
     seed_ : int
         Seed in force.
     fingerprint_ : str
@@ -200,6 +200,8 @@ class CalciumFactorModel(SamplingMixin, BaseEstimator):
         -----
         UserWarning
             If neurons are constant; if the calibration is interrupted (what was fitted is kept).
+            An interrupt before the initial fit is done is a KeyboardInterrupt: there is nothing to
+            keep, and a former fit stays as it was.
         FitWarning
             If samples of some neurons do not match the training windows: it names them.
         """
@@ -227,6 +229,7 @@ class CalciumFactorModel(SamplingMixin, BaseEstimator):
         learner.frame_rate_ = find_frame_rate(X, self.frame_rate, name)
         learner.n_frames_in_, learner.n_features_in_ = int(n_frames), int(n_neurons)
         learner.units_ = getattr(X, "units", None)
+        learner.roi_ids_ = getattr(X, "roi_ids", None)
         learner.seed_ = as_seed(self.random_state)
         with progress(self.verbose, f"{name}: reading windows"):
             parts = [np.asarray(part, dtype=np.float32) for part in uninterrupted_stretches(X)]
@@ -267,9 +270,9 @@ class CalciumFactorModel(SamplingMixin, BaseEstimator):
         try:
             with tqdm(total=self.max_iter, desc=f"{name}: calibrating", disable=hidden) as bar:
                 for model, missed in rounds:
-                    self.n_iter_ += 1
                     self.model_ = model
-                    self.history_.append({"step": self.n_iter_, **missed})
+                    self.history_.append({"step": len(self.history_) + 1, **missed})
+                    self.n_iter_ = len(self.history_)
                     bar.update()
                     if self.n_iter_ >= self.max_iter:
                         break
@@ -298,7 +301,12 @@ class CalciumFactorModel(SamplingMixin, BaseEstimator):
             yield {name: part[:, lead:] for name, part in run.items()}
 
     def _draw_traces(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
-        return np.concatenate([run["traces"] for run in self._runs(n_samples, rng)])
+        windows = np.empty((n_samples, self.n_frames_in_, self.n_features_in_), dtype=np.float32)
+        first = 0
+        for run in self._runs(n_samples, rng):
+            windows[first : first + len(run["traces"])] = run["traces"]
+            first += len(run["traces"])
+        return windows
 
     def _draw_components(self, n_samples: int, rng: np.random.Generator) -> Bunch:
         runs = list(self._runs(n_samples, rng))
@@ -339,6 +347,7 @@ class CalciumFactorModel(SamplingMixin, BaseEstimator):
             "calgan_version": calgan.__version__,
             "params": {k: v.item() if isinstance(v, np.generic) else v for k, v in params.items()},
             "fitted": {name: getattr(self, name) for name in _FITTED},
+            "roi_ids": None if self.roi_ids_ is None else np.asarray(self.roi_ids_).tolist(),
         }
         write_model(path, header, dataclasses.asdict(self.model_))
 
@@ -370,6 +379,8 @@ class CalciumFactorModel(SamplingMixin, BaseEstimator):
             model = cls(**header["params"])
             for name in _FITTED:
                 setattr(model, name, header["fitted"][name])
+            ids = header["roi_ids"]
+            model.roi_ids_ = None if ids is None else np.array(ids)
             model.model_ = FactorModel(**arrays)
         except (KeyError, TypeError) as error:
             raise ValueError(

@@ -10,6 +10,8 @@ from scipy.optimize import nnls
 from calgan.generators.factor_model._calcium import Calcium, noise_of
 from calgan.generators.factor_model._model import FactorModel, smooth_autocorrelation
 from calgan.generators.factor_model._moments import (
+    BIN_FRAMES,
+    DENSE,
     Parts,
     autocovariance,
     binned,
@@ -38,6 +40,7 @@ _N_NOISES, _MOST_SHARED_NOISE = 4, 0.6
 _NOISE_LAGS = (0, 1, 2, 3, 4, 6, 8, 12, 16)  # frames
 _NOISE_TIMES = np.geomspace(0.2, 50.0, 60)  # frames
 _RATES = np.geomspace(1e-6, 1e4, 400)
+_NODES, _WEIGHTS = np.polynomial.hermite_e.hermegauss(25)
 _TINY = 1e-12
 
 
@@ -47,10 +50,11 @@ def initial_model(
     """Fit the model, with K factors up to a window long (frames), to inferred events."""
     events, n_neurons = calcium.events, len(calcium.decay)
     relative, mean = relative_events(events)
+    fires = mean > 0  # the others say nothing about the usual neuron
     times = np.append(_WHITE, np.geomspace(1.5, max(window, 3), _N_SCALES - 1))
     axes = _log_axes(relative, n_factors, rng)
     variances = _time_variances(relative, axes, times)
-    own, own_time = _own_changes(relative, axes, variances, times)
+    own, own_time = _own_changes(relative, axes, variances, times, fires)
     total = np.maximum(variances.sum(axis=1), _TINY)
     loadings = limited(axes * np.sqrt(total), MOST_VARIANCE)
     amplitude, spread, largest = _amplitudes(events, calcium)
@@ -93,9 +97,8 @@ def rates_of(probability: Floats, variance: Floats) -> Floats:
 
 
 def _fired(rate: NDArray, variance: float) -> Floats:
-    nodes, weights = np.polynomial.hermite_e.hermegauss(25)
-    relative = np.exp(np.sqrt(variance) * nodes - 0.5 * variance)
-    return np.asarray(-np.expm1(-np.outer(rate, relative)) @ (weights / weights.sum()))
+    relative = np.exp(np.sqrt(variance) * _NODES - 0.5 * variance)
+    return np.asarray(-np.expm1(-np.outer(rate, relative)) @ (_WEIGHTS / _WEIGHTS.sum()))
 
 
 def limited(loadings: Floats, most: float) -> Floats:
@@ -121,7 +124,7 @@ def _log_axes(relative: Parts, n_factors: int, rng: np.random.Generator) -> Floa
         rows = (shared[i : i + 500] @ shared.T for i in range(0, n, 500))
         return np.concatenate([np.log1p(np.clip(part, *_COVARIANCES)) @ v for part in rows])
 
-    if n <= 300:
+    if n <= DENSE:
         values, vectors = np.linalg.eigh(times(np.eye(n)))
     else:
         values, vectors = largest_eigenvectors(times, n, k)
@@ -152,17 +155,18 @@ def _time_variances(relative: Parts, axes: Floats, times: Floats) -> Floats:
         variances[k], _ = nnls(decays, weight * logs[:, k] + (1 - weight) * usual)
     variances += 0.005 * variances.sum(axis=1, keepdims=True) + 1e-9
     # Means over bins vary less than frames do.
-    apart = np.abs(np.subtract.outer(np.arange(8), np.arange(8)))
+    frames = np.arange(BIN_FRAMES)
+    apart = np.abs(np.subtract.outer(frames, frames))
     left = np.array([smooth_autocorrelation(apart, time).mean() for time in times])
     return np.asarray(variances / (variances @ left)[:, np.newaxis])
 
 
 def _own_changes(
-    relative: Parts, axes: Floats, variances: Floats, times: Floats
+    relative: Parts, axes: Floats, variances: Floats, times: Floats, fires: NDArray[np.bool_]
 ) -> tuple[Floats, float]:
     """Variance (N,) and time constant of what factors do not explain of the log rates."""
     lags = np.array([lag for lag in _OWN_LAGS if lag < max(map(len, relative))])
-    if len(lags) < 2:
+    if len(lags) < 2 or not fires.any():
         return np.full(len(axes), 1e-3), float(_OWN_TIMES[0])
     left = np.empty((len(lags), len(axes)))
     for i, lag in enumerate(lags):
@@ -170,10 +174,12 @@ def _own_changes(
         left[i] = np.log1p(np.maximum(autocovariance(relative, lag), _COVARIANCES[0])) - shared
     # The time constant is that of the median neuron.
     decays = smooth_autocorrelation(lags[:, np.newaxis], _OWN_TIMES)
-    fits = np.median(left, axis=1) @ decays / np.sqrt(np.square(decays).sum(axis=0))
+    fits = np.median(left[:, fires], axis=1) @ decays / np.sqrt(np.square(decays).sum(axis=0))
     time = float(_OWN_TIMES[np.argmax(fits)])
     decay = smooth_autocorrelation(lags, time)
-    size = float(np.median(decay @ left / (decay @ decay)))  # single neurons have few spikes
+    size = float(
+        np.median(decay @ left[:, fires] / (decay @ decay))
+    )  # single neurons have few spikes
     return np.full(len(axes), np.clip(size, 1e-3, 1.5)), time
 
 

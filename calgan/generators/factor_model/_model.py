@@ -50,8 +50,8 @@ class FactorModel:
 
     @property
     def burn_in(self) -> int:
-        """Frames after which calcium has forgotten that it started from nothing."""
-        return int(np.clip(np.ceil(-6.0 / np.log(self.decay.max())), 8, 500))
+        """Frames until calcium has forgotten that it started from nothing: six decay times."""
+        return int(np.clip(np.ceil(-6.0 / np.log(self.decay.max())), 8, 3000))
 
 
 def smooth_autocorrelation(lags: ArrayLike, times: ArrayLike) -> Floats:

@@ -12,10 +12,10 @@ from scipy.sparse.linalg import LinearOperator, eigsh
 Floats = NDArray[np.float64]
 Parts = Sequence[NDArray[Any]]  # segments, (t, N) each
 
-_BIN_FRAMES = 8  # short beside calcium, long beside the frames that inference misplaces events by
+BIN_FRAMES = 8  # short beside calcium, long beside the frames that inference misplaces events by
 _WINSOR = 0.99, 0.995  # quantiles beyond which events, and bins, count no more: artefacts
 _ISOLATED = 4  # frames without another event on either side
-_DENSE = 300  # neurons, up to which matrices are decomposed whole
+DENSE = 300  # neurons, up to which matrices are decomposed whole
 _ROUNDS = 20
 _TINY = 1e-12
 
@@ -42,7 +42,7 @@ def isolated(events: NDArray[np.float32]) -> NDArray[np.bool_]:
     return np.asarray(alone)
 
 
-def binned(parts: Parts, n: int = _BIN_FRAMES) -> Floats:
+def binned(parts: Parts, n: int = BIN_FRAMES) -> Floats:
     """Means (B, N) over bins of `n` frames; over whole segments, where all are shorter."""
     n = min(n, max(map(len, parts)))
     bins = [p[: len(p) // n * n].reshape(-1, n, p.shape[1]).mean(axis=1) for p in parts]
@@ -110,7 +110,7 @@ def principal_factors(z: Floats, n_factors: int, rng: np.random.Generator) -> Fl
 def _strongest_axes(z: Floats, more: Floats, k: int) -> tuple[Floats, Floats]:
     """Largest k eigenvalues and vectors of the covariances of z, with more on the diagonal."""
     n = z.shape[1]
-    if n <= _DENSE:
+    if n <= DENSE:
         values, vectors = np.linalg.eigh(z.T @ z / len(z) + np.diag(more))
         return values[-k:], vectors[:, -k:]
     return largest_eigenvectors(lambda v: z.T @ (z @ v) / len(z) + more * v, n, k)
