@@ -127,11 +127,13 @@ def assert_deviations_are_kept(traces: np.ndarray) -> None:
 
 
 @pytest.mark.slow
-def test_calcium_without_noise(clean: Clean) -> None:
+@pytest.mark.parametrize("seed", [0, 1])  # of the second, sparse neurons once faded to ripples
+def test_calcium_without_noise(seed: int) -> None:
     decay = np.exp(-1 / (10 * PROCESS.decay_times))
+    _, spikes = PROCESS.sample_recording(900.0, random_state=seed)
     traces = np.stack(
         [
-            lfilter([PROCESS.amplitudes[i]], [1.0, -decay[i]], clean.spikes[:, i])
+            lfilter([PROCESS.amplitudes[i]], [1.0, -decay[i]], spikes[:, i])
             for i in range(N_NEURONS)
         ],
         axis=1,

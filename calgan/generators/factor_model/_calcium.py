@@ -27,7 +27,7 @@ THRESHOLD = 3.0  # smallest events, in standard errors of an isolated one
 _MOST_RESIDUAL = 5.0  # standard deviations, beyond which residuals count no more: artefacts
 _LEVELLINGS = 3
 _MAX_FRAMES = 10_000  # that decay times are searched in
-_LEAST_NOISE = 0.02  # of a trace's standard deviation
+_LEAST_NOISE = 0.05  # of a trace's standard deviation
 _MAX_RISE = 0.45
 _ARTEFACTS = 3  # frames of a neuron
 
