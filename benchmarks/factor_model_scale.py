@@ -34,7 +34,7 @@ def fit(n_neurons: int) -> None:
 
     from calgan import CalciumFactorModel, Recording, Windower
     from calgan.datasets import make_process
-    from calgan.deconvolution import OasisDeconvolver
+    from calgan.spikes.oasis import OasisDeconvolver
 
     sizes = [min(N_TOGETHER, n_neurons - i) for i in range(0, n_neurons, N_TOGETHER)]
     parts = [

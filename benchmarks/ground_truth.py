@@ -33,8 +33,8 @@ from calgan import (
     make_calcium_pipeline,
 )
 from calgan.datasets import make_dichotomized_gaussian_process
-from calgan.deconvolution import infer_spikes
 from calgan.metrics import bin_frames_for, firing_rate
+from calgan.spikes.oasis import infer_spikes
 
 THESIS_RMSE = 0.0997
 CONFIGS: dict[str, dict[str, Any]] = {

@@ -21,7 +21,7 @@ import scipy
 from elephant.spike_train_dissimilarity import van_rossum_distance as elephant_van_rossum
 
 from calgan import metrics
-from calgan.deconvolution import to_spike_trains
+from calgan.spikes.oasis import to_spike_trains
 
 N_WINDOWS, WIDTH, N_NEURONS = 1000, 2048, 102
 FRAME_RATE, RATE = 24.0, 0.5

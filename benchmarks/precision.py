@@ -22,7 +22,7 @@ import numpy as np
 
 from calgan import CalciumGAN, datasets, evaluate, make_calcium_pipeline
 from calgan.model_selection import train_test_blocks
-from calgan.training import resolve_precision
+from calgan.training.loop import resolve_precision
 
 PRECISIONS = ("32-true", "mixed")
 SHOWN = (

@@ -13,23 +13,24 @@ __version__ = "0.1.0.dev0"
 
 _LAZY = {
     "CalciumFactorModel": "calgan.generators.factor_model",
-    "CalciumFlow": "calgan.flow",
-    "CalciumGAN": "calgan.gan",
-    "DichotomizedGaussian": "calgan.dichotomized_gaussian",
-    "DichotomizedGaussianCalcium": "calgan.baselines",
+    "CalciumFlow": "calgan.generators.flow.estimator",
+    "CalciumGAN": "calgan.generators.gan.estimator",
+    "DichotomizedGaussian": "calgan.generators.dichotomized_gaussian",
+    "DichotomizedGaussianCalcium": "calgan.generators.dichotomized_gaussian.estimator",
     "Evaluation": "calgan.evaluation",
-    "FFTEncoder": "calgan.spectral",
-    "MinMaxScaler": "calgan.scaling",
-    "NeuronSorter": "calgan.ordering",
-    "OasisDeconvolver": "calgan.deconvolution",
+    "FitWarning": "calgan.generators.fit_check",
+    "FFTEncoder": "calgan.data.spectral",
+    "MinMaxScaler": "calgan.data.scaling",
+    "NeuronSorter": "calgan.data.ordering",
+    "OasisDeconvolver": "calgan.spikes.oasis",
     "Pipeline": "calgan.pipeline",
-    "Recording": "calgan.recording",
-    "Windower": "calgan.windows",
+    "Recording": "calgan.data.recording",
+    "Windower": "calgan.data.windows",
     "evaluate": "calgan.evaluation",
     "make_calcium_pipeline": "calgan.pipeline",
-    "sample": "calgan.pipeline",
+    "sample": "calgan.data.sampling",
 }
-_SUBMODULES = ("datasets", "metrics", "model_selection", "plotting", "scoring")
+_SUBMODULES = ("datasets", "metrics", "model_selection", "plotting")
 
 __all__ = [*_LAZY, *_SUBMODULES, "__version__"]
 

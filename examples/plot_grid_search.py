@@ -26,10 +26,10 @@ from sklearn.model_selection import GridSearchCV
 
 import calgan
 from calgan import Windower, datasets, make_calcium_pipeline
+from calgan.metrics import make_scorer
 from calgan.model_selection import BlockedKFold, search_table, train_test_blocks
 from calgan.pipeline import variant_grid
 from calgan.plotting import plot_search_results
-from calgan.scoring import make_scorer
 
 process = datasets.make_process(n_neurons=16, random_state=0)
 recording, _ = process.sample_recording(duration=240.0, random_state=1)

@@ -21,7 +21,6 @@ import numpy as np
 
 from calgan import OasisDeconvolver, make_calcium_pipeline
 from calgan.datasets import make_dichotomized_gaussian_process
-from calgan.deconvolution import infer_spikes
 from calgan.metrics import firing_rate
 from calgan.plotting import (
     CorrelationScatterDisplay,
@@ -29,6 +28,7 @@ from calgan.plotting import (
     RateScatterDisplay,
     TracesDisplay,
 )
+from calgan.spikes.oasis import infer_spikes
 
 process = make_dichotomized_gaussian_process(24, random_state=0)
 recording, true_spikes = process.sample_recording(300.0, random_state=1)

@@ -18,8 +18,8 @@ import matplotlib.pyplot as plt
 import numpy as np
 
 from calgan import NeuronSorter, Windower, datasets
+from calgan.data.ordering import tour_order
 from calgan.model_selection import train_test_blocks
-from calgan.ordering import tour_order
 from calgan.plotting import plot_correlation_matrices
 
 recording = datasets.load_zebrafish_tectum()

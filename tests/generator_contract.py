@@ -382,7 +382,7 @@ def check_ctrl_c_in_the_check_keeps_all(case: Case) -> None:
     whole, estimator = case.fitted(), case.estimator()
     if getattr(case.core(whole), "n_channels_in_", None) is not None:
         return
-    compare = "calgan.generators.base.compare_with_training"
+    compare = "calgan.generators.fit_check.compare_with_training"
     with warnings.catch_warnings(), mock.patch(compare, side_effect=KeyboardInterrupt):
         warnings.simplefilter("ignore")
         try:

@@ -12,16 +12,16 @@ from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
-from calgan._validation import (
+from calgan.data.validation import (
     as_seed,
     check_integer,
     check_n_neurons,
     check_windows,
     rng_from,
 )
+from calgan.data.windows import gather
 from calgan.generators import base
-from calgan.generators.sampling import SamplingMixin
-from calgan.windows import gather
+from calgan.generators.base import SamplingMixin
 
 
 class NoiseGenerator(BaseEstimator):

@@ -54,7 +54,7 @@ def test_cells_go_through_all_recipes_of_a_seed_first():
     assert {cell[3] for cell in found if cell[0] in ("flow", "compact")} == {5.0}
 
 
-@pytest.mark.filterwarnings("ignore::calgan.generators.base.FitWarning")  # one minute is little
+@pytest.mark.filterwarnings("ignore::calgan.FitWarning")  # one minute is little
 def test_the_default_stands_first_and_takes_the_time_it_takes():
     assert next(iter(recipes_of.RECIPES)) == "factor-model"
     recording, _ = make_recording(60.0, n_neurons=4, random_state=0)

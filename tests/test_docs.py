@@ -19,7 +19,7 @@ import calgan.generators
 
 DOCS = Path(__file__).parents[1] / "docs"
 EXAMPLES = DOCS.parent / "examples"
-# Names that stand in another module too: calgan.metrics offers the scorers of calgan.scoring.
+# Names that stand in another module too: calgan.metrics offers the scorers of calgan.metrics.
 MODULES = ["calgan"] + [
     f"calgan.{found.name}"
     for found in pkgutil.iter_modules(calgan.__path__)

@@ -42,12 +42,12 @@ EXAMPLE = "EX01"  # the examples of methods may stand in their class
 RECORDS = {
     "calgan.evaluation.Evaluation",
     "calgan.evaluation.Statistic",
-    "calgan.objectives.MatchingTargets",
-    "calgan.recipes.Recipe",
-    "calgan.recording.Segments",
-    "calgan.training.TrainingState",
-    "calgan.adversarial.AdversarialSteps",
-    "calgan.flow.FlowSteps",
+    "calgan.generators.gan.objectives.MatchingTargets",
+    "calgan.generators.gan.recipes.Recipe",
+    "calgan.data.recording.Segments",
+    "calgan.training.loop.TrainingState",
+    "calgan.generators.gan.steps.AdversarialSteps",
+    "calgan.generators.flow.estimator.FlowSteps",
 }
 
 

@@ -19,79 +19,36 @@ import calgan
 ROOT = Path(__file__).parents[1]
 PACKAGE = ROOT / "calgan"
 
-# docs/architecture.rst. A name stands for a module or a folder.
-LAYERS = [
-    {"_validation", "_torch"},
-    {
-        "recording",
-        "windows",
-        "scaling",
-        "spectral",
-        "ordering",
-        "deconvolution",
-        "metrics",
-        "datasets",
-        "dichotomized_gaussian",
-        "networks",
-        "objectives",
-        "recipes",
-        "stretches",
-    },
-    {
-        "training",
-        "tracking",
-        "adversarial",
-        "trained_generator",
-        "gan",
-        "flow",
-        "generators",
-        "persistence",
-        "baselines",
-    },
-    {"pipeline", "scoring", "model_selection", "evaluation"},
-    {"plotting", "report"},
-]
-LAYER = {name: level for level, names in enumerate(LAYERS) for name in names}
-MAY_IMPORT_TORCH = {
-    "_torch",
-    "adversarial",
-    "flow",
-    "gan",
-    "networks",
-    "objectives",
-    "trained_generator",
+# Folders from the bottom up, as in docs/architecture.rst: each imports those before it only.
+ORDER = [
+    "data",
+    "spikes",
     "training",
-}
+    "metrics",
+    "generators",
+    "datasets",
+    "model_selection",
+    "plotting",
+    "evaluation",
+    "pipeline",
+]
+HEIGHT = {name: height for height, name in enumerate(ORDER)}
+# Families of generators know nothing of each other.
+FAMILIES = {"factor_model", "gan", "flow", "dichotomized_gaussian"}
+MAY_IMPORT_TORCH = ("training/", "generators/trained.py", "generators/gan/", "generators/flow/")
 TORCH = {"torch", "lightning_fabric"}
-# Imports upwards that are made inside a function, each for a reason.
-DEFERRED_UPWARDS = {
-    ("metrics", "scoring"),  # the scorers are offered as calgan.metrics.*_scorer
-    ("evaluation", "report"),  # Evaluation.to_html
-    ("evaluation", "plotting"),  # Evaluation's figures
-}
+PUBLIC = ["datasets", "evaluation", "metrics", "model_selection"]
 # What a user may import without loading torch, matplotlib or elephant.
 LIGHT = [
     "calgan",
-    "calgan._validation",
-    "calgan.baselines",
-    "calgan.datasets",
-    "calgan.deconvolution",
-    "calgan.dichotomized_gaussian",
-    "calgan.evaluation",
-    "calgan.generators.base",
-    "calgan.generators.factor_model",
-    "calgan.generators.sampling",
-    "calgan.metrics",
-    "calgan.model_selection",
-    "calgan.ordering",
-    "calgan.persistence",
+    *(f"calgan.{name}" for name in PUBLIC),
+    "calgan.generators.dichotomized_gaussian.estimator",
+    "calgan.generators.factor_model.estimator",
+    "calgan.generators.gan.recipes",
     "calgan.pipeline",
-    "calgan.recording",
-    "calgan.scaling",
-    "calgan.scoring",
-    "calgan.spectral",
-    "calgan.windows",
 ]
+MOST_LINES = 600
+MOST_FOLDERS, MOST_FILES = 11, 4
 
 FILES = sorted(PACKAGE.rglob("*.py"))
 
@@ -118,7 +75,7 @@ def imports_of(path: Path) -> Iterator[tuple[str, bool]]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: imports are absolute"
             assert node.module is not None
-            # `from calgan import recording` imports calgan.recording.
+            # `from calgan import recording` imports calgan.data.recording.
             names = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
@@ -126,45 +83,59 @@ def imports_of(path: Path) -> Iterator[tuple[str, bool]]:
             yield name, node not in deferred
 
 
-def test_every_module_has_a_layer() -> None:
-    modules = {module_of(path) for path in FILES} - {""}
-    assert modules - set(LAYER) == set(), "give the module a layer here and in docs/architecture"
+def test_every_folder_has_its_place_in_the_order() -> None:
+    assert {module_of(path) for path in FILES} - {""} == set(ORDER)
+    inside = {path for path in PACKAGE.iterdir() if path.name != "__pycache__"}
+    assert sum(path.is_dir() for path in inside) <= MOST_FOLDERS
+    assert sum(path.suffix == ".py" for path in inside) <= MOST_FILES
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_imports_go_downwards(path: Path) -> None:
     module = module_of(path)
-    for name, when_loaded in imports_of(path):
-        if not name.startswith("calgan."):
-            continue
-        imported = name.split(".")[1]
-        if imported not in LAYER or imported == module:
+    for name, _ in imports_of(path):
+        imported = name.split(".")[1] if name.startswith("calgan.") else ""
+        if imported not in HEIGHT or imported == module:
             continue  # a name of calgan/__init__ itself, or a neighbour in the same folder
         assert module, f"calgan/__init__ resolves its names lazily and must not import {name}"
-        if not when_loaded and (module, imported) in DEFERRED_UPWARDS:
-            continue
-        assert LAYER[imported] <= LAYER[module], f"{module} imports {imported} from a layer above"
+        assert HEIGHT[imported] < HEIGHT[module], f"{module} imports {imported} from above"
 
 
-def test_modules_do_not_import_in_circles() -> None:
-    edges: dict[str, set[str]] = {name: set() for name in LAYER}
-    for path in FILES:
-        for name, when_loaded in imports_of(path):
-            imported = name.split(".")[1] if name.startswith("calgan.") else ""
-            if when_loaded and imported in LAYER and imported != module_of(path):
-                edges[module_of(path)].add(imported)
-    while leaves := [name for name, imported in edges.items() if not imported]:
-        for leaf in leaves:
-            del edges[leaf]
-        for imported in edges.values():
-            imported.difference_update(leaves)
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_families_of_generators_do_not_import_each_other(path: Path) -> None:
+    parts = path.relative_to(PACKAGE).parts
+    family = parts[1] if parts[0] == "generators" and len(parts) > 2 else ""
+    for name, _ in imports_of(path):
+        found = re.match(r"calgan\.generators\.(\w+)", name)
+        if family != "" or (parts[0] == "generators" and found):
+            assert found is None or found[1] not in FAMILIES - {family}, f"{path} imports {name}"
+
+
+def test_files_do_not_import_in_circles() -> None:
+    files = {".".join(path.relative_to(ROOT).with_suffix("").parts): path for path in FILES}
+    files = {name.removesuffix(".__init__"): path for name, path in files.items()}
+    edges = {
+        name: {
+            next((m for m in (found, found.rpartition(".")[0]) if m in files), "")
+            for found, _ in imports_of(path)
+        }
+        - {"", name, "calgan"}
+        for name, path in files.items()
+    }
+    while leaves := {name for name, imported in edges.items() if not imported}:
+        edges = {n: imported - leaves for n, imported in edges.items() if n not in leaves}
     assert not edges, f"these import one another: {edges}"
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
+def test_files_can_be_read_in_one_go(path: Path) -> None:
+    assert len(path.read_text().splitlines()) <= MOST_LINES
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(PACKAGE)))
 def test_torch_stays_where_it_belongs(path: Path) -> None:
     uses = {name for name, _ in imports_of(path) if name.split(".")[0] in TORCH}
-    assert not uses or module_of(path) in MAY_IMPORT_TORCH
+    assert not uses or str(path.relative_to(PACKAGE)).startswith(MAY_IMPORT_TORCH)
 
 
 @pytest.mark.parametrize("module", LIGHT)

@@ -27,14 +27,16 @@ from calgan import (
     make_calcium_pipeline,
     sample,
 )
+from calgan.generators.gan.compact import CalciumGenerator
+from calgan.generators.gan.wavegan import WaveGANGenerator
+from calgan.generators.gan.wavegan2d import WaveGAN2DGenerator
 from calgan.model_selection import BlockedKFold
-from calgan.networks import CalciumGenerator, WaveGAN2DGenerator, WaveGANGenerator
 from calgan.pipeline import VARIANTS, variant_grid
 
 WIDTH = 16
 
 # A short recording and a few rounds are too little for every neuron to match.
-pytestmark = pytest.mark.filterwarnings("ignore::calgan.generators.base.FitWarning")
+pytestmark = pytest.mark.filterwarnings("ignore::calgan.FitWarning")
 
 
 def make(kind: type = Pipeline, **steps: Any) -> Any:

@@ -15,7 +15,7 @@ README = Path(__file__).parents[1] / "README.rst"
 
 
 @pytest.mark.slow
-@pytest.mark.filterwarnings("ignore::calgan.generators.base.FitWarning")  # three rounds are few
+@pytest.mark.filterwarnings("ignore::calgan.FitWarning")  # three rounds are few
 def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     block = re.search(r"\.\. code-block:: python\n\n((?: {4}.*\n|\n)+)", README.read_text())
     assert block is not None

@@ -23,7 +23,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from calgan import FFTEncoder, MinMaxScaler, NeuronSorter, OasisDeconvolver, Windower
-from calgan.windows import WindowView
+from calgan.data.windows import WindowView
 
 WIDTH = 16
 

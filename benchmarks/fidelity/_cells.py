@@ -29,7 +29,7 @@ from benchmarks.fidelity._recordings import (
 )
 from benchmarks.fidelity._rows import CONTROLS, KEY
 from calgan import Windower, evaluate
-from calgan._validation import rng_from
+from calgan.data.validation import rng_from
 
 N_SAMPLES = 1000
 # Windows on either side of a comparison with held-out data, and draws of them.

@@ -14,9 +14,9 @@ from __future__ import annotations
 import numpy as np
 
 from calgan import Recording
-from calgan._validation import rng_from
-from calgan.evaluation._draws import WindowSource, read_source
-from calgan.evaluation._two_sample import (
+from calgan.data.drawing import WindowSource, read_source
+from calgan.data.validation import rng_from
+from calgan.evaluation.statistics._two_sample import (
     FoldedWindows,
     compare_windows,
     count_folds,

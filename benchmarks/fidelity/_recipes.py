@@ -28,7 +28,7 @@ from calgan import (
     Windower,
     make_calcium_pipeline,
 )
-from calgan.recipes import RECIPES as CALGAN_RECIPES
+from calgan.generators.gan.recipes import RECIPES as CALGAN_RECIPES
 
 # More steps than any budget allows: time ends the training.
 _NO_LIMIT = 10**7
@@ -104,7 +104,7 @@ class Recipe:
 @contextlib.contextmanager
 def cpu_clock() -> Iterator[None]:
     """Let ``max_time`` count this process's CPU seconds, which other programs do not slow down."""
-    with mock.patch("calgan.training.time", SimpleNamespace(monotonic=time.process_time)):
+    with mock.patch("calgan.training.loop.time", SimpleNamespace(monotonic=time.process_time)):
         yield
 
 

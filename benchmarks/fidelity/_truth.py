@@ -22,7 +22,7 @@ import numpy as np
 
 import calgan
 from calgan import OasisDeconvolver, Recording
-from calgan._validation import rng_from
+from calgan.data.validation import rng_from
 from calgan.datasets import make_dichotomized_gaussian_process, make_process
 from calgan.evaluation._memorisation import covering_starts
 from calgan.metrics import (

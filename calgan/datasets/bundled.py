@@ -6,7 +6,7 @@ from importlib import resources
 
 import numpy as np
 
-from calgan.recording import Recording
+from calgan.data.recording import Recording
 
 _ZEBRAFISH_TECTUM = "zebrafish_tectum_cilva_zf1.npz"
 

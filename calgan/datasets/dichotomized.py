@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from scipy.special import ndtri
 
-from calgan._validation import (
+from calgan.data.recording import Recording
+from calgan.data.validation import (
     as_real_array,
     as_seed,
     check_frame_rate,
@@ -18,9 +19,9 @@ from calgan._validation import (
     check_real,
     rng_from,
 )
-from calgan.datasets.simulation import burn_in_frames, count_frames, fluorescence
-from calgan.dichotomized_gaussian import DichotomizedGaussian, count_covariance
-from calgan.recording import Recording
+from calgan.datasets.simulation import count_frames, fluorescence
+from calgan.generators.dichotomized_gaussian import DichotomizedGaussian, count_covariance
+from calgan.spikes.calcium import burn_in_frames
 
 # Uses of one seed that must not share random numbers; traces and spikes have one each.
 _PARAMETERS, _RECORDING, _WINDOWS = range(3)

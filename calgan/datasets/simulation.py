@@ -10,13 +10,13 @@ from typing import Any
 import numpy as np
 from scipy.signal import lfilter
 
-from calgan._validation import as_seed, check_frame_rate, check_integer, rng_from
-from calgan.recording import Recording
+from calgan.data.recording import Recording
+from calgan.data.validation import as_seed, check_frame_rate, check_integer, rng_from
+from calgan.spikes.calcium import burn_in_frames
 
 # One seed serves three uses that must not share random numbers.
 _PARAMETERS, _RECORDING, _WINDOWS = range(3)
 # Calcium starts from zero; after 8 decay times 0.03 % of that start is left.
-_BURN_IN_DECAYS = 8
 # Windows simulated at a time, which bounds the memory of the burn-in frames.
 _WINDOW_BATCH = 128
 
@@ -385,30 +385,6 @@ def fluorescence(
         traces[:, :, i] = baselines[i] + calcium[:, burn_in:]
     traces += noise.astype(np.float32) * rng.standard_normal(traces.shape, np.float32)
     return traces
-
-
-def burn_in_frames(decay: np.ndarray) -> int:
-    """Count the frames after which calcium has forgotten that it started from zero.
-
-    Parameters
-    ----------
-    decay : ndarray of shape (N,)
-        Factor by which calcium decays in one frame.
-
-    Returns
-    -------
-    int
-        Frames.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.datasets.simulation import burn_in_frames
-    >>> burn_in_frames(np.array([0.5, 0.95]))
-    156
-    """
-    frames = -_BURN_IN_DECAYS / math.log(float(np.max(decay)))
-    return math.ceil(round(frames, 6))  # 8 decay times of 1 s at 10 Hz are 80 frames, not 81
 
 
 def count_frames(duration: float, frame_rate: float) -> int:

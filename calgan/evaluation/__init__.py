@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from calgan.evaluation._procedure import evaluate
-from calgan.evaluation._result import Evaluation, Statistic
+from calgan.evaluation._result import Evaluation
+from calgan.evaluation._statistic import Statistic
 
 __all__ = ["Evaluation", "Statistic", "evaluate"]

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calgan.evaluation._draws import WindowBank
-from calgan.evaluation._measure import Measure
+from calgan.data.drawing import WindowBank
+from calgan.evaluation.statistics._base import Measure
 
 _CHUNK_VALUES = 3_000_000
 

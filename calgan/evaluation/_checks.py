@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from calgan._validation import check_frame_rate, check_windows
-from calgan.evaluation._draws import WindowSource
-from calgan.evaluation._result import CONTROLS
+from calgan.data.drawing import WindowSource
+from calgan.data.validation import check_windows
+from calgan.evaluation._statistic import CONTROLS
 
 MIN_SAMPLES = 8
 _MIN_WIDTH = 8
@@ -38,58 +38,6 @@ def check_samples(synthetic: Any) -> np.ndarray:
             f"need at least {_MIN_WIDTH}; sample longer windows."
         )
     return samples
-
-
-def check_same_neurons(real: WindowSource, samples: np.ndarray, train: WindowSource | None) -> None:
-    """Refuse recordings and samples that differ in neurons or units."""
-    if real.n_neurons != samples.shape[2]:
-        raise ValueError(
-            f"real has {real.n_neurons} neurons and synthetic has {samples.shape[2]}; both must "
-            "hold the same neurons in the same order."
-        )
-    if train is None:
-        return
-    if train.n_neurons != real.n_neurons:
-        raise ValueError(
-            f"train has {train.n_neurons} neurons and real has {real.n_neurons}; both must hold "
-            "the same neurons in the same order."
-        )
-    if (
-        real.roi_ids is not None
-        and train.roi_ids is not None
-        and not np.array_equal(real.roi_ids, train.roi_ids)
-    ):
-        raise ValueError(
-            "real and train have different roi_ids; select the same neurons in the same order "
-            "from both."
-        )
-    if real.units and train.units and real.units != train.units:
-        raise ValueError(
-            f"real is in {real.units} and train in {train.units}; bring both to one unit."
-        )
-
-
-def common_frame_rate(
-    frame_rate: float | None, real: WindowSource, train: WindowSource | None
-) -> float:
-    """Return the one frame rate (Hz) that the inputs agree on; none, or several, are refused."""
-    known = {"real": real.frame_rate, "train": train.frame_rate if train else None}
-    if frame_rate is not None:
-        known = {"frame_rate": check_frame_rate(frame_rate), **known}
-    rates = {name: rate for name, rate in known.items() if rate is not None}
-    if not rates:
-        raise ValueError(
-            "no frame rate is known: real is a bare array, so pass frame_rate=... (Hz) or a "
-            "Recording."
-        )
-    first = next(iter(rates))
-    for name, rate in rates.items():
-        if not np.isclose(rate, rates[first], rtol=1e-3):
-            raise ValueError(
-                f"frame rates differ: {first} says {rates[first]:g} Hz and {name} {rate:g} Hz; "
-                "resample one, or correct the number."
-            )
-    return float(rates[first])
 
 
 def check_controls(controls: Any) -> tuple[str, ...]:

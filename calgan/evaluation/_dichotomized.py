@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from calgan.baselines import DichotomizedGaussianCalcium
-from calgan.evaluation._draws import WindowSource
-from calgan.windows import WindowView
+from calgan.data.drawing import WindowSource
+from calgan.data.windows import WindowView
+from calgan.generators.dichotomized_gaussian.estimator import DichotomizedGaussianCalcium
 
 # The published model has no memory: its spike trains are far from any real ones in van Rossum's
 # distance, and easily beaten. Memory costs nothing, so the control has it.

@@ -8,10 +8,16 @@ from typing import Any
 
 import numpy as np
 
-from calgan._validation import as_seed, check_integer, rng_from
-from calgan.deconvolution import OasisDeconvolver, infer_spikes
-from calgan.evaluation import _measures
-from calgan.evaluation import _two_sample as two_sample
+from calgan.data.drawing import (
+    WindowBank,
+    WindowSource,
+    check_same_neurons,
+    common_frame_rate,
+    draw_from_recording,
+    draw_from_samples,
+    read_source,
+)
+from calgan.data.validation import as_seed, check_integer, rng_from
 from calgan.evaluation._bootstrap import (
     BlockSums,
     centred_interval,
@@ -24,25 +30,19 @@ from calgan.evaluation._bootstrap import (
 from calgan.evaluation._checks import (
     MIN_SAMPLES,
     check_controls,
-    check_same_neurons,
     check_samples,
-    common_frame_rate,
     find_overlap,
 )
 from calgan.evaluation._dichotomized import sample_dichotomized_gaussian
-from calgan.evaluation._draws import (
-    WindowBank,
-    WindowSource,
-    draw_from_recording,
-    draw_from_samples,
-    read_source,
-)
-from calgan.evaluation._event_measures import holds_events
-from calgan.evaluation._measure import Context, Measure, StatisticInfo
 from calgan.evaluation._memorisation import memorisation_figure
-from calgan.evaluation._result import CONTROLS, GROUPS, Evaluation, Statistic
-from calgan.evaluation._two_sample import TwoSample, judge_windows
+from calgan.evaluation._result import Evaluation
+from calgan.evaluation._statistic import CONTROLS, Statistic
 from calgan.evaluation._verdict import conclude
+from calgan.evaluation.statistics import _measures
+from calgan.evaluation.statistics import _two_sample as two_sample
+from calgan.evaluation.statistics._base import Context, Measure, StatisticInfo
+from calgan.evaluation.statistics._events import holds_events
+from calgan.evaluation.statistics._two_sample import TwoSample, judge_windows
 from calgan.metrics import (
     bin_frames_for,
     correlation_kl,
@@ -50,6 +50,8 @@ from calgan.metrics import (
     firing_rate_kl,
     van_rossum_kl,
 )
+from calgan.metrics.groups import GROUPS
+from calgan.spikes.oasis import OasisDeconvolver, infer_spikes
 
 _MIN_BLOCKS = 3
 _FEW_SAMPLES = 100

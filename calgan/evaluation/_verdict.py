@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from calgan.evaluation._result import GROUPS, Statistic, show, show_interval, show_ratio
+from calgan.evaluation._statistic import Statistic, show, show_interval, show_ratio
+from calgan.metrics.groups import GROUPS
 
 # Between a replay (0) and new data (1): below the first a memoriser, above the second none.
 _MEMORISER = 0.5

@@ -1,382 +1,659 @@
-"""Checks and progress that all generators share: samples against the training windows."""
+"""Drawing from generators: windows, what lies behind them, and recordings of any length."""
 
 from __future__ import annotations
 
+import functools
+import math
+import numbers
+import os
+import tempfile
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from typing import Any
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+from types import MethodType
+from typing import Any, TypeVar, cast
 
 import numpy as np
-from numpy.typing import NDArray
-from tqdm.auto import tqdm
+from sklearn.utils import Bunch
+from sklearn.utils.validation import check_is_fitted
 
-from calgan.deconvolution import OasisDeconvolver
-from calgan.tracking import spread
-from calgan.windows import gather
+import calgan
+from calgan.data.recording import Recording
+from calgan.data.validation import as_seed, check_integer, rng_from
 
-# A neuron is mismatched outside these ranges, if chance does not explain it.
-SD_RANGE = (0.7, 1.4)
-RATE_RANGE = (0.5, 2.0)
-_STANDARD_ERRORS = 4.0
-_NOMINAL_RATE = 10.0  # Hz, where no frame rate is known
-_PSEUDO_COUNT = 0.5  # events
-_INFERRED_NEURONS = 2000
-_INFERRED_VALUES = 4_000_000
-_VALUES = 32_000_000
-_MIN_WINDOWS, _MAX_WINDOWS = 8, 200
-_NAMED_NEURONS = 10
+__all__ = [
+    "COMPONENTS",
+    "SamplingMixin",
+    "check_filename",
+    "count_frames",
+    "offered_if",
+    "rechunk",
+    "write_recording",
+]
 
+COMPONENTS = ("traces", "calcium", "spikes", "rates", "factors", "amplitudes")
+# Independent uses of one seed; `TrainedGenerator.sample` draws windows from the same stream.
+_WINDOWS, _RECORDING = 3, 5
+_UNKNOWN_UNITS = "a.u."
 
-class FitWarning(UserWarning):
-    """The samples of a fitted generator do not match its training windows.
-
-    Examples
-    --------
-    >>> import warnings
-    >>> from calgan.generators.base import FitWarning
-    >>> warnings.simplefilter("ignore", FitWarning)
-    """
+_Method = TypeVar("_Method", bound=Callable[..., Any])
 
 
-@contextmanager
-def progress(verbose: int | None, description: str) -> Iterator[None]:
-    """Show what is being done, and for how long, while a phase of unknown length lasts.
+class _Offered:
+    """Method that an instance has unless there is a reason against it."""
+
+    def __init__(self, method: Callable[..., Any], why_not: Callable[[Any], str | None]) -> None:
+        self.method = method
+        self.why_not = why_not
+        functools.update_wrapper(cast(Any, self), method)
+
+    def __get__(self, instance: Any, owner: type | None = None) -> Any:
+        if instance is None:
+            return self.method
+        reason = self.why_not(instance)
+        if reason is not None:
+            raise AttributeError(reason)
+        return MethodType(self.method, instance)
+
+
+def offered_if(why_not: Callable[[Any], str | None]) -> Callable[[_Method], _Method]:
+    """Offer a method to the instances that nothing speaks against.
+
+    scikit-learn's ``available_if`` does the same, and hides the reason behind a sentence of its
+    own.
 
     Parameters
     ----------
-    verbose : int or None
-        0 is silent, 1 shows it, None shows it on a terminal only.
-    description : str
-        Name of the phase.
+    why_not : callable
+        Takes the instance and returns None, or the sentence that says why it has no such method.
+
+    Returns
+    -------
+    callable
+        Decorator of the method: ``hasattr`` is False where there is a reason, and the
+        AttributeError of a call is the reason.
+
+    Examples
+    --------
+    >>> from calgan.generators.base import offered_if
+    >>> class Door:
+    ...     locked = True
+    ...
+    ...     @offered_if(lambda door: "The door is locked." if door.locked else None)
+    ...     def open(self):
+    ...         return "open"
+    >>> door = Door()
+    >>> hasattr(door, "open")
+    False
+    >>> door.locked = False
+    >>> door.open()
+    'open'
+    """
+
+    def decorate(method: _Method) -> _Method:
+        return cast(_Method, _Offered(method, why_not))
+
+    return decorate
+
+
+class SamplingMixin:
+    """Draws from a fitted generator: windows, their components, recordings of any length.
+
+    A subclass says how it draws, by one or two methods that take a random generator:
+
+    - ``_draw_components(n_samples, rng)`` returns a `sklearn.utils.Bunch` of arrays (n, T, ...)
+      for n windows of `n_frames_in_` frames. The first windows must not depend on how many follow.
+    - ``_iter_components(n_frames, rng, chunk)`` yields consecutive pieces (t, ...) of one
+      stationary recording of `n_frames` frames, in constant memory: states are carried over from
+      piece to piece. Pieces may be of any length (`chunk` is what the caller asks for, and
+      `rechunk` cuts them to it); what they hold must not depend on `chunk`.
+
+    `sample` follows from the first (or from ``_draw_traces(n_samples, rng)``, where a subclass has
+    a cheaper way to the traces alone). A method that a subclass has no hook for does not exist
+    (``hasattr`` is False), and the AttributeError says why in one sentence.
+
+    A bunch of components has the fields
+
+    ==========  ==========  ============================================================
+    traces      (..., N)    what `sample` returns, float32
+    calcium     (..., N)    traces without noise, above the baseline, in units of the traces
+    spikes      (..., N)    spikes a frame (counts)
+    rates       (..., N)    expected spikes a second (Hz)
+    factors     (..., K)    latent variables that neurons share
+    amplitudes  (..., N)    calcium that the spikes of a frame add: filtered, it is the calcium
+    ==========  ==========  ============================================================
+
+    and those that a generator does not have are None.
+
+    Attributes
+    ----------
+    n_frames_in_ : int
+        Frames T of a window.
+    frame_rate_ : float or None
+        Frame rate (Hz).
+    roi_ids_, units_ : ndarray of shape (N,), str
+        Of recordings; a subclass may have them. Without them neurons are numbered and units are
+        "a.u.".
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from sklearn.base import BaseEstimator
+    >>> from sklearn.utils import Bunch
+    >>> from calgan.generators.base import SamplingMixin
+    >>> class Clock(SamplingMixin, BaseEstimator):
+    ...     def __init__(self, random_state=None):
+    ...         self.random_state = random_state
+    ...
+    ...     def fit(self, X, y=None):
+    ...         self.n_frames_in_, self.frame_rate_ = X.shape[1], 10.0
+    ...         return self
+    ...
+    ...     def _iter_components(self, n_frames, rng, chunk):
+    ...         time = np.arange(n_frames, dtype=np.float32)[:, None]
+    ...         yield Bunch(traces=time, calcium=time)
+    >>> clock = Clock().fit(np.zeros((3, 8, 1)))
+    >>> recording = clock.sample_recording(60.0)
+    >>> recording
+    Recording(600 frames x 1 neurons, 10 Hz, 60.0 s, a.u., synthetic)
+    >>> recording.metadata["components"].calcium.shape
+    (600, 1)
+    >>> hasattr(clock, "sample_components")
+    False
+    """
+
+    n_frames_in_: int
+    random_state: Any
+
+    # ------------------------------------------------------------------ what a subclass says
+
+    def _draw_components(self, n_samples: int, rng: np.random.Generator) -> Bunch:
+        """Draw windows and what lies behind them, arrays (n, T, ...)."""
+        raise NotImplementedError
+
+    def _iter_components(
+        self, n_frames: int, rng: np.random.Generator, chunk: int
+    ) -> Iterator[Bunch]:
+        """Yield consecutive pieces of one stationary recording, arrays (t, ...)."""
+        raise NotImplementedError
+
+    def _draw_traces(self, n_samples: int, rng: np.random.Generator) -> np.ndarray:
+        """Draw the traces of windows alone, from the same numbers as `_draw_components`."""
+        return self._draw_components(n_samples, rng).traces
+
+    def _why_no_components(self) -> str | None:
+        """Return why `sample_components` does not exist, or None."""
+        if type(self)._draw_components is not SamplingMixin._draw_components:
+            return None
+        return (
+            f"{type(self).__name__} draws traces and knows no calcium or spikes behind them: take "
+            "the traces from sample(n), or fit CalciumFactorModel to know the spikes."
+        )
+
+    def _why_no_recording(self) -> str | None:
+        """Return why `sample_recording` does not exist, or None."""
+        if type(self)._iter_components is not SamplingMixin._iter_components:
+            return None
+        width = getattr(self, "n_frames_in_", None)
+        windows = "windows of one length" if width is None else f"windows of {width} frames"
+        return (
+            f"{type(self).__name__}'s network makes {windows} and no other length: sample windows "
+            "with sample(n), or fit CalciumFactorModel for recordings of any length."
+        )
+
+    # ------------------------------------------------------------------ public verbs
+
+    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> np.ndarray:
+        """Draw synthetic windows.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of windows. The first windows do not depend on how many follow.
+        random_state : int, RandomState, Generator or None, default=None
+            Seed of the draw; None takes the estimator's own.
+
+        Returns
+        -------
+        windows : ndarray of shape (n_samples, T, N), float32
+            In the units of the windows that it was fitted on: behind a scaler in a pipeline, in the
+            scaler's.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If it is not fitted.
+        ValueError
+            If `n_samples` is not positive.
+        """
+        check_is_fitted(self)
+        n_samples = check_integer(n_samples, "n_samples")
+        return self._draw_traces(n_samples, rng_from(self._seed(random_state), _WINDOWS))
+
+    @offered_if(lambda self: self._why_no_components())
+    def sample_components(self, n_samples: int = 1, *, random_state: Any = None) -> Bunch:
+        """Draw synthetic windows together with what lies behind them.
+
+        Parameters
+        ----------
+        n_samples : int, default=1
+            Number of windows. The first windows do not depend on how many follow.
+        random_state : int, RandomState, Generator or None, default=None
+            Seed of the draw; None takes the estimator's own.
+
+        Returns
+        -------
+        components : sklearn.utils.Bunch
+            Arrays ``traces``, ``calcium``, ``spikes``, ``rates`` (Hz) and ``amplitudes`` of shape
+            (n_samples, T, N), and ``factors`` of shape (n_samples, T, K); None for what the
+            generator does not have. The traces are those that `sample` draws from the same seed.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If it is not fitted.
+        ValueError
+            If `n_samples` is not positive.
+        """
+        check_is_fitted(self)
+        n_samples = check_integer(n_samples, "n_samples")
+        drawn = self._draw_components(n_samples, rng_from(self._seed(random_state), _WINDOWS))
+        return Bunch(**{name: drawn.get(name) for name in COMPONENTS})
+
+    @offered_if(lambda self: self._why_no_recording())
+    def iter_recording(
+        self,
+        duration: Any = None,
+        *,
+        n_frames: Any = None,
+        chunk: int = 4096,
+        random_state: Any = None,
+    ) -> Iterator[Bunch]:
+        """Draw one stationary recording piece by piece, in constant memory.
+
+        Parameters
+        ----------
+        duration : float or list of float, default=None
+            Length (s). A list gives independent trials, one after another.
+        n_frames : int or list of int, default=None
+            Length in frames, in place of `duration`.
+        chunk : int, default=4096
+            Frames a piece; the last piece of a trial may be shorter. What is drawn does not depend
+            on it.
+        random_state : int, RandomState, Generator or None, default=None
+            Seed of the draw; None takes the estimator's own.
+
+        Returns
+        -------
+        pieces : iterator of sklearn.utils.Bunch
+            Consecutive components as in `sample_components`, of shape (t, N) and (t, K).
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If it is not fitted.
+        TypeError
+            If a length or `chunk` is not a number.
+        ValueError
+            If not exactly one of `duration` and `n_frames` is given, or a length is not finite and
+            positive; if `duration` is given and no frame rate is known.
+        """
+        check_is_fitted(self)
+        lengths = count_frames(duration, n_frames, self._known_frame_rate(), type(self).__name__)
+        chunk = check_integer(chunk, "chunk")
+        seed = self._seed(random_state)
+        return (
+            piece
+            for trial, length in enumerate(lengths)
+            for piece in rechunk(
+                self._iter_components(length, rng_from(seed, _RECORDING, trial), chunk), chunk
+            )
+        )
+
+    @offered_if(lambda self: self._why_no_recording())
+    def sample_recording(
+        self,
+        duration: Any = None,
+        *,
+        n_frames: Any = None,
+        random_state: Any = None,
+        filename: str | os.PathLike[str] | None = None,
+    ) -> Recording:
+        """Draw one stationary recording of any length, marked synthetic.
+
+        Parameters
+        ----------
+        duration : float or list of float, default=None
+            Length (s). A list gives independent trials, which become segments of the recording.
+        n_frames : int or list of int, default=None
+            Length in frames, in place of `duration`.
+        random_state : int, RandomState, Generator or None, default=None
+            Seed of the draw; None takes the estimator's own. The first trials do not depend on how
+            many follow.
+        filename : str or path-like, default=None
+            A ``.npy`` file that the traces are written to piece by piece, for recordings that
+            memory does not hold; it appears when it is complete, and replaces an existing one. The
+            recording then keeps a memory map of it, and components are not kept.
+
+        Returns
+        -------
+        recording : Recording
+            Traces in the units of the windows that the generator was fitted on. Its ``metadata``
+            hold ``"synthetic"`` (True), ``"generator"`` (the class's name), ``"calgan_version"``
+            and, without `filename`, ``"components"``: what `sample_components` gives but the
+            traces, of shape (T, N) and (T, K).
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If it is not fitted.
+        FileNotFoundError, IsADirectoryError
+            If `filename` lies in a folder that does not exist, or is a folder.
+        TypeError
+            If a length is not a number.
+        ValueError
+            If not exactly one of `duration` and `n_frames` is given, or a length is not finite and
+            positive; if no frame rate is known.
+        """
+        check_is_fitted(self)
+        name, frame_rate = type(self).__name__, self._known_frame_rate()
+        lengths = count_frames(duration, n_frames, frame_rate, name, rate_needed=True)
+        path = check_filename(filename)
+        return write_recording(
+            self.iter_recording(n_frames=lengths, random_state=random_state),
+            lengths,
+            frame_rate=cast(float, frame_rate),
+            roi_ids=getattr(self, "roi_ids_", None),
+            units=getattr(self, "units_", None),
+            generator=name,
+            path=path,
+        )
+
+    def _seed(self, random_state: Any) -> int:
+        return as_seed(self.random_state if random_state is None else random_state)
+
+    def _known_frame_rate(self) -> float | None:
+        return getattr(self, "frame_rate_", None)
+
+
+def rechunk(pieces: Iterable[Bunch], chunk: int) -> Iterator[Bunch]:
+    """Cut consecutive pieces of a recording anew, whatever their lengths.
+
+    Parameters
+    ----------
+    pieces : iterable of sklearn.utils.Bunch
+        Components as arrays (t, ...), ``traces`` among them, or None.
+    chunk : int
+        Frames a piece.
 
     Yields
     ------
-    None
+    piece : sklearn.utils.Bunch
+        The same frames, `chunk` a piece but for the last; views where a piece lies within one of
+        the given ones.
 
     Examples
     --------
-    >>> from calgan.generators.base import progress
-    >>> with progress(0, "CalciumGAN: reading windows"):
-    ...     pass
+    >>> import numpy as np
+    >>> from sklearn.utils import Bunch
+    >>> from calgan.generators.base import rechunk
+    >>> pieces = (Bunch(traces=np.zeros((5, 2))) for _ in range(2))
+    >>> [len(piece.traces) for piece in rechunk(pieces, 4)]
+    [4, 4, 2]
     """
-    hidden = None if verbose is None else verbose < 1  # None: hidden unless on a terminal
-    with tqdm(desc=description, bar_format="{desc} [{elapsed}]", disable=hidden):
-        yield
+    held: list[Bunch] = []
+    n_held = 0
+    for piece in pieces:
+        length, first = len(piece.traces), 0
+        while first < length:
+            last = min(length, first + chunk - n_held)
+            held.append(_frames(piece, slice(first, last)))
+            n_held += last - first
+            first = last
+            if n_held == chunk:
+                yield _joined(held)
+                held, n_held = [], 0
+    if held:
+        yield _joined(held)
 
 
-def n_compared_windows(shape: tuple[int, ...]) -> int:
-    """Return how many windows `check_fit` compares.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Shape (M, T, N) of the training windows.
-
-    Returns
-    -------
-    int
-        At most 200, and about 4 million values to infer spikes from; at least 8 (or M).
-
-    Examples
-    --------
-    >>> from calgan.generators.base import n_compared_windows
-    >>> n_compared_windows((5000, 64, 100)), n_compared_windows((5000, 2048, 100))
-    (200, 19)
-    """
-    m, width, n_neurons = shape
-    limit = min(
-        _INFERRED_VALUES // (width * min(n_neurons, _INFERRED_NEURONS)),
-        _VALUES // (width * n_neurons),
-        _MAX_WINDOWS,
+def _frames(piece: Bunch, frames: slice) -> Bunch:
+    return Bunch(
+        **{name: None if piece.get(name) is None else piece[name][frames] for name in COMPONENTS}
     )
-    return min(m, max(_MIN_WINDOWS, limit))
 
 
-def compare_with_training(
-    windows: NDArray[np.float32],
-    samples: NDArray[np.float32],
-    frame_rate: float | None = None,
-) -> dict[str, list[Any]]:
-    r"""Compare each neuron's standard deviation and inferred rate in samples and training windows.
+def _joined(pieces: list[Bunch]) -> Bunch:
+    if len(pieces) == 1:
+        return pieces[0]
+    return Bunch(
+        **{
+            name: None if first is None else np.concatenate([piece[name] for piece in pieces])
+            for name, first in pieces[0].items()
+        }
+    )
 
-    Standard deviations are pooled over windows and frames. One `OasisDeconvolver`, fitted on the
-    training windows, infers the events of both; 0.5 is added to each count. A ratio is that of the
-    samples to the training windows.
 
-    A neuron is mismatched if its standard deviation ratio is outside 0.7 to 1.4 or its rate ratio
-    outside 0.5 to 2, and the difference (of standard deviations, or of events) exceeds 4 standard
-    errors. These come from the variation between windows; that of a count is at least Poisson, so
-    that the difference of two counts must exceed :math:`4 \sqrt{n_1 + n_2}`.
+def count_frames(
+    duration: Any,
+    n_frames: Any,
+    frame_rate: float | None,
+    name: str,
+    *,
+    rate_needed: bool = False,
+) -> list[int]:
+    """Return the lengths of a recording's trials in frames, checked.
 
     Parameters
     ----------
-    windows : ndarray of shape (M, T, N)
-        Training windows.
-    samples : ndarray of shape (M, T, N)
-        As many samples.
-    frame_rate : float, default=None
-        Frames per second (Hz); None takes 10 Hz for the spike inference.
+    duration : float, list of float or None
+        Lengths (s).
+    n_frames : int, list of int or None
+        Lengths in frames; one of the two is None.
+    frame_rate : float or None
+        Frames per second (Hz), None where it is not known.
+    name : str
+        What messages call the generator.
+    rate_needed : bool, default=False
+        Whether lengths in frames need a frame rate too.
 
     Returns
     -------
-    dict
-        Numbers as JSON can hold them: "sd_ratio" and "rate_ratio", lists of N floats rounded to 4
-        digits, and "mismatched", the numbers of mismatched neurons in order. A neuron that is
-        constant in the training windows has an "sd_ratio" of NaN and is never mismatched; one with
-        samples that are not finite has infinity and always is. With more than 2,000 neurons events
-        are inferred for 2,000 evenly spaced ones, and "rate_ratio" is NaN for the others.
+    lengths : list of int
+        Frames of each trial.
 
     Raises
     ------
+    TypeError
+        If a length is not a number.
     ValueError
-        If the two arrays differ in shape.
+        If both or none of the two are given; if a list is empty; if a length is not finite and
+        positive; if no frame rate is known.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from calgan.generators.base import compare_with_training
-    >>> windows = np.random.default_rng(0).normal(size=(40, 16, 3)).astype(np.float32)
-    >>> summary = compare_with_training(windows, windows * np.float32([1, 3, 1]))
-    >>> summary["sd_ratio"], summary["mismatched"]
-    ([1.0, 3.0, 1.0], [1])
+    >>> from calgan.generators.base import count_frames
+    >>> count_frames([60.0, 0.25], None, 10.0, "Model")
+    [600, 2]
     """
-    windows, samples = np.asarray(windows), np.asarray(samples)
-    if windows.ndim != 3 or windows.shape != samples.shape:
+    if (duration is None) == (n_frames is None):
+        given = "neither" if duration is None else "both"
         raise ValueError(
-            "windows and samples must have one shape (M, T, N) to be compared, got "
-            f"{windows.shape} and {samples.shape}."
+            f"a recording's length is duration=... (seconds) or n_frames=..., got {given} of them."
         )
-    constant = np.ptp(windows, axis=(0, 1)) == 0
-    finite = np.asarray(np.isfinite(samples).all(axis=(0, 1)))
-    if not finite.all():
-        samples = np.where(finite, samples, windows)
-    variances = _window_variances(windows), _window_variances(samples)
-    sd, sd_fake = (np.sqrt(each.mean(axis=0)) for each in variances)
-    with np.errstate(divide="ignore", invalid="ignore"):
-        sd_ratio = np.where(constant, np.nan, sd_fake / sd)
-    sd_ratio[~finite & ~constant] = np.inf
-    wrong = _is_outside(sd_ratio, SD_RANGE) & (_sds_differ(*variances) | ~finite)
-
-    n_neurons = windows.shape[2]
-    chosen = spread(np.arange(n_neurons), _INFERRED_NEURONS)
-    chosen = chosen[finite[chosen]]
-    rate_ratio = np.full(n_neurons, np.nan)
-    if len(chosen) and windows.shape[0] * windows.shape[1] >= 4:  # what the deconvolver needs
-        counts = _count_events(windows[..., chosen], samples[..., chosen], frame_rate)
-        n_real, n_fake = (each.sum(axis=0) for each in counts)
-        rate_ratio[chosen] = (n_fake + _PSEUDO_COUNT) / (n_real + _PSEUDO_COUNT)
-        off = _is_outside(rate_ratio[chosen], RATE_RANGE)
-        wrong[chosen] |= off & _counts_differ(*counts)
-    return {
-        "sd_ratio": sd_ratio.round(4).tolist(),
-        "rate_ratio": rate_ratio.round(4).tolist(),
-        "mismatched": np.flatnonzero(wrong & ~constant).tolist(),
-    }
+    if frame_rate is None and (rate_needed or n_frames is None):
+        raise ValueError(
+            f"{name} knows no frame rate, which a recording needs: fit it on a Recording or its "
+            "windows, or with frame_rate=... (Hz)."
+        )
+    what, value = ("n_frames", n_frames) if duration is None else ("duration", duration)
+    several = isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) > 0
+    values = list(value) if several else [value]
+    if not values:
+        raise ValueError(f"{what} is an empty list; give the length of one trial at least.")
+    if n_frames is not None:
+        return [check_integer(length, "n_frames") for length in values]
+    return [_frames_of(seconds, cast(float, frame_rate)) for seconds in values]
 
 
-def warn_of_mismatch(summary: dict[str, list[Any]], name: str, *, stacklevel: int = 2) -> None:
-    """Warn, at most once, of neurons whose samples do not match the training windows.
+def _frames_of(duration: Any, frame_rate: float) -> int:
+    if isinstance(duration, (bool, np.bool_)) or not isinstance(duration, numbers.Real):
+        raise TypeError(f"duration must be a number of seconds, got {duration!r}.")
+    seconds = float(duration)
+    if not math.isfinite(seconds) or round(seconds * frame_rate) < 1:
+        raise ValueError(
+            f"duration must be finite and hold at least one frame at {frame_rate:g} Hz, got "
+            f"{seconds:g} s."
+        )
+    return round(seconds * frame_rate)
 
-    If at least half of the neurons are mismatched, the warning is about the model as a whole.
+
+def check_filename(filename: str | os.PathLike[str] | None) -> Path | None:
+    """Return the path of a file to write, None for None.
 
     Parameters
     ----------
-    summary : dict
-        From `compare_with_training`; nothing is said of an empty one.
-    name : str
-        Name of the generator.
-    stacklevel : int, default=2
-        As for `warnings.warn`: 2 is the line that calls this function.
-
-    Warns
-    -----
-    FitWarning
-        If neurons are mismatched.
-
-    Examples
-    --------
-    >>> from calgan.generators.base import warn_of_mismatch
-    >>> ratios = [1.0, 1.1, 0.9]
-    >>> warn_of_mismatch({"sd_ratio": ratios, "rate_ratio": ratios, "mismatched": []}, "CalciumGAN")
-    """
-    wrong = summary.get("mismatched", [])
-    if not wrong:
-        return
-    sd, rate = np.array(summary["sd_ratio"]), np.array(summary["rate_ratio"])
-    varying = ~np.isnan(sd)
-    n_varying = int(varying.sum())
-    if 2 * len(wrong) < n_varying:
-        names = ", ".join(map(str, wrong[:_NAMED_NEURONS]))
-        names += ", ..." if len(wrong) > _NAMED_NEURONS else ""
-        message = (
-            f"The samples of {name} do not match {len(wrong)} of {n_varying} neurons (number "
-            f"{names}): their standard deviation is not within {SD_RANGE[0]} to {SD_RANGE[1]} "
-            f"times, or their inferred rate not within {RATE_RANGE[0]:g} to {RATE_RANGE[1]:g} "
-            "times, that of the training windows; look at the traces of these neurons, and leave "
-            "them out with Recording.select if they are faulty (fit_summary_ has the ratios)."
-        )
-    else:
-        inferred = varying & ~np.isnan(rate)
-        rates = f" and {np.median(rate[inferred]):.2g} for inferred rates" if inferred.any() else ""
-        message = (
-            f"The samples of {name} do not match the training windows in {len(wrong)} of "
-            f"{n_varying} neurons: the median ratio of samples to training windows is "
-            f"{np.median(sd[varying]):.2g} for standard deviations{rates}; train longer if it was "
-            "stopped early, or use another generator (fit_summary_ has the ratios)."
-        )
-    warnings.warn(message, FitWarning, stacklevel=stacklevel)
-
-
-def warn_of_constant(constant: NDArray[np.bool_], *, stacklevel: int = 2) -> None:
-    """Warn of neurons that are constant in the training windows.
-
-    Parameters
-    ----------
-    constant : ndarray of bool of shape (N,)
-        Which neurons, or features of an encoding, are constant.
-    stacklevel : int, default=2
-        As for `warnings.warn`: 2 is the line that calls this function.
-
-    Warns
-    -----
-    UserWarning
-        If there are any: it names the first five.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.generators.base import warn_of_constant
-    >>> warn_of_constant(np.zeros(3, dtype=bool))
-    """
-    silent = np.flatnonzero(constant)
-    if len(silent):
-        names = ", ".join(map(str, silent[:5])) + (", ..." if len(silent) > 5 else "")
-        warnings.warn(
-            f"{len(silent)} of {len(constant)} features are constant in the training windows "
-            f"(index {names}): silent neurons teach a generator nothing, so drop them, e.g. with "
-            "Recording.select.",
-            UserWarning,
-            stacklevel=stacklevel,
-        )
-
-
-def check_fit(
-    X: Any,
-    draw: Callable[[int], NDArray[np.float32]],
-    name: str,
-    *,
-    indices: NDArray[np.intp] | None = None,
-    frame_rate: float | None = None,
-    verbose: int | None = 0,
-    warn: bool = True,
-    stacklevel: int = 2,
-) -> dict[str, list[Any]]:
-    """Compare samples of a fitted generator with its training windows: the last phase of a fit.
-
-    Parameters
-    ----------
-    X : WindowView or ndarray of shape (M, T, N) or (M, T, N, C)
-        Training windows.
-    draw : callable
-        Takes a number of windows and returns that many samples. It must draw from a stream of its
-        own, so that samples drawn after the fit do not depend on the check.
-    name : str
-        Name of the generator.
-    indices : ndarray of int, default=None
-        Which of the windows the generator was trained on, in order; None means all of them.
-    frame_rate : float, default=None
-        Frames per second (Hz), where known.
-    verbose : int or None, default=0
-        As for `progress`.
-    warn : bool, default=True
-        Whether to warn of mismatched neurons.
-    stacklevel : int, default=2
-        As for `warnings.warn`: 2 is the line that calls this function.
+    filename : str, path-like or None
+        File to write.
 
     Returns
     -------
-    summary : dict
-        `compare_with_training` of a few evenly spaced windows. Empty for encoded windows, which
-        are no traces, and if the check was interrupted.
+    path : pathlib.Path or None
+        The same.
 
-    Warns
-    -----
-    FitWarning
-        If neurons are mismatched, see `warn_of_mismatch`.
-    UserWarning
-        If Ctrl-C ends the check. The generator is fitted all the same.
+    Raises
+    ------
+    FileNotFoundError, IsADirectoryError
+        If it lies in a folder that does not exist, or is a folder.
+    TypeError
+        If it is no path.
+
+    Examples
+    --------
+    >>> from calgan.generators.base import check_filename
+    >>> check_filename("traces.npy").name
+    'traces.npy'
+    """
+    if filename is None:
+        return None
+    if not isinstance(filename, (str, os.PathLike)):
+        raise TypeError(f"filename must be a path such as 'traces.npy', got {filename!r}.")
+    path = Path(filename)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: give the name of a .npy file in it.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"The folder {path.parent} does not exist: create it first.")
+    return path
+
+
+def write_recording(
+    pieces: Iterable[Bunch],
+    lengths: list[int],
+    *,
+    frame_rate: float,
+    roi_ids: np.ndarray | None = None,
+    units: str | None = None,
+    positions: Any = None,
+    generator: str,
+    path: Path | None = None,
+) -> Recording:
+    """Put the pieces of a drawn recording together, in memory or in a file.
+
+    Parameters
+    ----------
+    pieces : iterable of sklearn.utils.Bunch
+        Consecutive components, trial after trial.
+    lengths : list of int
+        Frames of each trial.
+    frame_rate : float
+        Frames per second (Hz).
+    roi_ids : ndarray of shape (N,), default=None
+        Ids of the neurons; None numbers them.
+    units : str, default=None
+        Units of the traces, "a.u." if None.
+    positions : array-like of shape (N, 2) or (N, 3), default=None
+        Centres of the neurons.
+    generator : str
+        Class name of the generator.
+    path : pathlib.Path, default=None
+        A ``.npy`` file for the traces.
+
+    Returns
+    -------
+    recording : Recording
+        Marked synthetic; with its components if there is no file.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from calgan.generators.base import check_fit
-    >>> windows = np.random.default_rng(0).normal(size=(40, 16, 3)).astype(np.float32)
-    >>> check_fit(windows, lambda n: windows[:n], "replay")["mismatched"]
-    []
+    >>> from sklearn.utils import Bunch
+    >>> from calgan.generators.base import write_recording
+    >>> pieces = [Bunch(traces=np.zeros((30, 2), np.float32))] * 2
+    >>> write_recording(pieces, [40, 20], frame_rate=10.0, generator="Zeros").segments.tolist()
+    [[0, 40], [40, 60]]
     """
-    if len(X.shape) != 3:
-        return {}
-    try:
-        with progress(verbose, f"{name}: checking samples"):
-            indices = np.arange(X.shape[0]) if indices is None else indices
-            n_windows = n_compared_windows((len(indices), X.shape[1], X.shape[2]))
-            windows = gather(X, spread(indices, n_windows))
-            summary = compare_with_training(windows, draw(n_windows), frame_rate)
-    except KeyboardInterrupt:
-        warnings.warn(
-            f"The check of the samples of {name} was interrupted: it is fitted, but fit_summary_ "
-            "is empty.",
-            UserWarning,
-            stacklevel=stacklevel,
-        )
-        return {}
-    if warn:
-        warn_of_mismatch(summary, name, stacklevel=stacklevel + 1)
-    return summary
-
-
-def _window_variances(windows: NDArray[Any]) -> NDArray[np.float64]:
-    """Return each window's mean square (M, N) about the mean of all windows."""
-    mean = windows.mean(axis=(0, 1), dtype=np.float64)
-    return np.stack([np.square(window - mean).mean(axis=0) for window in windows])
-
-
-def _count_events(
-    windows: NDArray[Any], samples: NDArray[Any], frame_rate: float | None
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the events in each window (M, N), inferred alike."""
-    deconvolver = OasisDeconvolver(_NOMINAL_RATE if frame_rate is None else frame_rate)
+    metadata: dict[str, Any] = {
+        "synthetic": True,
+        "generator": generator,
+        "calgan_version": calgan.__version__,
+    }
+    if positions is not None:
+        metadata["positions"] = positions
+    if path is None:
+        components = _in_memory(pieces, sum(lengths))
+        traces = components.pop("traces")
+        metadata["components"] = components
+    else:
+        traces = _in_file(pieces, sum(lengths), path)
+    stops = np.cumsum(lengths)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # constant neurons are the caller's to report
-        deconvolver.fit(windows)
-    real, fake = (
-        deconvolver.transform(each).sum(axis=1, dtype=np.float64) for each in (windows, samples)
-    )
-    return real, fake
+        # A short recording may well hold fewer frames than neurons.
+        warnings.simplefilter("ignore", UserWarning)
+        return Recording(
+            traces,
+            frame_rate,
+            roi_ids=roi_ids,
+            units=_UNKNOWN_UNITS if units is None else units,
+            segments=np.column_stack([stops - lengths, stops]),
+            metadata=metadata,
+        )
 
 
-def _mean_and_variance(
-    figures: NDArray[np.float64],
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Return the mean of the figures of windows (M, N), and the variance of a mean of that many."""
-    return figures.mean(axis=0), figures.var(axis=0, ddof=min(1, len(figures) - 1)) / len(figures)
+def _in_memory(pieces: Iterable[Bunch], n_frames: int) -> Bunch:
+    """Gather components (T, ...), read-only."""
+    gathered: dict[str, np.ndarray | None] = {}
+    first = 0
+    for piece in pieces:
+        frames = slice(first, first + len(piece.traces))
+        for name in COMPONENTS:
+            part = piece.get(name)
+            if name not in gathered:
+                shape = None if part is None else (n_frames, *part.shape[1:])
+                gathered[name] = None if shape is None else np.empty(shape, part.dtype)
+            if part is not None:
+                gathered[name][frames] = part  # type: ignore[index]
+        first = frames.stop
+    for array in gathered.values():
+        if array is not None:
+            array.flags.writeable = False
+    return Bunch(**gathered)
 
 
-def _sds_differ(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell for which neurons the windows' mean squares (M, N) make different deviations."""
-    (mean_a, variance_a), (mean_b, variance_b) = map(_mean_and_variance, (a, b))
-    with np.errstate(divide="ignore", invalid="ignore"):
-        squares = np.nan_to_num(variance_a / mean_a) + np.nan_to_num(variance_b / mean_b)
-    return np.abs(np.sqrt(mean_a) - np.sqrt(mean_b)) > _STANDARD_ERRORS * np.sqrt(squares) / 2
-
-
-def _counts_differ(a: NDArray[np.float64], b: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Tell for which neurons the windows' counts (M, N) differ in their sums."""
-    (mean_a, variance_a), (mean_b, variance_b) = map(_mean_and_variance, (a, b))
-    squares = np.maximum(variance_a, mean_a / len(a)) + np.maximum(variance_b, mean_b / len(b))
-    return np.abs(mean_a - mean_b) > _STANDARD_ERRORS * np.sqrt(squares)
-
-
-def _is_outside(ratio: NDArray[np.float64], within: tuple[float, float]) -> NDArray[np.bool_]:
-    return (ratio < within[0]) | (ratio > within[1])  # NaN is not
+def _in_file(pieces: Iterable[Bunch], n_frames: int, path: Path) -> np.ndarray:
+    """Write traces to a .npy file as they come, under a temporary name; return its memory map."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    try:
+        # Written and not mapped: a full disk is then an error, and no crash.
+        with open(handle, "wb") as file:
+            for first, piece in enumerate(pieces):
+                if first == 0:
+                    shape = (n_frames, piece.traces.shape[1])
+                    header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+                    np.lib.format.write_array_header_1_0(file, header)
+                file.write(np.ascontiguousarray(piece.traces, dtype="<f4").data)
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+    return np.load(path, mmap_mode="r")

@@ -1,14 +1,11 @@
 """Statistics that compare recordings: spike statistics, divergences, populations, memorisation.
 
 Pure functions of arrays. Spikes and traces are windows ``(M, T, N)``: windows, frames, neurons.
-Importing this module never loads torch. The GridSearchCV scorers of :mod:`calgan.scoring` are
-offered here too and are imported on first use.
+The scorers judge a generator's samples by these statistics, for scikit-learn's searches.
+Importing this module never loads torch.
 """
 
 from __future__ import annotations
-
-import importlib
-from typing import Any
 
 from calgan.metrics._divergence import (
     debiased_kl,
@@ -33,6 +30,15 @@ from calgan.metrics._population import (
     population_count,
     population_count_edges,
     population_count_kl,
+)
+from calgan.metrics._scorers import (
+    MultiScorer,
+    SpikeScorer,
+    calcium_scorer,
+    correlation_scorer,
+    firing_rate_scorer,
+    make_scorer,
+    van_rossum_scorer,
 )
 from calgan.metrics._spike_divergence import correlation_kl, firing_rate_kl, van_rossum_kl
 from calgan.metrics._spikes import (
@@ -59,26 +65,23 @@ from calgan.metrics._two_sample import (
     window_features,
 )
 
-_SCORERS = (
-    "calcium_scorer",
-    "correlation_scorer",
-    "firing_rate_scorer",
-    "make_scorer",
-    "van_rossum_scorer",
-)
-
 __all__ = [
+    "MultiScorer",
+    "SpikeScorer",
     "autocorrelation",
     "bin_frames_for",
+    "calcium_scorer",
     "classifier_auc",
     "correlation_kl",
     "correlation_matrix",
     "correlation_matrix_agreement",
+    "correlation_scorer",
     "debiased_kl",
     "event_shapes",
     "event_wasserstein",
     "firing_rate",
     "firing_rate_kl",
+    "firing_rate_scorer",
     "histogram_counts",
     "histogram_edges",
     "inter_spike_intervals",
@@ -86,6 +89,7 @@ __all__ = [
     "kurtosis",
     "lagged_correlation_matrix",
     "log_spectrum_error",
+    "make_scorer",
     "membership_auc",
     "memorisation_ratio",
     "memorisation_ratios",
@@ -104,18 +108,8 @@ __all__ = [
     "van_rossum_cross",
     "van_rossum_distance",
     "van_rossum_kl",
+    "van_rossum_scorer",
     "wasserstein_increments",
     "wasserstein_marginals",
     "window_features",
 ]
-
-
-def __getattr__(name: str) -> Any:
-    # Scorers sit two layers up (they sample pipelines), so they are looked up when asked for.
-    if name in _SCORERS:
-        return getattr(importlib.import_module("calgan.scoring"), name)
-    raise AttributeError(f"module 'calgan.metrics' has no attribute {name!r}")
-
-
-def __dir__() -> list[str]:
-    return sorted([*__all__, *_SCORERS])

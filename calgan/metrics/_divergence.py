@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from calgan._validation import check_integer
+from calgan.data.validation import check_integer
 
 # Added to every count. A half (Jeffreys' prior) keeps an empty bin from deciding the divergence.
 _PSEUDOCOUNT = 0.5

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import wasserstein_distance
 
-from calgan._validation import check_frame_rate, check_real
+from calgan.data.validation import check_frame_rate, check_real
 from calgan.metrics._arrays import as_window_pair, as_windows
 
 # Spikes this close (s) belong to one event; its peak comes at most this late (s) after them.

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from calgan._validation import check_integer
+from calgan.data.validation import check_integer
 from calgan.metrics._arrays import as_window_pair, as_windows, batches
 from calgan.metrics._divergence import histogram_counts, smoothed_kl_from_counts
 

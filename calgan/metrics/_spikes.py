@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.signal import lfilter
 
-from calgan._validation import check_frame_rate, check_integer
+from calgan.data.validation import check_frame_rate, check_integer
 from calgan.metrics._arrays import as_window_pair, as_windows, batches
 
 

@@ -7,7 +7,7 @@ from numpy.typing import ArrayLike
 from scipy import fft
 from scipy.stats import wasserstein_distance
 
-from calgan._validation import check_frame_rate, check_integer
+from calgan.data.validation import check_frame_rate, check_integer
 from calgan.metrics._arrays import as_window_pair, as_windows, batches
 from calgan.metrics._population import pooled_moments
 

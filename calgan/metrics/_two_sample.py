@@ -11,7 +11,7 @@ from numpy.typing import ArrayLike
 from scipy import fft
 from scipy.stats import rankdata
 
-from calgan._validation import (
+from calgan.data.validation import (
     as_real_array,
     as_seed,
     check_frame_rate,

@@ -9,7 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from calgan.evaluation._result import GROUPS
+from calgan.metrics.groups import GROUPS
 from calgan.plotting._style import (
     COLORS,
     color_of,

@@ -9,8 +9,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from matplotlib.ticker import MaxNLocator
 
-from calgan._validation import check_integer
-from calgan.model_selection import read_search
+from calgan.data.validation import check_integer
+from calgan.model_selection._search import read_search
 from calgan.plotting._style import COLORS, new_figure, padded, styled
 
 _CHOSEN, _OTHERS = COLORS["synthetic"], "#444444"

@@ -16,13 +16,13 @@ from evaluation_cases import (
 )
 
 from calgan import Windower
-from calgan.baselines import DichotomizedGaussianCalcium
-from calgan.evaluation import _dichotomized
-from calgan.evaluation._draws import (
+from calgan.data.drawing import (
     draw_from_recording,
     read_source,
 )
-from calgan.evaluation._result import show
+from calgan.evaluation import _dichotomized
+from calgan.evaluation._statistic import show
+from calgan.generators.dichotomized_gaussian.estimator import DichotomizedGaussianCalcium
 
 
 def population_sentence(evaluation, control):

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calgan import Recording
-from calgan.evaluation._draws import (
+from calgan.data.drawing import (
     draw_from_recording,
     read_source,
 )

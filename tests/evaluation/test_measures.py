@@ -10,20 +10,20 @@ from evaluation_cases import (
 )
 
 from calgan import metrics
+from calgan.data.drawing import (
+    draw_from_recording,
+    draw_from_samples,
+    read_source,
+)
 from calgan.datasets import make_process
-from calgan.evaluation import _measures as measures_module
 from calgan.evaluation._bootstrap import (
     draw_values,
     replicate_values,
     sum_by_block,
 )
-from calgan.evaluation._draws import (
-    draw_from_recording,
-    draw_from_samples,
-    read_source,
-)
-from calgan.evaluation._event_measures import event_times, holds_events
-from calgan.evaluation._measure import Context
+from calgan.evaluation.statistics import _measures as measures_module
+from calgan.evaluation.statistics._base import Context
+from calgan.evaluation.statistics._events import event_times, holds_events
 
 
 @pytest.fixture(scope="module")

@@ -21,7 +21,7 @@ from evaluation_cases import (
 
 from calgan import CalciumFactorModel, evaluate
 from calgan.evaluation import Evaluation, Statistic
-from calgan.evaluation._result import NOT_AVAILABLE, show
+from calgan.evaluation._statistic import NOT_AVAILABLE, show
 from calgan.evaluation._verdict import _told_apart
 
 
@@ -127,7 +127,7 @@ def test_windows_and_spikes_are_kept_for_the_figures(of_truth, recordings):
 
 
 def test_to_html_writes_what_the_report_builds(of_truth, tmp_path, monkeypatch):
-    from calgan import report
+    from calgan.evaluation import report
 
     def build_html(evaluation, *, title=None, figures_folder=None):
         if figures_folder is not None:

@@ -11,8 +11,8 @@ from scipy.stats import wasserstein_distance
 from sklearn.metrics import roc_auc_score
 
 from calgan import Recording, metrics
-from calgan.evaluation._draws import read_source
-from calgan.evaluation._two_sample import (
+from calgan.data.drawing import read_source
+from calgan.evaluation.statistics._two_sample import (
     FoldedWindows,
     compare_windows,
     count_folds,

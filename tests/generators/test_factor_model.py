@@ -22,7 +22,7 @@ from calgan import (
     Windower,
 )
 from calgan.datasets import Process, make_process, make_recording
-from calgan.generators.base import FitWarning
+from calgan.generators.fit_check import FitWarning
 
 WINDOW = 128
 SIZES = {3: 24, 8: 30}  # neurons of the processes, by seed
@@ -183,7 +183,7 @@ def small(small_windows: Any) -> CalciumFactorModel:
         return quick().fit(small_windows)
 
 
-may_not_match = pytest.mark.filterwarnings("ignore::calgan.generators.base.FitWarning")
+may_not_match = pytest.mark.filterwarnings("ignore::calgan.FitWarning")
 
 
 @may_not_match
@@ -245,7 +245,7 @@ def test_a_fit_that_fails_changes_nothing(small_windows: Any, failure: str) -> N
         where = {
             "calibration": mock.patch("time.monotonic", side_effect=[0.0, MemoryError]),
             "check": mock.patch(
-                "calgan.generators.base.compare_with_training", side_effect=MemoryError
+                "calgan.generators.fit_check.compare_with_training", side_effect=MemoryError
             ),
         }[failure]
         model.max_time = 1e6

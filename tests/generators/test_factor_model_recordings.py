@@ -14,7 +14,7 @@ from scipy.stats import rankdata
 
 from calgan import CalciumFactorModel, Windower
 from calgan.datasets import make_process
-from calgan.generators.base import FitWarning
+from calgan.generators.fit_check import FitWarning
 
 WINDOW, N_NEURONS = 128, 8
 BLOCK = 4096  # frames that the model simulates at a time

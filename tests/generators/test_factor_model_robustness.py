@@ -11,8 +11,8 @@ from scipy.signal import lfilter
 
 from calgan import CalciumFactorModel, OasisDeconvolver, Recording, Windower
 from calgan.datasets import make_process, make_recording
-from calgan.deconvolution import infer_calcium
-from calgan.generators.base import FitWarning
+from calgan.generators.fit_check import FitWarning
+from calgan.spikes.oasis import infer_calcium
 
 N_NEURONS = 24
 PROCESS = make_process(N_NEURONS, random_state=3)

@@ -1,5 +1,5 @@
 """The default generator: latent factors, spikes, calcium. Start reading in `_model`."""
 
-from calgan.generators.factor_model._estimator import CalciumFactorModel
+from calgan.generators.factor_model.estimator import CalciumFactorModel
 
 __all__ = ["CalciumFactorModel"]

@@ -11,7 +11,7 @@ from matplotlib.figure import FigureBase
 from numpy.typing import NDArray
 
 from calgan import metrics
-from calgan._validation import check_integer
+from calgan.data.validation import check_integer
 from calgan.plotting._activity import (
     plot_raster,
     plot_rate_histograms,

@@ -11,7 +11,15 @@ from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.utils.validation import check_is_fitted
 
-from calgan._validation import (
+from calgan.data.drawing import (
+    WindowSource,
+    check_same_neurons,
+    common_frame_rate,
+    draw_from_recording,
+    read_source,
+)
+from calgan.data.sampling import sample
+from calgan.data.validation import (
     as_seed,
     check_frame_rate,
     check_integer,
@@ -19,12 +27,9 @@ from calgan._validation import (
     is_lazy,
     rng_from,
 )
-from calgan.deconvolution import OasisDeconvolver
-from calgan.evaluation._checks import check_same_neurons, common_frame_rate
-from calgan.evaluation._draws import WindowSource, draw_from_recording, read_source
 from calgan.metrics import bin_frames_for
-from calgan.pipeline import sample
 from calgan.plotting._style import Groups
+from calgan.spikes.oasis import OasisDeconvolver
 
 # Pairs times windows that a statistic of pairs is computed of: enough for smooth histograms.
 _MAX_PAIR_VALUES = 4_000_000

@@ -1,0 +1,398 @@
+"""Windows drawn at random starts from a recording, and their controls: what the statistics read."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from calgan.data.recording import as_segments
+from calgan.data.validation import check_frame_rate, is_lazy
+
+# Blocks of a recording that the bootstrap resamples: more would only cost memory.
+_MAX_BLOCKS = 24
+
+
+@dataclass(frozen=True)
+class WindowSource:
+    """A recording's frames and every start at which a window of `width` frames fits.
+
+    Attributes
+    ----------
+    frames : ndarray of shape (F, N), float32
+        The segments, one after the other.
+    starts : ndarray of shape (S,)
+        Rows of `frames` at which a window can start without crossing a border.
+    groups : ndarray of shape (S,)
+        The contiguous block of the recording that each start belongs to.
+    width : int
+        Frames a window.
+    frame_rate : float or None
+        Frames per second (Hz), None when the input did not say.
+    roi_ids : ndarray of shape (N,) or None
+        Ids of the neurons, None when the input did not say.
+    units : str or None
+        Units of the traces, None when the input did not say.
+    segments : list of ndarray of shape (T_i, N)
+        The uninterrupted stretches that the frames come from.
+    """
+
+    frames: np.ndarray
+    starts: np.ndarray
+    groups: np.ndarray
+    width: int
+    frame_rate: float | None
+    roi_ids: np.ndarray | None
+    units: str | None
+    segments: list[np.ndarray]
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons."""
+        return int(self.frames.shape[1])
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of contiguous blocks that the bootstrap resamples."""
+        return int(self.groups.max()) + 1
+
+    @property
+    def n_independent(self) -> int:
+        """How many windows fit side by side."""
+        return sum(len(segment) // self.width for segment in self.segments)
+
+
+def read_source(X: Any, width: int, *, name: str) -> WindowSource:
+    """Read a recording, segments, equal trials or a view of windows as a `WindowSource`.
+
+    Parameters
+    ----------
+    X : Recording, array-like of shape (T, N), list of these, (S, T, N) trials or WindowView
+        Real traces. Of a `WindowView` only the windows it holds are drawn.
+    width : int
+        Frames a window.
+    name : str
+        What messages call the input.
+
+    Returns
+    -------
+    WindowSource
+
+    Raises
+    ------
+    ValueError
+        If no segment is as long as a window, or a view's windows are transformed or of another
+        width.
+    """
+    if is_lazy(X):
+        return _read_view(X, width, name)
+    segments = as_segments(X, name=name)
+    lengths = np.array([len(segment) for segment in segments.arrays])
+    if lengths.max() < width:
+        raise ValueError(
+            f"the synthetic windows have {width} frames, but the longest uninterrupted stretch of "
+            f"{name} has only {lengths.max()}; sample shorter windows or pass a longer recording."
+        )
+    offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    fits = lengths >= width
+    starts = np.concatenate(
+        [
+            np.arange(offset, offset + length - width + 1)
+            for offset, length in zip(offsets[fits], lengths[fits], strict=True)
+        ]
+    )
+    frames = segments.arrays[0] if len(lengths) == 1 else np.concatenate(segments.arrays)
+    n_blocks = int(np.maximum(1, (lengths[fits] - width + 1) // width).sum())
+    return WindowSource(
+        frames=frames,
+        starts=starts,
+        groups=_split_evenly(len(starts), n_blocks),
+        width=width,
+        frame_rate=segments.frame_rate,
+        roi_ids=segments.roi_ids,
+        units=segments.units,
+        segments=segments.arrays,
+    )
+
+
+def _read_view(view: Any, width: int, name: str) -> WindowSource:
+    if view.transforms:
+        raise ValueError(
+            f"{name} is a view of windows that were scaled or encoded, but recordings are compared "
+            "in their own units; pass the recording, or the windows before they are transformed."
+        )
+    if view.width != width:
+        raise ValueError(
+            f"{name} holds windows of {view.width} frames, but the synthetic windows have {width}; "
+            "pass windows of one width, or the recording itself."
+        )
+    lengths = np.array([len(segment) for segment in view.segments])
+    offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
+    starts = np.sort(offsets[np.asarray(view.segment)] + np.asarray(view.start))
+    segments = [np.asarray(segment, dtype=np.float32) for segment in view.covered_frames()]
+    bases = [np.asarray(segment) for segment in view.segments]
+    return WindowSource(
+        frames=bases[0] if len(bases) == 1 else np.concatenate(bases),
+        starts=starts,
+        groups=_split_evenly(len(starts), max(1, sum(map(len, segments)) // width)),
+        width=width,
+        frame_rate=view.frame_rate,
+        roi_ids=view.roi_ids,
+        units=None,
+        segments=segments,
+    )
+
+
+def _split_evenly(n: int, n_blocks: int) -> np.ndarray:
+    n_blocks = max(1, min(n, n_blocks, _MAX_BLOCKS))
+    return np.arange(n) * n_blocks // n
+
+
+@dataclass(frozen=True)
+class WindowBank:
+    """Distinct windows, kept as rows into their recording, with their spikes packed into bits.
+
+    Attributes
+    ----------
+    frames : ndarray of shape (F, N), float32
+        The recording the windows are cut from.
+    rows : ndarray of shape (U, 1) or (U, N)
+        First frame of each window, for all neurons together or (shuffled) for each of them.
+    groups : ndarray of shape (U,)
+        The block of the recording that each window belongs to.
+    lists : dict of str to ndarray of shape (D, n)
+        Draws: for each of D draws, which windows it holds (a window may be drawn twice).
+    width : int
+        Frames a window.
+    packed : ndarray of shape (U, ceil(T / 8), N), uint8, or None
+        Spikes (0 or 1) of each window, eight frames a byte.
+    """
+
+    frames: np.ndarray
+    rows: np.ndarray
+    groups: np.ndarray
+    lists: dict[str, np.ndarray]
+    width: int
+    packed: np.ndarray | None = None
+
+    @property
+    def n_windows(self) -> int:
+        """Number of distinct windows."""
+        return len(self.rows)
+
+    @property
+    def n_blocks(self) -> int:
+        """Number of blocks that hold at least one start."""
+        return int(self.groups.max()) + 1
+
+    def traces(self, index: np.ndarray) -> np.ndarray:
+        """Return the traces of some windows, shape (m, T, N)."""
+        rows = self.rows[index]
+        steps = np.arange(self.width)
+        if rows.shape[1] == 1:
+            return np.asarray(self.frames[rows + steps])
+        neurons = np.arange(self.frames.shape[1])
+        return np.asarray(self.frames[rows[:, None, :] + steps[:, None], neurons])
+
+    def spikes(self, index: np.ndarray) -> np.ndarray:
+        """Return the spikes of some windows as 0 and 1, shape (m, T, N), float32."""
+        if self.packed is None:
+            raise RuntimeError("no spikes were inferred for these windows.")
+        bits = np.unpackbits(self.packed[index], axis=1, count=self.width)
+        return bits.astype(np.float32)
+
+    def chunks(self, group: int, size: int) -> Iterator[np.ndarray]:
+        """Yield the windows of one block, at most `size` at a time."""
+        members = np.flatnonzero(self.groups == group)
+        for offset in range(0, len(members), size):
+            yield members[offset : offset + size]
+
+    def with_spikes(self, infer: Callable[[np.ndarray], np.ndarray]) -> WindowBank:
+        """Return this bank with the spikes that `infer` finds in each of its windows."""
+        size = max(1, int(4e6) // max(1, self.width * self.frames.shape[1]))
+        packed = [
+            np.packbits(infer(self.traces(index)) > 0, axis=1)
+            for index in np.array_split(
+                np.arange(self.n_windows), max(1, -(-self.n_windows // size))
+            )
+        ]
+        return replace(self, packed=np.concatenate(packed))
+
+    def shuffled(self, name: str, rng: np.random.Generator) -> WindowBank:
+        """Return new windows in which each neuron comes from another window of the same draw.
+
+        Each neuron keeps its own traces and spikes; what neurons do together is lost.
+        """
+        draws = self.lists[name]
+        n_neurons = self.frames.shape[1]
+        picks = np.concatenate(
+            [rng.permuted(np.repeat(draw[:, None], n_neurons, axis=1), axis=0) for draw in draws]
+        )
+        packed = None
+        if self.packed is not None:
+            bytes_ = np.arange(self.packed.shape[1])[:, None]
+            packed = self.packed[picks[:, None, :], bytes_, np.arange(n_neurons)]
+        return WindowBank(
+            frames=self.frames,
+            rows=self.rows[picks, 0],
+            groups=np.zeros(len(picks), dtype=int),
+            lists={"shuffled": np.arange(len(picks)).reshape(draws.shape)},
+            width=self.width,
+            packed=packed,
+        )
+
+
+def draw_from_recording(
+    source: WindowSource,
+    names: tuple[str, ...],
+    n: int,
+    n_draws: int,
+    rng: np.random.Generator,
+    *,
+    once: bool = False,
+) -> WindowBank:
+    """Draw `n` windows at random starts, `n_draws` times for each of `names`.
+
+    The windows of a later name are taken, within the same draw, from the starts that earlier names
+    left over, as long as there are any.
+
+    Parameters
+    ----------
+    source : WindowSource
+        Where windows can start.
+    names : tuple of str
+        What each kind of draw is called.
+    n : int
+        Windows a draw.
+    n_draws : int
+        Draws of each kind.
+    rng : numpy.random.Generator
+        Source of the starts.
+    once : bool, default=False
+        Whether a draw takes each start at most once, as long as there are enough of them.
+
+    Returns
+    -------
+    WindowBank
+    """
+    n_starts = len(source.starts)
+    lists: dict[str, list[np.ndarray]] = {name: [] for name in names}
+    for _ in range(n_draws):
+        free = np.ones(n_starts, dtype=bool)
+        for name in names:
+            choices = np.flatnonzero(free)
+            if len(choices) == 0:
+                choices = np.arange(n_starts)
+            if once and len(choices) >= n:
+                picked = rng.choice(choices, n, replace=False)
+            else:
+                picked = choices[rng.integers(len(choices), size=n)]
+            free[picked] = False
+            lists[name].append(picked)
+    every = np.concatenate([np.concatenate(picked) for picked in lists.values()])
+    used, inverse = np.unique(every, return_inverse=True)
+    position = inverse.reshape(len(names), n_draws, n)
+    _, groups = np.unique(source.groups[used], return_inverse=True)
+    return WindowBank(
+        frames=source.frames,
+        rows=source.starts[used][:, None],
+        groups=groups,
+        lists={name: position[i] for i, name in enumerate(names)},
+        width=source.width,
+    )
+
+
+def draw_from_samples(
+    samples: np.ndarray,
+    n: int,
+    n_draws: int,
+    rng: np.random.Generator,
+    *,
+    name: str = "synthetic",
+) -> WindowBank:
+    """Draw `n` of the synthetic windows without replacement, `n_draws` times.
+
+    Parameters
+    ----------
+    samples : ndarray of shape (M, T, N), float32
+        Synthetic windows, independent of one another.
+    n : int
+        Windows a draw, at most M.
+    n_draws : int
+        Number of draws.
+    rng : numpy.random.Generator
+        Source of the choice; not used when ``n == M``.
+    name : str, default="synthetic"
+        What the draws are called.
+
+    Returns
+    -------
+    WindowBank
+    """
+    n_samples, width, n_neurons = samples.shape
+    if n == n_samples:
+        draws = np.tile(np.arange(n), (n_draws, 1))
+    else:
+        draws = np.stack([rng.choice(n_samples, n, replace=False) for _ in range(n_draws)])
+    used, inverse = np.unique(draws, return_inverse=True)
+    return WindowBank(
+        frames=samples.reshape(-1, n_neurons),
+        rows=(used * width)[:, None],
+        groups=_split_evenly(len(used), len(used)),
+        lists={name: inverse.reshape(draws.shape)},
+        width=width,
+    )
+
+
+def check_same_neurons(real: WindowSource, samples: np.ndarray, train: WindowSource | None) -> None:
+    """Refuse recordings and samples that differ in neurons or units."""
+    if real.n_neurons != samples.shape[2]:
+        raise ValueError(
+            f"real has {real.n_neurons} neurons and synthetic has {samples.shape[2]}; both must "
+            "hold the same neurons in the same order."
+        )
+    if train is None:
+        return
+    if train.n_neurons != real.n_neurons:
+        raise ValueError(
+            f"train has {train.n_neurons} neurons and real has {real.n_neurons}; both must hold "
+            "the same neurons in the same order."
+        )
+    if (
+        real.roi_ids is not None
+        and train.roi_ids is not None
+        and not np.array_equal(real.roi_ids, train.roi_ids)
+    ):
+        raise ValueError(
+            "real and train have different roi_ids; select the same neurons in the same order "
+            "from both."
+        )
+    if real.units and train.units and real.units != train.units:
+        raise ValueError(
+            f"real is in {real.units} and train in {train.units}; bring both to one unit."
+        )
+
+
+def common_frame_rate(
+    frame_rate: float | None, real: WindowSource, train: WindowSource | None
+) -> float:
+    """Return the one frame rate (Hz) that the inputs agree on; none, or several, are refused."""
+    known = {"real": real.frame_rate, "train": train.frame_rate if train else None}
+    if frame_rate is not None:
+        known = {"frame_rate": check_frame_rate(frame_rate), **known}
+    rates = {name: rate for name, rate in known.items() if rate is not None}
+    if not rates:
+        raise ValueError(
+            "no frame rate is known: real is a bare array, so pass frame_rate=... (Hz) or a "
+            "Recording."
+        )
+    first = next(iter(rates))
+    for name, rate in rates.items():
+        if not np.isclose(rate, rates[first], rtol=1e-3):
+            raise ValueError(
+                f"frame rates differ: {first} says {rates[first]:g} Hz and {name} {rate:g} Hz; "
+                "resample one, or correct the number."
+            )
+    return float(rates[first])

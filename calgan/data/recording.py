@@ -1,0 +1,590 @@
+"""Recordings: traces of a neuronal population with their frame rate, ids and segments."""
+
+from __future__ import annotations
+
+import html
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from calgan.data.validation import check_frame_rate, check_recording, is_lazy, warn_if_roi_first
+
+
+class Recording:
+    """A calcium-imaging recording: fluorescence traces of N neurons over T frames.
+
+    A recording cannot be changed: its attributes and arrays are read-only.
+
+    Parameters
+    ----------
+    traces : array-like of shape (T, N)
+        Fluorescence, frames first, in `units`. Converted to float32 and copied; a float32 memory
+        map is kept as a map.
+    frame_rate : float
+        Frames per second (Hz).
+    roi_ids : array-like of shape (N,), default=None
+        One unique id a neuron; None numbers them from 0.
+    units : str, default="dF/F"
+        Units of the traces.
+    segments : array-like of shape (S, 2), default=None
+        Uninterrupted frame ranges ``[start, stop)``, in order and without overlap, such as trials.
+        Windows never cross their borders, and frames outside them are not used. None means one
+        segment of all frames.
+    metadata : mapping, default=None
+        Anything else worth keeping. Not compared by ``==``. Three keys have a meaning:
+        ``"positions"``, the centres (N, 2) or (N, 3) of the neurons, which `NeuronSorter` reads;
+        ``"synthetic"``, True for a recording that a generator drew; and ``"components"``, a
+        `sklearn.utils.Bunch` of what lies behind its traces, arrays (T, N) of calcium, spikes,
+        rates and amplitudes and (T, K) of factors. `select` picks the neurons of positions and
+        components too, and a slice the frames of components.
+
+    Attributes
+    ----------
+    traces : ndarray of shape (T, N), float32
+        Fluorescence.
+    frame_rate : float
+        Frames per second (Hz).
+    roi_ids : ndarray of shape (N,)
+        Ids of the neurons.
+    units : str
+        Units of the traces.
+    segments : ndarray of shape (S, 2), int
+        Uninterrupted frame ranges ``[start, stop)``.
+    metadata : mapping
+        Anything else.
+
+    Raises
+    ------
+    TypeError
+        If the traces are not real numbers, or the frame rate is not a number.
+    ValueError
+        If the traces are not 2-D, are empty or hold NaN or infinity; if the frame rate is not
+        positive; if ids or segments do not fit the traces.
+
+    Warns
+    -----
+    UserWarning
+        If there are more neurons than frames over all segments.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan import Recording
+    >>> recording = Recording(np.zeros((600, 20)), frame_rate=10.0)
+    >>> recording
+    Recording(600 frames x 20 neurons, 10 Hz, 60.0 s, dF/F)
+    >>> recording[:100].duration
+    10.0
+    """
+
+    __slots__ = ("_frame_rate", "_metadata", "_roi_ids", "_segments", "_traces", "_units")
+
+    _frame_rate: float
+    _metadata: Mapping[str, Any]
+    _roi_ids: np.ndarray
+    _segments: np.ndarray
+    _traces: np.ndarray
+    _units: str
+
+    def __init__(
+        self,
+        traces: Any,
+        frame_rate: float,
+        *,
+        roi_ids: Any = None,
+        units: str = "dF/F",
+        segments: Any = None,
+        metadata: Mapping[str, Any] | None = None,
+    ) -> None:
+        checked = check_recording(traces, name="traces", check_orientation=False)
+        if not isinstance(checked, np.memmap) and checked.flags.writeable:
+            checked = checked.copy()  # the caller keeps a writable array of their own
+        n_frames, n_neurons = checked.shape
+        ranges = _check_segments(segments, n_frames)
+        n_used = int((ranges[:, 1] - ranges[:, 0]).sum())
+        warn_if_roi_first(n_used, n_neurons, name="traces")
+        if not isinstance(units, str):
+            raise TypeError(f"units must be text such as 'dF/F', got {units!r}.")
+        if metadata is not None and not isinstance(metadata, Mapping):
+            raise TypeError(f"metadata must be a mapping such as a dict, got {metadata!r}.")
+        self._assign(
+            checked,
+            check_frame_rate(frame_rate),
+            _check_roi_ids(roi_ids, n_neurons),
+            units,
+            ranges,
+            dict(metadata or {}),
+        )
+
+    def _assign(
+        self,
+        traces: np.ndarray,
+        frame_rate: float,
+        roi_ids: np.ndarray,
+        units: str,
+        segments: np.ndarray,
+        metadata: dict[str, Any],
+    ) -> None:
+        values = {
+            "_traces": _read_only(traces),
+            "_frame_rate": frame_rate,
+            "_roi_ids": _read_only(roi_ids),
+            "_units": units,
+            "_segments": _read_only(segments),
+            "_metadata": MappingProxyType(
+                {
+                    key: _read_only(value.copy()) if isinstance(value, np.ndarray) else value
+                    for key, value in metadata.items()
+                }
+            ),
+        }
+        for name, value in values.items():
+            object.__setattr__(self, name, value)
+
+    @classmethod
+    def _trusted(cls, *args: Any) -> Recording:
+        """Build from parts of a checked recording, sharing its memory."""
+        recording = cls.__new__(cls)
+        recording._assign(*args)
+        return recording
+
+    def __setattr__(self, name: str, value: Any) -> None:
+        raise AttributeError(
+            f"a Recording is read-only, so {name!r} cannot be set; make a new Recording."
+        )
+
+    def __delattr__(self, name: str) -> None:
+        raise AttributeError(f"a Recording is read-only, so {name!r} cannot be deleted.")
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        # A mapping proxy does not pickle, and frozen attributes cannot be restored one by one.
+        parts = (self._traces, self._frame_rate, self._roi_ids, self._units, self._segments)
+        return (Recording._trusted, (*parts, dict(self._metadata)))
+
+    @property
+    def traces(self) -> np.ndarray:
+        """Fluorescence, (T, N), float32, read-only."""
+        return self._traces
+
+    @property
+    def frame_rate(self) -> float:
+        """Frames per second (Hz)."""
+        return self._frame_rate
+
+    @property
+    def roi_ids(self) -> np.ndarray:
+        """Ids of the neurons, (N,)."""
+        return self._roi_ids
+
+    @property
+    def units(self) -> str:
+        """Units of the traces."""
+        return self._units
+
+    @property
+    def segments(self) -> np.ndarray:
+        """Uninterrupted frame ranges ``[start, stop)``, (S, 2)."""
+        return self._segments
+
+    @property
+    def metadata(self) -> Mapping[str, Any]:
+        """Anything else, a read-only mapping."""
+        return self._metadata
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Frames and neurons, (T, N)."""
+        return self._traces.shape[0], self._traces.shape[1]
+
+    @property
+    def n_frames(self) -> int:
+        """Number of frames T."""
+        return self.shape[0]
+
+    @property
+    def n_neurons(self) -> int:
+        """Number of neurons N."""
+        return self.shape[1]
+
+    @property
+    def duration(self) -> float:
+        """Length of the recording (s), all frames counted."""
+        return self.n_frames / self._frame_rate
+
+    @property
+    def times(self) -> np.ndarray:
+        """Time of each frame (s) from the first one, (T,)."""
+        return np.arange(self.n_frames) / self._frame_rate
+
+    def select(self, neurons: Any) -> Recording:
+        """Return the recording of some neurons only.
+
+        Parameters
+        ----------
+        neurons : slice, array-like of int or array-like of bool of shape (N,)
+            Positions of the neurons to keep (not their ids), in the order wanted.
+
+        Returns
+        -------
+        Recording
+            The same frames, fewer neurons.
+
+        Raises
+        ------
+        ValueError
+            If no neuron is selected, or one is selected twice.
+        IndexError
+            If a position lies outside the recording.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from calgan import Recording
+        >>> Recording(np.zeros((600, 20)), 10.0).select([3, 5]).roi_ids
+        array([3, 5])
+        """
+        chosen = neurons if isinstance(neurons, slice) else np.atleast_1d(np.asarray(neurons))
+        if not isinstance(chosen, slice) and chosen.size == 0:
+            chosen = slice(0)  # an empty list has no integer type
+        try:
+            index = np.arange(self.n_neurons)[chosen]
+        except IndexError as error:
+            raise IndexError(
+                f"select takes positions of neurons from 0 to {self.n_neurons - 1}, or one boolean "
+                f"for each of the {self.n_neurons}, got {neurons!r}."
+            ) from error
+        if index.size == 0:
+            raise ValueError("select was given no neuron; keep at least one.")
+        if len(np.unique(index)) != index.size:
+            raise ValueError("select was given the same neuron twice; name each neuron once.")
+        metadata = _pick(self._metadata, self.shape, neurons=index)
+        positions = metadata.get("positions")
+        if isinstance(positions, (np.ndarray, list, tuple)) and len(positions) == self.n_neurons:
+            metadata["positions"] = np.array([positions[i] for i in index])
+        return Recording._trusted(
+            self._traces[:, index],
+            self._frame_rate,
+            self._roi_ids[index],
+            self._units,
+            self._segments,
+            metadata,
+        )
+
+    def segment_traces(self) -> list[np.ndarray]:
+        """Return the traces of each segment, a list of (T_i, N) read-only arrays.
+
+        Returns
+        -------
+        list of ndarray of shape (T_i, N), float32
+            Views of the traces.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from calgan import Recording
+        >>> trials = Recording(np.zeros((60, 2)), 10.0, segments=[[0, 20], [20, 60]])
+        >>> [len(trial) for trial in trials.segment_traces()]
+        [20, 40]
+        """
+        return [self._traces[start:stop] for start, stop in self._segments]
+
+    def __getitem__(self, frames: slice) -> Recording:
+        """Return the frames ``start:stop`` as a Recording whose segments are clipped to them."""
+        if not isinstance(frames, slice) or frames.step not in (None, 1):
+            plain = isinstance(frames, (slice, int))  # an array would fill the screen
+            shown = repr(frames) if plain else f"an object of type {type(frames).__name__}"
+            raise TypeError(
+                f"a Recording is sliced by frames as recording[start:stop] without a step, got "
+                f"{shown}; use .traces for anything else and .select for neurons, and give "
+                "searches Windower(...).fit_transform(recording)."
+            )
+        start, stop, _ = frames.indices(self.n_frames)
+        clipped = np.clip(self._segments, start, stop) - start
+        clipped = clipped[clipped[:, 1] > clipped[:, 0]]
+        if len(clipped) == 0:
+            raise ValueError(
+                f"the slice {frames.start}:{frames.stop} holds no frame of any segment of this "
+                f"recording of {self.n_frames} frames."
+            )
+        return Recording._trusted(
+            self._traces[start:stop],
+            self._frame_rate,
+            self._roi_ids,
+            self._units,
+            clipped,
+            _pick(self._metadata, self.shape, frames=slice(start, stop)),
+        )
+
+    def __len__(self) -> int:
+        return self.n_frames
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        return np.array(self._traces, dtype=dtype, copy=copy)
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, Recording):
+            return NotImplemented
+        return (
+            self._frame_rate == other._frame_rate
+            and self._units == other._units
+            and np.array_equal(self._roi_ids, other._roi_ids)
+            and np.array_equal(self._segments, other._segments)
+            and np.array_equal(self._traces, other._traces)
+        )
+
+    def __hash__(self) -> int:
+        return hash((self.shape, self._frame_rate, self._units, self._segments.tobytes()))
+
+    def __repr__(self) -> str:
+        segments = f", {len(self._segments)} segments" if len(self._segments) > 1 else ""
+        synthetic = ", synthetic" if self._metadata.get("synthetic") is True else ""
+        return (
+            f"Recording({self.n_frames} frames x {self.n_neurons} neurons, "
+            f"{self._frame_rate:g} Hz, {self.duration:.1f} s, {self._units}{segments}{synthetic})"
+        )
+
+    def _repr_html_(self) -> str:
+        rows: dict[str, Any] = {
+            "frames": self.n_frames,
+            "neurons": self.n_neurons,
+            "frame rate": f"{self._frame_rate:g} Hz",
+            "duration": f"{self.duration:.1f} s",
+            "units": self._units,
+            "segments": len(self._segments),
+        }
+        rows.update(
+            (key, value)
+            for key, value in self._metadata.items()
+            if isinstance(value, (str, float, bool))
+        )
+        cells = "".join(
+            f"<tr><th style='text-align:left'>{html.escape(str(key))}</th>"
+            f"<td style='text-align:left'>{html.escape(str(value))}</td></tr>"
+            for key, value in rows.items()
+        )
+        return f"<table><caption>Recording</caption>{cells}</table>"
+
+
+class Segments(NamedTuple):
+    """Uninterrupted stretches of one population, as `as_segments` reads them.
+
+    Attributes
+    ----------
+    arrays : list of ndarray of shape (T_i, N), float32
+        Traces of each segment.
+    frame_rate : float or None
+        Frames per second (Hz), None when the input did not say.
+    roi_ids : ndarray of shape (N,) or None
+        Ids of the neurons, None when the input did not say.
+    units : str or None
+        Units of the traces, None when the input did not say.
+    """
+
+    arrays: list[np.ndarray]
+    frame_rate: float | None
+    roi_ids: np.ndarray | None
+    units: str | None
+
+
+def as_segments(X: Any, *, name: str = "X", check_orientation: bool = True) -> Segments:
+    """Read anything recording-like as a list of uninterrupted segments.
+
+    Parameters
+    ----------
+    X : Recording, array-like of shape (T, N), list of these, or ndarray of shape (S, T, N)
+        A recording, a list of segments of the same neurons, or S trials of equal length. Float32
+        arrays and memory maps are not copied.
+    name : str, default="X"
+        What messages call the input.
+    check_orientation : bool, default=True
+        Warn when bare arrays have more neurons than frames over all segments.
+
+    Returns
+    -------
+    Segments
+        The segments, with what the input says of frame rate, ids and units.
+
+    Raises
+    ------
+    TypeError
+        If the input does not hold real numbers.
+    ValueError
+        If it is not recording-like, is empty, holds NaN or infinity, or if its segments differ in
+        their neurons, frame rate or units.
+
+    Warns
+    -----
+    UserWarning
+        If bare arrays have more neurons than frames over all segments.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.data.recording import as_segments
+    >>> segments = as_segments([np.zeros((50, 3)), np.ones((20, 3))])
+    >>> [array.shape for array in segments.arrays]
+    [(50, 3), (20, 3)]
+    """
+    if isinstance(X, Segments):
+        return X
+    if isinstance(X, Recording):
+        return Segments(X.segment_traces(), X.frame_rate, X.roi_ids, X.units)
+    if is_lazy(X):
+        raise ValueError(
+            f"{name} holds windows already, but a recording is needed; pass the recording itself."
+        )
+    parts = _split(X, name)
+    arrays: list[np.ndarray] = []
+    recordings: list[Recording] = []
+    for label, part in parts:
+        if isinstance(part, Recording):
+            recordings.append(part)
+            arrays.extend(part.segment_traces())
+        else:
+            arrays.append(check_recording(part, name=label, check_orientation=False))
+    n_neurons = arrays[0].shape[1]
+    for index, array in enumerate(arrays):
+        if array.shape[1] != n_neurons:
+            raise ValueError(
+                f"the segments of {name} must hold the same neurons, but segment 0 has "
+                f"{n_neurons} and segment {index} has {array.shape[1]}."
+            )
+    if check_orientation and not recordings:  # a Recording was checked when it was made
+        warn_if_roi_first(sum(map(len, arrays)), n_neurons, name=name)
+    if not recordings:
+        return Segments(arrays, None, None, None)
+    first = recordings[0]
+    for other in recordings[1:]:
+        for what in ("frame_rate", "units", "roi_ids"):
+            mine, theirs = getattr(first, what), getattr(other, what)
+            if not np.array_equal(mine, theirs):
+                shown = f"one has {mine} and another {theirs}"
+                if what == "roi_ids":  # too many to show
+                    shown = "they differ; select the same neurons in the same order from each"
+                raise ValueError(f"the recordings in {name} must share their {what}, but {shown}.")
+    return Segments(arrays, first.frame_rate, first.roi_ids, first.units)
+
+
+def _split(X: Any, name: str) -> list[tuple[str, Any]]:
+    """Return the (label, segment) pairs of an input that is not one Recording."""
+    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype == object:
+        X = list(X)
+    if not isinstance(X, (list, tuple)):
+        ndim = np.ndim(X) if hasattr(X, "shape") else None
+        if ndim == 3:
+            if len(X) == 0:
+                raise ValueError(f"{name} is empty: it holds no trial; pass at least one.")
+            return [(f"{name}[{i}]", trial) for i, trial in enumerate(X)]
+        if ndim is not None and ndim > 3:
+            raise ValueError(
+                f"{name} is {ndim}-D with shape {X.shape}; a recording is (frames, neurons), and "
+                "trials of equal length are (trials, frames, neurons)."
+            )
+        return [(name, X)]
+    if len(X) == 0:
+        raise ValueError(f"{name} is an empty list; pass at least one segment of frames.")
+    dims = {_ndim(part) for part in X}
+    if dims == {2}:
+        return [(f"{name}[{i}]", part) for i, part in enumerate(X)]
+    if dims == {1}:  # rows of one recording, as nested lists
+        return [(name, X)]
+    shown = sorted("ragged" if dim is None else f"{dim}-D" for dim in dims)
+    raise ValueError(
+        f"{name} is a list of {len(X)} entries that are {', '.join(shown)}, but every segment must "
+        "be 2-D (frames, neurons)."
+    )
+
+
+def _ndim(part: Any) -> int | None:
+    if isinstance(part, Recording):
+        return 2
+    try:
+        return int(np.ndim(part))
+    except ValueError:
+        return None
+
+
+def _check_segments(segments: Any, n_frames: int) -> np.ndarray:
+    if segments is None:
+        return np.array([[0, n_frames]])
+    try:
+        ranges = np.asarray(segments)
+    except ValueError as error:
+        raise ValueError(
+            "segments must be whole-number frame ranges [start, stop) of shape (S, 2), but its "
+            "entries differ in length."
+        ) from error
+    if (
+        ranges.ndim != 2
+        or ranges.shape[1] != 2
+        or len(ranges) == 0
+        or ranges.dtype.kind not in "iu"
+    ):
+        raise ValueError(
+            "segments must be whole-number frame ranges [start, stop) of shape (S, 2), got an "
+            f"array of shape {ranges.shape} and dtype {ranges.dtype}."
+        )
+    ranges = ranges.astype(np.int64)
+    bounds = ranges.ravel()
+    if bounds[0] < 0 or bounds[-1] > n_frames or np.any(np.diff(bounds) < 0):
+        raise ValueError(
+            f"segments must be in order, without overlap and within the {n_frames} frames, got "
+            f"{ranges.tolist()}."
+        )
+    if np.any(ranges[:, 0] == ranges[:, 1]):
+        raise ValueError(f"segments must hold at least one frame each, got {ranges.tolist()}.")
+    return ranges
+
+
+def _check_roi_ids(roi_ids: Any, n_neurons: int) -> np.ndarray:
+    if roi_ids is None:
+        return np.arange(n_neurons)
+    try:
+        ids = np.array(roi_ids)
+    except ValueError as error:
+        raise ValueError(
+            f"roi_ids must hold one id for each of the {n_neurons} neurons, but its entries differ "
+            "in length."
+        ) from error
+    if ids.dtype == object:
+        ids = ids.astype(str)
+    if ids.shape != (n_neurons,):
+        raise ValueError(
+            f"roi_ids must hold one id for each of the {n_neurons} neurons, got an array of shape "
+            f"{ids.shape}."
+        )
+    if len(np.unique(ids)) != n_neurons:
+        raise ValueError("roi_ids must be unique, but some neurons share an id.")
+    return ids
+
+
+def _pick(
+    metadata: Mapping[str, Any],
+    shape: tuple[int, int],
+    *,
+    frames: slice | None = None,
+    neurons: np.ndarray | None = None,
+) -> dict[str, Any]:
+    """Copy metadata; keep the components of some frames or neurons of a recording (T, N) only."""
+    metadata = dict(metadata)
+    components = metadata.get("components")
+    if isinstance(components, Bunch):
+        picked = Bunch(**components)
+        for name, array in components.items():
+            if not isinstance(array, np.ndarray) or array.shape[:1] != shape[:1]:
+                continue
+            if frames is not None:
+                picked[name] = array[frames]
+            elif name != "factors" and array.shape == shape:
+                picked[name] = _read_only(array[:, neurons])
+        metadata["components"] = picked
+    return metadata
+
+
+def _read_only(array: np.ndarray) -> np.ndarray:
+    view = array.view()
+    view.flags.writeable = False
+    return view

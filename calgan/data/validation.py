@@ -1,0 +1,543 @@
+"""Input checks shared by every module: one clear sentence for whatever is wrong."""
+
+from __future__ import annotations
+
+import math
+import numbers
+import warnings
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+
+# Bounds the temporary of a finiteness check, so that a memory-mapped recording is never read whole.
+_CHUNK_VALUES = 1 << 22
+
+
+def check_frame_rate(frame_rate: Any, *, name: str = "frame_rate") -> float:
+    """Return a frame rate (Hz) as a positive finite float.
+
+    Parameters
+    ----------
+    frame_rate : float
+        Frames per second (Hz).
+    name : str, default="frame_rate"
+        What the error message calls the value.
+
+    Returns
+    -------
+    float
+        The frame rate (Hz).
+
+    Raises
+    ------
+    TypeError
+        If `frame_rate` is not a number.
+    ValueError
+        If `frame_rate` is zero, negative, NaN or infinite.
+
+    Examples
+    --------
+    >>> from calgan.data.validation import check_frame_rate
+    >>> check_frame_rate(24)
+    24.0
+    """
+    value = frame_rate
+    if isinstance(value, np.ndarray) and value.ndim == 0:  # as np.load returns a saved scalar
+        value = value.item()
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+        raise TypeError(
+            f"{name} must be a number of frames per second (Hz), got {value!r} of type "
+            f"{type(value).__name__}."
+        )
+    value = float(value)
+    if not math.isfinite(value) or value <= 0:
+        raise ValueError(
+            f"{name} must be a positive, finite number of frames per second (Hz), got {value!r}."
+        )
+    return value
+
+
+def find_frame_rate(X: Any, frame_rate: Any, estimator: str) -> float | None:
+    """Return the frame rate of windows, or the one given, which must not contradict it.
+
+    Parameters
+    ----------
+    X : WindowView or array-like
+        Windows; a view may know its rate.
+    frame_rate : float or None
+        Frames per second (Hz) that the estimator was given.
+    estimator : str
+        Name of the estimator.
+
+    Returns
+    -------
+    float or None
+        None if neither is known.
+
+    Raises
+    ------
+    ValueError
+        If the two differ, or the rate is not positive.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> find_frame_rate(np.zeros((2, 8, 3)), 10.0, "CalciumGAN")
+    10.0
+    """
+    known: float | None = getattr(X, "frame_rate", None)
+    if frame_rate is None:
+        return known
+    rate = check_frame_rate(frame_rate)
+    if known is not None and not math.isclose(known, rate, rel_tol=1e-3):
+        raise ValueError(
+            f"X was recorded at {known:g} Hz, but {estimator} has frame_rate={rate:g}; leave it "
+            "None, or correct one of them."
+        )
+    return rate
+
+
+def check_integer(value: Any, name: str, *, minimum: int = 1) -> int:
+    """Return `value` as an int no smaller than `minimum`; booleans and floats are refused.
+
+    Parameters
+    ----------
+    value : int
+        Value to check; numpy integers are welcome.
+    name : str
+        What the error message calls the value.
+    minimum : int, default=1
+        Smallest value allowed.
+
+    Returns
+    -------
+    int
+        The value.
+
+    Raises
+    ------
+    TypeError
+        If `value` is not an integer.
+    ValueError
+        If `value` is below `minimum`.
+
+    Examples
+    --------
+    >>> from calgan.data.validation import check_integer
+    >>> check_integer(64, "width")
+    64
+    """
+    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
+        raise TypeError(
+            f"{name} must be an integer of at least {minimum}, got {value!r} of type "
+            f"{type(value).__name__}."
+        )
+    if value < minimum:
+        raise ValueError(f"{name} must be an integer of at least {minimum}, got {int(value)}.")
+    return int(value)
+
+
+def check_real(
+    name: str,
+    value: Any,
+    *,
+    above: float | None = None,
+    least: float | None = None,
+    below: float | None = None,
+) -> float:
+    """Return `value` as a finite float within bounds.
+
+    Parameters
+    ----------
+    name : str
+        What the error message calls the value.
+    value : float
+        Value to check.
+    above, least, below : float, default=None
+        Bounds: value > above, value >= least, value < below.
+
+    Returns
+    -------
+    float
+
+    Raises
+    ------
+    ValueError
+        If it is not a finite real number within the bounds.
+
+    Examples
+    --------
+    >>> from calgan.data.validation import check_real
+    >>> check_real("ema", 0.9, least=0, below=1)
+    0.9
+    """
+    bounds = {"above": above, "at least": least, "below": below}
+    good = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
+    good = good and math.isfinite(value)
+    good = good and (above is None or value > above) and (least is None or value >= least)
+    good = good and (below is None or value < below)
+    if not good:
+        said = " and ".join(
+            f"{word} {limit:g}" for word, limit in bounds.items() if limit is not None
+        )
+        raise ValueError(f"{name} must be a finite number {said}, got {value!r}.")
+    return float(value)
+
+
+def check_recording(
+    X: Any, *, name: str = "X", min_frames: int = 1, check_orientation: bool = True
+) -> np.ndarray:
+    """Return a recording as a finite float32 array of shape (T, N).
+
+    Parameters
+    ----------
+    X : array-like of shape (T, N)
+        Traces, frames first. A float32 array or memory map is returned as it is.
+    name : str, default="X"
+        What messages call the array.
+    min_frames : int, default=1
+        Smallest number of frames allowed.
+    check_orientation : bool, default=True
+        Warn when there are more neurons than frames.
+
+    Returns
+    -------
+    ndarray of shape (T, N), float32
+        The recording.
+
+    Raises
+    ------
+    TypeError
+        If `X` does not hold real numbers.
+    ValueError
+        If `X` is not 2-D, is empty or too short, or holds NaN or infinity.
+
+    Warns
+    -----
+    UserWarning
+        If there are more neurons than frames, as in an array that is ROI-first.
+
+    Examples
+    --------
+    >>> from calgan.data.validation import check_recording
+    >>> check_recording([[0, 1], [2, 3], [4, 5]]).dtype
+    dtype('float32')
+    """
+    array = as_real_array(X, name)
+    if array.ndim != 2:
+        hint = (
+            "Reshape your data with X[:, None] if it is one neuron's trace"
+            if array.ndim == 1
+            else "pass one (frames, neurons) array"
+        )
+        raise ValueError(
+            f"{name} must be a recording of shape (frames, neurons), but it is {array.ndim}-D "
+            f"with shape {array.shape}; {hint}."
+        )
+    n_frames, n_neurons = array.shape
+    if n_neurons == 0:
+        # The wording up to the colon is what scikit-learn's own estimator checks look for.
+        raise ValueError(
+            f"{name} has 0 feature(s) (shape={array.shape}) while a minimum of 1 is required: "
+            "a recording is (frames, neurons) with at least one neuron."
+        )
+    if n_frames == 0:
+        raise ValueError(
+            f"{name} is empty: its shape {array.shape} holds 0 frames (axis 0); "
+            "pass at least one frame."
+        )
+    if n_frames < min_frames:
+        raise ValueError(
+            f"{name} has {n_frames} frames (axis 0), but at least {min_frames} are needed."
+        )
+    if check_orientation:
+        warn_if_roi_first(n_frames, n_neurons, name=name)
+    return _as_finite_float32(array, name, axes=("frame", "neuron"))
+
+
+def warn_if_roi_first(n_frames: int, n_neurons: int, *, name: str = "X") -> None:
+    """Warn, naming both axes, when a recording has more neurons than frames.
+
+    Parameters
+    ----------
+    n_frames, n_neurons : int
+        Length of axis 0 (over all segments) and of axis 1.
+    name : str, default="X"
+        What the warning calls the array.
+
+    Warns
+    -----
+    UserWarning
+        If ``n_neurons > n_frames``.
+    """
+    if n_neurons > n_frames:
+        warnings.warn(
+            f"{name} has more neurons (axis 1: {n_neurons}) than frames (axis 0: {n_frames}); "
+            "recordings are (frames, neurons), so pass the transpose if yours is ROI-first.",
+            UserWarning,
+            stacklevel=3,
+        )
+
+
+def check_windows(
+    X: Any, *, name: str = "X", estimator: str = "CalciumGAN", encoded: bool = True
+) -> Any:
+    """Return windows unexpanded (a `WindowView`) or as a finite float32 array.
+
+    Parameters
+    ----------
+    X : WindowView or array-like of shape (M, T, N) or (M, T, N, C)
+        Windows. A `WindowView` is returned as it is: its frames were checked when it was made.
+    name : str, default="X"
+        What messages call the array.
+    estimator : str, default="CalciumGAN"
+        Who asks; named in the messages.
+    encoded : bool, default=True
+        Whether encoded windows (M, T, N, C) are accepted beside (M, T, N).
+
+    Returns
+    -------
+    WindowView or ndarray, float32
+        The windows.
+
+    Raises
+    ------
+    TypeError
+        If `X` does not hold real numbers.
+    ValueError
+        If `X` does not have the dimensions of windows, is empty, or holds NaN or infinity.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.data.validation import check_windows
+    >>> check_windows(np.zeros((4, 8, 2))).shape
+    (4, 8, 2)
+    """
+    lazy = is_lazy(X)
+    array = X if lazy else as_real_array(X, name)
+    expected = "(M, T, N) or encoded (M, T, N, C)" if encoded else "(M, T, N)"
+    if array.ndim == 2:
+        raise ValueError(
+            f"{estimator} takes windows of shape {expected}, but {name} is 2-D with shape "
+            f"{tuple(array.shape)}; cut the recording into windows with Windower(width), or use "
+            "make_calcium_pipeline(window=...), which does so."
+        )
+    if array.ndim not in ((3, 4) if encoded else (3,)):
+        raise ValueError(
+            f"{estimator} takes windows of shape {expected}, but {name} is {array.ndim}-D with "
+            f"shape {tuple(array.shape)}; Reshape your data, or make windows with Windower(width)."
+        )
+    if array.shape[2] == 0:
+        raise ValueError(
+            f"each window of {name} has 0 feature(s) (shape={tuple(array.shape[1:])}) while a "
+            "minimum of 1 is required: features are neurons."
+        )
+    if 0 in array.shape:
+        raise ValueError(
+            f"{name} is empty: its shape {tuple(array.shape)} has an axis of length 0; "
+            f"{estimator} needs at least one window and one frame."
+        )
+    if lazy:
+        return X
+    return _as_finite_float32(array, name, axes=("window", "frame", "neuron", "channel"))
+
+
+def is_lazy(X: Any) -> bool:
+    """Tell whether `X` is a lazy view of windows (`calgan.data.windows.WindowView`).
+
+    Parameters
+    ----------
+    X : object
+        Anything.
+
+    Returns
+    -------
+    bool
+        Whether it is one.
+    """
+    # By its verbs and not by its class: this layer lies below the windows module.
+    return hasattr(X, "gather") and hasattr(X, "iter_batches") and hasattr(X, "shape")
+
+
+def check_n_neurons(n_neurons: int, estimator: Any, *, name: str = "X") -> None:
+    """Check the number of neurons against the one `estimator` was fitted on.
+
+    Parameters
+    ----------
+    n_neurons : int
+        Neurons in the data at hand.
+    estimator : estimator
+        A fitted estimator with ``n_features_in_``.
+    name : str, default="X"
+        What the message calls the data.
+
+    Raises
+    ------
+    ValueError
+        If the two numbers differ.
+    """
+    if n_neurons != estimator.n_features_in_:
+        raise ValueError(
+            f"{name} has {n_neurons} features, but {type(estimator).__name__} is expecting "
+            f"{estimator.n_features_in_} features as input; features are neurons, so pass data "
+            "of the neurons it was fitted on."
+        )
+
+
+def as_real_array(X: Any, name: str) -> np.ndarray:
+    """Return `X` as an array of real numbers, whatever its dimensions; nothing else is checked.
+
+    Parameters
+    ----------
+    X : array-like
+        Numbers. A real array is returned as it is, an object array of numbers as float64.
+    name : str
+        What messages call the array.
+
+    Returns
+    -------
+    ndarray
+        The numbers, of dtype bool, int, uint or float.
+
+    Raises
+    ------
+    TypeError
+        If `X` is sparse, text, or anything else that is not numbers.
+    ValueError
+        If `X` is ragged, complex, or has masked entries.
+    """
+    if hasattr(X, "toarray"):
+        raise TypeError(f"{name} is a sparse matrix; pass the dense array {name}.toarray().")
+    if X is None or isinstance(X, (str, bytes, Mapping, set)):
+        raise TypeError(f"{name} must be an array of real numbers, got {type(X).__name__}.")
+    if isinstance(X, np.ma.MaskedArray) and np.ma.is_masked(X):
+        raise ValueError(
+            f"{name} has {np.ma.count_masked(X)} masked entries; fill them (or leave those frames "
+            "out) first."
+        )
+    try:
+        array = X if isinstance(X, np.memmap) else np.asarray(X)
+    except ValueError as error:
+        raise ValueError(
+            f"{name} is ragged: its entries have different lengths, so it is not one array "
+            f"({error})."
+        ) from error
+    if array.dtype.kind == "c":
+        raise ValueError(
+            f"Complex data not supported: {name} has dtype {array.dtype}; pass real numbers."
+        )
+    if array.dtype.kind == "O":
+        try:
+            return array.astype(np.float64)
+        except (TypeError, ValueError) as error:
+            raise TypeError(
+                f"{name} must hold real numbers, but it is an object array with an entry that is "
+                f"none ({error}); pass a float array."
+            ) from error
+    if array.dtype.kind not in "biuf":
+        raise TypeError(
+            f"{name} must hold real numbers, but its dtype is {array.dtype}; pass a float array."
+        )
+    return array
+
+
+def as_seed(random_state: Any) -> int:
+    """Return a non-negative integer seed; numpy's global generator is never touched.
+
+    Parameters
+    ----------
+    random_state : int, None, numpy.random.RandomState or numpy.random.Generator
+        An int is the seed itself, None draws fresh entropy from the operating system, and a
+        generator gives one drawn integer (and so advances).
+
+    Returns
+    -------
+    int
+        A seed for `numpy.random.SeedSequence`.
+
+    Raises
+    ------
+    TypeError
+        If `random_state` is none of these.
+    ValueError
+        If it is a negative integer.
+
+    Examples
+    --------
+    >>> from calgan.data.validation import as_seed
+    >>> as_seed(7)
+    7
+    """
+    if random_state is None:
+        return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
+    if isinstance(random_state, np.random.Generator):
+        return int(random_state.integers(2**63 - 1))
+    if isinstance(random_state, np.random.RandomState):
+        return int(random_state.randint(2**31 - 1))
+    if isinstance(random_state, (bool, np.bool_)) or not isinstance(random_state, numbers.Integral):
+        raise TypeError(
+            "random_state must be None, a non-negative integer, a numpy Generator or a "
+            f"RandomState, got {random_state!r}."
+        )
+    if random_state < 0:
+        raise ValueError(f"random_state must not be negative, got {int(random_state)}.")
+    return int(random_state)
+
+
+def rng_from(random_state: Any, *stream: int) -> np.random.Generator:
+    """Return a numpy Generator for one use (`stream`) of a seed.
+
+    Parameters
+    ----------
+    random_state : int, None, numpy.random.RandomState or numpy.random.Generator
+        See `as_seed`.
+    *stream : int
+        Non-negative numbers that separate the independent uses of one seed.
+
+    Returns
+    -------
+    numpy.random.Generator
+        The same one for the same seed and stream.
+
+    Examples
+    --------
+    >>> from calgan.data.validation import rng_from
+    >>> a, b = rng_from(0, 1).random(), rng_from(0, 2).random()
+    >>> a == rng_from(0, 1).random(), a == b
+    (True, False)
+    """
+    # spawn_key, and not a list of numbers: there [7] and [7, 0] are the same seed.
+    return np.random.default_rng(np.random.SeedSequence(as_seed(random_state), spawn_key=stream))
+
+
+def _as_finite_float32(array: np.ndarray, name: str, *, axes: tuple[str, ...]) -> np.ndarray:
+    with np.errstate(over="ignore"):  # overflow becomes infinity, which is reported below
+        result = array if array.dtype == np.float32 else array.astype(np.float32)
+    n_bad, first, value = 0, None, 0.0
+    for offset, chunk in _chunks(result):
+        finite = np.isfinite(chunk)
+        if finite.all():
+            continue
+        if first is None:
+            index = np.argwhere(~finite)[0]
+            value = float(chunk[tuple(index)])
+            first = (int(index[0]) + offset, *(int(i) for i in index[1:]))
+        n_bad += int(np.count_nonzero(~finite))
+    if first is not None:
+        where = ", ".join(f"{axis} {i}" for axis, i in zip(axes, first, strict=False))
+        cause = ""
+        if math.isinf(value) and np.isfinite(array[first]):
+            cause = ", where the value is too large for float32"
+        raise ValueError(
+            f"{name} contains NaN or infinity in {n_bad} of {result.size} values, the first "
+            f"({value}) at {where}{cause}; interpolate or leave out those frames or neurons."
+        )
+    return result
+
+
+def _chunks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    step = max(1, _CHUNK_VALUES // max(1, array[:1].size))
+    for offset in range(0, len(array), step):
+        yield offset, array[offset : offset + step]

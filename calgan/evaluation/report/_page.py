@@ -1,0 +1,351 @@
+"""The page around the figures: verdict, tables and methods."""
+
+from __future__ import annotations
+
+import base64
+import os
+import platform
+from collections.abc import Iterable, Mapping
+from html import escape
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import calgan
+from calgan.evaluation._statistic import (
+    NOT_AVAILABLE,
+    judged_interval,
+    show,
+    show_control,
+    show_interval,
+    show_judged,
+)
+from calgan.evaluation.report._figures import (
+    SECTIONS,
+    ReportFigure,
+    file_name,
+    plural,
+    report_figures,
+)
+from calgan.evaluation.report._text import (
+    BLOCKED,
+    DEFINITIONS,
+    FLOOR,
+    MEMBERSHIP,
+    MEMORISATION,
+    ROLES,
+    THESIS,
+)
+from calgan.evaluation.report._theme import STYLE_SHEET
+from calgan.metrics.groups import GROUPS
+from calgan.plotting import COLORS, LABELS
+
+_PACKAGES = (
+    "numpy",
+    "scipy",
+    "scikit-learn",
+    "torch",
+    "lightning-fabric",
+    "oasis-deconv",
+    "elephant",
+    "matplotlib",
+)
+# A figure narrower than this, in CSS pixels at 100 a inch, fits a phone without scrolling.
+_WIDE = 560
+
+
+def build_html(
+    evaluation: Any,
+    *,
+    title: str | None = None,
+    figures_folder: str | os.PathLike[str] | None = None,
+) -> str:
+    """Return the report of an evaluation as one self-contained HTML page.
+
+    Parameters
+    ----------
+    evaluation : Evaluation
+        What :func:`calgan.evaluate` returned.
+    title : str, optional
+        Heading of the page.
+    figures_folder : str or path-like, optional
+        A folder in which to write the figures as PNG files too; made if need be.
+
+    Returns
+    -------
+    str
+        The page, with its style sheet and images in it; nothing is loaded from elsewhere.
+
+    Examples
+    --------
+    >>> from calgan.evaluation.report import build_html
+    >>> page = build_html(evaluation, title="Mouse 7, day 3")  # doctest: +SKIP
+    """
+    folder = None if figures_folder is None else Path(figures_folder)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+    figures: dict[str, list[str]] = {name: [] for name in SECTIONS}
+    for number, item in enumerate(report_figures(evaluation), start=1):
+        image = item.render("svg" if item.vector else "png")
+        if folder is not None:
+            picture = item.render("png") if item.vector else image
+            (folder / file_name(number, item)).write_bytes(picture)
+        figures[item.section].append(_figure(item, number, image))
+    heading, telling, memorising, *others = SECTIONS
+    sections = {
+        heading: [*figures[heading], _statistics_table(evaluation)],
+        **({telling: figures[telling]} if figures[telling] else {}),
+        memorising: [_memorisation(evaluation), *figures[memorising]],
+        **{name: figures[name] for name in others if figures[name]},
+        "How this was computed": [_methods(evaluation)],
+    }
+    links = " ".join(
+        f'<a href="#s{position}">{escape(name)}</a>' for position, name in enumerate(sections)
+    )
+    body = "\n".join(
+        f'<section><h2 id="s{position}">{escape(name)}</h2>\n' + "\n".join(parts) + "</section>"
+        for position, (name, parts) in enumerate(sections.items())
+    )
+    title = escape(title or "How real are the synthetic traces?")
+    return f"""<!DOCTYPE html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta name="generator" content="calgan {escape(calgan.__version__)}">
+<title>{title}</title>
+<style>{STYLE_SHEET}</style>
+</head>
+<body>
+<main>
+<header>
+<h1>{title}</h1>
+<p class="facts">{escape(_facts(evaluation))}</p>
+{_verdict(evaluation)}
+<nav>{links}</nav>
+{_colour_key(evaluation)}
+</header>
+{body}
+</main>
+</body>
+</html>
+"""
+
+
+def _facts(evaluation: Any) -> str:
+    n_windows, width, n_neurons = evaluation.windows["real"].shape
+    seconds = width / evaluation.frame_rate
+    return " · ".join(
+        [
+            plural(n_neurons, "neuron"),
+            f"{evaluation.frame_rate:.4g} Hz",
+            f"windows of {width} frames ({seconds:.3g} s)",
+            f"{plural(n_windows, 'window')} a group",
+            f"protocol “{evaluation.protocol}”",
+            f"calgan {calgan.__version__}",
+        ]
+    )
+
+
+def _paragraphs(text: str | Iterable[str]) -> str:
+    parts = text.split("\n") if isinstance(text, str) else list(text)
+    return "".join(f"<p>{escape(part.strip())}</p>" for part in parts if part.strip())
+
+
+def _verdict(evaluation: Any) -> str:
+    return f'<div class="verdict">{_paragraphs(evaluation.conclusion)}</div>'
+
+
+def _colour_key(evaluation: Any) -> str:
+    present = {name for name, array in evaluation.windows.items() if array is not None}
+    for row in evaluation.statistics:
+        present |= {name for name, value in (row.controls or {}).items() if value is not None}
+    items = "".join(
+        f'<li><i style="background:{COLORS[name]}"></i><b>{LABELS[name]}</b>: {escape(role)}</li>'
+        for name, role in ROLES.items()
+        if name in present
+    )
+    return f'<ul class="key" aria-label="Colours used in all figures">{items}</ul>'
+
+
+def _figure(item: ReportFigure, number: int, image: bytes) -> str:
+    mime = "image/svg+xml" if item.vector else "image/png"
+    data = base64.b64encode(image).decode("ascii")
+    inches = item.figure.get_size_inches()
+    width, height = (round(100 * float(length)) for length in inches)
+    wide = width > _WIDE
+    return (
+        f'<figure id="{escape(item.name)}"><div class="scroll">'
+        f'<img{" class=wide" if wide else ""} width="{width}" height="{height}" '
+        f'alt="{escape(item.title)}" src="data:{mime};base64,{data}"></div>'
+        f"<figcaption><b>Figure {number}. {escape(item.title)}.</b> {escape(item.caption)}"
+        + ('<span class="swipe"> Swipe the figure sideways to see all of it.</span>' * wide)
+        + "</figcaption></figure>"
+    )
+
+
+def _interval(ends: Any, digits: int = 3) -> str:
+    return "" if ends is None else f" <small>{show_interval(ends, digits)}</small>"
+
+
+def _statistics_table(evaluation: Any) -> str:
+    rows = list(evaluation.statistics)
+    controls = list(evaluation.controls)
+    header = "".join(
+        f"<th>{text}</th>"
+        for text in (
+            "Statistic",
+            "Synthetic",
+            "Floor <small>[95 %]</small>",
+            "Ratio",
+            *(escape(_capital(LABELS.get(name, name))) for name in controls),
+        )
+    )
+    body = []
+    for group in dict.fromkeys(row.group for row in rows):
+        heading = escape(GROUPS.get(group, str(group)))
+        body.append(f'<tr class="group"><th colspan="{4 + len(controls)}">{heading}</th></tr>')
+        body += [_statistics_row(row, controls) for row in rows if row.group == group]
+    notes = (
+        "↓ less is better, ↑ more is better. Brackets: 95 % intervals of a bootstrap over blocks "
+        "of the recording. A number with a sign in place of a ratio is the difference to the "
+        "floor, by which statistics are judged whose floor may be next to nothing."
+    )
+    trained = [row.label for row in rows if row.trained_on]
+    if trained:
+        notes += (
+            " The statistics marked “trained on” were part of the model's objective and "
+            "flatter it; the unmarked ones were not."
+        )
+    return (
+        '<h3>All statistics</h3><div class="scroll"><table class="statistics"><thead><tr>'
+        f"{header}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
+        f'<p class="note">{notes}</p>'
+    )
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]  # capitalize() would write gaussian
+
+
+def _statistics_row(row: Any, controls: list[str]) -> str:
+    arrow = "↑" if row.better == "higher" else "↓"
+    unit = f" <small>({escape(row.unit)})</small>" if row.unit else ""
+    badge = ' <span class="badge">trained on</span>' if row.trained_on else ""
+    cells = [
+        f'<th scope="row">{escape(row.label)}{unit} {arrow}{badge}</th>',
+        f"<td><b>{show(row.value)}</b>{_interval(row.value_interval)}</td>",
+    ]
+    if row.floor is None:
+        # The memoriser needs the training recording as the floor does: one cell says so for all.
+        n_missing = 2 + ("memoriser" in controls)
+        cells.append(f'<td class="missing" colspan="{n_missing}">{NOT_AVAILABLE}</td>')
+        controls = [name for name in controls if name != "memoriser"]
+    else:
+        floor = f"{show(row.floor)}{_interval(row.floor_interval)}"
+        sign = "" if row.judged_by == "difference" else "×"
+        ratio = f"<b>{sign}{show_judged(row)}</b>{_interval(judged_interval(row), 2)}"
+        cells += [f"<td>{floor}</td>", f"<td>{ratio}</td>"]
+    cells += [f"<td>{show_control(row.controls.get(name))}</td>" for name in controls]
+    return f"<tr>{''.join(cells)}</tr>"
+
+
+def _memorisation(evaluation: Any) -> str:
+    found: Mapping[str, Any] = evaluation.memorisation or {}
+    if found.get("value") is None:
+        return f"<p>{escape(MEMORISATION)}</p><p><i>{NOT_AVAILABLE}</i></p>"
+    lines = [
+        ("synthetic windows", found["value"], found.get("interval")),
+        ("replayed training windows (a copying model)", found.get("replay"), None),
+        (
+            "new real windows (a second held-out stretch)",
+            found.get("second_held_out"),
+            found.get("second_held_out_interval"),
+        ),
+    ]
+    n = found.get("n_samples")
+    counted = "" if n is None else f" Medians over {n} synthetic windows."
+    page = f"<p>{escape(MEMORISATION)}{counted}</p>" + _yardsticks(
+        "Nearest training ÷ nearest held-out distance", "Median ratio", lines
+    )
+    membership = found.get("membership")
+    if membership is None:
+        return page
+    lines = [
+        ("synthetic windows", membership["value"], None),
+        ("replayed training windows (a copying model)", membership["replay"], None),
+        ("real windows of other training stretches (drift alone)", membership["drift"], None),
+    ]
+    return (
+        f"{page}<p>{escape(MEMBERSHIP)} From {membership['n_samples']} windows of each.</p>"
+        + _yardsticks("Training told from held-out windows", "Area", lines)
+    )
+
+
+def _yardsticks(quantity: str, head: str, lines: list[tuple[str, Any, Any]]) -> str:
+    rows = "".join(
+        f'<tr><th scope="row">{escape(label)}</th><td><b>{show(value)}</b>{_interval(ends)}</td>'
+        "</tr>"
+        for label, value, ends in lines
+        if value is not None
+    )
+    return (
+        f'<div class="scroll"><table><thead><tr><th>{quantity}</th><th>{head}</th></tr></thead>'
+        f"<tbody>{rows}</tbody></table></div>"
+    )
+
+
+def _methods(evaluation: Any) -> str:
+    names = [row.name for row in evaluation.statistics if row.name in DEFINITIONS]
+    labels = {row.name: row.label for row in evaluation.statistics}
+    definitions = "".join(
+        f'<tr><th scope="row">{escape(labels[name])}</th><td>{escape(DEFINITIONS[name])}</td></tr>'
+        for name in names
+    )
+    settings = {
+        "protocol": evaluation.protocol,
+        "windows a group": evaluation.n_windows,
+        "frame rate (Hz)": evaluation.frame_rate,
+        **_readable_keys(getattr(evaluation, "meta", None) or {}),
+        **_versions(),
+    }
+    rows = "".join(
+        f'<tr><th scope="row">{escape(str(key))}</th><td>{escape(_text(value))}</td></tr>'
+        for key, value in settings.items()
+    )
+    protocol = THESIS if evaluation.protocol == "thesis" else BLOCKED
+    return (
+        f"<p>{escape(protocol)}</p><p>{escape(FLOOR)}</p>"
+        f'<h3>The statistics</h3><table class="plain"><tbody>{definitions}</tbody></table>'
+        f'<h3>Settings, seeds and versions</h3><table class="plain"><tbody>{rows}</tbody></table>'
+    )
+
+
+def _readable_keys(meta: Mapping[str, Any]) -> dict[str, Any]:
+    return {str(key).replace("_", " "): value for key, value in meta.items() if value is not None}
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, Mapping):
+        return "; ".join(f"{str(k).replace('_', ' ')}: {_text(v)}" for k, v in value.items())
+    if isinstance(value, (float, np.floating)):
+        return f"{value:.5g}"
+    if isinstance(value, np.ndarray):
+        value = value.tolist()
+    if isinstance(value, (list, tuple)):
+        shown = ", ".join(_text(entry) for entry in value[:12])
+        return shown + (f", … ({len(value)} in all)" if len(value) > 12 else "")
+    return str(value)
+
+
+def _versions() -> dict[str, str]:
+    found = {"calgan": calgan.__version__, "Python": platform.python_version()}
+    for package in _PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    text = ", ".join(f"{package} {number}" for package, number in found.items())
+    return {"versions": text}

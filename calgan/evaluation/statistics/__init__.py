@@ -1,0 +1,1 @@
+"""Statistics that `evaluate` compares, and the two-sample tests."""

@@ -1,0 +1,1 @@
+"""Flow matching: noise is carried to windows along straight lines."""

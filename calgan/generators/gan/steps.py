@@ -1,0 +1,147 @@
+"""One step of adversarial training: critic steps, then a generator step."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from calgan.generators.gan import objectives
+from calgan.generators.gan.recipes import Recipe
+from calgan.training.devices import noise
+from calgan.training.loop import TrainingState, update_average
+
+LOSSES = ("wasserstein", "relativistic")
+
+
+@dataclass(frozen=True)
+class AdversarialSteps:
+    """What a step of adversarial training needs, the state included.
+
+    Attributes
+    ----------
+    settings : Recipe
+        Step sizes, weights, numbers of steps.
+    state : TrainingState
+        Networks "generator" and "critic", changed in place.
+    fabric : lightning_fabric.Fabric
+        Device and precision.
+    train : ndarray of shape (m,)
+        Windows to train on.
+    batch : callable
+        Gathers windows by their indices, as a Tensor (m, T, F).
+    match : callable or None
+        Statistics matching of generated windows, a Tensor of no dimensions.
+    rng_of_step : callable
+        Random generator of a step, by its number: draws depend on nothing else.
+    """
+
+    settings: Recipe
+    state: TrainingState
+    fabric: Any
+    train: NDArray[np.intp]
+    batch: Callable[[NDArray[np.intp]], Tensor]
+    match: Callable[[Tensor], Tensor] | None
+    rng_of_step: Callable[[int], np.random.Generator]
+
+    def __call__(self, number: int) -> dict[str, float]:
+        """Take the critic's steps and one generator step; return a row of the history."""
+        s = self.settings
+        rng = self.rng_of_step(number)
+        generator: Any = self.state.modules["generator"]
+        critic: Any = self.state.modules["critic"]
+        size = min(s.batch_size, len(self.train))
+        size += size % 2  # the matching compares two halves
+        chosen = rng.choice(self.train, size, replace=size > len(self.train))
+        real = self.batch(chosen).to(self.fabric.device)
+
+        def draw() -> Tensor:
+            with self.fabric.autocast():
+                inputs = noise(rng, size, generator.noise_size).to(self.fabric.device)
+                return generator(inputs).float()
+
+        critic.requires_grad_(True)
+        if s.n_critic == 1:  # one draw serves both networks
+            fake = draw()
+            row = self._critic_step(real, fake.detach(), rng)
+        else:
+            for _ in range(s.n_critic):
+                with torch.no_grad():
+                    fake = draw()
+                row = self._critic_step(real, fake, rng)
+            fake = draw()
+        critic.requires_grad_(False)
+        loss = s.adversarial * self._generator_loss(real, fake, rng)
+        row["generator_loss"] = float(loss.detach())
+        if self.match is not None:
+            matching = self.match(fake)
+            row["matching"] = float(matching.detach())
+            loss = loss + s.matching * matching
+        optimizer = self.state.optimizers["generator"]
+        optimizer.zero_grad()
+        self.fabric.backward(loss)
+        if s.clip_norm > 0:
+            self.fabric.clip_gradients(
+                generator, optimizer, max_norm=s.clip_norm, error_if_nonfinite=False
+            )
+        optimizer.step()
+        update_average(self.state.averaged, generator, number, s.ema)
+        return row
+
+    def _critic_step(
+        self, real: Tensor, fake: Tensor, rng: np.random.Generator
+    ) -> dict[str, float]:
+        wasserstein = self.settings.loss == "wasserstein"
+        losses = self._wasserstein if wasserstein else self._relativistic
+        loss, penalty = losses(real, fake, rng)
+        optimizer = self.state.optimizers["critic"]
+        optimizer.zero_grad()
+        self.fabric.backward(loss + self.settings.gradient_penalty * penalty)
+        optimizer.step()
+        return {"critic_loss": float(loss.detach()), "gradient_penalty": float(penalty.detach())}
+
+    # The critic's loss and penalty. Penalties are in float32 and outside the loss scaling: the
+    # square and the norm of a gradient are not linear in it.
+
+    def _wasserstein(
+        self, real: Tensor, fake: Tensor, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        critic: Any = self.state.modules["critic"]
+        with self.fabric.autocast():
+            on_real = critic(real, critic.draw_shifts(rng))
+            on_fake = critic(fake, critic.draw_shifts(rng))
+        loss = objectives.wasserstein_critic_loss(on_real.float(), on_fake.float())
+        mix = torch.from_numpy(rng.random(len(real), dtype=np.float32)).to(real.device)
+        shifts = critic.draw_shifts(rng)
+        penalty = objectives.gradient_penalty(
+            lambda windows: critic.judge(windows, shifts),
+            critic.standardised(real),
+            critic.standardised(fake),
+            mix,
+        )
+        return loss, penalty
+
+    def _relativistic(
+        self, real: Tensor, fake: Tensor, rng: np.random.Generator
+    ) -> tuple[Tensor, Tensor]:
+        critic: Any = self.state.modules["critic"]
+        sides = [critic.standardised(side).detach().requires_grad_(True) for side in (real, fake)]
+        values = [critic.judge(windows, critic.draw_shifts(rng)) for windows in sides]
+        penalties = map(objectives.zero_centred_penalty, values, sides)
+        # Per unit of the windows' root mean square, so that one weight suits all shapes.
+        return objectives.rpgan_critic_loss(*values), sum(penalties) * critic.value_scale**2
+
+    def _generator_loss(self, real: Tensor, fake: Tensor, rng: np.random.Generator) -> Tensor:
+        critic: Any = self.state.modules["critic"]
+        with self.fabric.autocast():
+            on_fake = critic(fake, critic.draw_shifts(rng)).float()
+            if self.settings.loss == "wasserstein":
+                return objectives.wasserstein_generator_loss(on_fake / critic.value_scale)
+            with torch.no_grad():
+                on_real = critic(real, critic.draw_shifts(rng)).float()
+        return objectives.rpgan_generator_loss(on_real, on_fake)

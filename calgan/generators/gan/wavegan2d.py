@@ -1,0 +1,223 @@
+"""The thesis's 2-D networks: convolutions over time and neurons."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from calgan.training.layers import (
+    LEAKY_SLOPE,
+    ChannelAffine,
+    channel_norm,
+    phase_shuffle,
+    strided_depth,
+)
+
+_CRITIC_STRIDE = 4
+_MIN_CRITIC_STEPS = 2
+
+
+def _images(windows: Tensor, n_channels: int) -> Tensor:
+    """Turn windows (M, T, N C) into images (M, C, T, N)."""
+    m, n_frames, n_features = windows.shape
+    return windows.view(m, n_frames, n_features // n_channels, n_channels).permute(0, 3, 1, 2)
+
+
+def _max_shift(n_steps: int, phase_shuffle: int) -> int:
+    if 2 * phase_shuffle < n_steps:
+        return phase_shuffle
+    return n_steps // 8 if n_steps > 8 else 0
+
+
+class WaveGAN2DGenerator(nn.Module):
+    """The CalciumGAN-2D generator: transposed convolutions over time and neurons.
+
+    Kernels span time and neighbouring neurons, so that the order of the neurons matters: see
+    `calgan.NeuronSorter`.
+
+    One deviation from the published program: after the last convolution it normalises over the
+    channels, of which traces have one and Fourier coefficients two. Normalised, one channel is
+    constant whatever the input, and two are functions of one another, so that such a network can
+    learn nothing. That layer keeps its parameters, a scale and a shift a channel, and with them
+    the published count, but does not normalise. The same goes for a layer of one channel, which
+    ``filters=1`` has.
+
+    Parameters
+    ----------
+    n_frames, n_neurons : int
+        Shape (T, N) of a window.
+    n_channels : int, default=1
+        Channels C of an encoding; 1 for traces.
+    noise_size : int, default=32
+        Length of the noise vector.
+    filters : int, default=20
+        Channel unit; the layers have 5, 3, 2 and 1 times as many, the last has C.
+    kernel_size : int, default=8
+        Kernel in frames and in neurons (even).
+    max_depth : int, default=5
+        Number of strided layers, at most 5; fewer for short windows, see `strided_depth`.
+
+    References
+    ----------
+    Li, "Synthesising Realistic Calcium Imaging Data of Neuronal Populations using Deep Generative
+    Models", MScR thesis, University of Edinburgh, 2020, Table A.2.
+
+    Examples
+    --------
+    >>> net = WaveGAN2DGenerator(2048, 102)
+    >>> sum(p.numel() for p in net.parameters())
+    4242329
+    """
+
+    def __init__(
+        self,
+        n_frames: int,
+        n_neurons: int,
+        n_channels: int = 1,
+        *,
+        noise_size: int = 32,
+        filters: int = 20,
+        kernel_size: int = 8,
+        max_depth: int = 5,
+    ) -> None:
+        super().__init__()
+        depth = strided_depth(n_frames, min(max_depth, 5))
+        self.noise_size = noise_size
+        self.n_neurons = n_neurons
+        # One layer doubles the neurons too; what an odd number of them has too much is cut off.
+        self.start = (n_frames // 2**depth, -(-n_neurons // 2))
+        self.dense = nn.Linear(noise_size, self.start[0] * self.start[1] * noise_size)
+        widths = [5 * filters, 3 * filters, 2 * filters, filters, n_channels]
+        channels = [noise_size, *widths[-depth:]]
+        self.convs = nn.ModuleList(
+            nn.ConvTranspose2d(
+                a,
+                b,
+                kernel_size,
+                stride=(2, 2 if i == depth // 2 else 1),
+                padding=kernel_size // 2 - 1,
+            )
+            for i, (a, b) in enumerate(itertools.pairwise(channels))
+        )
+        self.norms = nn.ModuleList(
+            [*(channel_norm(c) for c in channels[1:-1]), ChannelAffine(n_channels)]
+        )
+        self.head = nn.Linear(n_channels, n_channels)
+
+    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
+        """Return what the optimiser trains: everything, at one step size."""
+        return [{"params": list(self.parameters())}]
+
+    def forward(self, noise: Tensor) -> Tensor:
+        """Turn noise (M, noise_size) into windows (M, T, N C) in [0, 1]."""
+        x = F.leaky_relu(self.dense(noise), LEAKY_SLOPE)
+        x = x.view(len(noise), *self.start, -1).permute(0, 3, 1, 2)
+        conv: Any
+        for conv, norm in zip(self.convs, self.norms, strict=True):
+            steps, neurons = x.shape[2] * conv.stride[0], x.shape[3] * conv.stride[1]
+            # 'Same' padding as Keras has it: an even kernel at stride 1 yields one row too many.
+            x = conv(x)[:, :, :steps, :neurons]
+            x = F.leaky_relu(norm(x), LEAKY_SLOPE)
+        x = x[..., : self.n_neurons].permute(0, 2, 3, 1)
+        return torch.sigmoid(self.head(x).float()).flatten(2)
+
+
+class WaveGAN2DCritic(nn.Module):
+    """The CalciumGAN-2D critic: convolutions over time and neurons, strided in time.
+
+    Phase shuffle shifts activations in time and across neurons.
+
+    Parameters
+    ----------
+    n_frames, n_neurons : int
+        Shape (T, N) of a window.
+    n_channels : int, default=1
+        Channels C of an encoding; 1 for traces.
+    filters : int, default=20
+        Channel unit; layer i has ``i * filters`` channels.
+    kernel_size : int, default=16
+        Kernel in frames and in neurons (even). The thesis's text says 8, but its program has 16,
+        and only 16 gives the parameter count of Table A.2.
+    max_depth : int, default=5
+        Number of layers, of stride 4 in time; fewer for short windows.
+    phase_shuffle : int, default=10
+        Largest shift m, in time and across neurons. In time, a layer of L <= 2 m steps uses
+        ``L // 8``, and none where 8 or fewer are left; across N neurons it is at most ``N // 8``.
+
+    References
+    ----------
+    Li, MScR thesis, University of Edinburgh, 2020, Table A.2.
+
+    Examples
+    --------
+    >>> sum(p.numel() for p in WaveGAN2DCritic(2048, 102).parameters())
+    4121821
+    """
+
+    def __init__(
+        self,
+        n_frames: int,
+        n_neurons: int,
+        n_channels: int = 1,
+        *,
+        filters: int = 20,
+        kernel_size: int = 16,
+        max_depth: int = 5,
+        phase_shuffle: int = 10,
+    ) -> None:
+        super().__init__()
+        self.value_scale = 1.0
+        self.n_channels = n_channels
+        lengths = [n_frames]
+        while len(lengths) <= max_depth and lengths[-1] >= _CRITIC_STRIDE * _MIN_CRITIC_STEPS:
+            lengths.append(-(-lengths[-1] // _CRITIC_STRIDE))
+        depth = len(lengths) - 1
+        self.paddings = []
+        for length, shorter in itertools.pairwise(lengths):
+            rows = max(0, (shorter - 1) * _CRITIC_STRIDE + kernel_size - length)
+            columns = kernel_size - 1
+            # 'Same' padding as TensorFlow has it: what is odd is added at the end.
+            self.paddings.append(
+                (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
+            )
+        channels = [n_channels, *(filters * k for k in range(1, depth + 1))]
+        self.convs = nn.ModuleList(
+            nn.Conv2d(a, b, kernel_size, stride=(_CRITIC_STRIDE, 1))
+            for a, b in itertools.pairwise(channels)
+        )
+        self.max_shifts = tuple(
+            (_max_shift(length, phase_shuffle), min(phase_shuffle, n_neurons // 8))
+            for length in lengths[1:-1]
+        )
+        self.head = nn.Linear(channels[-1] * lengths[-1] * n_neurons, 1)
+
+    def draw_shifts(self, rng: np.random.Generator) -> tuple[tuple[int, int], ...]:
+        """Draw one phase shift in time and one across neurons a layer, for one call."""
+        return tuple(
+            (int(rng.integers(-m, m + 1)), int(rng.integers(-n, n + 1))) for m, n in self.max_shifts
+        )
+
+    def standardised(self, windows: Tensor) -> Tensor:
+        """Return windows as they are: this critic works in the units of its data."""
+        return windows
+
+    def judge(self, windows: Tensor, shifts: Sequence[tuple[int, int]] = ()) -> Tensor:
+        """Score windows (M, T, N C), as `forward` does."""
+        return self(windows, shifts)
+
+    def forward(self, windows: Tensor, shifts: Sequence[tuple[int, int]] = ()) -> Tensor:
+        """Score windows (M, T, N C), higher is more real; `shifts` are phase shifts a layer."""
+        x = _images(windows, self.n_channels)
+        for i, (conv, padding) in enumerate(zip(self.convs, self.paddings, strict=True)):
+            x = F.leaky_relu(conv(F.pad(x, padding)), LEAKY_SLOPE)
+            if i < len(shifts):
+                x = phase_shuffle(x, shifts[i][0], dim=2)
+                x = phase_shuffle(x, shifts[i][1], dim=3)
+        # Keras flattens (time, neurons, channels).
+        return self.head(x.permute(0, 2, 3, 1).flatten(1)).squeeze(1).float()

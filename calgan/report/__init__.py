@@ -1,8 +1,0 @@
-"""The report of an evaluation: one HTML file with every figure, and the figures as PNG files."""
-
-from __future__ import annotations
-
-from calgan.report._figures import save_figures
-from calgan.report._page import build_html
-
-__all__ = ["build_html", "save_figures"]

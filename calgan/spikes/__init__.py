@@ -1,0 +1,1 @@
+"""Spikes and calcium inferred from traces."""

@@ -1,0 +1,1 @@
+"""Training of networks: loop, state, devices, shared layers. It knows no traces and no spikes."""

@@ -1,0 +1,745 @@
+"""CalciumGAN beyond the contract that every generator keeps."""
+
+from __future__ import annotations
+
+import copy
+import itertools
+import math
+import pickle
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from sklearn.exceptions import ConvergenceWarning
+
+from calgan import CalciumGAN, FFTEncoder, MinMaxScaler, Recording, Windower
+from calgan.data.windows import WindowView
+from calgan.datasets import make_recording
+from calgan.generators.fit_check import FitWarning
+from calgan.generators.gan import objectives
+from calgan.generators.gan.steps import AdversarialSteps
+from calgan.training.layers import Standardiser
+
+
+@pytest.fixture(scope="module")
+def windows() -> WindowView:
+    recording, _ = make_recording(60.0, n_neurons=4, random_state=0)
+    return Windower(32).fit_transform(recording)
+
+
+def quick(**params: Any) -> CalciumGAN:
+    defaults = {"max_iter": 4, "filters": 4, "batch_size": 8, "random_state": 0, "check_every": 2}
+    return CalciumGAN(**(defaults | params))
+
+
+def weights(module: torch.nn.Module) -> torch.Tensor:
+    return torch.cat([p.detach().flatten() for p in module.parameters()])
+
+
+# ------------------------------------------------------------------ recipes and parameters
+
+
+def test_thesis_settings_are_table_4_1() -> None:
+    settings = CalciumGAN("thesis")._resolve()
+    assert settings.learning_rate == settings.critic_learning_rate == 1e-4
+    assert settings.betas == (0.9, 0.999)
+    assert (settings.batch_size, settings.n_critic, settings.gradient_penalty) == (128, 5, 10.0)
+    assert (settings.filters, settings.kernel_size, settings.noise_size) == (64, 24, 32)
+    assert (settings.epochs, settings.phase_shuffle) == (400, 10)
+    assert settings.matching == settings.ema == settings.validation_fraction == 0
+
+
+def test_thesis_default_length_is_400_passes(
+    windows: WindowView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked = []
+    monkeypatch.setattr(CalciumGAN, "_train", lambda _self, _X, n, _started: asked.append(n))
+    CalciumGAN("thesis").fit(np.zeros((300, 32, 2)))
+    assert asked == [400 * 3]
+
+
+def test_the_thesis_takes_five_critic_steps_on_one_real_batch(
+    windows: WindowView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    real, fake = [], []
+    plain = AdversarialSteps._critic_step
+
+    def note(self: Any, a: torch.Tensor, b: torch.Tensor, *rest: Any) -> dict[str, float]:
+        real.append(a.clone())
+        fake.append(b.clone())
+        return plain(self, a, b, *rest)
+
+    monkeypatch.setattr(AdversarialSteps, "_critic_step", note)
+    quick(recipe="thesis", max_iter=2).fit(MinMaxScaler().fit_transform(windows))
+    assert len(real) == 10
+    assert all(torch.equal(batch, real[0]) for batch in real[:5])
+    assert all(torch.equal(batch, real[5]) for batch in real[5:])
+    assert not torch.equal(real[0], real[5])
+    assert not any(torch.equal(a, b) for a, b in itertools.pairwise(fake))
+
+
+def test_parameters_override_the_recipe(windows: WindowView) -> None:
+    gan = quick(learning_rate=0.5, matching=0).fit(windows)
+    assert gan.settings_.learning_rate == 0.5
+    assert gan.settings_.n_critic == 1  # the recipe's
+    assert "matching" not in gan.history_[0]
+    assert gan.trained_statistics_ == ()
+    assert "correlation_matrix" in quick().fit(windows).trained_statistics_
+
+
+def test_trained_statistics_are_those_that_the_recipe_matches(windows: WindowView) -> None:
+    gan = quick(recipe="relativistic", max_iter=1).fit(windows)
+    assert "correlation_matrix" in gan.trained_statistics_
+    assert "marginals" not in gan.trained_statistics_
+    samples = torch.from_numpy(gan.sample(8))
+    match = gan._make_matching(np.array(windows[::9]), torch.device("cpu"))
+    units = Standardiser.of(np.array(windows[::9]))
+    targets = objectives.matching_targets(
+        units.standardise(torch.from_numpy(np.array(windows[::9])))
+    )
+    terms = objectives.second_order_matching(units.standardise(samples), targets)
+    assert match(samples).item() == pytest.approx(sum(term.item() for term in terms.values()))
+
+
+@pytest.mark.parametrize(
+    ("params", "message"),
+    [
+        ({"recipe": "wgan"}, "recipe must be one of"),
+        ({"loss": "hinge"}, "loss must be None or one of .*got 'hinge'"),
+        ({"max_iter": 0}, "max_iter"),
+        ({"max_iter": 2.5}, "max_iter"),
+        ({"max_time": -1}, "max_time must be a finite number above 0"),
+        ({"max_time": math.nan}, "max_time"),
+        ({"batch_size": 1}, "batch_size"),
+        ({"learning_rate": 0}, "learning_rate must be a finite number above 0"),
+        ({"adversarial": -1}, "adversarial must be a finite number at least 0"),
+        ({"ema": 1.0}, "ema must be a finite number at least 0 and below 1"),
+        ({"validation_fraction": 1}, "validation_fraction"),
+        ({"frame_rate": -2}, "frame_rate"),
+        ({"frame_rate": 5.0}, "recorded at 10 Hz, but CalciumGAN has frame_rate=5"),
+        ({"device": "tpu"}, "device must be"),
+        ({"device": "cuda:99"}, "CUDA devices"),
+        ({"precision": "float8"}, "precision must be one of"),
+        ({"precision": "16-mixed", "device": "cpu"}, "needs a GPU"),
+        ({"random_state": -1}, "random_state"),
+        ({"verbose": "loud"}, "verbose must be an integer of at least 0"),
+        ({"verbose": -1}, "verbose must be an integer of at least 0"),
+    ],
+)
+def test_bad_parameters_are_named(
+    windows: WindowView, params: dict[str, Any], message: str
+) -> None:
+    with pytest.raises((ValueError, TypeError), match=message):
+        quick(**params).fit(windows)
+
+
+# ------------------------------------------------------------------ wrong windows
+
+
+def test_a_width_the_network_cannot_halve_is_refused() -> None:
+    with pytest.raises(ValueError, match="nearest being 32 and 36 frames"):
+        quick().fit(np.random.default_rng(0).normal(size=(20, 34, 3)))
+
+
+def test_one_window_is_too_few() -> None:
+    with pytest.raises(ValueError, match="at least 2 windows"):
+        quick().fit(np.zeros((1, 32, 3)))
+
+
+def test_the_sigmoid_wants_scaled_windows(windows: WindowView) -> None:
+    with pytest.raises(ValueError, match=r"scaled to \[0, 1\].*MinMaxScaler"):
+        quick(recipe="thesis").fit(windows)
+
+
+def test_silent_neurons_are_named_and_stay_silent(windows: WindowView) -> None:
+    data = np.array(windows)
+    data[..., 2] = 0.25
+    with pytest.warns(UserWarning, match=r"1 of 4 features are constant.*index 2") as caught:
+        gan = quick().fit(data)
+    assert caught[0].filename == __file__  # it points at the call of fit
+    samples = gan.sample(5)
+    assert (samples[..., 2] == 0.25).all()
+    assert np.isfinite(samples).all()
+
+
+def test_another_width_is_refused_after_the_fit(windows: WindowView) -> None:
+    gan = quick().fit(windows)
+    with pytest.raises(ValueError, match=r"fitted on windows of shape \(32, 4\)"):
+        gan.score_samples(np.zeros((3, 16, 4)))
+
+
+# ------------------------------------------------------------------ training
+
+
+def test_without_its_weight_the_critic_leaves_the_generator_alone(windows: WindowView) -> None:
+    plain, other_critic = (
+        quick(adversarial=0, validation_fraction=0, critic_learning_rate=rate).fit(windows)
+        for rate in (1e-4, 1e-2)
+    )
+    assert torch.equal(weights(plain.generator_), weights(other_critic.generator_))
+    assert not torch.equal(weights(plain.critic_), weights(other_critic.critic_))
+    with_critic = quick(validation_fraction=0).fit(windows)
+    assert not torch.equal(weights(plain.generator_), weights(with_critic.generator_))
+
+
+def test_training_moves_the_samples_towards_the_data(windows: WindowView) -> None:
+    real = np.array(windows)
+    start, end = (
+        CalciumGAN(max_iter=n, random_state=0, validation_fraction=0, ema=0).fit(windows)
+        for n in (1, 80)
+    )
+    # One batch's value is noisy (its spread is as large as its mean late on): means of several.
+    matching = np.array([row["matching"] for row in end.history_])
+    assert matching[-20:].mean() < 0.6 * matching[:3].mean()
+
+    def distance(gan: CalciumGAN) -> float:
+        return float(np.abs(np.sort(gan.sample(200).ravel()) - quantiles).mean())
+
+    n = 200 * 32 * 4
+    quantiles = np.quantile(real, (np.arange(n) + 0.5) / n)
+    assert distance(end) < 0.5 * distance(start)
+
+
+@pytest.mark.parametrize("recipe", ["compact", "relativistic"])
+def test_critic_learns_to_tell_real_from_noise(windows: WindowView, recipe: str) -> None:
+    params = {"max_iter": 60, "matching": 0, "learning_rate": 1e-9, "filters": 16}
+    gan = quick(recipe=recipe, **params).fit(windows)
+    rng = np.random.default_rng(0)
+    real = np.array(windows[::5])
+    noise = rng.permuted(real, axis=1)
+    assert gan.score_samples(real).mean() > gan.score_samples(noise).mean()
+
+
+@pytest.mark.filterwarnings("ignore::calgan.FitWarning")
+def test_relativistic_critic_alone_correlates_the_samples(windows: WindowView) -> None:
+    params = {"recipe": "relativistic", "matching": 0, "random_state": 0, "validation_fraction": 0}
+    start, end = (CalciumGAN(max_iter=n, **params).fit(windows) for n in (1, 150))
+    assert end.trained_statistics_ == ()
+    pairs = np.triu_indices(4, 1)
+    real = np.corrcoef(np.array(windows).reshape(-1, 4).T)[pairs].mean()
+    first, last = (
+        np.corrcoef(gan.sample(200).reshape(-1, 4).T)[pairs].mean() for gan in (start, end)
+    )
+    assert abs(first) < 0.1 * real
+    assert last > 0.35 * real
+
+
+def test_the_relativistic_loss_is_that_of_its_pairs_and_penalties(
+    windows: WindowView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A critic D = a x of all values x: pairs, penalties and their sum by hand."""
+    seen = {}
+    plain = AdversarialSteps._critic_step
+
+    def note(self: Any, real: torch.Tensor, fake: torch.Tensor, rng: Any) -> dict[str, float]:
+        critic = self.state.modules["critic"]
+        monkeypatch.setattr(critic, "judge", lambda x, _shifts=(): slope * x.sum((1, 2)))
+        seen["sums"] = [critic.standardised(x).sum((1, 2)).numpy() for x in (real, fake)]
+        seen["row"] = plain(self, real, fake, rng)
+        return seen["row"]
+
+    slope = torch.tensor(0.02, requires_grad=True)
+    monkeypatch.setattr(AdversarialSteps, "_critic_step", note)
+    quick(recipe="relativistic", max_iter=1, validation_fraction=0).fit(windows)
+    real, fake = (0.02 * sums for sums in seen["sums"])
+    assert seen["row"]["critic_loss"] == pytest.approx(
+        np.logaddexp(0, fake - real).mean(), rel=1e-4
+    )
+    # |grad|^2 / 2 = T N a^2 / 2 at either side, by windows in units of their norm: times T N.
+    assert seen["row"]["gradient_penalty"] == pytest.approx((32 * 4 * 0.02) ** 2, rel=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ["calcium", "wavegan", "wavegan2d"])
+def test_either_loss_trains_all_networks(windows: WindowView, architecture: str) -> None:
+    scaled = MinMaxScaler().fit_transform(windows)
+    params = {"architecture": architecture, "max_iter": 1, "filters": 2, "random_state": 0}
+    gans = [CalciumGAN(recipe, **params).fit(scaled) for recipe in ("relativistic", "compact")] + [
+        CalciumGAN("compact", **params, loss="relativistic", matching=0).fit(scaled)
+    ]
+    assert [gan.settings_.loss for gan in gans] == ["relativistic", "wasserstein", "relativistic"]
+    assert all(math.isfinite(gan.history_[0]["gradient_penalty"]) for gan in gans)
+
+
+def test_tracked_statistics_and_their_floor(windows: WindowView) -> None:
+    gan = quick().fit(windows)
+    row = gan.history_[-1]
+    for name in ("firing_rate_kl", "correlation_kl", "van_rossum_kl", "population_count_kl",
+                 "correlation_matrix_rmse", "marginal_w1", "log_spectrum_error"):  # fmt: skip
+        assert np.isfinite(row[f"val_{name}"])
+        assert gan.validation_floor_[name] >= 0
+    assert "val_score" not in gan.history_[0]  # checks every 2 steps
+    bare = quick().fit(np.array(windows))  # no frame rate: no spikes
+    assert "val_firing_rate_kl" not in bare.history_[-1]
+    assert "val_marginal_w1" in bare.history_[-1]
+    known = quick(frame_rate=10.0).fit(np.array(windows))
+    assert "val_firing_rate_kl" in known.history_[-1]
+
+
+def test_best_state_is_kept(windows: WindowView, monkeypatch: pytest.MonkeyPatch) -> None:
+    scores = iter([3.0, 1.0, 2.0, 2.0])
+    states = []
+
+    def make_check(_self: Any, _X: Any, _held: Any, _reference: Any, state: Any) -> Any:
+        def check() -> tuple[float, dict[str, float]]:
+            states.append(weights(state.averaged).clone())
+            return next(scores), {"val_score": 0.0}
+
+        return check
+
+    monkeypatch.setattr(CalciumGAN, "_make_check", make_check)
+    gan = quick(max_iter=8).fit(windows)
+    assert gan.best_iter_ == 4
+    assert gan.n_iter_ == 8
+    assert torch.equal(weights(gan.generator_), states[1])
+    assert not torch.equal(states[1], states[3])
+
+
+def test_early_stopping(windows: WindowView, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(CalciumGAN, "_make_check", lambda *_: lambda: (1.0, {"val_score": 1.0}))
+    gan = quick(max_iter=50, n_iter_no_change=6).fit(windows)
+    assert gan.stopped_ == "early stopping"
+    assert (gan.best_iter_, gan.n_iter_) == (2, 8)
+    assert quick(max_iter=10, n_iter_no_change=6, early_stopping=False).fit(windows).n_iter_ == 10
+
+
+@pytest.mark.parametrize("recipe", ["compact", "relativistic", "thesis"])
+@pytest.mark.parametrize("validation_fraction", [0, 0.1])
+def test_training_that_diverges_says_so_and_keeps_the_last_good_state(
+    windows: WindowView, recipe: str, validation_fraction: float
+) -> None:
+    scaled = MinMaxScaler().fit_transform(windows)
+    params = {"recipe": recipe, "validation_fraction": validation_fraction, "warm_start": True}
+    good = quick(**params).fit(scaled)
+    gan = quick(**params).fit(scaled)
+    gan.set_params(max_iter=20, learning_rate=1e30, critic_learning_rate=1e30)
+    with pytest.warns(ConvergenceWarning, match="diverged at step 5.*smaller learning_rate"):
+        gan.fit(scaled)
+    assert gan.stopped_ == "diverged"
+    assert gan.n_iter_ == len(gan.history_) == 4
+    np.testing.assert_array_equal(gan.sample(3), good.sample(3))
+    for model in (gan, good):  # and it can go on from there
+        model.set_params(max_iter=6, learning_rate=None, critic_learning_rate=None).fit(scaled)
+    np.testing.assert_array_equal(gan.sample(3), good.sample(3))
+
+
+def test_samples_that_are_no_numbers_are_no_better_than_any(
+    windows: WindowView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CalciumGAN, "_draw", lambda _self, _g, n, _r: np.full((n, 32, 4), np.nan))
+    gan = quick().fit(windows)
+    assert gan.history_[-1]["val_score"] == math.inf
+    assert gan.best_iter_ == gan.n_iter_ == 4
+    assert gan.fit_summary_["sd_ratio"] == [math.inf] * 4
+    assert gan.fit_summary_["mismatched"] == [0, 1, 2, 3]
+
+
+def test_a_misfit_is_told_of_once_the_model_had_a_chance(
+    windows: WindowView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(CalciumGAN, "_draw", lambda _self, _g, n, _r: np.zeros((n, 32, 4)))
+    gan = quick().fit(windows)  # warnings are errors
+    assert gan.fit_summary_["mismatched"] == [0, 1, 2, 3]
+    monkeypatch.setattr("calgan.generators.trained._WARN_FROM", 4)
+    with pytest.warns(FitWarning, match="CalciumGAN do not match") as caught:
+        gan.fit(windows)
+    assert [warning.filename for warning in caught] == [__file__]
+    gan.partial_fit(windows)
+    assert gan.fit_summary_["mismatched"] == [0, 1, 2, 3]
+
+
+def test_every_phase_is_shown(windows: WindowView, capsys: pytest.CaptureFixture[str]) -> None:
+    quick(verbose=1).fit(windows)
+    shown = capsys.readouterr().err
+    phases = ["reading windows", "training", "choosing the best state", "checking samples"]
+    assert [shown.find(phase) >= 0 for phase in phases] == [True] * 4
+    assert sorted(phases, key=shown.find) == phases
+
+
+def test_validation_can_be_left_out(windows: WindowView) -> None:
+    gan = quick(validation_fraction=0).fit(windows)
+    assert gan.validation_floor_ == {}
+    assert gan.best_iter_ == gan.n_iter_ == 4
+    assert not any(key.startswith("val_") for row in gan.history_ for key in row)
+
+
+def test_ema_averages_and_can_be_left_out(windows: WindowView) -> None:
+    without = quick(ema=0, validation_fraction=0).fit(windows)
+    averaged = quick(ema=0.9, validation_fraction=0).fit(windows)
+    raw = averaged._checkpoint["weights"]["generator"]["drive.weight"]
+    assert torch.equal(raw, without.generator_.state_dict()["drive.weight"])
+    assert not torch.equal(raw, averaged.generator_.state_dict()["drive.weight"])
+
+
+@pytest.mark.parametrize("interruption", [2, 3])  # on and off the schedule of the checks
+@pytest.mark.parametrize("recipe", ["compact", "relativistic", "thesis"])
+def test_resuming_is_bit_for_bit_an_uninterrupted_run(
+    windows: WindowView, tmp_path: Any, interruption: int, recipe: str
+) -> None:
+    scaled = MinMaxScaler().fit_transform(windows)
+    params = {"recipe": recipe, "validation_fraction": 0.1, "max_iter": 6}
+    whole = quick(**params).fit(scaled)
+    part = quick(**params | {"max_iter": interruption}).fit(scaled)
+    part.save(tmp_path / "part.calgan")
+    part = CalciumGAN.load(tmp_path / "part.calgan")
+    part.set_params(max_iter=6, warm_start=True).fit(scaled)
+    assert torch.equal(weights(whole.generator_), weights(part.generator_))
+    assert torch.equal(weights(whole.critic_), weights(part.critic_))
+    assert whole.history_ == part.history_
+    assert whole.best_iter_ == part.best_iter_
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        ({"filters": 8}, "filters changed from 4 to 8"),
+        ({"noise_size": 3}, "noise_size changed from 16 to 3"),
+        ({"recipe": "thesis"}, "architecture changed from 'calcium' to 'wavegan'"),
+    ],
+)
+def test_going_on_with_other_networks_is_refused(
+    windows: WindowView, change: dict[str, Any], message: str
+) -> None:
+    gan = quick().fit(windows)
+    before = gan.settings_
+    for go_on in (gan.set_params(**change).partial_fit, gan.set_params(warm_start=True).fit):
+        with pytest.raises(ValueError, match=message):
+            go_on(windows)
+    assert gan.settings_ == before
+    gan.set_params(warm_start=False, recipe="compact").fit(windows)
+
+
+@pytest.mark.parametrize(
+    "change", [{"learning_rate": 1e-5}, {"matching": 0}, {"n_critic": 2}, {"ema": 0}, {"ema": 0.5}]
+)
+@pytest.mark.parametrize("ema", [0, 0.9])
+def test_the_other_settings_may_change_between_calls(
+    windows: WindowView, change: dict[str, Any], ema: float
+) -> None:
+    gan = quick(ema=ema).fit(windows).set_params(warm_start=True, max_iter=6, **change).fit(windows)
+    assert gan.n_iter_ == 6
+    (value,) = change.values()
+    assert getattr(gan.settings_, next(iter(change))) == value
+
+
+def test_a_call_that_fails_leaves_the_former_state(
+    windows: WindowView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    whole, gan = quick(max_iter=8).fit(windows), quick().fit(windows)
+    with monkeypatch.context() as broken:
+        # Fails when all steps are done.
+        broken.setattr("calgan.generators.trained.final_weights", None)
+        with pytest.raises(TypeError):
+            gan.set_params(warm_start=True, max_iter=8).fit(windows)
+    assert gan.n_iter_ == len(gan.history_) == 4
+    gan.fit(windows)
+    assert torch.equal(weights(whole.critic_), weights(gan.critic_))
+
+
+def contents(gan: Any) -> dict[str, Any]:
+    """Return all that a generator knows, by value."""
+    return {k: pickle.dumps(v) for k, v in vars(gan).items() if k not in gan.get_params()}
+
+
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize(
+    ("params", "data", "message"),
+    [
+        ({}, lambda X: 10 * X, r"scaled to \[0, 1\]"),
+        ({}, lambda X: X[:1], "at least 2 windows"),
+        ({}, lambda X: np.where(X > 0.5, np.nan, X), "NaN"),
+        ({"verbose": "loud"}, lambda X: X, "verbose must be an integer"),
+        ({"ema": 2}, lambda X: X, "ema must be"),
+        ({"frame_rate": -1}, lambda X: X, "frame_rate"),
+        ({"device": "tpu"}, lambda X: X, "device must be"),
+        # These two are refused by a warm start too, in other words.
+        ({}, lambda X: np.tile(X, (1, 2, 1))[:, :34], "nearest being 32 and 36|fitted on windows"),
+        ({"architecture": "wavegan2d", "filters": 3}, lambda X: 10 * X, "scaled|changed from"),
+    ],
+)
+def test_a_refused_refit_leaves_the_former_model(
+    windows: WindowView, params: dict[str, Any], data: Any, message: str, warm_start: bool
+) -> None:
+    scaled = np.array(MinMaxScaler().fit_transform(windows))
+    gan = quick(recipe="thesis", validation_fraction=0.1, max_iter=2).fit(scaled)
+    before, draws = contents(gan), gan.sample(3)
+    gan.set_params(warm_start=warm_start, max_iter=4, **params)
+    with pytest.raises((ValueError, TypeError), match=message):
+        gan.fit(data(scaled))
+    assert contents(gan) == before
+    np.testing.assert_array_equal(gan.sample(3), draws)
+
+
+def test_a_refused_first_fit_leaves_nothing(windows: WindowView) -> None:
+    gan = quick(recipe="thesis")
+    with pytest.raises(ValueError, match="scaled to"):
+        gan.fit(windows)
+    assert contents(gan) == {}
+
+
+@pytest.mark.parametrize("verb", ["fit", "partial_fit"])
+@pytest.mark.parametrize("warm_start", [False, True])
+@pytest.mark.parametrize("failing_call", [1, 3])
+def test_an_error_in_training_leaves_the_former_model(
+    windows: WindowView,
+    monkeypatch: pytest.MonkeyPatch,
+    verb: str,
+    warm_start: bool,
+    failing_call: int,
+) -> None:
+    # 3 steps: a check off the schedule was made, which going on takes out of the history.
+    gan = quick(max_iter=3, validation_fraction=0.1).fit(windows)
+    history = gan.history_
+    before, draws = contents(gan), gan.sample(3)
+    calls = itertools.count(1)
+    plain = AdversarialSteps.__call__
+
+    def step(self: Any, number: int) -> dict[str, float]:
+        if next(calls) == failing_call:
+            raise MemoryError("no memory is left")
+        return plain(self, number)
+
+    gan.set_params(warm_start=warm_start, max_iter=9, learning_rate=0.1, n_critic=2)
+    with monkeypatch.context() as broken:
+        broken.setattr(AdversarialSteps, "__call__", step)
+        with pytest.raises(MemoryError):
+            getattr(gan, verb)(windows[:100])
+    assert gan.history_ is history
+    assert contents(gan) == before
+    np.testing.assert_array_equal(gan.sample(3), draws)
+
+
+def test_an_error_after_the_last_check_leaves_the_former_history(
+    windows: WindowView, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    gan = quick(max_iter=3, validation_fraction=0).fit(windows)
+    before = contents(gan)
+    gan.set_params(warm_start=True, validation_fraction=0.1)  # no step is left, but a check is
+    with monkeypatch.context() as broken:
+        broken.setattr("calgan.training.loop.TrainingState.checkpoint", None)
+        with pytest.raises(TypeError):
+            gan.fit(windows)
+    assert contents(gan) == before
+
+
+def test_a_refit_shares_nothing_with_the_former_model(windows: WindowView) -> None:
+    gan = quick().fit(windows)
+    gan.generator_.from_the_former_fit = gan.extra_ = True
+    gan.fit(windows)
+    assert not hasattr(gan, "extra_")
+    assert not hasattr(gan.generator_, "from_the_former_fit")
+
+
+@pytest.mark.parametrize(
+    ("share", "n_windows", "message"),
+    [
+        (None, 40, "validation_fraction=0.1 .* of 40 windows it is too few .*raise it"),
+        (0.9, 9, "leaves fewer than 2 to train on.*lower it"),
+        (0.5, 16, None),
+    ],
+)
+def test_a_split_that_cannot_be_made_says_so(
+    windows: WindowView, share: float | None, n_windows: int, message: str | None
+) -> None:
+    data = np.array(windows[::10][:n_windows])
+    gan = quick(validation_fraction=share, early_stopping=True, n_iter_no_change=1)
+    if message is None:
+        assert gan.fit(data).validation_floor_
+        return
+    with pytest.warns(UserWarning, match=message) as caught:
+        gan.fit(data)
+    assert [w.filename for w in caught] == [__file__]  # once, and it points at the call of fit
+    assert (gan.stopped_, gan.best_iter_, gan.validation_floor_) == ("max_iter", 4, {})
+    gan.partial_fit(data)  # it is not said again
+    gan.set_params(validation_fraction=0).fit(data)
+
+
+def test_windows_that_all_overlap_the_held_out_ones_say_so(windows: WindowView) -> None:
+    view = Windower(32).fit_transform(Recording(np.array(windows[0]).repeat(2, axis=0)[:56], 10.0))
+    with pytest.warns(UserWarning, match="do not overlap it.*shorter windows"):
+        quick(validation_fraction=0.4).fit(view)
+
+
+def test_a_split_that_is_lost_on_the_way_says_so(windows: WindowView) -> None:
+    gan = quick().fit(windows)
+    with pytest.warns(UserWarning, match="of 20 windows it is too few"):
+        gan.partial_fit(windows[:20])
+    assert gan.validation_floor_ == {}
+
+
+def test_constant_held_out_windows_are_nothing_to_compare_with(windows: WindowView) -> None:
+    data = np.array(windows)
+    data[-len(data) // 5 :] = 0.25
+    with pytest.warns(UserWarning, match="held out to compare samples with, are constant"):
+        gan = quick(max_iter=6, n_iter_no_change=2).fit(data)
+    assert (gan.stopped_, gan.n_iter_, gan.validation_floor_) == ("max_iter", 6, {})
+
+
+def test_partial_fit_is_one_pass(windows: WindowView) -> None:
+    gan = quick(batch_size=100).partial_fit(windows)
+    assert gan.n_iter_ == math.ceil(len(windows) / 100)
+    assert gan.partial_fit(windows).n_iter_ == 2 * math.ceil(len(windows) / 100)
+
+
+def test_the_best_state_of_other_windows_is_no_yardstick(windows: WindowView) -> None:
+    """A best score against other held-out windows would keep old weights for ever."""
+    data = np.array(windows)
+    gan = quick().fit(data)
+    gan._checkpoint["best_score"] = -1.0  # out of reach
+    same = copy.deepcopy(gan).partial_fit(data)
+    assert same.best_iter_ == gan.best_iter_
+    other = copy.deepcopy(gan).partial_fit(data[::-1])
+    assert other.best_iter_ > gan.n_iter_
+    assert other._checkpoint["best_score"] > 0
+
+
+def test_a_refit_forgets_the_former_floor(windows: WindowView) -> None:
+    gan = quick().fit(windows)
+    assert gan.validation_floor_
+    assert gan.set_params(validation_fraction=0).fit(windows).validation_floor_ == {}
+
+
+def test_encoded_windows_come_back_encoded(windows: WindowView) -> None:
+    encoded = FFTEncoder("packed").fit_transform(windows)
+    gan = quick().fit(encoded)
+    assert gan.sample(3).shape == (3, 16, 4, 2)
+    assert gan.score_samples(encoded[:5]).shape == (5,)
+    assert gan.trained_statistics_ == ()  # it matches coefficients, not traces
+    assert gan.n_features_in_ == 4
+
+
+def test_bfloat16_stays_close_to_float32(windows: WindowView) -> None:
+    plain = quick(filters=16, max_iter=10).fit(windows)
+    mixed = quick(filters=16, max_iter=10, precision="bf16-mixed").fit(windows)
+    assert mixed.sample(2).dtype == np.float32
+    assert not torch.equal(weights(plain.generator_), weights(mixed.generator_))
+    losses = [[row["matching"] for row in gan.history_] for gan in (plain, mixed)]
+    np.testing.assert_allclose(losses[1][:4], losses[0][:4], rtol=0.05)
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+def test_float16_resumes_with_its_loss_scale(windows: WindowView, tmp_path: Any) -> None:
+    gan = quick(device="cuda", precision="mixed", max_iter=3).fit(windows)
+    assert gan._checkpoint["loss_scale"]["scale"] > 0
+    gan.save(tmp_path / "model.calgan")
+    again = CalciumGAN.load(tmp_path / "model.calgan")
+    assert again._checkpoint["loss_scale"] == gan._checkpoint["loss_scale"]
+
+
+@pytest.mark.gpu
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no CUDA device")
+@pytest.mark.parametrize("precision", ["32-true", "bf16-mixed", "16-mixed"])
+def test_cuda_agrees_with_the_cpu(windows: WindowView, precision: str) -> None:
+    cpu = quick(filters=16, device="cpu").fit(windows)
+    gpu = quick(filters=16, device="cuda", precision=precision).fit(windows)
+    assert next(gpu.generator_.parameters()).device.type == "cpu"
+    losses = [[row["matching"] for row in gan.history_] for gan in (cpu, gpu)]
+    if precision == "16-mixed":  # a step that overflows at the first loss scale is left out
+        assert np.isfinite(losses[1]).all()
+        losses = [row[:1] for row in losses]
+    np.testing.assert_allclose(losses[1], losses[0], rtol=1e-2 if precision == "32-true" else 0.1)
+
+
+def test_memory_mapped_recordings_train_as_arrays_do(tmp_path: Any) -> None:
+    recording, _ = make_recording(40.0, n_neurons=3, random_state=0)
+    np.save(tmp_path / "traces.npy", recording.traces)
+    mapped = np.load(tmp_path / "traces.npy", mmap_mode="r")
+    view = Windower(32).fit_transform(Recording(mapped, 10.0))
+    plain = Windower(32).fit_transform(recording)
+    np.testing.assert_array_equal(quick().fit(view).sample(2), quick().fit(plain).sample(2))
+
+
+# ------------------------------------------------------------------ files
+
+
+def test_a_model_file_states_what_it_holds(windows: WindowView, tmp_path: Any) -> None:
+    gan = quick(frame_rate=10.0).fit(windows)
+    gan.save(tmp_path / "model.calgan")
+    assert sorted(p.name for p in tmp_path.iterdir()) == ["model.calgan"]  # no temporary is left
+    again = CalciumGAN.load(tmp_path / "model.calgan")
+    assert again.get_params() == gan.get_params()
+    assert again.settings_ == gan.settings_
+    assert again.fingerprint_ == gan.fingerprint_
+    assert again.history_ == gan.history_
+    np.testing.assert_array_equal(again.sample(4), gan.sample(4))
+    np.testing.assert_array_equal(again.score_samples(windows[:5]), gan.score_samples(windows[:5]))
+
+
+def test_parameters_from_a_search_can_be_saved(windows: WindowView, tmp_path: Any) -> None:
+    gan = quick(filters=np.int64(4), ema=np.float32(0.5), max_iter=np.int64(2)).fit(windows)
+    gan.save(tmp_path / "model.calgan")
+    assert CalciumGAN.load(tmp_path / "model.calgan").settings_ == gan.settings_
+
+
+def test_a_model_without_a_step_can_be_saved(windows: WindowView, tmp_path: Any) -> None:
+    with pytest.warns(ConvergenceWarning, match="diverged at step 1.*in the state of step 0"):
+        gan = quick(learning_rate=1e30).fit(windows)
+    assert (gan.n_iter_, gan.best_iter_, gan.history_) == (0, 0, [])
+    gan.save(tmp_path / "model.calgan")
+    again = CalciumGAN.load(tmp_path / "model.calgan")
+    np.testing.assert_array_equal(again.sample(2), gan.sample(2))
+    again.set_params(warm_start=True, learning_rate=None).fit(windows)
+    assert torch.equal(weights(again.critic_), weights(quick().fit(windows).critic_))
+
+
+def test_fingerprints_tell_data_apart(windows: WindowView) -> None:
+    data = np.array(windows)
+    same = quick(max_iter=1).fit(data).fingerprint_
+    assert quick(max_iter=1, random_state=5).fit(data).fingerprint_ == same
+    data[0, 0, 0] += 1
+    assert quick(max_iter=1).fit(data).fingerprint_ != same
+
+
+def test_foreign_files_are_refused(windows: WindowView, tmp_path: Any) -> None:
+    text = tmp_path / "notes.txt"
+    text.write_text("no model at all, whatever its name says")
+    with pytest.raises(ValueError, match="is no model saved by calgan"):
+        CalciumGAN.load(text)
+    with pytest.raises(FileNotFoundError, match="no model file at"):
+        CalciumGAN.load(tmp_path / "missing")
+    with pytest.raises(FileNotFoundError, match="no model file at"):
+        CalciumGAN.load(tmp_path)
+    with pytest.raises(IsADirectoryError, match="is a folder"):
+        quick().fit(windows).save(tmp_path)
+    with pytest.raises(FileNotFoundError, match="does not exist"):
+        quick().fit(windows).save(tmp_path / "nowhere" / "model")
+
+
+def test_damaged_and_other_models_are_refused(windows: WindowView, tmp_path: Any) -> None:
+    from safetensors.torch import save_file
+
+    from calgan.generators.files import write_model
+
+    path = tmp_path / "model"
+    quick().fit(windows).save(path)
+    whole = path.read_bytes()
+    path.write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(ValueError, match="is no model saved by calgan.*damaged"):
+        CalciumGAN.load(path)
+    save_file({"x": torch.zeros(2)}, path)
+    with pytest.raises(ValueError, match="is no model saved by calgan"):
+        CalciumGAN.load(path)
+    write_model(path, {"class": "CalciumFlow"}, {})
+    with pytest.raises(ValueError, match="holds a CalciumFlow, not a CalciumGAN"):
+        CalciumGAN.load(path)
+    write_model(path, {"class": "CalciumGAN", "params": {"recipe": "compact"}}, {})
+    with pytest.raises(ValueError, match="damaged model file"):
+        CalciumGAN.load(path)
+    write_model(path, {"class": "CalciumGAN", "format_version": 99}, {})
+    with pytest.raises(ValueError, match="newer calgan"):
+        CalciumGAN.load(path)
+
+
+def test_a_failed_save_leaves_the_old_file(
+    windows: WindowView, tmp_path: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model"
+    gan = quick().fit(windows)
+    gan.save(path)
+    before = path.read_bytes()
+    monkeypatch.setattr("os.replace", lambda *_: (_ for _ in ()).throw(OSError("disk full")))
+    with pytest.raises(OSError, match="disk full"):
+        gan.save(path)
+    assert path.read_bytes() == before
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]

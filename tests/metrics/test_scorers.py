@@ -1,0 +1,201 @@
+"""Scorers: right sign, right order, at home in scikit-learn's searches."""
+
+from __future__ import annotations
+
+import pickle
+
+import numpy as np
+import pytest
+from sklearn.base import BaseEstimator, clone
+from sklearn.model_selection import GridSearchCV, cross_val_score
+
+from calgan import OasisDeconvolver, Windower, metrics
+from calgan.datasets import make_process
+from calgan.metrics import (
+    MultiScorer,
+    SpikeScorer,
+    calcium_scorer,
+    correlation_scorer,
+    firing_rate_scorer,
+    make_scorer,
+    van_rossum_scorer,
+)
+from calgan.model_selection import BlockedKFold
+
+RATE, WIDTH, NEURONS = 10.0, 40, 6
+NAMES = {"firing_rate", "correlation", "van_rossum", "population_count", "correlation_matrix"}
+
+
+@pytest.fixture(scope="module")
+def process():
+    return make_process(n_neurons=NEURONS, frame_rate=RATE, random_state=0)
+
+
+@pytest.fixture(scope="module")
+def recording(process):
+    return process.sample_recording(200.0, random_state=1)[0]
+
+
+@pytest.fixture(scope="module")
+def windows(recording):
+    return Windower(WIDTH, stride=4).fit_transform(recording)
+
+
+class Truth(BaseEstimator):
+    """Samples the true process, spoilt by noise and by shuffling neurons on request."""
+
+    def __init__(self, process, noise=0.0, shuffle=False):
+        self.process = process
+        self.noise = noise
+        self.shuffle = shuffle
+
+    def fit(self, X, y=None):
+        return self
+
+    def sample(self, n_samples=1, *, random_state=None):
+        draws, _ = self.process.sample_windows(n_samples, WIDTH, random_state=random_state)
+        rng = np.random.default_rng(random_state)
+        if self.shuffle:
+            picks = rng.permuted(np.repeat(np.arange(n_samples)[:, None], NEURONS, axis=1), axis=0)
+            draws = draws[picks[:, None], np.arange(WIDTH)[:, None], np.arange(NEURONS)]
+        return (draws + self.noise * rng.normal(size=draws.shape)).astype(np.float32)
+
+
+@pytest.mark.parametrize("statistic", sorted(NAMES))
+def test_better_samples_score_higher(process, windows, statistic):
+    scorer = SpikeScorer(statistic)
+    good = scorer(Truth(process), windows)
+    noisy = scorer(Truth(process, noise=2.0), windows)
+    assert isinstance(good, float)
+    assert good > noisy
+    if statistic != "correlation_matrix":
+        assert noisy < good <= 0.0
+
+
+@pytest.mark.parametrize("statistic", ["population_count", "correlation_matrix"])
+def test_population_statistics_tell_shuffled_neurons(process, windows, statistic):
+    scorer = SpikeScorer(statistic)
+    assert scorer(Truth(process), windows) > scorer(Truth(process, shuffle=True), windows)
+
+
+def test_the_score_is_the_negated_divergence(process, windows):
+    generator = Truth(process)
+    deconvolver = OasisDeconvolver(RATE).fit(windows)
+    synthetic = generator.sample(60, random_state=3)
+    scorer = SpikeScorer("van_rossum", n_samples=60, deconvolver=deconvolver, random_state=3)
+    small = windows[:60]
+    expected = metrics.van_rossum_kl(
+        deconvolver.transform(np.asarray(small)), deconvolver.transform(synthetic), RATE
+    )
+    assert scorer(generator, small) == pytest.approx(-expected)
+
+
+def test_all_at_once_are_the_same_scores(process, windows):
+    scores = calcium_scorer(Truth(process), windows)
+    assert set(scores) == NAMES
+    assert scores["firing_rate"] == firing_rate_scorer(Truth(process), windows)
+    assert scores["correlation"] == correlation_scorer(Truth(process), windows)
+    assert scores["van_rossum"] == van_rossum_scorer(Truth(process), windows)
+    assert scores == calcium_scorer(Truth(process), windows)
+
+
+@pytest.mark.parametrize("kind", ["array", "recording", "segments"])
+def test_real_data_come_in_many_forms(process, recording, windows, kind):
+    X = {
+        "array": np.asarray(windows),
+        "recording": recording,
+        "segments": [np.asarray(recording.traces)[:900], np.asarray(recording.traces)[900:]],
+    }[kind]
+    scores = MultiScorer(n_samples=100, frame_rate=RATE)(Truth(process), X)
+    assert scores["correlation_matrix"] > 0.5
+
+
+class Bank:
+    """Samples the first of the same windows, as many as are asked for."""
+
+    def __init__(self, process):
+        self.windows = process.sample_windows(500, WIDTH, random_state=5)[0]
+
+    def sample(self, n_samples=1, *, random_state=None):
+        return self.windows[:n_samples]
+
+
+@pytest.mark.parametrize(("cut", "n"), [(100, 122), (90, 112)], ids=["equal", "ragged"])
+def test_segments_are_compared_by_their_windows_not_by_their_number(process, recording, cut, n):
+    segments = [recording[:100], recording[100 : 100 + cut]]  # 61 + cut - 39 starts
+    expected = SpikeScorer("van_rossum", n_samples=n)(Bank(process), segments)
+    assert van_rossum_scorer(Bank(process), segments) == expected
+
+
+def test_a_search_picks_the_better_generator(process, windows):
+    search = GridSearchCV(
+        Truth(process),
+        {"noise": [2.0, 0.0]},
+        scoring=MultiScorer(n_samples=80),
+        refit="van_rossum",
+        cv=BlockedKFold(2),
+        error_score="raise",
+    ).fit(windows)
+    assert search.best_params_ == {"noise": 0.0}
+    assert {f"mean_test_{name}" for name in NAMES} <= set(search.cv_results_)
+    assert np.isfinite(van_rossum_scorer(search, windows))
+
+
+def test_cross_validation_takes_a_single_scorer(process, windows):
+    scorer = SpikeScorer("correlation", n_samples=60)
+    scores = cross_val_score(
+        Truth(process), windows, scoring=scorer, cv=BlockedKFold(2), error_score="raise"
+    )
+    assert scores.shape == (2,)
+    assert np.isfinite(scores).all()
+
+
+def test_an_unfitted_deconvolver_is_not_changed(process, windows):
+    deconvolver = OasisDeconvolver(threshold=4.0)
+    SpikeScorer("firing_rate", n_samples=50, deconvolver=deconvolver)(Truth(process), windows)
+    assert not hasattr(deconvolver, "decay_")
+    assert deconvolver.frame_rate is None
+
+
+def test_scorers_pickle_and_say_what_they_are():
+    for scorer in (van_rossum_scorer, calcium_scorer, SpikeScorer("correlation", frame_rate=24.0)):
+        again = pickle.loads(pickle.dumps(scorer))
+        assert again == scorer
+        assert repr(again) == repr(scorer)
+    assert "van_rossum" in repr(van_rossum_scorer)
+    assert clone(calcium_scorer, safe=False) == calcium_scorer
+
+
+def test_make_scorer_and_the_names_in_metrics():
+    assert make_scorer("correlation", n_samples=9) == SpikeScorer("correlation", n_samples=9)
+    assert make_scorer(n_samples=9) == MultiScorer(n_samples=9)
+    assert metrics.van_rossum_scorer is van_rossum_scorer
+    assert metrics.calcium_scorer is calcium_scorer
+    assert metrics.make_scorer is make_scorer
+
+
+class Broken(Truth):
+    def sample(self, n_samples=1, *, random_state=None):
+        return super().sample(n_samples, random_state=random_state) * np.float32(np.nan)
+
+
+def test_wrong_input_gets_one_clear_sentence(process, windows):
+    generator = Truth(process)
+    with pytest.raises(ValueError, match="statistic must be one of 'firing_rate'"):
+        SpikeScorer("rate")(generator, windows)
+    with pytest.raises(ValueError, match="the scorer needs a frame rate"):
+        SpikeScorer()(generator, np.asarray(windows))
+    with pytest.raises(ValueError, match="frame_rate must be a positive"):
+        SpikeScorer(frame_rate=0.0)(generator, windows)
+    with pytest.raises(ValueError, match="recorded at 10 Hz, but the scorer has frame_rate=24"):
+        SpikeScorer(frame_rate=24.0)(generator, windows)
+    with pytest.raises(ValueError, match="X has 5 neurons, but the samples have 6"):
+        SpikeScorer(frame_rate=RATE)(generator, np.zeros((20, WIDTH, 5)))
+    with pytest.raises(ValueError, match="samples hold NaN.*diverged"):
+        SpikeScorer()(Broken(process), windows)
+    with pytest.raises(ValueError, match="n_samples"):
+        SpikeScorer(n_samples=1)(generator, windows)
+    with pytest.raises(ValueError, match="scaled or encoded"):
+        SpikeScorer()(generator, windows.map(np.negative))
+    with pytest.raises(TypeError, match="cannot sample"):
+        SpikeScorer()(object(), windows)
