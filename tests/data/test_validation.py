@@ -87,7 +87,9 @@ def test_float32_is_not_copied() -> None:
 
 
 def test_memory_map_stays_a_map(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(validation, "_CHUNK_VALUES", 7)  # so that several chunks are read
+    monkeypatch.setattr(
+        "calgan.data.validation._CHUNK_VALUES", 7
+    )  # so that several chunks are read
     saved = np.memmap(tmp_path / "traces", dtype=np.float32, mode="w+", shape=(10, 3))
     assert isinstance(check_recording(saved), np.memmap)
     saved[8, 1] = np.nan
