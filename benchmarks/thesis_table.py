@@ -4,7 +4,7 @@ Trains every model of the thesis's Table 4.3, and the compact recipe beside them
 can be had, and writes the table under two protocols:
 
 ``blocked``
-    calgan's own: training and held-out stretches are apart in time, divergences are smoothed and
+    calgan's own: training and held-out segments are apart in time, divergences are smoothed and
     stand beside their floor (training windows against held-out windows).
 ``thesis``
     the published split, in which held-out windows overlap the training windows, and the published

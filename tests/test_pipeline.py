@@ -205,7 +205,7 @@ def test_make_calcium_pipeline_has_the_named_steps() -> None:
     assert isinstance(generator, CalciumFactorModel)
     assert (generator.frame_rate, generator.random_state, generator.max_iter) == (2.16, 3, 7)
     windower = model["windower"]
-    assert (windower.width, windower.stride) == (64, 1)
+    assert (windower.window, windower.stride) == (64, 1)
     assert make_calcium_pipeline(window=64, stride=5)["windower"].stride == 5
     model.set_params(encoder=FFTEncoder(), generator__max_iter=2)
     assert model[-1].max_iter == 2

@@ -25,7 +25,7 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 from calgan import FFTEncoder, MinMaxScaler, NeuronSorter, OasisDeconvolver, Windower
 from calgan.data.windows import WindowView
 
-WIDTH = 16
+WINDOW = 16
 
 
 @dataclass(frozen=True)
@@ -38,7 +38,7 @@ class Case:
 
 
 CASES = {
-    "Windower": Case(lambda: Windower(WIDTH, stride=4), ("recording",), {"width": 8}),
+    "Windower": Case(lambda: Windower(WINDOW, stride=4), ("recording",), {"window": 8}),
     "MinMaxScaler": Case(MinMaxScaler, ("recording", "windows"), {"per_neuron": True}),
     "MinMaxScaler-per_neuron": Case(
         lambda: MinMaxScaler(per_neuron=True), ("recording", "windows"), {"feature_range": (-1, 1)}
@@ -70,7 +70,7 @@ def data(traces: np.ndarray) -> Callable[[str], np.ndarray]:
     def of(kind: str) -> np.ndarray:
         if kind == "recording":
             return traces
-        return np.asarray(Windower(WIDTH, stride=8).fit_transform(traces))
+        return np.asarray(Windower(WINDOW, stride=8).fit_transform(traces))
 
     return of
 
@@ -222,7 +222,7 @@ def test_what_is_no_data_is_refused(case: Case, kind: str, X: Any) -> None:
     "case", [pytest.param(c, id=n) for n, c in CASES.items() if "windows" in c.takes]
 )
 def test_lazy_is_eager(case: Case, traces: np.ndarray) -> None:
-    view = Windower(WIDTH, stride=8).fit_transform(traces)
+    view = Windower(WINDOW, stride=8).fit_transform(traces)
     windows = np.asarray(view)
     transformer = case.make().fit(view)
     out = transformer.transform(view)

@@ -1,8 +1,8 @@
 """How well a classifier tells independent windows from held-out ones, though they are as trained.
 
-Training windows come from a few stretches of time. No classifier that has seen some of these knows
+Training windows come from a few segments of time. No classifier that has seen some of these knows
 the levels in the others, so that it finds little that tells them from held-out windows. Windows of
-a generator have no stretches: all have the levels of the whole training recording, which a
+a generator have no segments: all have the levels of the whole training recording, which a
 classifier learns from some of them and finds again in the others. Independent Gaussian draws of the
 features, with the mean and the covariance that those of the training windows have, are such windows
 of a generator that is right in both. What they score is a reference for samples, and no bound: a
@@ -68,7 +68,7 @@ def independent_areas(
         held_out,
         {"independent": independent(trained, window, rng_from(seed, 7, 2))},
         n_neurons=train.n_neurons,
-        width=window,
+        window=window,
         resampled=(),
         n_bootstrap=0,
         seed=seed,

@@ -221,7 +221,7 @@ def table(rows: Rows, fingerprint: str | None = None) -> str:
         "AUC: a classifier of windows against held-out ones (shape AUC: one that is not told "
         "levels); memor.: memorisation, 1 without copying.",
         "independent: Gaussian draws of the features that the classifier is told, with the mean "
-        "and covariance of those of the training windows, but from no stretch of time: a reference "
+        "and covariance of those of the training windows, but from no segment of time: a reference "
         "for samples, which have none either; no bound.",
         "The last line has no ratios: the floors themselves, the three KLs with their intervals, "
         "and the memorisation figure of a second held-out block.",

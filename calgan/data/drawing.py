@@ -17,7 +17,7 @@ _MAX_BLOCKS = 24
 
 @dataclass(frozen=True)
 class WindowSource:
-    """A recording's frames and every start at which a window of `width` frames fits.
+    """A recording's frames and every start at which a window fits.
 
     Attributes
     ----------
@@ -27,7 +27,7 @@ class WindowSource:
         Rows of `frames` at which a window can start without crossing a border.
     groups : ndarray of shape (S,)
         The contiguous block of the recording that each start belongs to.
-    width : int
+    window : int
         Frames a window.
     frame_rate : float or None
         Frames per second (Hz), None when the input did not say.
@@ -36,13 +36,13 @@ class WindowSource:
     units : str or None
         Units of the traces, None when the input did not say.
     segments : list of ndarray of shape (T_i, N)
-        The uninterrupted stretches that the frames come from.
+        The uninterrupted segments that the frames come from.
     """
 
     frames: np.ndarray
     starts: np.ndarray
     groups: np.ndarray
-    width: int
+    window: int
     frame_rate: float | None
     roi_ids: np.ndarray | None
     units: str | None
@@ -61,17 +61,17 @@ class WindowSource:
     @property
     def n_independent(self) -> int:
         """How many windows fit side by side."""
-        return sum(len(segment) // self.width for segment in self.segments)
+        return sum(len(segment) // self.window for segment in self.segments)
 
 
-def read_source(X: Any, width: int, *, name: str) -> WindowSource:
+def read_source(X: Any, window: int, *, name: str) -> WindowSource:
     """Read a recording, segments, equal trials or a view of windows as a `WindowSource`.
 
     Parameters
     ----------
     X : Recording, array-like of shape (T, N), list of these, (S, T, N) trials or WindowView
         Real traces. Of a `WindowView` only the windows it holds are drawn.
-    width : int
+    window : int
         Frames a window.
     name : str
         What messages call the input.
@@ -84,32 +84,32 @@ def read_source(X: Any, width: int, *, name: str) -> WindowSource:
     ------
     ValueError
         If no segment is as long as a window, or a view's windows are transformed or of another
-        width.
+        length.
     """
     if is_lazy(X):
-        return _read_view(X, width, name)
+        return _read_view(X, window, name)
     segments = as_segments(X, name=name)
     lengths = np.array([len(segment) for segment in segments.arrays])
-    if lengths.max() < width:
+    if lengths.max() < window:
         raise ValueError(
-            f"the synthetic windows have {width} frames, but the longest uninterrupted stretch of "
+            f"the synthetic windows have {window} frames, but the longest uninterrupted segment of "
             f"{name} has only {lengths.max()}; sample shorter windows or pass a longer recording."
         )
     offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    fits = lengths >= width
+    fits = lengths >= window
     starts = np.concatenate(
         [
-            np.arange(offset, offset + length - width + 1)
+            np.arange(offset, offset + length - window + 1)
             for offset, length in zip(offsets[fits], lengths[fits], strict=True)
         ]
     )
     frames = segments.arrays[0] if len(lengths) == 1 else np.concatenate(segments.arrays)
-    n_blocks = int(np.maximum(1, (lengths[fits] - width + 1) // width).sum())
+    n_blocks = int(np.maximum(1, (lengths[fits] - window + 1) // window).sum())
     return WindowSource(
         frames=frames,
         starts=starts,
         groups=_split_evenly(len(starts), n_blocks),
-        width=width,
+        window=window,
         frame_rate=segments.frame_rate,
         roi_ids=segments.roi_ids,
         units=segments.units,
@@ -117,16 +117,16 @@ def read_source(X: Any, width: int, *, name: str) -> WindowSource:
     )
 
 
-def _read_view(view: Any, width: int, name: str) -> WindowSource:
+def _read_view(view: Any, window: int, name: str) -> WindowSource:
     if view.transforms:
         raise ValueError(
             f"{name} is a view of windows that were scaled or encoded, but recordings are compared "
             "in their own units; pass the recording, or the windows before they are transformed."
         )
-    if view.width != width:
+    if view.window != window:
         raise ValueError(
-            f"{name} holds windows of {view.width} frames, but the synthetic windows have {width}; "
-            "pass windows of one width, or the recording itself."
+            f"{name} holds windows of {view.window} frames, but the synthetic windows have "
+            f"{window}; pass windows of one length, or the recording itself."
         )
     lengths = np.array([len(segment) for segment in view.segments])
     offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
@@ -136,8 +136,8 @@ def _read_view(view: Any, width: int, name: str) -> WindowSource:
     return WindowSource(
         frames=bases[0] if len(bases) == 1 else np.concatenate(bases),
         starts=starts,
-        groups=_split_evenly(len(starts), max(1, sum(map(len, segments)) // width)),
-        width=width,
+        groups=_split_evenly(len(starts), max(1, sum(map(len, segments)) // window)),
+        window=window,
         frame_rate=view.frame_rate,
         roi_ids=view.roi_ids,
         units=None,
@@ -164,7 +164,7 @@ class WindowBank:
         The block of the recording that each window belongs to.
     lists : dict of str to ndarray of shape (D, n)
         Draws: for each of D draws, which windows it holds (a window may be drawn twice).
-    width : int
+    window : int
         Frames a window.
     packed : ndarray of shape (U, ceil(T / 8), N), uint8, or None
         Spikes (0 or 1) of each window, eight frames a byte.
@@ -174,7 +174,7 @@ class WindowBank:
     rows: np.ndarray
     groups: np.ndarray
     lists: dict[str, np.ndarray]
-    width: int
+    window: int
     packed: np.ndarray | None = None
 
     @property
@@ -190,7 +190,7 @@ class WindowBank:
     def traces(self, index: np.ndarray) -> np.ndarray:
         """Return the traces of some windows, shape (m, T, N)."""
         rows = self.rows[index]
-        steps = np.arange(self.width)
+        steps = np.arange(self.window)
         if rows.shape[1] == 1:
             return np.asarray(self.frames[rows + steps])
         neurons = np.arange(self.frames.shape[1])
@@ -200,7 +200,7 @@ class WindowBank:
         """Return the spikes of some windows as 0 and 1, shape (m, T, N), float32."""
         if self.packed is None:
             raise RuntimeError("no spikes were inferred for these windows.")
-        bits = np.unpackbits(self.packed[index], axis=1, count=self.width)
+        bits = np.unpackbits(self.packed[index], axis=1, count=self.window)
         return bits.astype(np.float32)
 
     def chunks(self, group: int, size: int) -> Iterator[np.ndarray]:
@@ -211,7 +211,7 @@ class WindowBank:
 
     def with_spikes(self, infer: Callable[[np.ndarray], np.ndarray]) -> WindowBank:
         """Return this bank with the spikes that `infer` finds in each of its windows."""
-        size = max(1, int(4e6) // max(1, self.width * self.frames.shape[1]))
+        size = max(1, int(4e6) // max(1, self.window * self.frames.shape[1]))
         packed = [
             np.packbits(infer(self.traces(index)) > 0, axis=1)
             for index in np.array_split(
@@ -239,7 +239,7 @@ class WindowBank:
             rows=self.rows[picks, 0],
             groups=np.zeros(len(picks), dtype=int),
             lists={"shuffled": np.arange(len(picks)).reshape(draws.shape)},
-            width=self.width,
+            window=self.window,
             packed=packed,
         )
 
@@ -300,7 +300,7 @@ def draw_from_recording(
         rows=source.starts[used][:, None],
         groups=groups,
         lists={name: position[i] for i, name in enumerate(names)},
-        width=source.width,
+        window=source.window,
     )
 
 
@@ -331,7 +331,7 @@ def draw_from_samples(
     -------
     WindowBank
     """
-    n_samples, width, n_neurons = samples.shape
+    n_samples, window, n_neurons = samples.shape
     if n == n_samples:
         draws = np.tile(np.arange(n), (n_draws, 1))
     else:
@@ -339,10 +339,10 @@ def draw_from_samples(
     used, inverse = np.unique(draws, return_inverse=True)
     return WindowBank(
         frames=samples.reshape(-1, n_neurons),
-        rows=(used * width)[:, None],
+        rows=(used * window)[:, None],
         groups=_split_evenly(len(used), len(used)),
         lists={name: inverse.reshape(draws.shape)},
-        width=width,
+        window=window,
     )
 
 

@@ -139,7 +139,7 @@ def tour_order(positions: Any) -> np.ndarray:
     """Order neurons along a short path through their positions.
 
     The path starts far out, goes to the nearest neuron not yet visited, and is then shortened by
-    reversing stretches of it as long as that helps (2-opt [1]_).
+    reversing parts of it as long as that helps (2-opt [1]_).
 
     Parameters
     ----------
@@ -412,7 +412,7 @@ def _correlation(X: Any) -> np.ndarray:
 
 
 def _frames(X: Any, channel: int) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Yield stretches of frames (t, N), and how many windows hold each (None: one each)."""
+    """Yield runs of frames (t, N), and how many windows hold each (None: one each)."""
     if isinstance(X, WindowView) and not X.transforms:
         for which, base in enumerate(X.segments):
             start = X.start[X.segment == which]
@@ -420,9 +420,9 @@ def _frames(X: Any, channel: int) -> Iterator[tuple[np.ndarray, np.ndarray | Non
                 continue
             edges = np.zeros(len(base) + 1)
             np.add.at(edges, start, 1)
-            np.add.at(edges, start + X.width, -1)
+            np.add.at(edges, start + X.window, -1)
             counts = np.cumsum(edges)
-            last = int(start.max()) + X.width
+            last = int(start.max()) + X.window
             step = max(1, _CHUNK_VALUES // base.shape[1])
             for first in range(int(start.min()), last, step):
                 chunk = slice(first, min(first + step, last))
@@ -554,7 +554,7 @@ def _nearest_neighbours(distances: np.ndarray) -> np.ndarray:
 
 
 def _shorten(distances: np.ndarray, path: np.ndarray) -> np.ndarray:
-    """Reverse stretches of an open path as long as one of them makes it shorter."""
+    """Reverse parts of an open path as long as one of them makes it shorter."""
     path, n = path.copy(), len(path)
     tolerance = 1e-9 * float(distances.max(initial=0.0))  # rounding must not keep it going
     improved = True
@@ -570,7 +570,7 @@ def _shorten(distances: np.ndarray, path: np.ndarray) -> np.ndarray:
             gain[:-1] += distances[ends[:-1], after] - distances[begin, after]
             best = int(np.argmax(gain))
             if gain[best] > tolerance:
-                stretch = slice(first, first + best + 2)
-                path[stretch] = path[stretch][::-1].copy()
+                part = slice(first, first + best + 2)
+                path[part] = path[part][::-1].copy()
                 improved = True
     return path

@@ -369,7 +369,7 @@ class Recording:
 
 
 class Segments(NamedTuple):
-    """Uninterrupted stretches of one population, as `as_segments` reads them.
+    """Uninterrupted segments of one population, as `as_segments` reads them.
 
     Attributes
     ----------

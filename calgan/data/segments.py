@@ -1,4 +1,4 @@
-"""Stretches of a recording, put together again from its windows."""
+"""Segments of a recording, put together again from its windows."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ from calgan.data.validation import is_lazy
 from calgan.data.windows import WindowView
 
 
-def uninterrupted_stretches(X: Any) -> list[np.ndarray]:
-    """Return uninterrupted stretches of traces, each frame once where X is a view.
+def uninterrupted_segments(X: Any) -> list[np.ndarray]:
+    """Return uninterrupted segments of traces, each frame once where X is a view.
 
     Parameters
     ----------
     X : WindowView or array-like of shape (M, T, N)
         Windows. Windows of an array, or of a view whose transforms do not treat each frame by
-        itself, are stretches of their own.
+        itself, are segments of their own.
 
     Returns
     -------
@@ -28,22 +28,22 @@ def uninterrupted_stretches(X: Any) -> list[np.ndarray]:
     --------
     >>> import numpy as np
     >>> from calgan import Windower
-    >>> from calgan.data.segments import uninterrupted_stretches
+    >>> from calgan.data.segments import uninterrupted_segments
     >>> view = Windower(4).fit_transform(np.zeros((10, 2)))
-    >>> [stretch.shape for stretch in uninterrupted_stretches(view)]
+    >>> [segment.shape for segment in uninterrupted_segments(view)]
     [(10, 2)]
     """
     if not is_lazy(X):
         return list(np.asarray(X))
-    stretches: list[np.ndarray] = []
+    segments: list[np.ndarray] = []
     for run in _covering_runs(X):
         windows = X[run].gather()
-        stretches += _stitch(windows, X.start[run], X.width)
-    return stretches
+        segments += _stitch(windows, X.start[run], X.window)
+    return segments
 
 
 def _covering_runs(X: WindowView) -> Iterator[np.ndarray]:
-    """Yield few windows that cover all frames of an uninterrupted stretch, in order.
+    """Yield few windows that cover all frames of an uninterrupted segment, in order.
 
     Neighbours overlap where there is such a choice, so that `_stitch` can see that they agree.
     """
@@ -52,7 +52,7 @@ def _covering_runs(X: WindowView) -> Iterator[np.ndarray]:
     run, first = [], 0
     while first < len(order):
         run.append(order[first])
-        end = start[first] + X.width
+        end = start[first] + X.window
         # The latest window that still shares a frame with this one; else one that follows at once.
         last = first + 1
         while last < len(order) and segment[last] == segment[first] and start[last] < end:
@@ -72,17 +72,17 @@ def _covering_runs(X: WindowView) -> Iterator[np.ndarray]:
         yield np.array(run)
 
 
-def _stitch(windows: np.ndarray, start: np.ndarray, width: int) -> list[np.ndarray]:
+def _stitch(windows: np.ndarray, start: np.ndarray, window: int) -> list[np.ndarray]:
     """Join windows where they agree on the frames they share; else return them one by one."""
-    if windows.shape[1] != width:  # a transform changed what a frame is
+    if windows.shape[1] != window:  # a transform changed what a frame is
         return list(windows)
-    joined = np.empty((int(start[-1] - start[0]) + width, windows.shape[2]), dtype=np.float32)
+    joined = np.empty((int(start[-1] - start[0]) + window, windows.shape[2]), dtype=np.float32)
     filled = 0
     spread = 1e-5 * float(np.ptp(windows))
-    for window, first in zip(windows, start - start[0], strict=True):
+    for each, first in zip(windows, start - start[0], strict=True):
         shared = joined[first:filled]
-        if not np.allclose(shared, window[: len(shared)], rtol=1e-5, atol=spread):
+        if not np.allclose(shared, each[: len(shared)], rtol=1e-5, atol=spread):
             return list(windows)
-        joined[first : first + width] = window
-        filled = first + width
+        joined[first : first + window] = each
+        filled = first + window
     return [joined]

@@ -125,7 +125,7 @@ def check_integer(value: Any, name: str, *, minimum: int = 1) -> int:
     Examples
     --------
     >>> from calgan.data.validation import check_integer
-    >>> check_integer(64, "width")
+    >>> check_integer(64, "window")
     64
     """
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
@@ -321,13 +321,13 @@ def check_windows(
     if array.ndim == 2:
         raise ValueError(
             f"{estimator} takes windows of shape {expected}, but {name} is 2-D with shape "
-            f"{tuple(array.shape)}; cut the recording into windows with Windower(width), or use "
+            f"{tuple(array.shape)}; cut the recording into windows with Windower(window), or use "
             "make_calcium_pipeline(window=...), which does so."
         )
     if array.ndim not in ((3, 4) if encoded else (3,)):
         raise ValueError(
             f"{estimator} takes windows of shape {expected}, but {name} is {array.ndim}-D with "
-            f"shape {tuple(array.shape)}; Reshape your data, or make windows with Windower(width)."
+            f"shape {tuple(array.shape)}; Reshape your data, or make windows with Windower(window)."
         )
     if array.shape[2] == 0:
         raise ValueError(

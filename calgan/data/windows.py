@@ -30,12 +30,12 @@ class WindowView:  # numpydoc ignore=PR02
     Parameters
     ----------
     segments : tuple of ndarray of shape (T_i, N), float32
-        The uninterrupted stretches that the windows are cut from.
+        The uninterrupted segments that the windows are cut from.
     segment : ndarray of shape (M,), int
         Which segment each window lies in.
     start : ndarray of shape (M,), int
         First frame of each window within its segment.
-    width : int
+    window : int
         Frames a window, before any transform.
     frame_rate : float, default=None
         Frames per second (Hz), if known.
@@ -44,7 +44,7 @@ class WindowView:  # numpydoc ignore=PR02
     transforms : tuple of callable, default=()
         Functions applied, in turn, to each gathered batch (m, ...).
     sample_shape : tuple of int, default=None
-        Shape of one window after the transforms; None means (width, N).
+        Shape of one window after the transforms; None means (window, N).
     units : str, default=None
         Units of the traces, if known; a view with transforms does not know them.
 
@@ -52,9 +52,9 @@ class WindowView:  # numpydoc ignore=PR02
     --------
     >>> import numpy as np
     >>> from calgan import Windower
-    >>> view = Windower(width=4, stride=2).fit_transform(np.arange(20.0).reshape(10, 2))
+    >>> view = Windower(window=4, stride=2).fit_transform(np.arange(20.0).reshape(10, 2))
     >>> view
-    WindowView(shape=(4, 4, 2), width=4, stride=2, segments=1, 128 bytes if expanded)
+    WindowView(shape=(4, 4, 2), window=4, stride=2, segments=1, 128 bytes if expanded)
     >>> view[1:3].start
     array([2, 4])
     >>> view[0].shape
@@ -64,7 +64,7 @@ class WindowView:  # numpydoc ignore=PR02
     segments: tuple[np.ndarray, ...]
     segment: np.ndarray
     start: np.ndarray
-    width: int
+    window: int
     frame_rate: float | None = None
     roi_ids: np.ndarray | None = None
     transforms: tuple[Callable[[np.ndarray], np.ndarray], ...] = ()
@@ -78,7 +78,7 @@ class WindowView:  # numpydoc ignore=PR02
             object.__setattr__(self, name, array)
         shape = self.sample_shape
         if shape is None:
-            shape = (self.width, self.segments[0].shape[1])
+            shape = (self.window, self.segments[0].shape[1])
         object.__setattr__(self, "sample_shape", tuple(shape))
 
     @property
@@ -110,7 +110,7 @@ class WindowView:  # numpydoc ignore=PR02
     @property
     def end(self) -> np.ndarray:
         """Frame after the last one of each window within its segment, (M,)."""
-        return self.start + self.width
+        return self.start + self.window
 
     def gather(self, indices: Any = None) -> np.ndarray:
         """Expand some windows.
@@ -129,7 +129,7 @@ class WindowView:  # numpydoc ignore=PR02
         --------
         >>> import numpy as np
         >>> from calgan import Windower
-        >>> view = Windower(width=3).fit_transform(np.arange(5.0)[:, None])
+        >>> view = Windower(window=3).fit_transform(np.arange(5.0)[:, None])
         >>> view.gather([2, 0])[:, :, 0]
         array([[2., 3., 4.],
                [0., 1., 2.]], dtype=float32)
@@ -155,9 +155,9 @@ class WindowView:  # numpydoc ignore=PR02
 
     def _cut(self, segment: np.ndarray, start: np.ndarray) -> np.ndarray:
         n_neurons = self.segments[0].shape[1]
-        out = np.empty((len(start), self.width, n_neurons), dtype=np.float32)
+        out = np.empty((len(start), self.window, n_neurons), dtype=np.float32)
         for i, (which, first) in enumerate(zip(segment, start, strict=True)):
-            out[i] = self.segments[which][first : first + self.width]
+            out[i] = self.segments[which][first : first + self.window]
         return out
 
     def iter_batches(self, batch_size: int = 64) -> Iterator[np.ndarray]:
@@ -177,7 +177,7 @@ class WindowView:  # numpydoc ignore=PR02
         --------
         >>> import numpy as np
         >>> from calgan import Windower
-        >>> view = Windower(width=3).fit_transform(np.zeros((12, 1)))
+        >>> view = Windower(window=3).fit_transform(np.zeros((12, 1)))
         >>> [len(batch) for batch in view.iter_batches(4)]
         [4, 4, 2]
         """
@@ -208,7 +208,7 @@ class WindowView:  # numpydoc ignore=PR02
         --------
         >>> import numpy as np
         >>> from calgan import Windower
-        >>> view = Windower(width=3).fit_transform(np.ones((12, 1)))
+        >>> view = Windower(window=3).fit_transform(np.ones((12, 1)))
         >>> view.map(np.negative)[0].ravel()
         array([-1., -1., -1.], dtype=float32)
         """
@@ -225,7 +225,7 @@ class WindowView:  # numpydoc ignore=PR02
         Returns
         -------
         list of ndarray of shape (t_i, N), float32
-            One array for each uninterrupted stretch of covered frames: what two windows leave out
+            One array for each uninterrupted segment of covered frames: what two windows leave out
             between them, such as the test frames of a fold, separates them.
 
         Raises
@@ -237,7 +237,7 @@ class WindowView:  # numpydoc ignore=PR02
         --------
         >>> import numpy as np
         >>> from calgan import Windower
-        >>> view = Windower(width=3, stride=2).fit_transform(np.zeros((12, 1)))
+        >>> view = Windower(window=3, stride=2).fit_transform(np.zeros((12, 1)))
         >>> [len(frames) for frames in view[:2].covered_frames()]
         [5]
         """
@@ -253,7 +253,7 @@ class WindowView:  # numpydoc ignore=PR02
                 continue
             edges = np.zeros(len(base) + 1, dtype=np.int64)
             np.add.at(edges, start, 1)
-            np.add.at(edges, start + self.width, -1)
+            np.add.at(edges, start + self.window, -1)
             covered = np.concatenate([[False], np.cumsum(edges) > 0])
             borders = np.flatnonzero(np.diff(covered.astype(np.int8)))
             frames += [base[first:last] for first, last in borders.reshape(-1, 2)]
@@ -289,7 +289,7 @@ class WindowView:  # numpydoc ignore=PR02
 
     def __repr__(self) -> str:
         stride = _stride(self.segment, self.start)
-        parts = [f"shape={self.shape}", f"width={self.width}"]
+        parts = [f"shape={self.shape}", f"window={self.window}"]
         parts += [f"stride={stride}"] if stride else []
         parts += [f"segments={len(self.segments)}"]
         parts += [f"transforms={len(self.transforms)}"] if self.transforms else []
@@ -389,14 +389,14 @@ def map_windows(
 class Windower(TransformerMixin, BaseEstimator):
     """Cut recordings into overlapping windows, lazily and never across a segment's border.
 
-    A segment of ``T_i`` frames gives ``(T_i - width) // stride + 1`` windows. What `transform`
+    A segment of ``T_i`` frames gives ``(T_i - window) // stride + 1`` windows. What `transform`
     returns is a `WindowView`: it holds the recording once, however many windows there are.
     Windows cannot be put back together (overlapping or generated windows have no order in time),
     so there is no ``inverse_transform``.
 
     Parameters
     ----------
-    width : int
+    window : int
         Frames a window.
     stride : int, default=1
         Frames from one window's start to the next one's. Windows are views, so a stride of 1
@@ -419,15 +419,15 @@ class Windower(TransformerMixin, BaseEstimator):
     --------
     >>> import numpy as np
     >>> from calgan import Windower
-    >>> Windower(width=64, stride=2).fit_transform(np.zeros((1000, 20))).shape
+    >>> Windower(window=64, stride=2).fit_transform(np.zeros((1000, 20))).shape
     (469, 64, 20)
     >>> trials = [np.zeros((100, 20)), np.zeros((80, 20))]
-    >>> Windower(width=64).fit_transform(trials).shape
+    >>> Windower(window=64).fit_transform(trials).shape
     (54, 64, 20)
     """
 
-    def __init__(self, width: int, stride: int = 1) -> None:
-        self.width = width
+    def __init__(self, window: int, stride: int = 1) -> None:
+        self.window = window
         self.stride = stride
 
     def fit(self, X: Any, y: Any = None) -> Windower:
@@ -436,7 +436,7 @@ class Windower(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : Recording, array-like of shape (T, N), list of these, ndarray (S, T, N) or WindowView
-            A recording, segments of one, S trials of equal length, or windows of this width.
+            A recording, segments of one, S trials of equal length, or windows of this length.
         y : None
             Ignored.
 
@@ -448,9 +448,9 @@ class Windower(TransformerMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If width or stride is not an integer, or X does not hold real numbers.
+            If window or stride is not an integer, or X does not hold real numbers.
         ValueError
-            If every segment is shorter than `width`, or X is not recording-like.
+            If every segment is shorter than `window`, or X is not recording-like.
         """
         self._view(X, check_orientation=True, warn_short=False)
         return self
@@ -461,24 +461,24 @@ class Windower(TransformerMixin, BaseEstimator):
         Parameters
         ----------
         X : Recording, array-like of shape (T, N), list of these, ndarray (S, T, N) or WindowView
-            A recording of the neurons seen by `fit`. A view of windows of this width passes
+            A recording of the neurons seen by `fit`. A view of windows of this length passes
             through unchanged.
 
         Returns
         -------
-        WindowView of shape (M, width, N)
+        WindowView of shape (M, window, N)
             The windows, not expanded.
 
         Raises
         ------
         ValueError
-            If every segment is shorter than `width`, or if the number of neurons or the frame
+            If every segment is shorter than `window`, or if the number of neurons or the frame
             rate differs from what `fit` saw.
 
         Warns
         -----
         UserWarning
-            If some segments are shorter than `width` and so give no window.
+            If some segments are shorter than `window` and so give no window.
         """
         check_is_fitted(self)
         return self._view(X, check_orientation=False, warn_short=True, fitted=True)
@@ -487,18 +487,18 @@ class Windower(TransformerMixin, BaseEstimator):
         self, X: Any, *, check_orientation: bool, warn_short: bool, fitted: bool = False
     ) -> WindowView:
         """Build the view; record what it shows of the data unless `fitted`, else compare."""
-        width = check_integer(self.width, "width")
+        window = check_integer(self.window, "window")
         stride = check_integer(self.stride, "stride")
         if isinstance(X, WindowView):
-            if X.width != width:
+            if X.window != window:
                 raise ValueError(
-                    f"X holds windows of {X.width} frames, but Windower has width={width}; pass "
-                    "the recording, or windows of that width."
+                    f"X holds windows of {X.window} frames, but Windower has window={window}; pass "
+                    "the recording, or windows of that length."
                 )
             view = X
         else:
             segments = as_segments(X, check_orientation=check_orientation)
-            view = _cut_windows(segments, width, stride, warn_short)
+            view = _cut_windows(segments, window, stride, warn_short)
         n_neurons = view.segments[0].shape[1]
         if not fitted:
             self.n_features_in_ = n_neurons
@@ -523,20 +523,20 @@ class Windower(TransformerMixin, BaseEstimator):
         return tags
 
 
-def _cut_windows(read: Segments, width: int, stride: int, warn_short: bool) -> WindowView:
+def _cut_windows(read: Segments, window: int, stride: int, warn_short: bool) -> WindowView:
     segments = tuple(read.arrays)
     lengths = [len(segment) for segment in segments]
-    counts = [max(0, (length - width) // stride + 1) for length in lengths]
+    counts = [max(0, (length - window) // stride + 1) for length in lengths]
     n_short = sum(count == 0 for count in counts)
     if n_short == len(segments):
         what = "the recording has" if len(segments) == 1 else "its longest segment has"
         raise ValueError(
-            f"a window of {width} frames is longer than X: {what} only {max(lengths)}; choose a "
-            f"width of at most {max(lengths)}."
+            f"a window of {window} frames is longer than X: {what} only {max(lengths)}; choose a "
+            f"window of at most {max(lengths)}."
         )
     if n_short and warn_short:
         warnings.warn(
-            f"{n_short} of {len(segments)} segments are shorter than the window of {width} frames "
+            f"{n_short} of {len(segments)} segments are shorter than the window of {window} frames "
             "and give no window.",
             UserWarning,
             stacklevel=4,
@@ -545,7 +545,7 @@ def _cut_windows(read: Segments, width: int, stride: int, warn_short: bool) -> W
         segments=segments,
         segment=np.repeat(np.arange(len(segments)), counts),
         start=np.concatenate([stride * np.arange(count) for count in counts]),
-        width=width,
+        window=window,
         frame_rate=read.frame_rate,
         roi_ids=read.roi_ids,
         units=read.units,

@@ -182,7 +182,7 @@ class DichotomizedGaussianProcess:  # numpydoc ignore=PR02
     def _simulate(
         self, n: int, n_frames: int, seed: int, stream: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return traces and spikes, (n, n_frames, N) each, of n independent stretches."""
+        """Return traces and spikes, (n, n_frames, N) each, of n independent segments."""
         ones = np.ones(self.n_neurons)
         burn_in = burn_in_frames(self.decay * ones)
         traces = np.empty((n, n_frames, self.n_neurons), dtype=np.float32)

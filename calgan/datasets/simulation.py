@@ -182,7 +182,7 @@ class Process:  # numpydoc ignore=PR02
     def _simulate(
         self, n: int, n_frames: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return traces and spike counts, (n, n_frames, N) each, of n independent stretches."""
+        """Return traces and spike counts, (n, n_frames, N) each, of n independent segments."""
         decay = np.exp(-1.0 / (self.frame_rate * self.decay_times))
         burn_in = burn_in_frames(decay)
         drives = self._draw_drives(n, burn_in + n_frames, rng)
@@ -347,7 +347,7 @@ def fluorescence(
     Parameters
     ----------
     spikes : ndarray of shape (n, burn_in + T, N)
-        Spikes of n independent stretches, each of which starts without calcium.
+        Spikes of n independent segments, each of which starts without calcium.
     rng : numpy.random.Generator
         Source of the noise.
     decay : ndarray of shape (N,)

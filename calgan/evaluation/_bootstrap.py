@@ -61,7 +61,7 @@ def sum_by_block(
         for name in names
     }
     n_neurons = bank.frames.shape[1]
-    size = int(np.clip(_CHUNK_VALUES // (n_neurons * max(bank.width, n_neurons)), 1, 64))
+    size = int(np.clip(_CHUNK_VALUES // (n_neurons * max(bank.window, n_neurons)), 1, 64))
     n_blocks = {name: bank.n_blocks if apart else 1 for name, apart in names.items()}
     counts = {name: np.zeros((len(weights[name]), n_blocks[name])) for name in names}
     sums: dict[str, list[np.ndarray]] = {name: [] for name in names}

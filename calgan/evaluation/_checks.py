@@ -78,7 +78,7 @@ def find_overlap(
 
 
 def _frame_keys(segment: np.ndarray) -> list[int]:
-    """Return a hash of every eight frames in a row, flat stretches left out."""
+    """Return a hash of every eight frames in a row, flat segments left out."""
     span = _MIN_WIDTH
     moves = np.any(np.diff(segment, axis=0) != 0, axis=1)
     return [

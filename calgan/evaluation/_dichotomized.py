@@ -18,9 +18,9 @@ _LAG_SECONDS = 2.0
 _MAX_LAGS = 60
 
 
-def lags_for(frame_rate: float, width: int) -> int:
+def lags_for(frame_rate: float, window: int) -> int:
     """Return the control's frames of memory: 2 s, but at most 60 frames and half a window."""
-    return min(max(1, round(_LAG_SECONDS * frame_rate)), _MAX_LAGS, width // 2)
+    return min(max(1, round(_LAG_SECONDS * frame_rate)), _MAX_LAGS, window // 2)
 
 
 @dataclass(frozen=True)
@@ -52,7 +52,7 @@ def sample_dichotomized_gaussian(
     Parameters
     ----------
     source : WindowSource
-        Recording to fit; stretches shorter than a window are left out.
+        Recording to fit; segments shorter than a window are left out.
     n : int
         Windows to draw.
     frame_rate : float
@@ -66,7 +66,7 @@ def sample_dichotomized_gaussian(
     """
     model = DichotomizedGaussianCalcium(
         frame_rate,
-        n_lags=lags_for(frame_rate, source.width),
+        n_lags=lags_for(frame_rate, source.window),
         random_state=int(rng.integers(2**31)),
     )
     # What the control has to say of itself is no warning about the user's samples.
@@ -94,11 +94,11 @@ def sample_dichotomized_gaussian(
 
 
 def _every_window(source: WindowSource) -> WindowView:
-    segments = tuple(part for part in source.segments if len(part) >= source.width)
-    counts = [len(part) - source.width + 1 for part in segments]
+    segments = tuple(part for part in source.segments if len(part) >= source.window)
+    counts = [len(part) - source.window + 1 for part in segments]
     return WindowView(
         segments=segments,
         segment=np.repeat(np.arange(len(segments)), counts),
         start=np.concatenate([np.arange(count) for count in counts]),
-        width=source.width,
+        window=source.window,
     )

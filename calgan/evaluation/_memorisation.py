@@ -15,8 +15,8 @@ _N_SAMPLES = 100
 _MAX_MEMBERS = 500
 _MAX_MEMBER_VALUES = 1_000_000_000
 _MIN_BLOCKS = 3
-# Stretches of the training recording, every other one of which stands for samples.
-_MAX_STRETCHES = 20
+# Segments of the training recording, every other one of which stands for samples.
+_MAX_SEGMENTS = 20
 # Bounds the spectra of the reference windows, which are compared at all shifts at once.
 _MAX_REFERENCE_VALUES = 40_000_000
 
@@ -74,12 +74,12 @@ def memorisation_figure(
     dict
         See `Evaluation.memorisation`.
     """
-    max_shift = train.width // 8
+    max_shift = train.window // 8
     samples = synthetic
     if len(samples) > _N_SAMPLES:
         samples = samples[np.sort(rng.choice(len(samples), _N_SAMPLES, replace=False))]
     covering = covering_starts(train.starts, max_shift)
-    most = max(20, _MAX_REFERENCE_VALUES // (train.width * train.n_neurons))
+    most = max(20, _MAX_REFERENCE_VALUES // (train.window * train.n_neurons))
     reference = _windows(train, _evenly(covering, min(len(covering), most)))
     n_reference = len(reference)
     held_out = _windows(real, _evenly(real.starts, n_reference))
@@ -126,8 +126,8 @@ def _second_held_out(
     With them the block of time that each of the windows is from. None if it is too short.
     """
     middle = real.starts[len(real.starts) // 2]
-    early = np.flatnonzero(real.starts < middle - real.width // 2)
-    late = np.flatnonzero(real.starts >= middle + real.width - real.width // 2)
+    early = np.flatnonzero(real.starts < middle - real.window // 2)
+    late = np.flatnonzero(real.starts >= middle + real.window - real.window // 2)
     if len(early) == 0 or len(late) == 0:
         return None
     ratios, blocks = [], []
@@ -164,19 +164,19 @@ def _block_interval(
 def _membership_by_drift(
     train: WindowSource, held_out: np.ndarray, n: int, max_shift: int, rng: np.random.Generator
 ) -> float | None:
-    """Membership test with real windows of every other training stretch in place of samples.
+    """Membership test with real windows of every other training segment in place of samples.
 
-    Those of the stretches between are the windows to be told from held-out ones: of the same time,
+    Those of the segments between are the windows to be told from held-out ones: of the same time,
     but not copied. What it finds beyond 0.5 is drift. None if the recording is too short.
     """
-    first, end = train.starts[0], train.starts[-1] + train.width
-    n_stretches = min(_MAX_STRETCHES, int(end - first) // (2 * train.width))
-    if n_stretches < 2:
+    first, end = train.starts[0], train.starts[-1] + train.window
+    n_segments = min(_MAX_SEGMENTS, int(end - first) // (2 * train.window))
+    if n_segments < 2:
         return None
-    borders = np.linspace(first, end, n_stretches + 1)
-    stretch = np.searchsorted(borders, train.starts, side="right") - 1
-    inside = train.starts + train.width <= borders[stretch + 1]
-    sides = [train.starts[inside & (stretch % 2 == side)] for side in (0, 1)]
+    borders = np.linspace(first, end, n_segments + 1)
+    segment = np.searchsorted(borders, train.starts, side="right") - 1
+    inside = train.starts + train.window <= borders[segment + 1]
+    sides = [train.starts[inside & (segment % 2 == side)] for side in (0, 1)]
     if min(map(len, sides)) == 0:
         return None
     areas = []
@@ -196,4 +196,4 @@ def _evenly(starts: np.ndarray, n: int) -> np.ndarray:
 
 
 def _windows(source: WindowSource, starts: np.ndarray) -> np.ndarray:
-    return np.asarray(source.frames[starts[:, None] + np.arange(source.width)])
+    return np.asarray(source.frames[starts[:, None] + np.arange(source.window)])

@@ -260,7 +260,7 @@ def evaluate(
         statistics += _window_rows(of_windows, trained_on, chosen)
         if of_windows.n_folds == 1:
             remarks.append(
-                "There is no classifier: a recording is too short to be cut into two stretches "
+                "There is no classifier: a recording is too short to be cut into two segments "
                 "that hold a window each."
             )
     order = {name: i for i, name in enumerate(GROUPS)}
@@ -389,7 +389,7 @@ def _context(banks: dict[str, WindowBank], rate: float, n: int) -> Context:
     ]
     bank = banks["real"]
     n_neurons = bank.frames.shape[1]
-    size = max(bank.width * n_neurons, n_neurons * (n_neurons - 1) // 2)
+    size = max(bank.window * n_neurons, n_neurons * (n_neurons - 1) // 2)
     most = int(np.clip(_CONTEXT_VALUES // size, 20, n))
     picks = [(bank, draw[:: max(1, -(-len(draw) // most))]) for bank, draw in sides]
     # One rate a neuron and window: of a few windows there would be too few values to bin.
@@ -410,7 +410,7 @@ def _make_measures(context: Context, protocol: str, has_correlations: bool) -> l
         kinds = [kind for kind in kinds if kind not in _measures.NEEDS_PAIRS]
     if not has_correlations:
         kinds = [kind for kind in kinds if kind not in _measures.NEEDS_BINS]
-    if not holds_events(context.width, context.frame_rate):
+    if not holds_events(context.window, context.frame_rate):
         kinds.remove(_measures.EventShapes)
     return [kind(context) for kind in kinds]
 
@@ -579,7 +579,7 @@ def _kept(
     spikes: dict[str, np.ndarray | None] = dict.fromkeys(["train", *drawn])
     for name in banks:
         bank = banks[name]
-        most = max(MIN_SAMPLES, _KEPT_VALUES // (bank.width * bank.frames.shape[1]))
+        most = max(MIN_SAMPLES, _KEPT_VALUES // (bank.window * bank.frames.shape[1]))
         index = bank.lists[name][0][:most]
         windows[name], spikes[name] = bank.traces(index), bank.spikes(index)
     return windows, spikes

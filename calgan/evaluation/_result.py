@@ -46,12 +46,12 @@ class Evaluation:
     memorisation : dict or None
         ``"value"``: distance of samples to the nearest training windows over that to as many
         held-out windows (median); ``"interval"``; ``"replay"`` and ``"second_held_out"``: what
-        replayed training windows and a second held-out stretch score (None where the recording
+        replayed training windows and a second held-out segment score (None where the recording
         is too short), the latter with ``"second_held_out_interval"``; ``"share_copied"``: share of
         samples nearer to a replay than to new data; ``"membership"``: how well training windows are
         told from held-out ones by their distance to the nearest sample (an area under the curve,
         see `calgan.metrics.membership_auc`), as a dict of ``"value"``, ``"replay"`` and
-        ``"drift"``, which real windows of other training stretches score; ``"n_samples"``,
+        ``"drift"``, which real windows of other training segments score; ``"n_samples"``,
         ``"n_reference"``: windows compared. None without a training recording.
     conclusion : tuple of str
         Plain sentences: how far from the floor, better than the shuffled control or not,
@@ -294,7 +294,7 @@ class Evaluation:
             shown = f"{show(second):>10} "
             interval = result.get("second_held_out_interval")
             shown += "" if interval is None else show_interval(interval)
-        lines.append(f"{'  a second held-out stretch':<33}{shown}")
+        lines.append(f"{'  a second held-out segment':<33}{shown}")
         membership = result.get("membership")
         if membership is None:
             return lines
@@ -305,7 +305,7 @@ class Evaluation:
             " 1: always)",
             f"{'  synthetic':<33}{show(membership['value']):>10}",
             f"{'  replayed training windows':<33}{show(membership['replay']):>10}",
-            f"{'  other training stretches (drift)':<33}"
+            f"{'  other training segments (drift)':<33}"
             + ("  recording too short" if drift is None else f"{show(drift):>9}"),
         ]
 

@@ -32,7 +32,7 @@ class Statistic:
     value_interval : tuple of float or None
         95 % bootstrap interval of `value`.
     floor : float or None
-        Held-out against training windows: what another stretch of the real recording scores.
+        Held-out against training windows: what another segment of the real recording scores.
         None without a training recording.
     floor_interval : tuple of float or None
         95 % bootstrap interval of `floor`.

@@ -243,7 +243,7 @@ def _memorised(memorisation: dict[str, Any], shared: float) -> str:
     yardstick = f"a replay scores {show(memorisation['replay'], 2)}"
     if new is not None:
         interval = memorisation.get("second_held_out_interval")
-        yardstick += f", a second held-out stretch {show(new, 2)}"
+        yardstick += f", a second held-out segment {show(new, 2)}"
         yardstick += f" {show_interval(interval)}" if interval is not None else ""
     value = show(memorisation["value"], 2)
     if position is None:
@@ -290,7 +290,7 @@ def _membership(memorisation: dict[str, Any], shared: float) -> list[str]:
         else "more than drift explains: look for samples that repeat training windows"
     )
     return [
-        f"{text}, real windows of other training stretches, which are no copies, "
+        f"{text}, real windows of other training segments, which are no copies, "
         f"{show(found['drift'], 2)}): {end}."
     ]
 

@@ -78,7 +78,7 @@ def split_in_time(X: Any, fraction: float) -> tuple[NDArray[np.intp], NDArray[np
     order = np.lexsort((start, segment))
     held_out, rest = order[-n_held:], order[:-n_held]
     first = held_out[0]
-    overlaps = (segment[rest] == segment[first]) & (start[rest] + X.width > start[first])
+    overlaps = (segment[rest] == segment[first]) & (start[rest] + X.window > start[first])
     train = np.sort(rest[~overlaps])
     if len(train) < 2:
         return everything, everything[:0]

@@ -80,7 +80,7 @@ def _compare(
     starts = source.starts
     if len(starts) > len(synthetic):
         starts = np.sort(rng_from(seed, 1).choice(starts, len(synthetic), replace=False))
-    real = np.asarray(source.frames[starts[:, None] + np.arange(source.width)])
+    real = np.asarray(source.frames[starts[:, None] + np.arange(source.window)])
     if deconvolver is None:
         deconvolver = OasisDeconvolver(rate).fit(source.segments)
     elif not hasattr(deconvolver, "decay_"):

@@ -94,7 +94,7 @@ def _cut(parts: list[Any], test_size: float, gap: int) -> tuple[list[Any], list[
         segments = part.segments if isinstance(part, Recording) else np.array([[0, len(part)]])
         if cut < segments[-1, 1]:
             test.append(part[cut:])
-        # The gap keeps the two sides of one uninterrupted stretch apart, and no others.
+        # The gap keeps the two sides of one segment apart, and no others.
         for start, stop in segments:
             if start < cut < stop:
                 cut = max(cut - gap, int(start))
@@ -297,13 +297,13 @@ def _window_folds(
         for number in np.unique(segment[test]):
             tested = start[test[segment[test] == number]]
             # A test window ends a width after its start, and one more width must lie between.
-            reach = 2 * view.width + gap
+            reach = 2 * view.window + gap
             near = (start > tested.min() - reach) & (start < tested.max() + reach)
             keep &= ~(near & (segment == number))
         if not keep.any():
             raise ValueError(
-                f"fold {fold} of BlockedKFold has no training window left more than one width "
-                f"({view.width} frames) and gap={gap} from its test frames: lower n_splits, gap or "
-                "the window, or record for longer."
+                f"fold {fold} of BlockedKFold has no training window left more than one window "
+                f"({view.window} frames) and gap={gap} from its test frames: lower n_splits, gap "
+                "or the window, or record for longer."
             )
         yield np.flatnonzero(keep), np.sort(test)

@@ -537,7 +537,7 @@ def _per_neuron(value: ArrayLike, n_neurons: int, name: str) -> np.ndarray:
 
 
 def _read_segments(X: Any) -> tuple[list[np.ndarray], float | None]:
-    """Uninterrupted stretches to learn from, and their frame rate where X knows it."""
+    """Uninterrupted segments to learn from, and their frame rate where X knows it."""
     if is_lazy(X):
         check_windows(X, estimator="OasisDeconvolver", encoded=False)
         if X.transforms:

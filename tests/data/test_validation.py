@@ -44,14 +44,14 @@ def test_frame_rate_must_be_a_number(value: Any) -> None:
 
 @pytest.mark.parametrize("value", [3, np.int32(3), np.uint8(3)])
 def test_integer_comes_back_as_int(value: Any) -> None:
-    assert type(check_integer(value, "width")) is int
-    assert check_integer(value, "width") == 3
+    assert type(check_integer(value, "window")) is int
+    assert check_integer(value, "window") == 3
 
 
 @pytest.mark.parametrize("value", [3.0, True, "3", None, np.float64(3)])
 def test_integer_refuses_other_types(value: Any) -> None:
-    with pytest.raises(TypeError, match="width must be an integer of at least 1"):
-        check_integer(value, "width")
+    with pytest.raises(TypeError, match="window must be an integer of at least 1"):
+        check_integer(value, "window")
 
 
 def test_integer_minimum() -> None:
@@ -69,7 +69,7 @@ def test_integer_minimum() -> None:
         np.ones((4, 2), dtype=bool),
         np.ones((4, 2)).astype(object),
         [[1, 1]] * 4,
-        np.matrix(np.ones((4, 2))),
+        np.ones((4, 2)).view(np.matrix),
         np.ma.masked_array(np.ones((4, 2)), mask=False),
     ],
 )
@@ -168,7 +168,7 @@ def test_view_passes_unexpanded() -> None:
 
 
 def test_a_recording_is_no_windows() -> None:
-    with pytest.raises(ValueError, match=r"2-D.*Windower\(width\).*make_calcium_pipeline"):
+    with pytest.raises(ValueError, match=r"2-D.*Windower\(window\).*make_calcium_pipeline"):
         check_windows(np.zeros((100, 5)))
 
 

@@ -55,35 +55,35 @@ def test_thesis_counts(n_frames: int, expected: int) -> None:
 
 @given(
     lengths=st.lists(st.integers(1, 40), min_size=1, max_size=4),
-    width=st.integers(1, 20),
+    window=st.integers(1, 20),
     stride=st.integers(1, 7),
 )
 @settings(max_examples=50, deadline=None)
 def test_agrees_with_numpy_and_stays_within_segments(
-    lengths: list[int], width: int, stride: int
+    lengths: list[int], window: int, stride: int
 ) -> None:
     # Every value names its segment and frame, so that a window across a border would show.
     segments = [
         np.stack([np.full(n, i), np.arange(n)], axis=1).astype(np.float32)
         for i, n in enumerate(lengths)
     ]
-    windower = Windower(width, stride)
+    windower = Windower(window, stride)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # short segments, or one frame of two neurons
-        if max(lengths) < width:
+        if max(lengths) < window:
             with pytest.raises(ValueError, match="is longer than X"):
                 windower.fit(segments)
             return
         view = windower.fit_transform(segments)
     expected = [
-        sliding_window_view(segment, width, axis=0)[::stride].transpose(0, 2, 1)
+        sliding_window_view(segment, window, axis=0)[::stride].transpose(0, 2, 1)
         for segment in segments
-        if len(segment) >= width
+        if len(segment) >= window
     ]
     np.testing.assert_array_equal(np.asarray(view), np.concatenate(expected))
     np.testing.assert_array_equal(view.gather()[:, 0, 0], view.segment)
     np.testing.assert_array_equal(view.gather()[:, 0, 1], view.start)
-    assert len(view) == sum(max(0, (n - width) // stride + 1) for n in lengths)
+    assert len(view) == sum(max(0, (n - window) // stride + 1) for n in lengths)
 
 
 def test_a_view_shares_the_recording(traces: np.ndarray, tmp_path: Path) -> None:
@@ -103,7 +103,7 @@ def test_array_attributes(view: WindowView) -> None:
     assert expanded.dtype == view.dtype == np.float32
     assert (expanded.ndim, expanded.size, expanded.nbytes) == (view.ndim, view.size, view.nbytes)
     assert len(view) == len(expanded)
-    assert view.width == 16
+    assert view.window == 16
 
 
 @pytest.mark.parametrize(
@@ -161,7 +161,7 @@ def test_wrong_indices(view: WindowView, key: Any, match: str) -> None:
 
 def test_a_view_is_read_only(view: WindowView) -> None:
     with pytest.raises(AttributeError):
-        view.width = 3  # type: ignore[misc]
+        view.window = 3  # type: ignore[misc]
     with pytest.raises(ValueError):
         view.start[0] = 3
     with pytest.raises(TypeError):
@@ -204,7 +204,7 @@ def test_map_is_lazy_and_in_order(view: WindowView) -> None:
 def test_map_to_another_shape(view: WindowView) -> None:
     mapped = view.map(first_two_frames, sample_shape=(2, 5))
     assert mapped.shape == (54, 2, 5)
-    assert mapped.width == 16  # of the frames it is cut from
+    assert mapped.window == 16  # of the frames it is cut from
     np.testing.assert_array_equal(np.asarray(mapped), np.asarray(view)[:, :2])
     with pytest.raises(ValueError, match="give map the shape it returns"):
         view.map(first_two_frames).gather([0])
@@ -254,7 +254,7 @@ def test_a_pickle_is_no_larger_than_the_recording(traces: np.ndarray) -> None:
 
 
 def test_text(view: WindowView) -> None:
-    text = "WindowView(shape=(54, 16, 5), width=16, stride=4, segments=2, 17.3 kB if expanded)"
+    text = "WindowView(shape=(54, 16, 5), window=16, stride=4, segments=2, 17.3 kB if expanded)"
     assert repr(view) == text
     assert "stride" not in repr(view[[0, 3, 4]])
     assert "transforms=1" in repr(view.map(np.negative))
@@ -302,7 +302,7 @@ def test_windower_learns(traces: np.ndarray) -> None:
 def test_views_pass_through(view: WindowView) -> None:
     windower = Windower(16).fit(view)
     assert windower.transform(view) is view
-    with pytest.raises(ValueError, match="windows of 16 frames, but Windower has width=8"):
+    with pytest.raises(ValueError, match="windows of 16 frames, but Windower has window=8"):
         Windower(8).fit(view)
 
 
@@ -321,7 +321,7 @@ def test_window_longer_than_the_recording(traces: np.ndarray) -> None:
         ValueError, match=r"241 frames is longer than X: the recording has only 240"
     ):
         Windower(241).fit(traces)
-    with pytest.raises(ValueError, match="its longest segment has only 30; choose a width of at"):
+    with pytest.raises(ValueError, match="its longest segment has only 30; choose a window of at"):
         Windower(31).fit([traces[:30], traces[:20]])
 
 
@@ -334,10 +334,10 @@ def test_roi_first_warns_once(traces: np.ndarray) -> None:
 @pytest.mark.parametrize(
     ("params", "error", "match"),
     [
-        ({"width": 0}, ValueError, "width must be an integer of at least 1, got 0"),
-        ({"width": 4.0}, TypeError, "width must be an integer"),
-        ({"width": 4, "stride": 0}, ValueError, "stride must be an integer of at least 1"),
-        ({"width": 4, "stride": None}, TypeError, "stride must be an integer"),
+        ({"window": 0}, ValueError, "window must be an integer of at least 1, got 0"),
+        ({"window": 4.0}, TypeError, "window must be an integer"),
+        ({"window": 4, "stride": 0}, ValueError, "stride must be an integer of at least 1"),
+        ({"window": 4, "stride": None}, TypeError, "stride must be an integer"),
     ],
 )
 def test_bad_parameters(

@@ -19,11 +19,11 @@ from calgan.data.drawing import (
 @settings(max_examples=40, deadline=None)
 @given(
     lengths=st.lists(st.integers(1, 40), min_size=1, max_size=5),
-    width=st.integers(1, 12),
+    window=st.integers(1, 12),
     seed=st.integers(0, 1000),
 )
-def test_windows_never_cross_a_border(lengths, width, seed):
-    lengths[0] += width
+def test_windows_never_cross_a_border(lengths, window, seed):
+    lengths[0] += window
     # Every frame carries its segment and its place there.
     segments = [
         np.stack([np.full(n, i), np.arange(n)], axis=1).astype(np.float32)
@@ -33,7 +33,7 @@ def test_windows_never_cross_a_border(lengths, width, seed):
     source = read_source(Recording(np.concatenate(segments), RATE,
                                    segments=np.stack([np.cumsum([0, *lengths[:-1]]),
                                                       np.cumsum(lengths)], axis=1)),
-                         width, name="real")  # fmt: skip
+                         window, name="real")  # fmt: skip
     bank = draw_from_recording(source, ("a", "b"), 30, 2, np.random.default_rng(seed))
     windows = bank.traces(np.arange(bank.n_windows))
     assert np.all(windows[:, :, 0] == windows[:, :1, 0])

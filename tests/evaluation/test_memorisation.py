@@ -80,7 +80,7 @@ def test_membership_finds_drift_in_real_windows(recordings, samples):
     assert evaluation.memorisation["membership"]["drift"] > 0.95
 
 
-def test_the_second_held_out_stretch_has_an_interval(of_truth, recordings, samples):
+def test_the_second_held_out_segment_has_an_interval(of_truth, recordings, samples):
     low, high = of_truth.memorisation["second_held_out_interval"]
     assert low <= of_truth.memorisation["second_held_out"] <= high
     assert 0.0 < high - low < 0.3

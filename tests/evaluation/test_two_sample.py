@@ -24,11 +24,11 @@ from calgan.evaluation.statistics._two_sample import (
 from calgan.model_selection import thesis_split
 
 
-def source_of(lengths, width, n_neurons=2):
+def source_of(lengths, window, n_neurons=2):
     frames = np.random.default_rng(0).normal(size=(sum(lengths), n_neurons)).astype(np.float32)
     ends = np.cumsum(lengths)
     segments = np.stack([ends - lengths, ends], axis=1)
-    return read_source(Recording(frames, RATE, segments=segments), width, name="real")
+    return read_source(Recording(frames, RATE, segments=segments), window, name="real")
 
 
 # Folds
@@ -37,15 +37,15 @@ def source_of(lengths, width, n_neurons=2):
 @settings(max_examples=60, deadline=None)
 @given(
     lengths=st.lists(st.integers(1, 60), min_size=1, max_size=5),
-    width=st.integers(2, 15),
+    window=st.integers(2, 15),
     n_folds=st.integers(1, 5),
 )
-def test_no_frame_is_in_two_folds(lengths, width, n_folds):
-    lengths[0] += width
-    source = source_of(lengths, width)
+def test_no_frame_is_in_two_folds(lengths, window, n_folds):
+    lengths[0] += window
+    source = source_of(lengths, window)
     folds = fold_starts(source, n_folds)
     frames = [
-        set((source.starts[part][:, None] + np.arange(width)).ravel().tolist()) for part in folds
+        set((source.starts[part][:, None] + np.arange(window)).ravel().tolist()) for part in folds
     ]
     assert sum(map(len, frames)) == len(set().union(*frames))
     if n_folds == 1:
@@ -124,7 +124,13 @@ def tables():
 
 def compare(real, others, n_bootstrap=0):
     return compare_windows(
-        real, others, n_neurons=2, width=10, resampled=list(others), n_bootstrap=n_bootstrap, seed=0
+        real,
+        others,
+        n_neurons=2,
+        window=10,
+        resampled=list(others),
+        n_bootstrap=n_bootstrap,
+        seed=0,
     )
 
 

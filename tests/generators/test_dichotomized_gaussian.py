@@ -437,14 +437,14 @@ def test_lags_are_matched_and_bins_stay_as_they_were(kind: str) -> None:
     assert not model.repaired_
     assert model.max_lag_deviation_ < 1e-10
     np.testing.assert_allclose(model.latent_correlation_, base.latent_correlation_, atol=1e-12)
-    # One long run, as 400 stretches that are all but independent of one another.
-    stretches = model.sample(400_000).reshape(400, 1000, 8)
-    of_each = np.array([mean_autocovariance(one[None], 3) for one in stretches])
+    # One long run, as 400 segments that are all but independent of one another.
+    segments = model.sample(400_000).reshape(400, 1000, 8)
+    of_each = np.array([mean_autocovariance(one[None], 3) for one in segments])
     error = of_each.std(axis=0) / np.sqrt(400)
-    assert (np.abs(mean_autocovariance(stretches, 3) - lags) < 5 * error).all()
-    means = stretches.mean(axis=1)
+    assert (np.abs(mean_autocovariance(segments, 3) - lags) < 5 * error).all()
+    means = segments.mean(axis=1)
     assert (np.abs(means.mean(0) - model.mean_) < 5 * means.std(0) / np.sqrt(400)).all()
-    products = np.array([(s - model.mean_).T @ (s - model.mean_) / 1000 for s in stretches])
+    products = np.array([(s - model.mean_).T @ (s - model.mean_) / 1000 for s in segments])
     pairs = np.abs(products.mean(0) - model.covariance_) / (products.std(0) / np.sqrt(400))
     assert pairs.max() < 5
     independent = base.sample(400_000).reshape(400, 1000, 8)

@@ -16,7 +16,7 @@ from calgan import (
     Windower,
     datasets,
 )
-from calgan.data.segments import uninterrupted_stretches
+from calgan.data.segments import uninterrupted_segments
 from calgan.data.windows import WindowView
 
 WIDTH = 40
@@ -122,7 +122,7 @@ def test_a_pipeline_gives_the_units_of_the_recording(recording: Recording) -> No
     )
 
 
-# From windows to stretches
+# From windows to segments
 
 
 def test_views_are_stitched(recording: Recording) -> None:
@@ -136,10 +136,10 @@ def test_views_are_stitched(recording: Recording) -> None:
         (Windower(WIDTH).fit_transform(recording)[[5, 5, 30, 5]], [traces[5:70]]),
         (Windower(WIDTH).fit_transform(recording)[[0, 100]], [traces[:40], traces[100:140]]),
     ):
-        stretches = uninterrupted_stretches(view)
-        assert len(stretches) == len(parts)
-        for stretch, part in zip(stretches, parts, strict=True):
-            np.testing.assert_array_equal(stretch, part)
+        segments = uninterrupted_segments(view)
+        assert len(segments) == len(parts)
+        for segment, part in zip(segments, parts, strict=True):
+            np.testing.assert_array_equal(segment, part)
 
 
 def scale(windows: np.ndarray) -> np.ndarray:
@@ -152,14 +152,14 @@ def centre(windows: np.ndarray) -> np.ndarray:
 
 def test_transformed_views_are_stitched_where_windows_agree(recording: Recording) -> None:
     view = Windower(WIDTH).fit_transform(recording)
-    (stretch,) = uninterrupted_stretches(view.map(scale))
-    np.testing.assert_array_equal(stretch, scale(recording.traces))
-    apart = uninterrupted_stretches(view.map(centre))
+    (segment,) = uninterrupted_segments(view.map(scale))
+    np.testing.assert_array_equal(segment, scale(recording.traces))
+    apart = uninterrupted_segments(view.map(centre))
     assert {len(each) for each in apart} == {WIDTH}
     assert len(apart) < 2 * len(recording) / WIDTH
     np.testing.assert_allclose([each.mean() for each in apart], 0, atol=1e-5)
     # Windows that share no frame cannot be seen to agree.
-    borders = uninterrupted_stretches(
+    borders = uninterrupted_segments(
         Windower(WIDTH, stride=WIDTH).fit_transform(recording).map(centre)
     )
     assert [len(each) for each in borders] == [WIDTH] * (len(recording) // WIDTH)
@@ -172,7 +172,7 @@ def test_few_windows_are_gathered(recording: Recording) -> None:
         gathered.append(len(windows))
         return windows
 
-    uninterrupted_stretches(Windower(WIDTH).fit_transform(recording).map(count))
+    uninterrupted_segments(Windower(WIDTH).fit_transform(recording).map(count))
     assert sum(gathered) < 1.1 * len(recording) / WIDTH
 
 
@@ -224,7 +224,7 @@ def test_only_large_repairs_are_worth_a_warning(recording: Recording) -> None:
         segments=(np.ascontiguousarray(recording.traces[:80]),),
         segment=np.zeros(1, dtype=int),
         start=np.zeros(1, dtype=int),
-        width=80,
+        window=80,
         frame_rate=10.0,
     )
     with pytest.warns(UserWarning, match="differ from those wanted by at most") as caught:
@@ -264,7 +264,7 @@ def test_refuses_before_it_deconvolves(
             DichotomizedGaussianCalcium(deconvolver=wrong).fit(view)
 
 
-def test_lags_may_be_more_than_a_window_of_a_long_stretch(recording: Recording) -> None:
+def test_lags_may_be_more_than_a_window_of_a_long_segment(recording: Recording) -> None:
     model = DichotomizedGaussianCalcium(n_lags=15, random_state=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # so many lags may be repaired

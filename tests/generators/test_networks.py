@@ -298,7 +298,7 @@ def test_patch_critic_knows_the_neurons_apart() -> None:
 
 @settings(max_examples=30, deadline=None)
 @given(st.integers(0, 2**31), st.integers(16, 200), st.floats(0, 1))
-def test_patch_critic_sees_a_stretch_of_the_windows(seed: int, frames: int, crop: float) -> None:
+def test_patch_critic_sees_a_segment_of_the_windows(seed: int, frames: int, crop: float) -> None:
     critic = PatchCritic(frames, 2, channels=4, crop=crop)
     start, end = critic.draw_shifts(np.random.default_rng(seed))
     assert 0 <= start < end <= frames

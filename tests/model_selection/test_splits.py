@@ -138,22 +138,22 @@ def test_nan_is_refused() -> None:
 def distance(view, train: int, test: int) -> int:
     """Count the frames strictly between two windows; negative when they overlap."""
     first, second = sorted([view.start[train], view.start[test]])
-    return int(second - (first + view.width))
+    return int(second - (first + view.window))
 
 
 @settings(max_examples=30, deadline=None)
 @given(
     lengths=st.lists(st.integers(150, 260), min_size=1, max_size=3),
-    width=st.integers(2, 12),
+    window=st.integers(2, 12),
     stride=st.integers(1, 4),
     gap=st.integers(0, 5),
     n_splits=st.integers(2, 4),
     shuffled=st.booleans(),
 )
 def test_no_training_window_is_near_a_test_frame(
-    lengths: list[int], width: int, stride: int, gap: int, n_splits: int, shuffled: bool
+    lengths: list[int], window: int, stride: int, gap: int, n_splits: int, shuffled: bool
 ) -> None:
-    view = Windower(width, stride=stride).fit_transform([frames(length) for length in lengths])
+    view = Windower(window, stride=stride).fit_transform([frames(length) for length in lengths])
     if shuffled:
         view = view[np.random.default_rng(0).permutation(len(view))]
     tested = []
@@ -165,15 +165,15 @@ def test_no_training_window_is_near_a_test_frame(
             a = view.start[train][view.segment[train] == segment]
             b = view.start[test][view.segment[test] == segment]
             if len(a) and len(b):
-                between = np.abs(a[:, None] - b[None, :]) - width
-                assert between.min() >= width + gap
+                between = np.abs(a[:, None] - b[None, :]) - window
+                assert between.min() >= window + gap
     np.testing.assert_array_equal(np.sort(np.concatenate(tested)), np.arange(len(view)))
 
 
 def test_nothing_is_purged_that_need_not_be() -> None:
     view = Windower(10).fit_transform(frames(200))
     (train, test), *_ = BlockedKFold(4).split(view)
-    # Starts 0-47 are tested, so frames 0-56 are; the next width (57-66) is purged.
+    # Starts 0-47 are tested, so frames 0-56 are; the next window (57-66) is purged.
     assert view.start[test].max() == 47
     assert view.start[train].min() == 47 + 10 + 10
     assert distance(view, train[0], test[-1]) == 10
@@ -191,8 +191,8 @@ def test_starts_survive_lazy_maps_and_nested_splits() -> None:
     train, _ = next(BlockedKFold(3).split(view))
     inner_train, inner_test = next(BlockedKFold(3).split(view[train]))
     nested = view[train]
-    gaps = np.abs(nested.start[inner_train][:, None] - nested.start[inner_test]) - nested.width
-    assert gaps.min() >= nested.width
+    gaps = np.abs(nested.start[inner_train][:, None] - nested.start[inner_test]) - nested.window
+    assert gaps.min() >= nested.window
 
 
 def test_a_list_is_split_into_whole_segments() -> None:
@@ -266,7 +266,7 @@ def test_it_drives_cross_validation() -> None:
 def test_published_split_holds_out_the_published_numbers() -> None:
     train, test = thesis_split(frames(21_556), 2048, random_state=0)
     assert (len(train), len(test)) == (8755, 1000)
-    assert train.width == test.width == 2048
+    assert train.window == test.window == 2048
     starts = np.sort(np.concatenate([train.start, test.start]))
     np.testing.assert_array_equal(starts, 2 * np.arange(9755))
     # Lazy: no frame was copied.

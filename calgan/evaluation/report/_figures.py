@@ -257,9 +257,9 @@ def _classifier(m: Measured, scores: dict[str, Array]) -> ReportFigure:
         "A classifier of held-out windows against others",
         f"A logistic regression on features of whole windows (means, deviations and population "
         f"couplings of the neurons, spectrum, skewness, autocorrelation, correlations), fitted for "
-        f"each group on {n_folds - 1} of {n_folds} stretches of time and tried on the one left "
-        f"out, of which no frame was in the fit; {size} windows a stretch and side. Left: ROC "
-        f"curves, mean over stretches and {plural(n_draws, 'draw')}; brackets: area, 0.5 where it "
+        f"each group on {n_folds - 1} of {n_folds} segments of time and tried on the one left "
+        f"out, of which no frame was in the fit; {size} windows a segment and side. Left: ROC "
+        f"curves, mean over segments and {plural(n_draws, 'draw')}; brackets: area, 0.5 where it "
         f"can only guess. Right: its scores, the outermost bins holding what is beyond them."
         + _floor_phrase(
             m,
@@ -377,7 +377,7 @@ def _rate_histograms(m: Measured) -> ReportFigure:
             "drifts between its training and held-out parts.",
         ),
         plotting.plot_rate_histograms(
-            rates, neurons=neurons, roi_ids=m.roi_ids, resolution=m.frame_rate / m.width
+            rates, neurons=neurons, roi_ids=m.roi_ids, resolution=m.frame_rate / m.window
         ),
     )
 
@@ -562,7 +562,7 @@ def _population(m: Measured) -> ReportFigure:
         "population_counts",
         _POPULATION,
         "How many neurons are active at once",
-        f"Share of frames ({m.n['real']} windows × {m.width} frames a group) with a given number "
+        f"Share of frames ({m.n['real']} windows × {m.window} frames a group) with a given number "
         f"of active neurons, logarithmic. Neurons that fire together make the right tail heavy; "
         f"shuffled neurons, independent of one another, lack it."
         + _gaussian_phrase(
@@ -582,7 +582,7 @@ def _dynamics(m: Measured) -> ReportFigure:
     scale = np.where(scale > 0, scale, 1.0)
     standardised = {group: (m.windows[group] - mean) / scale for group in groups}
     increments = {group: np.diff(x, axis=1) for group, x in standardised.items()}
-    max_lag = max(min(m.width // 2, round(20 * m.frame_rate)), 1)
+    max_lag = max(min(m.window // 2, round(20 * m.frame_rate)), 1)
     figure, axes = _panels(2, 2, 9.0, 6.2)
     plotting.plot_distribution(
         standardised,

@@ -26,8 +26,8 @@ class Measured:
         self.spikes: dict[str, Array] = _present(evaluation.spikes)
         self.frame_rate = float(evaluation.frame_rate)
         self.units = str(evaluation.units or "a.u.")
-        n_windows, self.width, self.n_neurons = self.windows["real"].shape
-        self.seconds = self.width / self.frame_rate
+        n_windows, self.window, self.n_neurons = self.windows["real"].shape
+        self.seconds = self.window / self.frame_rate
         self.has_train = "train" in self.windows
         roi_ids = getattr(evaluation, "roi_ids", None)
         self.roi_ids = range(self.n_neurons) if roi_ids is None else list(roi_ids)
@@ -36,7 +36,7 @@ class Measured:
         self.n_pairs = n_pairs if self.n_neurons > 1 else 0
         self.n_pair_windows = max(min(n_windows, _MAX_PAIR_VALUES // n_pairs), 2)
         # A window shorter than two bins has no correlations: they are all undefined.
-        self.bin_frames = min(metrics.bin_frames_for(self.frame_rate), self.width)
+        self.bin_frames = min(metrics.bin_frames_for(self.frame_rate), self.window)
 
     def shown(self, *groups: str) -> list[str]:
         """Those of `groups` that there are."""

@@ -260,7 +260,7 @@ def _memorisation(evaluation: Any) -> str:
         ("synthetic windows", found["value"], found.get("interval")),
         ("replayed training windows (a copying model)", found.get("replay"), None),
         (
-            "new real windows (a second held-out stretch)",
+            "new real windows (a second held-out segment)",
             found.get("second_held_out"),
             found.get("second_held_out_interval"),
         ),
@@ -276,7 +276,7 @@ def _memorisation(evaluation: Any) -> str:
     lines = [
         ("synthetic windows", membership["value"], None),
         ("replayed training windows (a copying model)", membership["replay"], None),
-        ("real windows of other training stretches (drift alone)", membership["drift"], None),
+        ("real windows of other training segments (drift alone)", membership["drift"], None),
     ]
     return (
         f"{page}<p>{escape(MEMBERSHIP)} From {membership['n_samples']} windows of each.</p>"

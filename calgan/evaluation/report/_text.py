@@ -53,7 +53,7 @@ DEFINITIONS = {
     "event_rise_w1": "The same of the times from 10 to 90 % of the amplitude.",
     "event_decay_w1": "The same of the times from the peak to half the amplitude.",
     "classifier_auc": "Area under the ROC curve of a logistic regression that tells the group's "
-    "windows from held-out ones by features of each window, cross-validated over stretches of time "
+    "windows from held-out ones by features of each window, cross-validated over segments of time "
     "that share no frames; judged by the difference to the floor.",
     "shape_classifier_auc": "The same by the features that are pooled over neurons only: spectrum, "
     "skewness, autocorrelation, population activity and correlations, but no neuron's own level.",
@@ -103,6 +103,6 @@ MEMBERSHIP = (
     "to their nearest synthetic window than held-out windows are to theirs? The area under the "
     "curve is 0.5 where they are not and 1 where they always are. A recording drifts, so that "
     "samples of a good model, too, resemble the time it was fitted on: compare with what real "
-    "windows of other stretches of the training recording, which are no copies of the windows "
+    "windows of other segments of the training recording, which are no copies of the windows "
     "tested, score."
 )

@@ -72,7 +72,7 @@ class Context:
     rates: np.ndarray | None = None
 
     @property
-    def width(self) -> int:
+    def window(self) -> int:
         """Frames a window."""
         return int(self.traces.shape[1])
 

@@ -38,7 +38,7 @@ class InterSpikeIntervals(Measure):
     def __init__(self, context: Context) -> None:
         self.frame_rate, self.n_neurons = context.frame_rate, context.n_neurons
         # Frames one by one where intervals are short, ever coarser steps where they are long.
-        spaced = np.geomspace(1, context.width - 1, _N_INTERVALS)
+        spaced = np.geomspace(1, context.window - 1, _N_INTERVALS)
         self.edges = np.unique(np.round(spaced).astype(int))
 
     def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
@@ -102,7 +102,7 @@ class EventShapes(Measure):
 
     def __init__(self, context: Context) -> None:
         self.frame_rate = context.frame_rate
-        self.frames = event_times(context.width, context.frame_rate)
+        self.frames = event_times(context.window, context.frame_rate)
         self.medians = np.full(context.n_neurons, np.nan)
         real = self._events(context.traces, context.spikes)
         for neuron in np.unique(real.neuron):

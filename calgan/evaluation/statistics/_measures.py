@@ -237,7 +237,7 @@ class CorrelationMatrix(_PairMatrix):
 
     def __init__(self, context: Context) -> None:
         self._set_pairs(context.n_neurons)
-        self.frames = context.width
+        self.frames = context.window
         self.centre = context.traces.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
         self.variance = context.traces.var(axis=(0, 1), dtype=np.float64)
 
@@ -283,7 +283,7 @@ class SpikeCorrelationMatrix(_PairMatrix):
     def __init__(self, context: Context) -> None:
         self._set_pairs(context.n_neurons)
         self.bin_frames = bin_frames_for(context.frame_rate)
-        self.frames = context.width // self.bin_frames
+        self.frames = context.window // self.bin_frames
         self.variance = self._bin(context.spikes).var(axis=(0, 1))
 
     def _bin(self, spikes: np.ndarray) -> np.ndarray:
@@ -314,15 +314,15 @@ class LaggedCorrelations(Measure):
     )
 
     def __init__(self, context: Context) -> None:
-        self.lag = min(max(1, round(context.frame_rate)), context.width - 1)
-        self.width = context.width
+        self.lag = min(max(1, round(context.frame_rate)), context.window - 1)
+        self.window = context.window
         self.n_neurons = context.n_neurons
         self.centre = context.traces.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
         self.variance = context.traces.var(axis=(0, 1), dtype=np.float64)
 
     def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
         values = (traces - self.centre).astype(np.float64)
-        early, late = values[:, : self.width - self.lag], values[:, self.lag :]
+        early, late = values[:, : self.window - self.lag], values[:, self.lag :]
         products = early.transpose(0, 2, 1) @ late
         return np.concatenate(
             [
@@ -338,9 +338,9 @@ class LaggedCorrelations(Measure):
     def _correlations(self, n: np.ndarray, sums: np.ndarray) -> np.ndarray:
         size = self.n_neurons
         n = np.maximum(n, 1)[..., None]
-        mean, square = sums[..., :size] / (n * self.width), sums[..., size : 2 * size]
-        variance = square / (n * self.width) - mean**2
-        pairs = n * (self.width - self.lag)
+        mean, square = sums[..., :size] / (n * self.window), sums[..., size : 2 * size]
+        variance = square / (n * self.window) - mean**2
+        pairs = n * (self.window - self.lag)
         early = sums[..., 2 * size : 3 * size] / pairs
         late = sums[..., 3 * size : 4 * size] / pairs
         products = sums[..., 4 * size :] / pairs
@@ -503,8 +503,8 @@ class Autocorrelation(Measure):
     )
 
     def __init__(self, context: Context) -> None:
-        self.width, self.n_neurons = context.width, context.n_neurons
-        longest = max(1, min(round(_MAX_LAG_SECONDS * context.frame_rate), context.width // 2))
+        self.window, self.n_neurons = context.window, context.n_neurons
+        longest = max(1, min(round(_MAX_LAG_SECONDS * context.frame_rate), context.window // 2))
         spaced = np.linspace(1, longest, min(longest, _MAX_LAGS))
         self.lags = np.unique(np.concatenate([[0], np.round(spaced).astype(int)]))
         self.centre = context.traces.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
@@ -512,19 +512,19 @@ class Autocorrelation(Measure):
 
     def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
         values = (traces - self.centre).astype(np.float64)
-        length = fft.next_fast_len(self.width + int(self.lags[-1]), real=True)
+        length = fft.next_fast_len(self.window + int(self.lags[-1]), real=True)
         spectrum = fft.rfft(values, n=length, axis=1)
         products = fft.irfft(spectrum.real**2 + spectrum.imag**2, n=length, axis=1)[:, self.lags]
-        sums = np.zeros((len(values), self.width + 1, self.n_neurons))
+        sums = np.zeros((len(values), self.window + 1, self.n_neurons))
         np.cumsum(values, axis=1, out=sums[:, 1:])
-        early = sums[:, self.width - self.lags]
+        early = sums[:, self.window - self.lags]
         late = sums[:, -1:] - sums[:, self.lags]
         result: np.ndarray = np.stack([products, early, late], axis=1).reshape(len(values), -1)
         return result
 
     def _autocorrelation(self, n: np.ndarray, sums: np.ndarray) -> np.ndarray:
         sums = sums.reshape(*sums.shape[:-1], 3, len(self.lags), self.n_neurons)
-        pairs = np.maximum(n, 1)[..., None, None] * (self.width - self.lags)[:, None]
+        pairs = np.maximum(n, 1)[..., None, None] * (self.window - self.lags)[:, None]
         products = sums[..., 0, :, :] / pairs
         early, late = sums[..., 1, :, :] / pairs, sums[..., 2, :, :] / pairs
         mean = early[..., :1, :]  # at lag 0 that is the mean over all frames

@@ -180,7 +180,7 @@ def judge_windows(
         own,
         others,
         n_neurons=real.n_neurons,
-        width=real.width,
+        window=real.window,
         resampled=[name for name in ("synthetic", "train") if name in others],
         n_bootstrap=n_bootstrap,
         seed=seed,
@@ -202,18 +202,18 @@ def count_folds(sources: Sequence[WindowSource], n: int) -> int:
 
 
 def fold_starts(source: WindowSource, n_folds: int) -> list[np.ndarray]:
-    """Split a recording into equal stretches of time and return the windows inside of each.
+    """Split a recording into equal segments of time and return the windows inside of each.
 
     Returns
     -------
     list of ndarray
         Positions in ``source.starts``. No frame belongs to windows of two folds: those that cross
-        from one stretch into the next are left out.
+        from one segment into the next are left out.
     """
-    first, end = source.starts[0], source.starts[-1] + source.width
+    first, end = source.starts[0], source.starts[-1] + source.window
     borders = np.round(np.linspace(first, end, n_folds + 1)).astype(int)
     return [
-        np.flatnonzero((source.starts >= low) & (source.starts + source.width <= high))
+        np.flatnonzero((source.starts >= low) & (source.starts + source.window <= high))
         for low, high in zip(borders[:-1], borders[1:], strict=True)
     ]
 
@@ -251,11 +251,11 @@ def fold_recording(
                 # Once each as long as there are enough of them, then once more.
                 picks[kind, draw, fold] = np.resize(np.roll(order, -kind * size), size)
     used, inverse = np.unique(picks, return_inverse=True)
-    steps = np.arange(source.width)
+    steps = np.arange(source.window)
     table = _features(
         lambda rows: source.frames[source.starts[used[rows], None] + steps],
         len(used),
-        source.width * source.n_neurons,
+        source.window * source.n_neurons,
         frame_rate,
     )
     blocks, position = source.groups[used], source.starts[used]
@@ -275,16 +275,16 @@ def fold_shuffled(
         picked = source.starts[np.resize(rng.permutation(choices), size)]
         rows.append(rng.permuted(np.repeat(picked[:, None], source.n_neurons, axis=1), axis=0))
     starts = np.concatenate(rows)[:, None, :]
-    neurons, steps = np.arange(source.n_neurons), np.arange(source.width)[:, None]
+    neurons, steps = np.arange(source.n_neurons), np.arange(source.window)[:, None]
     table = _features(
         lambda part: source.frames[starts[part] + steps, neurons],
         len(starts),
-        source.width * source.n_neurons,
+        source.window * source.n_neurons,
         frame_rate,
     )
     index = np.arange(len(table))
     # Windows of one fold have frames of single neurons in common; with one fold, all would.
-    position = (index // size if n_folds > 1 else index) * source.width
+    position = (index // size if n_folds > 1 else index) * source.window
     return FoldedWindows(
         table, index.reshape(1, n_folds, size), np.zeros(len(table), int), position
     )
@@ -354,15 +354,15 @@ class _KernelDiscrepancy:
     Pairs of windows of one side that have frames in common are left out of its mean.
     """
 
-    def __init__(self, bandwidth: float, width: int) -> None:
-        self.bandwidth, self.width = bandwidth, width
+    def __init__(self, bandwidth: float, window: int) -> None:
+        self.bandwidth, self.window = bandwidth, window
 
     def _kernel(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
         return np.asarray(np.exp(squared_distances(a, b) / (-2.0 * self.bandwidth**2)))
 
     def within(self, features: np.ndarray, position: np.ndarray, block: np.ndarray) -> _Sums:
         """Kernel of windows of one side and the number of pairs, by pairs of blocks."""
-        apart = np.abs(position[:, None] - position) >= self.width
+        apart = np.abs(position[:, None] - position) >= self.window
         mine = _one_hot(block, int(block.max()) + 1)
         kernel = np.where(apart, self._kernel(features, features), 0.0)
         return mine.T @ kernel @ mine, mine.T @ apart @ mine
@@ -434,7 +434,7 @@ def compare_windows(
     others: Mapping[str, FoldedWindows],
     *,
     n_neurons: int,
-    width: int,
+    window: int,
     resampled: Sequence[str],
     n_bootstrap: int,
     seed: int,
@@ -447,7 +447,7 @@ def compare_windows(
         Held-out windows.
     others : mapping of str to FoldedWindows
         Windows of the groups; scales come from "train", if it is there, and from `real`.
-    n_neurons, width : int
+    n_neurons, window : int
         Neurons, and frames, of a window.
     resampled : sequence of str
         Groups that have replicates.
@@ -483,7 +483,7 @@ def compare_windows(
     }
     directions = rng.standard_normal((int(varies.sum()), _N_DIRECTIONS))
     directions /= np.linalg.norm(directions, axis=0)
-    kernel = _KernelDiscrepancy(_median_distance(standardise(pooled)), width)
+    kernel = _KernelDiscrepancy(_median_distance(standardise(pooled)), window)
     slices = _Slices(directions, standardise(pooled))
     x = standardise(real.table)
     x_bins = slices.bins(x)

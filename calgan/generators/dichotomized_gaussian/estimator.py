@@ -12,7 +12,7 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Bunch
 
 from calgan.data.recording import Recording
-from calgan.data.segments import uninterrupted_stretches
+from calgan.data.segments import uninterrupted_segments
 from calgan.data.validation import (
     as_seed,
     check_frame_rate,
@@ -102,7 +102,7 @@ class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
 
     Notes
     -----
-    Spikes are inferred once a frame where X is a `WindowView`, from the whole stretches that its
+    Spikes are inferred once a frame where X is a `WindowView`, from the whole segments that its
     windows cover, also through transforms that treat each frame by itself, such as `MinMaxScaler`.
     Windows in an array, or of transforms that do not, are deconvolved one by one.
 
@@ -168,7 +168,7 @@ class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
         ------
         ValueError
             If X is a 2-D recording, holds NaN or inf, or has no frame rate, or one that is not
-            `frame_rate`; if no uninterrupted stretch of frames is longer than `n_lags`.
+            `frame_rate`; if no uninterrupted segment of frames is longer than `n_lags`.
         TypeError
             If `deconvolver` is not an `OasisDeconvolver`, or `n_lags` is not an integer.
         """
@@ -182,13 +182,13 @@ class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
         X = check_windows(X, estimator=name, encoded=False)
         frame_rate = self._find_frame_rate(X)
         seed = as_seed(self.random_state)
-        stretches = uninterrupted_stretches(X)
-        check_lags(n_lags, max(map(len, stretches)), "the windows")
+        segments = uninterrupted_segments(X)
+        check_lags(n_lags, max(map(len, segments)), "the windows")
         with warnings.catch_warnings():
             # A window may well hold fewer frames than neurons.
             warnings.simplefilter("ignore", UserWarning)
             # Recordings tell the deconvolver their rate, which it checks against its own.
-            recordings = [Recording(stretch, frame_rate) for stretch in stretches]
+            recordings = [Recording(segment, frame_rate) for segment in segments]
         deconvolver = OasisDeconvolver() if self.deconvolver is None else clone(self.deconvolver)
         deconvolver.set_params(output="amplitudes")
         model = DichotomizedGaussian("binary", n_lags=n_lags)
@@ -305,14 +305,14 @@ class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
         return tags
 
 
-def _as_windows(stretches: list[np.ndarray], width: int) -> WindowView:
-    """View stretches as all their windows, which cover every frame."""
-    counts = [len(stretch) - width + 1 for stretch in stretches]
+def _as_windows(segments: list[np.ndarray], window: int) -> WindowView:
+    """View segments as all their windows, which cover every frame."""
+    counts = [len(segment) - window + 1 for segment in segments]
     return WindowView(
-        segments=tuple(stretches),
-        segment=np.repeat(np.arange(len(stretches)), counts),
+        segments=tuple(segments),
+        segment=np.repeat(np.arange(len(segments)), counts),
         start=np.concatenate([np.arange(count) for count in counts]),
-        width=width,
+        window=window,
     )
 
 

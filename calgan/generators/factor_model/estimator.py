@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 import calgan
-from calgan.data.segments import uninterrupted_stretches
+from calgan.data.segments import uninterrupted_segments
 from calgan.data.validation import (
     as_seed,
     check_integer,
@@ -232,7 +232,7 @@ class CalciumFactorModel(SamplingMixin, BaseEstimator):
         learner.roi_ids_ = getattr(X, "roi_ids", None)
         learner.seed_ = as_seed(self.random_state)
         with progress(self.verbose, f"{name}: reading windows"):
-            parts = [np.asarray(part, dtype=np.float32) for part in uninterrupted_stretches(X)]
+            parts = [np.asarray(part, dtype=np.float32) for part in uninterrupted_segments(X)]
             learner.fingerprint_ = _fingerprint(parts)
         low, high = (f([f(part, axis=0) for part in parts], axis=0) for f in (np.min, np.max))
         warn_of_constant(low == high, stacklevel=3)

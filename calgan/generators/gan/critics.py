@@ -33,7 +33,7 @@ class PatchCritic(nn.Module):
     Patches of each neuron are seen through filters that all neurons share. From there one part
     goes on with single neurons, the other mixes the neurons and goes on to coarser scales; both end
     in means over time, so that no frame has weights of its own. While it trains, each call sees a
-    random stretch of the windows, by which single ones are harder to remember. All layers are
+    random segment of the windows, by which single ones are harder to remember. All layers are
     products of matrices with overlapping patches, whose second derivatives are cheaper on a CPU
     than those of convolutions.
 
@@ -90,7 +90,7 @@ class PatchCritic(nn.Module):
         self.head = nn.Linear(channels, 1)
 
     def draw_shifts(self, rng: np.random.Generator) -> tuple[int, ...]:
-        """Draw the stretch of the windows, first frame and end, that one call sees."""
+        """Draw the segment of the windows, first frame and end, that one call sees."""
         step = self.kernel_size // 2
         length = int(rng.integers(self.shortest, self.n_frames + 1)) // step * step
         start = int(rng.integers(self.n_frames - length + 1))
@@ -101,7 +101,7 @@ class PatchCritic(nn.Module):
         return self.units.standardise(windows)
 
     def judge(self, windows: Tensor, shifts: Sequence[int] = ()) -> Tensor:
-        """Score standardised windows (M, T, N); `shifts` are first frame and end of a stretch."""
+        """Score standardised windows (M, T, N); `shifts` are first frame and end of a segment."""
         windows = windows[:, slice(*shifts)] if shifts else windows
         size = self.kernel_size
         x = F.leaky_relu(self.stem(_patches(windows, size, size // 2)), _SLOPE)  # (M, S, N, c)
@@ -116,5 +116,5 @@ class PatchCritic(nn.Module):
         return (alone + together.squeeze(1)).float()
 
     def forward(self, windows: Tensor, shifts: Sequence[int] = ()) -> Tensor:
-        """Score windows (M, T, N), or a stretch of them; higher is more real."""
+        """Score windows (M, T, N), or a segment of them; higher is more real."""
         return self.judge(self.standardised(windows), shifts)

@@ -364,7 +364,7 @@ class FiringRateDisplay(ComparisonDisplay):
         spikes = comparison.shown(comparison.spikes, "real", "synthetic", "train")
         return cls(
             {group: metrics.firing_rate(array, rate) for group, array in spikes.items()},
-            resolution=rate / comparison.width,
+            resolution=rate / comparison.window,
             roi_ids=comparison.roi_ids,
         )
 

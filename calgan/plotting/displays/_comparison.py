@@ -76,7 +76,7 @@ class Comparison:
         self.fit_on = fit_on
         self.roi_ids = None if roi_ids is None else list(roi_ids)
         self.units = units or "a.u."
-        self.width, self.n_neurons = windows["real"].shape[1:]
+        self.window, self.n_neurons = windows["real"].shape[1:]
 
     @property
     def frame_rate(self) -> float:
@@ -107,7 +107,7 @@ class Comparison:
     @property
     def bin_frames(self) -> int:
         """Frames in half a second, at most a window."""
-        return min(bin_frames_for(self.frame_rate), self.width)
+        return min(bin_frames_for(self.frame_rate), self.window)
 
     def shown(self, values: dict[str, Array], *groups: str) -> dict[str, Array]:
         """Those of `groups` that there are, in this order."""
@@ -218,7 +218,7 @@ def _source(X: Any, samples: Array, name: str, asker: str) -> WindowSource:
         frames=windows.reshape(-1, windows.shape[2]),
         starts=np.arange(len(windows)) * width,
         groups=np.zeros(len(windows), dtype=int),
-        width=width,
+        window=width,
         frame_rate=None,
         roi_ids=None,
         units=None,
@@ -229,7 +229,7 @@ def _source(X: Any, samples: Array, name: str, asker: str) -> WindowSource:
 def _windows(X: Any, source: WindowSource, n: int, name: str, rng: np.random.Generator) -> Array:
     """Return the windows of an array or a short view, else `n` windows at random starts."""
     if _is_array(X) or (is_lazy(X) and len(source.starts) <= n):
-        return np.asarray(source.frames[source.starts[:, None] + np.arange(source.width)])
+        return np.asarray(source.frames[source.starts[:, None] + np.arange(source.window)])
     bank = draw_from_recording(source, (name,), n, 1, rng)
     return bank.traces(bank.lists[name][0])
 

@@ -495,7 +495,7 @@ class AutocorrelationDisplay(ComparisonDisplay):
     def _of(cls, comparison: Comparison) -> Self:
         windows = comparison.shown(comparison.windows, "real", "synthetic", "train")
         rate = comparison.frame_rate
-        max_lag = max(min(comparison.width // 2, round(_LONGEST_LAG * rate)), 1)
+        max_lag = max(min(comparison.window // 2, round(_LONGEST_LAG * rate)), 1)
         return cls(
             {g: metrics.autocorrelation(array, max_lag) for g, array in windows.items()}, rate
         )

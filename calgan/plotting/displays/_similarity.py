@@ -439,7 +439,7 @@ def _values(comparison: Comparison, of: str) -> dict[str, Array]:
     if of != "spikes":
         raise ValueError(f"of must be 'traces' or 'spikes', got {of!r}.")
     size = comparison.bin_frames
-    n_bins = comparison.width // size
+    n_bins = comparison.window // size
     return {
         group: array[:, : n_bins * size]
         .reshape(len(array), n_bins, size, comparison.n_neurons)
