@@ -20,7 +20,7 @@ from calgan.data.validation import (
     rng_from,
 )
 from calgan.data.windows import gather
-from calgan.generators import base
+from calgan.generators import fit_check
 from calgan.generators.base import SamplingMixin
 
 
@@ -72,7 +72,7 @@ class NoiseGenerator(BaseEstimator):
         return self
 
     def _check(self, X: Any) -> NoiseGenerator:
-        self.fit_summary_ = base.check_fit(
+        self.fit_summary_ = fit_check.check_fit(
             X, lambda n: self._draw(n, rng_from(self.seed_, 2)), type(self).__name__, warn=False
         )
         return self
@@ -254,7 +254,7 @@ class LosesTheModelWhenItsCheckIsInterrupted(NoiseGenerator):
     def _check(self, X: Any) -> NoiseGenerator:
         windows = gather(X)
         samples = self._draw(len(windows), rng_from(self.seed_, 2))
-        self.fit_summary_ = base.compare_with_training(windows, samples)
+        self.fit_summary_ = fit_check.compare_with_training(windows, samples)
         return self
 
 
