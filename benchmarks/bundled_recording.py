@@ -1,9 +1,9 @@
-"""A recipe on the bundled recording, over seeds: every statistic against its floor.
+"""A recipe on the bundled recording, over seeds: every statistic against its train-test baseline.
 
 The same split, windows and evaluation as ``make demo``; the seed governs training, sampling and
-evaluation. Prints, for each statistic, the mean ratio to the floor over seeds with the smallest and
-largest, what the neuron-shuffled control and the dichotomized Gaussian score, and the memorisation
-figures.
+evaluation. Prints, for each statistic, the mean ratio to the train-test baseline over seeds with
+the smallest and largest, what the neuron-shuffled control and the dichotomized Gaussian score, and
+the memorisation figures.
 
     python benchmarks/bundled_recording.py --seeds 0 1 2    # the default
     python benchmarks/bundled_recording.py --recipe compact
@@ -25,11 +25,11 @@ WINDOW = 64
 
 
 def control_ratio(statistic: Statistic, name: str) -> float:
-    """Return how far a control lies from the held-out data, in floors."""
+    """Return how far a control lies from the held-out data, in baselines."""
     control = statistic.controls[name]
-    if control is None or statistic.floor is None:
+    if control is None or statistic.baseline is None:
         return float("nan")
-    return statistic.excess(control) / statistic.excess(statistic.floor)
+    return statistic.excess(control) / statistic.excess(statistic.baseline)
 
 
 def main() -> None:
@@ -72,7 +72,8 @@ def main() -> None:
             flush=True,
         )
     print(
-        f"\n{'ratio to the floor':34s}{'mean':>7s}{'min':>7s}{'max':>7s}{'shuffled':>10s}{'DG':>7s}"
+        f"\n{'ratio to the baseline':34s}{'mean':>7s}{'min':>7s}{'max':>7s}"
+        f"{'shuffled':>10s}{'DG':>7s}"
     )
     for i, statistic in enumerate(evaluations[0].statistics):
         if statistic.judged_by != "ratio":
@@ -88,7 +89,7 @@ def main() -> None:
             f"{ratios.max():7.2f}{shuffled:10.2f}{gaussian:7.2f}"
         )
     print("* trained on")
-    print(f"\n{'difference to the floor':34s}{'mean':>7s}{'min':>7s}{'max':>7s}")
+    print(f"\n{'difference to the baseline':34s}{'mean':>7s}{'min':>7s}{'max':>7s}")
     for i, statistic in enumerate(evaluations[0].statistics):
         if statistic.judged_by == "difference":
             gaps = np.array([e.statistics[i].difference for e in evaluations], dtype=float)

@@ -132,7 +132,7 @@ def main() -> None:
             )
             rows[precision].append([evaluation[name].ratio for name in SHOWN])
     print(
-        f"\nratio to the floor after {arguments.max_iter} steps, mean [smallest, largest] over "
+        f"\nratio to the baseline after {arguments.max_iter} steps, mean [smallest, largest] over "
         f"seeds {arguments.seeds}"
     )
     for i, name in enumerate(SHOWN):

@@ -5,7 +5,7 @@ can be had, and writes the table under two protocols:
 
 ``blocked``
     calgan's own: training and held-out segments are apart in time, divergences are smoothed and
-    stand beside their floor (training windows against held-out windows).
+    stand beside their baseline (training windows against held-out windows).
 ``thesis``
     the published split, in which held-out windows overlap the training windows, and the published
     estimators. It rewards memorising, as its "replay" row shows; it is here to be compared with the
@@ -212,14 +212,14 @@ def run_cell(
         n_windows=config.n_samples,
         n_splits=3 if protocol == "blocked" else 1,
         n_bootstrap=0,
-        controls=("memoriser", "shuffled"),
+        controls=("replay", "shuffled"),
     )
     rows = {}
     for name in (*PUBLISHED, *BEYOND):
         statistic = evaluation[name]
         rows[name] = {
             "value": statistic.value,
-            "floor": statistic.floor,
+            "baseline": statistic.baseline,
             "ratio": statistic.ratio,
             **statistic.controls,
         }
@@ -325,12 +325,12 @@ def table(rows: list[dict[str, Any]], config: str) -> str:
                 f"{source.label}, windows of {source.windows[config]} frames, "
                 f'protocol "{protocol}"',
                 f"mean KL, mean over seeds {', '.join(map(str, seeds))} [smallest, largest]"
-                + ("; ratio to the floor in the same order" if protocol == "blocked" else ""),
+                + ("; ratio to the baseline in the same order" if protocol == "blocked" else ""),
             ]
             columns = "".join(f"{head:>24s}" for head in heads)
             if protocol == "blocked":
                 columns += (
-                    f"{'ratios to the floor':>24s}{'corr. matrix r':>17s}{'pop. count KL':>15s}"
+                    f"{'ratios to baseline':>24s}{'corr. matrix r':>17s}{'pop. count KL':>15s}"
                 )
                 columns += f"{'memorisation':>14s}"
             else:
@@ -358,8 +358,8 @@ def table(rows: list[dict[str, Any]], config: str) -> str:
                 text += f"{np.mean([row['train_cpu_seconds'] for row in chosen]):7.0f}"
                 lines.append(text)
             for label, field_name in (
-                ("floor: training windows", "floor"),
-                ("replay of training", "memoriser"),
+                ("train-test baseline", "baseline"),
+                ("replay of training", "replay"),
                 ("neurons shuffled", "shuffled"),
             ):
                 text = f"{label:24s}"
@@ -367,9 +367,9 @@ def table(rows: list[dict[str, Any]], config: str) -> str:
                 if protocol == "blocked":
                     text += f"{'':24s}{np.mean(of(mine, 'correlation_matrix_r', field_name)):17.2f}"
                     text += f"{np.mean(of(mine, 'population_count_kl', field_name)):15.3g}"
-                    if field_name == "memoriser":
+                    if field_name == "replay":
                         text += f"{np.mean([row['replay'] for row in mine]):14.2f}"
-                elif field_name == "memoriser":
+                elif field_name == "replay":
                     text += f"{'':26s}{np.mean([row['replay'] for row in mine]):14.2f}"
                 lines.append(text)
     pair = ("s1-0588", "s1-1140")

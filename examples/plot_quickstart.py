@@ -51,8 +51,9 @@ plot_traces(
 # %%
 # Judge
 # -----
-# Every statistic stands beside its floor, the distance of the training recording from the held-out
-# one, and beside controls. Intervals are wide, because 270 s hold nine windows side by side.
+# Every statistic stands beside its train-test baseline, the distance of the training recording
+# from the held-out one, and beside controls. Intervals are wide, because 270 s hold nine windows
+# side by side.
 
 evaluation = evaluate(test, synthetic, train=train, model=model, random_state=0)
 

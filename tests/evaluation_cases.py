@@ -7,7 +7,7 @@ import numpy as np
 from calgan import evaluate
 
 RATE, WIDTH, NEURONS = 10.0, 40, 8
-CONTROLS = ("memoriser", "shuffled", "dichotomized_gaussian")
+CONTROLS = ("replay", "shuffled", "dichotomized_gaussian")
 PUBLISHED = ("firing_rate_kl", "correlation_kl", "van_rossum_kl")
 POPULATION = (
     "population_count_kl",

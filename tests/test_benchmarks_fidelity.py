@@ -131,7 +131,12 @@ def test_interval_of_one_value_is_unknown():
 
 
 def real_row(recipe, seed, ratio, budget=5.0):
-    statistic = {"value": 0.2 * ratio, "floor": 0.2, "floor_interval": [0.1, 0.3], "ratio": ratio}
+    statistic = {
+        "value": 0.2 * ratio,
+        "baseline": 0.2,
+        "baseline_interval": [0.1, 0.3],
+        "ratio": ratio,
+    }
     names = (*reading.PUBLISHED, "population_count_kl", "log_spectrum_error")
     names += ("correlation_matrix_r", "correlation_matrix_rmse")
     return make_row(
@@ -150,7 +155,7 @@ def test_table_averages_ratios_over_seeds():
     rows = [real_row("flow", seed, ratio) for seed, ratio in enumerate((1.0, 1.5, 3.5))]
     text = tables.table(rows, "a")
     assert "2.00 [1.00, 3.50]" in text
-    assert "0.200 [0.100, 0.300]" in text  # the floor
+    assert "0.200 [0.100, 0.300]" in text  # the baseline
     assert "another version" not in text
     assert "3 of them by another version" in tables.table(rows, "b")
 
@@ -190,11 +195,11 @@ def test_table_says_where_controls_have_fewer_seeds():
     control = real_row("flow", 0, 1.0) | {"recipe": rows_of.CONTROLS, "budget": 0.0}
     control["independent"] = areas
     for statistic in control["statistics"].values():
-        statistic |= {"memoriser": 0.1, "shuffled": 0.3}
+        statistic |= {"replay": 0.1, "shuffled": 0.3}
     lines = tables.table([*rows, control]).splitlines()
     marked = [line.split("  ")[0] for line in lines if "(1 of 3 seeds)" in line]
     labels = ["replay of training", "neurons shuffled"]
-    assert marked == [*labels, "independent, its features", "floor: training windows"]
+    assert marked == [*labels, "independent, its features", "train-test baseline"]
     # Its two numbers stand below those that they belong to.
     head = next(line for line in lines if "shape AUC" in line and "RMSE" in line)
     line = next(line for line in lines if line.startswith("independent, its"))
@@ -233,7 +238,7 @@ def test_excerpts_are_what_the_rows_say():
     head, *lines = lines_of(found["s1-0588"])
     assert {len(line) for line in lines} == {len(head)}
     labels = ["CalciumFactorModel (default)", *["CalciumGAN, relativistic"] * 2]
-    labels += ["CalciumFlow", "training windows (floor)"]
+    labels += ["CalciumFlow", "train-test baseline"]
     assert [line[0] for line in lines] == labels  # what failed has no figures
     flow = dict(zip(head, lines[3], strict=True))
     assert (flow["seeds"], flow["CPU min"]) == ("3", "5.0")
@@ -243,16 +248,16 @@ def test_excerpts_are_what_the_rows_say():
     assert [line[head.index("rates")] for line in lines[:3]] == ["2.00", "1.40", "1.20"]
     assert lines[-1][head.index("rates")] == "1 [0.50, 1.50]"
     assert lines[-1][head.index("matrix r")] == "0.20"
-    _, mine, floor = lines_of(found["aside"])
+    _, mine, baseline = lines_of(found["aside"])
     assert mine[:4] == [recordings.REAL["s1-1140"].label, "5.0", "1", "0.70"]
-    assert floor[3] == "1 [0.50, 1.50]"
+    assert baseline[3] == "1 [0.50, 1.50]"
 
 
 def test_excerpts_have_the_controls():
     control = real_row("flow", 0, 1.0) | {"recipe": rows_of.CONTROLS, "budget": 0.0}
     control["independent"] = {"classifier_auc": 0.91, "shape_classifier_auc": 0.42}
     for statistic in control["statistics"].values():
-        statistic |= {"memoriser": 0.1, "shuffled": 0.3}
+        statistic |= {"replay": 0.1, "shuffled": 0.3}
     head, *lines = lines_of(documented.excerpts([real_row("flow", 0, 2.0), control])["s1-0588"])
     lines = {line[0]: dict(zip(head, line, strict=True)) for line in lines}
     assert lines["replay of training"]["rates"] == "0.50"

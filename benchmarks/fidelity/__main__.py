@@ -83,7 +83,9 @@ def summary(row: dict[str, Any]) -> str:
     text = f"{row.get('steps', 0)} steps in {row.get('cpu_seconds', 0.0):.0f} CPU s"
     if "statistics" in row:
         ratios = [row["statistics"].get(name, {}).get("ratio") for name in PUBLISHED]
-        return f"{text}, KLs / floor " + " ".join("-" if r is None else f"{r:.2f}" for r in ratios)
+        return f"{text}, KLs / baseline " + " ".join(
+            "-" if r is None else f"{r:.2f}" for r in ratios
+        )
     if "truth" in row:
         ratios = [row["truth"][name]["ratio"] for name in STATISTICS]
         return f"{text}, distances / replay's " + " ".join(f"{r:.2f}" for r in ratios)

@@ -193,7 +193,7 @@ def judge_real(
     recording : str
         Name of the recording.
     seed : int
-        Seed of the windows drawn: the same for every recipe, so that floors are the same.
+        Seed of the windows drawn: the same for every recipe, so that baselines are the same.
     samples : ndarray of shape (n, T, N)
         Synthetic windows.
     model : object, default=None
@@ -204,7 +204,7 @@ def judge_real(
     Returns
     -------
     dict
-        "statistics" (value, floor, ratio and their intervals) and "memorisation".
+        "statistics" (value, baseline, ratio and their intervals) and "memorisation".
     """
     train, test, _ = split(Path(setting.data or "."), recording)
     evaluation = evaluate(
@@ -222,8 +222,8 @@ def judge_real(
         row.name: {
             "value": row.value,
             "interval": row.value_interval,
-            "floor": row.floor,
-            "floor_interval": row.floor_interval,
+            "baseline": row.baseline,
+            "baseline_interval": row.baseline_interval,
             "ratio": row.ratio,
             "ratio_interval": row.ratio_interval,
             "trained_on": row.trained_on,
@@ -284,7 +284,7 @@ def _control_real(setting: Setting, recording: str, seed: int) -> dict[str, Any]
     picked = rng_from(seed, _REPLAY).integers(len(windows), size=N_SAMPLES)
     # The samples are of no interest here: `evaluate` makes the controls itself.
     replay = np.asarray(windows[np.sort(picked)])
-    row = judge_real(setting, recording, seed, replay, controls=("memoriser", "shuffled"))
+    row = judge_real(setting, recording, seed, replay, controls=("replay", "shuffled"))
     independent = independent_areas(train, test, window, n=N_WINDOWS, n_draws=N_SPLITS, seed=seed)
     return row | {"independent": independent, "window": window, "n_neurons": train.n_neurons}
 

@@ -18,8 +18,8 @@ from benchmarks.fidelity._reading import (
     label_of,
     latest,
     mean_of,
+    of_baseline,
     of_control,
-    of_floor,
     of_recipe,
     order_of,
     pooled_ratio,
@@ -65,26 +65,28 @@ def _judged(mine: Rows) -> list[str]:
 
 
 def _control(controls: Rows, key: str) -> list[str]:
-    """Return the cells of a control: ``"memoriser"`` or ``"shuffled"``."""
-    replay = values_of(controls, "memorisation", "replay") if key == "memoriser" else []
+    """Return the cells of a control: ``"replay"`` or ``"shuffled"``."""
+    replay = values_of(controls, "memorisation", "replay") if key == "replay" else []
     return [*_statistics(of_control(controls, key)), mean_of(replay) if replay else ""]
 
 
-def _floor(judged: Rows) -> list[str]:
-    """Return the cells of the floor: 1, and its interval, over the floor."""
+def _baseline(judged: Rows) -> list[str]:
+    """Return the cells of the baseline: 1, and its interval, over the baseline."""
     cells = []
     for name in RATIOS:
         text = "1"
         ends = [
-            np.asarray(row["statistics"][name]["floor_interval"]) / row["statistics"][name]["floor"]
+            np.asarray(row["statistics"][name]["baseline_interval"])
+            / row["statistics"][name]["baseline"]
             for row in judged
-            if row["statistics"][name].get("floor_interval") and row["statistics"][name]["floor"]
+            if row["statistics"][name].get("baseline_interval")
+            and row["statistics"][name]["baseline"]
         ]
         if ends and name in PUBLISHED:
             low, high = np.mean(ends, axis=0)
             text += f" [{low:.2f}, {high:.2f}]"
         cells.append(text)
-    cells += [mean_of(of_floor(judged)(name)) for name in _VALUES]
+    cells += [mean_of(of_baseline(judged)(name)) for name in _VALUES]
     return [*cells, mean_of(values_of(judged, "memorisation", "second_held_out"))]
 
 
@@ -121,7 +123,7 @@ def _rivals(rows: Rows) -> str:
             lines.append([label_of(name), _minutes(mine), _n_seeds(mine), *_judged(mine)])
     controls = [row for row in rows if row["recipe"] == CONTROLS]
     if controls:
-        for label, key in (("replay of training", "memoriser"), ("neurons shuffled", "shuffled")):
+        for label, key in (("replay of training", "replay"), ("neurons shuffled", "shuffled")):
             lines.append([label, "", _n_seeds(controls), *_control(controls, key)])
     drawn = [row for row in controls if "independent" in row]
     if drawn:
@@ -129,7 +131,7 @@ def _rivals(rows: Rows) -> str:
         blank = [""] * (len(_HEAD) - len(areas) - 1)
         lines.append(["independent, its features", "", _n_seeds(drawn), *blank, *areas, ""])
     judged = controls or [row for row in rows if "statistics" in row]
-    lines.append(["training windows (floor)", "", _n_seeds(judged), *_floor(judged)])
+    lines.append(["train-test baseline", "", _n_seeds(judged), *_baseline(judged)])
     return _text(lines)
 
 
@@ -144,7 +146,7 @@ def _aside(rows: Rows) -> str:
         label = source.label if source.unseen else f"{source.label} (bundled)"
         for mine in _by_budget(here, default, "statistics"):
             lines.append([label, _minutes(mine), _n_seeds(mine), *_judged(mine)])
-            lines.append(["\N{EM SPACE}training windows (floor)", "", "", *_floor(mine)])
+            lines.append(["\N{EM SPACE}train-test baseline", "", "", *_baseline(mine)])
     return _text(lines)
 
 

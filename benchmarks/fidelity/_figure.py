@@ -98,7 +98,7 @@ def figure(rows: Rows, path: Path, budget: float) -> None:
         minutes = longest[recording]
         less_time = f", {minutes:g} min" if 0 < minutes < budget else ""
         ax.set_title(titles[recording] + less_time, fontsize="medium")
-        ax.set_xlabel("KL / floor" if kind == "real" else "distance / replay's")
+        ax.set_xlabel("KL / train-test baseline" if kind == "real" else "distance / replay's")
         ax.grid(axis="x", lw=0.3)
         ax.spines[["top", "right"]].set_visible(False)
         handles = dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))

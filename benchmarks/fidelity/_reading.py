@@ -15,7 +15,7 @@ PUBLISHED = ("firing_rate_kl", "correlation_kl", "van_rossum_kl")
 TRUTH_HEADS = ("rates", "correlation", "van Rossum", "spectrum", "pop. count")
 
 RATIOS = (*PUBLISHED, "population_count_kl", "log_spectrum_error")
-"""Statistics of real recordings that are given over their floor; others are given as they are."""
+"""Statistics of real recordings that are given over their baseline; others are as they are."""
 
 Rows = Sequence[dict[str, Any]]
 Numbers = Callable[[str], list[float]]
@@ -85,7 +85,7 @@ def mean_of(values: Sequence[float], form: str = ".2f") -> str:
 
 
 def of_recipe(rows: Rows) -> Numbers:
-    """Return how to read statistics of samples: ratios to the floor, or values."""
+    """Return how to read statistics of samples: ratios to the baseline, or values."""
 
     def numbers(name: str) -> list[float]:
         return values_of(rows, "statistics", name, "ratio" if name in RATIOS else "value")
@@ -94,21 +94,21 @@ def of_recipe(rows: Rows) -> Numbers:
 
 
 def of_control(rows: Rows, key: str) -> Numbers:
-    """Return how to read statistics of a control: ``"memoriser"`` or ``"shuffled"``."""
+    """Return how to read statistics of a control: ``"replay"`` or ``"shuffled"``."""
 
     def numbers(name: str) -> list[float]:
         values = values_of(rows, "statistics", name, key)
         if name not in RATIOS:
             return values
-        floors = values_of(rows, "statistics", name, "floor")
-        return [v / floor for v, floor in zip(values, floors, strict=True) if floor > 0]
+        baselines = values_of(rows, "statistics", name, "baseline")
+        return [v / baseline for v, baseline in zip(values, baselines, strict=True) if baseline > 0]
 
     return numbers
 
 
-def of_floor(rows: Rows) -> Numbers:
-    """Return how to read the floors themselves."""
-    return lambda name: values_of(rows, "statistics", name, "floor")
+def of_baseline(rows: Rows) -> Numbers:
+    """Return how to read the baselines themselves."""
+    return lambda name: values_of(rows, "statistics", name, "baseline")
 
 
 def pooled_ratio(rows: Rows, name: str) -> float:

@@ -7,7 +7,7 @@ from typing import Any
 
 KEY = ("recipe", "recording", "seed", "budget")
 CONTROLS = "controls"
-"""The cell of what needs no model: floors, replayed and shuffled windows, fresh windows."""
+"""The cell of what needs no model: baselines, replayed and shuffled windows, fresh windows."""
 
 Cell = tuple[str, str, int, float]
 

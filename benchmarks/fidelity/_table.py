@@ -13,8 +13,8 @@ from benchmarks.fidelity._reading import (
     label_of,
     latest,
     mean_of,
+    of_baseline,
     of_control,
-    of_floor,
     of_recipe,
     order_of,
     pooled_ratio,
@@ -59,8 +59,8 @@ def _real_table(recording: str, rows: Rows, budget: float) -> list[str]:
         f"{source.label}{' (not tuned on)' if source.unseen else ''}: "
         f"{some['n_neurons']} cells, windows of {some['window']} frames, {_minutes(budget)}, "
         f"seeds {', '.join(map(str, seeds))}",
-        f"{'':{_LABEL_WIDTH}s}{'rate KL / floor':>22s}{'correlation KL / floor':>24s}"
-        f"{'van Rossum KL / floor':>24s}{'pop. count':>11s}{'spectrum':>9s}{'corr. r':>8s}"
+        f"{'':{_LABEL_WIDTH}s}{'rate KL ratio':>22s}{'correlation KL ratio':>24s}"
+        f"{'van Rossum KL ratio':>24s}{'pop. count':>11s}{'spectrum':>9s}{'corr. r':>8s}"
         f"{'RMSE':>6s}{'AUC':>6s}{'shape AUC':>10s}{'memor.':>7s}{'steps':>8s}{'CPU s':>7s}",
     ]
     for name in order_of(rows):
@@ -94,13 +94,13 @@ def _real_controls(rows: Rows, seeds: list[int]) -> list[str]:
     judged = controls or [row for row in rows if "statistics" in row]
     lines = []
     for label, key in (
-        ("replay of training", "memoriser"),
+        ("replay of training", "replay"),
         ("neurons shuffled", "shuffled"),
     ):
         if not controls:
             continue
         text = f"{label:{_LABEL_WIDTH}s}{_statistics(of_control(controls, key))}"
-        if key == "memoriser":
+        if key == "replay":
             text += f"{mean_of(values_of(controls, 'memorisation', 'replay')):>7s}"
         notes = _fewer(controls, seeds)
         lines.append(text + (f"  ({notes[0]})" if notes else ""))
@@ -113,22 +113,22 @@ def _real_controls(rows: Rows, seeds: list[int]) -> list[str]:
             f"{mean_of(values_of(drawn, 'independent', 'shape_classifier_auc')):>10s}"
             + (f"  ({notes[0]})" if notes else "")
         )
-    text = f"{'floor: training windows':{_LABEL_WIDTH}s}"
+    text = f"{'train-test baseline':{_LABEL_WIDTH}s}"
     for kl, width in zip(PUBLISHED, _KL_WIDTHS, strict=True):
         ends = [
-            row["statistics"][kl]["floor_interval"]
+            row["statistics"][kl]["baseline_interval"]
             for row in judged
-            if row.get("statistics", {}).get(kl, {}).get("floor_interval")
+            if row.get("statistics", {}).get(kl, {}).get("baseline_interval")
         ]
-        cell = mean_of(of_floor(judged)(kl), ".3f")
+        cell = mean_of(of_baseline(judged)(kl), ".3f")
         if ends:
             low, high = np.nanmean(np.asarray(ends, dtype=float), axis=0)
             cell += f" [{low:.3f}, {high:.3f}]"
         text += f"{cell:>{width}s}"
-    floors = of_floor(judged)
+    baselines = of_baseline(judged)
     for name, width in _COLUMNS:
         form = ".3f" if name == "population_count_kl" else ".2f"
-        text += f"{mean_of(floors(name), form):>{width}s}"
+        text += f"{mean_of(baselines(name), form):>{width}s}"
     second = mean_of(values_of(judged, "memorisation", "second_held_out"))
     notes = _fewer(judged, seeds)
     lines.append(text + f"{second:>7s}" + (f"  ({notes[0]})" if notes else ""))
@@ -216,15 +216,15 @@ def table(rows: Rows, fingerprint: str | None = None) -> str:
         f"python -m benchmarks.fidelity: {len(rows)} cells"
         + (f", {stale} of them by another version of the code" if stale else ""),
         "Real recordings: KL of held-out windows against samples, over that of held-out against "
-        "training windows (the floor): mean over seeds [smallest, largest], each the mean of three "
-        "draws of 500.",
+        "training windows (the train-test baseline): mean over seeds [smallest, largest], "
+        "each the mean of three draws of 500.",
         "AUC: a classifier of windows against held-out ones (shape AUC: one that is not told "
         "levels); memor.: memorisation, 1 without copying.",
         "independent: Gaussian draws of the features that the classifier is told, with the mean "
         "and covariance of those of the training windows, but from no segment of time: a reference "
         "for samples, which have none either; no bound.",
-        "The last line has no ratios: the floors themselves, the three KLs with their intervals, "
-        "and the memorisation figure of a second held-out block.",
+        "The last line has no ratios: the baselines themselves, the three KLs with their "
+        "intervals, and the memorisation figure of a second held-out block.",
         "The default and the dichotomized Gaussian have no budget: they take the time that they "
         "take, and stand in the tables of every budget.",
     ]

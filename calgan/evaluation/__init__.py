@@ -1,4 +1,4 @@
-"""Judging synthetic windows: every statistic beside its floor, its controls and memorisation."""
+"""Judging synthetic windows: statistics beside their train-test baseline and controls."""
 
 from __future__ import annotations
 

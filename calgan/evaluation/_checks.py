@@ -68,7 +68,7 @@ def find_overlap(
         return shared, []
     text = (
         f"{100 * shared:.0f} % of the frames of real occur in train: it is not held out, "
-        "so floors and memorisation mean little"
+        "so baselines and memorisation mean little"
     )
     if protocol == "thesis":
         return shared, [f"{text}, as with the published split."]

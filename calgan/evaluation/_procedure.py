@@ -85,11 +85,11 @@ def evaluate(
 ) -> Evaluation:
     """Judge synthetic windows against a held-out recording, beside what real data scores.
 
-    Every statistic of held-out against synthetic windows stands beside its floor (held-out against
-    training windows, as many of them, on the same bins) and three controls: replayed training
-    windows, neuron-shuffled ones, and windows of a dichotomized Gaussian. Classifiers say whether
-    whole windows can be told from held-out ones, and a memorisation figure whether the samples lie
-    nearer to the training recording than to the held-out one.
+    Every statistic of held-out against synthetic windows stands beside its train-test baseline
+    (held-out against training windows, as many of them, on the same bins) and three controls:
+    replayed training windows, neuron-shuffled windows, and windows of a dichotomized Gaussian.
+    Classifiers say whether whole windows can be told from held-out ones. A memorisation figure says
+    whether the samples lie nearer to the training recording than to the held-out one.
 
     Parameters
     ----------
@@ -99,7 +99,7 @@ def evaluate(
     synthetic : array-like of shape (n, T, N)
         Synthetic windows in the units of `real`: at least 8, and a warning below 100.
     train : like `real`, default=None
-        What the model was fitted on. Without it floors, memoriser and memorisation are not
+        What the model was fitted on. Without it baselines, replay and memorisation are not
         available.
     frame_rate : float, default=None
         Frames per second (Hz). None takes that of `real` or `train`.
@@ -112,7 +112,7 @@ def evaluate(
     model : fitted generator, pipeline or search, default=None
         Where the samples come from: marks the statistics it was trained on and adds its training
         curves to the report.
-    controls : iterable of str, default=("memoriser", "shuffled", "dichotomized_gaussian")
+    controls : iterable of str, default=("replay", "shuffled", "dichotomized_gaussian")
         Which controls to compute. The dichotomized Gaussian (`calgan.DichotomizedGaussianCalcium`,
         with a memory of 2 s, but at most 60 frames and half a window) is fitted on `train`, or on
         `real` without it. The other numbers do not depend on the choice.
@@ -181,7 +181,7 @@ def evaluate(
     if n < _FEW_SAMPLES:
         warnings.warn(
             f"synthetic holds {n} windows to compare; below {_FEW_SAMPLES} histograms are coarse "
-            "and floors high, so sample more (500 is a good number).",
+            "and baselines high, so sample more (500 is a good number).",
             UserWarning,
             stacklevel=2,
         )
@@ -270,7 +270,7 @@ def evaluate(
     memorisation = None
     if train_source is not None:
         bank = banks["train"]
-        replay = bank.lists["memoriser"][0]
+        replay = bank.lists["replay"][0]
         memorisation = memorisation_figure(
             samples,
             train_source,
@@ -376,8 +376,8 @@ def _draw(
         "synthetic": draw_from_samples(samples, n, n_splits, rng).with_spikes(infer),
     }
     if train is not None:
-        # The memoriser is drawn even if it was not asked for: the memorisation figure replays it.
-        bank = draw_from_recording(train, ("train", "memoriser"), n, n_splits, rng, once=once)
+        # The replay is drawn even if it was not asked for: the memorisation figure replays it.
+        bank = draw_from_recording(train, ("train", "replay"), n, n_splits, rng, once=once)
         banks["train"] = bank.with_spikes(infer)
     return banks
 
@@ -421,8 +421,8 @@ def _summarise(
     sums: dict[str, list[BlockSums]] = {}
     for name, bank in banks.items():
         kept = {name: name not in CONTROLS}
-        if name == "train" and "memoriser" in controls:
-            kept["memoriser"] = False
+        if name == "train" and "replay" in controls:
+            kept["replay"] = False
         sums.update(sum_by_block(bank, measures, kept))
     return sums
 
@@ -473,7 +473,7 @@ def _row(
     def excess(value: Any) -> Any:
         return 1.0 - value if info.better == "higher" else value
 
-    value, floor = values["synthetic"], values.get("train")
+    value, baseline = values["synthetic"], values.get("train")
     by_difference = info.judged_by == "difference"
     intervals = {
         name: shifted_interval(values[name], each, info.limits)
@@ -482,14 +482,14 @@ def _row(
         for name, each in replicates.items()
     }
     ratio = ratio_interval = difference_interval = None
-    if floor is not None and by_difference:
+    if baseline is not None and by_difference:
         if "train" in replicates:
             gaps = replicates["synthetic"] - replicates["train"]
-            difference_interval = shifted_interval(value - floor, gaps)
-    elif floor is not None:
-        lowest = excess(floor)
+            difference_interval = shifted_interval(value - baseline, gaps)
+    elif baseline is not None:
+        lowest = excess(baseline)
         ratio = float(excess(value) / lowest) if lowest > 0 else float("inf")
-        if np.isnan(value + floor):
+        if np.isnan(value + baseline):
             ratio = float("nan")
         if "train" in replicates and np.isfinite(ratio):
             denominator = excess(replicates["train"])
@@ -503,8 +503,8 @@ def _row(
         group=info.group,
         value=value,
         value_interval=intervals.get("synthetic"),
-        floor=floor,
-        floor_interval=intervals.get("train"),
+        baseline=baseline,
+        baseline_interval=intervals.get("train"),
         ratio=ratio,
         ratio_interval=ratio_interval,
         controls={name: values.get(name) for name in controls},
@@ -552,8 +552,8 @@ def _published(
     if not has_correlations:
         del divergences["correlation_kl"]
     sides = {name: (name, name) for name in banks if name != "real"}
-    if "train" in banks and "memoriser" in controls:
-        sides["memoriser"] = ("train", "memoriser")
+    if "train" in banks and "replay" in controls:
+        sides["replay"] = ("train", "replay")
     one_neuron = banks["real"].frames.shape[1] == 1
     infos = {info.name: info for kind in _measures.PUBLISHED for info in kind.infos}
     found: dict[str, dict[str, float]] = {name: {} for name in divergences}
@@ -574,7 +574,7 @@ def _kept(
     banks: dict[str, WindowBank], controls: Sequence[str]
 ) -> tuple[dict[str, np.ndarray | None], dict[str, np.ndarray | None]]:
     """Return the windows and spikes of the first draw, or as many as figures need."""
-    drawn = [name for name in controls if name != "memoriser"]
+    drawn = [name for name in controls if name != "replay"]
     windows: dict[str, np.ndarray | None] = dict.fromkeys(["train", *drawn])
     spikes: dict[str, np.ndarray | None] = dict.fromkeys(["train", *drawn])
     for name in banks:

@@ -24,7 +24,7 @@ from calgan.evaluation._statistic import (
 from calgan.metrics.groups import GROUPS
 
 _CONTROL_LEGENDS = {
-    "memoriser": "replay: training windows in place of synthetic ones",
+    "replay": "replay: training windows in place of synthetic ones",
     "shuffled": "shuffled: each neuron taken from another window",
     "dichotomized_gaussian": "DG: a dichotomized Gaussian, right in the rates of spikes, their "
     "correlations within a frame, and on average their course over up to 2 s; in nothing else",
@@ -54,8 +54,8 @@ class Evaluation:
         ``"drift"``, which real windows of other training segments score; ``"n_samples"``,
         ``"n_reference"``: windows compared. None without a training recording.
     conclusion : tuple of str
-        Plain sentences: how far from the floor, better than the shuffled control or not,
-        memoriser or not, and what to keep in mind.
+        Plain sentences: how far from the baseline, better than the shuffled control or not,
+        copies or not, and what to keep in mind.
     protocol : {"blocked", "thesis"}
         How the statistics were estimated.
     n_windows : int
@@ -99,7 +99,7 @@ class Evaluation:
     >>> print(str(evaluation).splitlines()[1])
     100 windows of 40 frames (4 s at 10 Hz) on either side, 5 neurons, mean of 3 draws
     >>> sorted(evaluation.to_dict()["statistics"][0]["controls"])
-    ['dichotomized_gaussian', 'memoriser', 'shuffled']
+    ['dichotomized_gaussian', 'replay', 'shuffled']
     """
 
     statistics: tuple[Statistic, ...]
@@ -131,7 +131,7 @@ class Evaluation:
 
     @property
     def has_train(self) -> bool:
-        """Whether a training recording was passed, so that there are floors."""
+        """Whether a training recording was passed, so that there are baselines."""
         return self.memorisation is not None
 
     @property
@@ -198,7 +198,7 @@ class Evaluation:
 
     def __str__(self) -> str:
         lines = [line for text in self.heading() for line in _wrap(text, "")]
-        columns = f"{'':33}{'synthetic':>10}{'floor':>9} {'95 % interval':<18}"
+        columns = f"{'':33}{'synthetic':>10}{'baseline':>9} {'95 % interval':<18}"
         columns += f"{'ratio':>7} {'95 % interval':<14}"
         columns += "".join(f"{CONTROLS.get(name, name):>9}" for name in self.controls)
         for group, group_title in GROUPS.items():
@@ -240,9 +240,9 @@ class Evaluation:
     def legend(self) -> list[str]:
         """Return the sentences that say how the table is read."""
         texts = [
-            "floor: held-out against training windows; ratio: distance of the synthetic windows "
-            "over that of the floor (1 - r where higher is better, marked ^), 1 is as close as "
-            "real data, or, with a sign, the difference to a floor that may be 0"
+            "baseline: held-out against training windows; ratio: distance of the synthetic windows "
+            "over that of the baseline (1 - r where higher is better, marked ^), 1 is as close as "
+            "real data, or, with a sign, the difference to a baseline that may be 0"
             + "".join(f"; {_CONTROL_LEGENDS[name]}" for name in CONTROLS if name in self.controls)
             + ". Units, where there are any, follow the name."
         ]
@@ -261,14 +261,14 @@ class Evaluation:
         label = f"  {statistic.label}{f' [{statistic.unit}]' if statistic.unit else ''}{mark}"
         row = f"{label:<33}{show(statistic.value):>10}"
         names = self.controls
-        if statistic.floor is None:
-            # The memoriser needs the training recording as the floor does: it is not there either.
-            others = [name for name in names if name != "memoriser"]
+        if statistic.baseline is None:
+            # The replay needs the training recording as the baseline does: it is not there either.
+            others = [name for name in names if name != "replay"]
             row += f"{NOT_AVAILABLE:^{49 + 9 * (len(names) - len(others))}}"
             names = tuple(others)
         else:
             row += (
-                f"{show(statistic.floor):>9} {show_interval(statistic.floor_interval):<18}"
+                f"{show(statistic.baseline):>9} {show_interval(statistic.baseline_interval):<18}"
                 f"{show_judged(statistic):>7} {show_interval(judged_interval(statistic)):<14}"
             )
         # A long interval takes its room from the blanks before the first control.
@@ -311,7 +311,7 @@ class Evaluation:
 
     def _repr_html_(self) -> str:
         heads = (
-            "statistic", "synthetic", "floor", "95 % interval", "ratio", "95 % interval",
+            "statistic", "synthetic", "baseline", "95 % interval", "ratio", "95 % interval",
             *(CONTROLS.get(name, name) for name in self.controls),
         )  # fmt: skip
         parts = [f"<p>{html.escape(line)}</p>" for line in self.heading()]
@@ -341,14 +341,14 @@ class Evaluation:
         names = list(self.controls)
         first = f"<th style='text-align:left'>{html.escape(statistic.label + unit + mark)}</th>"
         first += f"<td>{show(statistic.value)}</td>"
-        if statistic.floor is None:
-            n_missing = 4 + ("memoriser" in names)
+        if statistic.baseline is None:
+            n_missing = 4 + ("replay" in names)
             cells = f"<td colspan='{n_missing}'>{html.escape(NOT_AVAILABLE)}</td>"
-            names = [name for name in names if name != "memoriser"]
+            names = [name for name in names if name != "replay"]
         else:
             values = (
-                show(statistic.floor),
-                show_interval(statistic.floor_interval),
+                show(statistic.baseline),
+                show_interval(statistic.baseline_interval),
                 show_judged(statistic),
                 show_interval(judged_interval(statistic)),
             )

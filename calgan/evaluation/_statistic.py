@@ -11,7 +11,7 @@ import numpy as np
 
 NOT_AVAILABLE = "not available (pass train=)"
 
-CONTROLS = {"memoriser": "replay", "shuffled": "shuffled", "dichotomized_gaussian": "DG"}
+CONTROLS = {"replay": "replay", "shuffled": "shuffled", "dichotomized_gaussian": "DG"}
 """Controls, in the order of the table, and the heads of their columns."""
 
 
@@ -31,20 +31,20 @@ class Statistic:
         Held-out against synthetic windows.
     value_interval : tuple of float or None
         95 % bootstrap interval of `value`.
-    floor : float or None
+    baseline : float or None
         Held-out against training windows: what another segment of the real recording scores.
         None without a training recording.
-    floor_interval : tuple of float or None
-        95 % bootstrap interval of `floor`.
+    baseline_interval : tuple of float or None
+        95 % bootstrap interval of `baseline`.
     ratio : float or None
-        `value` over `floor`; for a statistic of which higher is better, ``1 - value`` over
-        ``1 - floor``. So 1 is as close as real data gets, and more is farther away. None for a
+        `value` over `baseline`; for a statistic of which higher is better, ``1 - value`` over
+        ``1 - baseline``. So 1 is as close as real data gets, and more is farther away. None for a
         statistic that is judged by its difference.
     ratio_interval : tuple of float or None
         95 % bootstrap interval of `ratio`.
     controls : dict
         The same statistic of held-out windows against replayed training windows
-        (``"memoriser"``, None without a training recording), against windows whose neurons were
+        (``"replay"``, None without a training recording), against windows whose neurons were
         shuffled (``"shuffled"``) and against windows of a dichotomized Gaussian
         (``"dichotomized_gaussian"``, None where it could not be fitted). One that `evaluate` was
         told to leave out is not in it.
@@ -55,8 +55,8 @@ class Statistic:
     unit : str
         Unit of the value; empty for a pure number.
     judged_by : {"ratio", "difference"}
-        Whether the value is compared with the floor by their ratio or, where the floor of a perfect
-        model may be next to nothing, by their difference.
+        Whether the value is compared with the baseline by their ratio or, where the baseline may
+        be next to nothing, by their difference.
     difference_interval : tuple of float or None
         95 % bootstrap interval of `difference`, of statistics that are judged by it.
 
@@ -65,7 +65,7 @@ class Statistic:
     >>> from calgan.evaluation import Statistic
     >>> row = Statistic(
     ...     "firing_rate_kl", "firing rate KL", "published", 0.5, None, 0.25, None, 2.0, None,
-    ...     {"memoriser": 0.25, "shuffled": 0.25},
+    ...     {"replay": 0.25, "shuffled": 0.25},
     ... )
     >>> row.difference
     0.25
@@ -76,8 +76,8 @@ class Statistic:
     group: str
     value: float
     value_interval: tuple[float, float] | None
-    floor: float | None
-    floor_interval: tuple[float, float] | None
+    baseline: float | None
+    baseline_interval: tuple[float, float] | None
     ratio: float | None
     ratio_interval: tuple[float, float] | None
     controls: dict[str, float | None]
@@ -89,8 +89,8 @@ class Statistic:
 
     @property
     def difference(self) -> float | None:
-        """`value` minus `floor`: what the estimator adds to both is gone from it."""
-        return None if self.floor is None else self.value - self.floor
+        """`value` minus `baseline`: what the estimator adds to both is gone from it."""
+        return None if self.baseline is None else self.value - self.baseline
 
     def excess(self, value: float) -> float:
         """Return how far `value` is from a perfect match: 1 - r where higher is better."""
@@ -104,8 +104,8 @@ class Statistic:
             "group": self.group,
             "value": plain(self.value),
             "value_interval": plain(self.value_interval),
-            "floor": plain(self.floor),
-            "floor_interval": plain(self.floor_interval),
+            "baseline": plain(self.baseline),
+            "baseline_interval": plain(self.baseline_interval),
             "difference": plain(self.difference),
             "difference_interval": plain(self.difference_interval),
             "ratio": plain(self.ratio),

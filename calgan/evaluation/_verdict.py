@@ -10,7 +10,7 @@ import numpy as np
 from calgan.evaluation._statistic import Statistic, show, show_interval, show_ratio
 from calgan.metrics.groups import GROUPS
 
-# Between a replay (0) and new data (1): below the first a memoriser, above the second none.
+# Between a replay (0) and new data (1): below the first the model copies, above the second not.
 _MEMORISER = 0.5
 _NEW = 0.8
 _FEW_BLOCKS = 10
@@ -52,8 +52,8 @@ def conclude(
     sentences = [*_collapse(meta)]
     if memorisation is None:
         sentences.append(
-            "How far this is from what real data scores cannot be said: the floor, the memoriser "
-            "and the memorisation figure are not available (pass train=)."
+            "How far this is from what real data scores cannot be said: the train-test baseline, "
+            "the replay control and the memorisation figure are not available (pass train=)."
         )
     else:
         sentences += _distance(statistics)
@@ -183,15 +183,15 @@ def _insensitive(statistics: Sequence[Statistic]) -> list[str]:
         s
         for s in statistics
         if s.name in ("correlation_kl", "van_rossum_kl")
-        and s.floor
+        and s.baseline
         and s.controls.get("shuffled") is not None
-        and (s.controls["shuffled"] or 0.0) < 1.25 * s.floor
+        and (s.controls["shuffled"] or 0.0) < 1.25 * s.baseline
     ]
     if not rows:
         return []
     names = ", ".join(s.label for s in rows)
     return [
-        f"On this recording shuffling the neurons leaves {names} near the floor: "
+        f"On this recording shuffling the neurons leaves {names} near the baseline: "
         f"{'it says' if len(rows) == 1 else 'they say'} little about the population."
     ]
 
@@ -206,19 +206,19 @@ def _told_apart(statistics: Sequence[Statistic]) -> list[str]:
         "A classifier that has not seen them tells synthetic from held-out windows with an area "
         f"under the curve of {show(row.value, 2)} (0.5 is guessing, 1 always)"
     )
-    if row.floor is None or row.difference is None:
+    if row.baseline is None or row.difference is None:
         return [f"{text}."]
-    text += f", training from held-out windows with {show(row.floor, 2)}"
+    text += f", training from held-out windows with {show(row.baseline, 2)}"
     shape = rows.get("shape_classifier_auc")
-    if shape is not None and shape is not row and shape.floor is not None:
+    if shape is not None and shape is not row and shape.baseline is not None:
         text += (
             "; from the shape of windows alone, without the level of each neuron, with "
-            f"{show(shape.value, 2)} and {show(shape.floor, 2)}"
+            f"{show(shape.value, 2)} and {show(shape.baseline, 2)}"
         )
 
     def beyond(each: Statistic) -> float:
         # Real data told worse than by guessing are no yardstick: that is chance.
-        return each.value - max(each.floor or 0.0, 0.5)
+        return each.value - max(each.baseline or 0.0, 0.5)
 
     worst = max(rows.values(), key=beyond)
     if beyond(worst) <= _TOLD_APART:
@@ -227,7 +227,7 @@ def _told_apart(statistics: Sequence[Statistic]) -> list[str]:
         end = "the samples may be easier to tell than real data of another time"
     else:
         end = "the samples are easier to tell than real data of another time"
-    if min(each.floor or 0.0 for each in rows.values()) > 0.95:
+    if min(each.baseline or 0.0 for each in rows.values()) > 0.95:
         end = (
             "real data of another time are told apart as well, so that on this recording it says "
             "little"
@@ -307,7 +307,7 @@ def _trained_on(statistics: Sequence[Statistic], meta: dict[str, Any]) -> list[s
         )
         ratios = [s.ratio for s in others if s.ratio is not None and np.isfinite(s.ratio)]
         if ratios:
-            text += f" ({show_ratio(_geometric_mean(ratios))} times the floor)"
+            text += f" ({show_ratio(_geometric_mean(ratios))} times the baseline)"
         sentences.append(text + ".")
     if meta.get("trained_on_others"):
         sentences.append(

@@ -13,7 +13,7 @@ from calgan import metrics
 from calgan.spikes.oasis import OasisDeconvolver
 
 MIN_HELD_OUT = 8  # windows; fewer say nothing
-_TINY = 0.01  # keeps a floor that is nearly 0 from ruling the score
+_TINY = 0.01  # keeps a baseline that is nearly 0 from ruling the score
 
 
 def spread(indices: NDArray[np.intp], limit: int) -> NDArray[np.intp]:
@@ -86,20 +86,20 @@ def split_in_time(X: Any, fraction: float) -> tuple[NDArray[np.intp], NDArray[np
 
 
 class Tracker:
-    """Compares windows with held-out real ones, each statistic beside its floor.
+    """Compares windows with held-out real ones, each statistic beside its train-test baseline.
 
     Parameters
     ----------
     held_out : ndarray of shape (M, T, N)
         Held-out real windows.
     training : ndarray of shape (K, T, N)
-        Real training windows: spike inference is fitted on them, and M of them give the floor.
+        Real training windows: spike inference is fitted on them, and M of them give the baseline.
     frame_rate : float or None
         Frame rate in Hz; None tracks the statistics of traces only.
 
     Attributes
     ----------
-    floor : dict of str to float
+    baseline : dict of str to float
         The statistics of as many training windows.
 
     Examples
@@ -107,7 +107,7 @@ class Tracker:
     >>> import numpy as np
     >>> windows = np.random.default_rng(0).normal(size=(40, 16, 3)).astype(np.float32)
     >>> tracker = Tracker(windows[:10], windows[10:], frame_rate=None)
-    >>> sorted(tracker.floor)
+    >>> sorted(tracker.baseline)
     ['correlation_matrix_rmse', 'increment_w1', 'log_spectrum_error', 'marginal_w1']
     >>> tracker.compare(windows[:10])["marginal_w1"]
     0.0
@@ -130,7 +130,7 @@ class Tracker:
                 warnings.simplefilter("ignore")  # silent neurons are the caller's to report
                 self.deconvolver = OasisDeconvolver(frame_rate).fit(training_part)
             self.spikes = self.deconvolver.transform(self.held_out)
-        self.floor = self.compare(training[spread(np.arange(len(training)), len(held_out))])
+        self.baseline = self.compare(training[spread(np.arange(len(training)), len(held_out))])
 
     def compare(self, windows: NDArray[np.float32]) -> dict[str, float]:
         """Return distances of windows (M, T, N) from the held-out ones; less is better."""
@@ -164,9 +164,9 @@ class Tracker:
     def score(self, windows: NDArray[np.float32]) -> tuple[float, dict[str, float]]:
         """Return one score, lower is better, and the figures as a row of the history.
 
-        The score is the mean over statistics of log(value / floor), not rewarded below 0.
+        The score is the mean over statistics of log(value / baseline), not rewarded below 0.
         """
         figures = self.compare(windows)
-        logs = [math.log((figures[k] + _TINY) / (self.floor[k] + _TINY)) for k in figures]
+        logs = [math.log((figures[k] + _TINY) / (self.baseline[k] + _TINY)) for k in figures]
         score = float(np.mean(np.maximum(logs, 0.0))) if logs else math.inf
         return score, {"val_score": score, **{f"val_{k}": v for k, v in figures.items()}}

@@ -85,7 +85,7 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
     n_channels_in_: int | None
     generator_: nn.Module
     trained_statistics_: tuple[str, ...]
-    validation_floor_: dict[str, float]
+    validation_baseline_: dict[str, float]
     fit_summary_: dict[str, list[Any]]
     # The parameters that every subclass has.
     max_time: float | None
@@ -396,12 +396,12 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
             train, held_out = split_in_time(X, settings.validation_fraction)
             reference = self._reference(X, train)
             state = self._build_state(reference, fabric)
-            former = getattr(self, "validation_floor_", None)
-            self.validation_floor_ = {}
+            former = getattr(self, "validation_baseline_", None)
+            self.validation_baseline_ = {}
             check = self._make_check(X, held_out, reference, state) if len(held_out) else None
             if check is None and settings.validation_fraction > 0 and former != {}:  # not told yet
                 self._warn_that_nothing_is_tracked(X.shape[0], len(held_out))
-            if state.step and self.validation_floor_ != former:  # other windows, other scores
+            if state.step and self.validation_baseline_ != former:  # other windows, other scores
                 state.forget_best()
             step = self._make_step(X, train, reference, state, fabric)
         patience = math.ceil(self.n_iter_no_change / self.check_every)
@@ -516,9 +516,9 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
         some = reference[spread(np.arange(len(reference)), 4 * limit)]
         frame_rate = self.frame_rate_ if self.n_channels_in_ is None else None
         tracker = Tracker(real, some, frame_rate)
-        if not tracker.floor:
+        if not tracker.baseline:
             return None
-        self.validation_floor_ = tracker.floor
+        self.validation_baseline_ = tracker.baseline
 
         def check() -> tuple[float, dict[str, float]]:
             samples = self._draw(state.averaged, len(real), rng_from(self.seed_, _CHECK))
@@ -587,7 +587,7 @@ _FITTED = (
     "seed_",
     "frame_rate_",
     "trained_statistics_",
-    "validation_floor_",
+    "validation_baseline_",
     "history_",
     "n_iter_",
     "best_iter_",

@@ -624,8 +624,8 @@ def sliced_wasserstein(
     >>> import numpy as np
     >>> from calgan.metrics import sliced_wasserstein
     >>> real, same = np.random.default_rng(0).normal(size=(2, 100, 16, 2))
-    >>> floor = sliced_wasserstein(real, same, random_state=0)
-    >>> sliced_wasserstein(real, 2 * same[:60], random_state=0) > 3 * floor
+    >>> baseline = sliced_wasserstein(real, same, random_state=0)
+    >>> sliced_wasserstein(real, 2 * same[:60], random_state=0) > 3 * baseline
     True
     """
     n_projections = check_integer(n_projections, "n_projections")

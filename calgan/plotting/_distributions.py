@@ -108,7 +108,7 @@ def plot_kl_histogram(
     Parameters
     ----------
     divergences : mapping of str to array-like of shape (n,)
-        Divergences from the held-out data of each group, in nats; "train" is the floor.
+        Divergences from the held-out data of each group, in nats; "train" is the baseline.
     xlabel : str, default="KL divergence (nats)"
         Name of the quantity.
     of : str, default="neurons"
@@ -287,7 +287,7 @@ def plot_per_neuron(
     low, high = (float(pooled.min()), float(pooled.max())) if pooled.size else (0.0, 1.0)
     low, high = padded(low, high)
     ax.plot([low, high], [low, high], color="#888888", linewidth=0.8)
-    # The floor lies behind, so that the synthetic neurons are never hidden by it.
+    # The baseline lies behind, so that the synthetic neurons are never hidden by it.
     for position, group in enumerate(others):
         color = color_of(group, position)
         ax.scatter(

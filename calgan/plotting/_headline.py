@@ -1,4 +1,4 @@
-"""The headline chart: every statistic against its floor and controls."""
+"""The headline chart: every statistic against its train-test baseline and controls."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from calgan.plotting._style import (
     styled,
 )
 
-_MARKERS = {"synthetic": "o", "shuffled": "D", "memoriser": "s", "dichotomized_gaussian": "^"}
+_MARKERS = {"synthetic": "o", "shuffled": "D", "replay": "s", "dichotomized_gaussian": "^"}
 _BAND = "#CFCFCF"
 # Ratios beyond these lie at the edge of the chart: the others must stay readable.
 _SMALLEST_RATIO, LARGEST_RATIO = 0.1, 300.0
@@ -28,14 +28,14 @@ _SMALLEST_RATIO, LARGEST_RATIO = 0.1, 300.0
 
 @styled
 def plot_headline(statistics: Iterable[Any], *, figure: Figure | None = None) -> Figure:
-    """How far each statistic of the synthetic windows is from its floor, with the controls.
+    """How far each statistic of the synthetic windows is from its baseline, with the controls.
 
     Parameters
     ----------
     statistics : iterable of Statistic
         Rows of ``Evaluation.statistics``: objects with the attributes
-        ``label``, ``group``, ``value``, ``floor``, ``floor_interval``, ``ratio_interval``,
-        ``controls``, ``trained_on`` and ``better``. Rows without a floor, or with a floor of 0,
+        ``label``, ``group``, ``value``, ``baseline``, ``baseline_interval``, ``ratio_interval``,
+        ``controls``, ``trained_on`` and ``better``. Rows without a baseline, or with one of 0,
         and those that are judged by a difference are left out.
     figure : matplotlib Figure, optional
         Where to draw; a new figure by default.
@@ -43,27 +43,27 @@ def plot_headline(statistics: Iterable[Any], *, figure: Figure | None = None) ->
     Returns
     -------
     matplotlib Figure
-        A line a statistic: its distance as a multiple of the floor, on a logarithmic axis. The
+        A line a statistic: its distance as a multiple of the baseline, on a logarithmic axis. The
         distance of a statistic of which more is better is one minus its value.
 
     Raises
     ------
     ValueError
-        If no statistic has a floor.
+        If no statistic has a baseline.
 
     Examples
     --------
     >>> from types import SimpleNamespace
     >>> from calgan.plotting import plot_headline
-    >>> row = SimpleNamespace(label="rate KL", group="published", value=0.4, floor=0.2,
-    ...     floor_interval=(0.1, 0.3), ratio_interval=None, controls={"shuffled": 0.5},
+    >>> row = SimpleNamespace(label="rate KL", group="published", value=0.4, baseline=0.2,
+    ...     baseline_interval=(0.1, 0.3), ratio_interval=None, controls={"shuffled": 0.5},
     ...     trained_on=False, better="lower")
     >>> len(plot_headline([row]).axes)
     1
     """
-    rows = [row for row in statistics if _finite(row.value) and _has_floor(row)]
+    rows = [row for row in statistics if _finite(row.value) and _has_baseline(row)]
     if not rows:
-        raise ValueError("No statistic has a floor to compare with: evaluate with train=.")
+        raise ValueError("No statistic has a baseline to compare with: evaluate with train=.")
     groups = dict.fromkeys(row.group for row in rows)
     if figure is None:
         figure = new_figure(9.0, 1.3 + 0.29 * (len(rows) + len(groups)))
@@ -77,8 +77,8 @@ def plot_headline(statistics: Iterable[Any], *, figure: Figure | None = None) ->
         _write_heading(ax, y, GROUPS.get(group, str(group)).partition(":")[0])
         for row in (row for row in rows if row.group == group):
             y += 1.0
-            if _finite_pair(row.floor_interval):
-                low, high = sorted(_ratio(row, end) for end in row.floor_interval)
+            if _finite_pair(row.baseline_interval):
+                low, high = sorted(_ratio(row, end) for end in row.baseline_interval)
                 ax.barh(y, high - low, left=low, height=0.62, color=_BAND, zorder=1)
                 ends += [low, high]
             if _finite_pair(row.ratio_interval):
@@ -97,8 +97,8 @@ def plot_headline(statistics: Iterable[Any], *, figure: Figure | None = None) ->
     ax.set_xscale("log")
     ax.set_xlim(left, right)
     plain_log_ticks(ax.xaxis, left, right)
-    ax.axvline(1.0, color="#333333", linewidth=1.2, zorder=2, label="floor")
-    ax.barh([np.nan], [np.nan], color=_BAND, label="95 % interval of the floor")
+    ax.axvline(1.0, color="#333333", linewidth=1.2, zorder=2, label="train-test baseline")
+    ax.barh([np.nan], [np.nan], color=_BAND, label="95 % interval of the baseline")
     for height, low, high in spans:
         ax.hlines(height, max(low, left), high, color=COLORS["synthetic"], linewidth=2.0, zorder=3)
     for position, (name, pairs) in enumerate(points.items()):
@@ -120,7 +120,7 @@ def plot_headline(statistics: Iterable[Any], *, figure: Figure | None = None) ->
     ax.set_ylim(y - 0.4, -0.6)
     ax.grid(axis="x", color="#E5E5E5", linewidth=0.7, zorder=0)
     ax.set_axisbelow(True)
-    ax.set_xlabel("distance ÷ floor  (1: as close as real data gets; less is better)")
+    ax.set_xlabel("distance ÷ train-test baseline  (1: as close as real data gets; less is better)")
     figure_legend(figure, ax)
     return figure
 
@@ -137,14 +137,14 @@ def _distance(row: Any, value: float) -> float:
     return 1.0 - value if row.better == "higher" else value
 
 
-def _has_floor(row: Any) -> bool:
+def _has_baseline(row: Any) -> bool:
     if getattr(row, "judged_by", "ratio") != "ratio":
         return False
-    return _finite(row.floor) and _distance(row, row.floor) > 0
+    return _finite(row.baseline) and _distance(row, row.baseline) > 0
 
 
 def _ratio(row: Any, value: float) -> float:
-    return _distance(row, value) / _distance(row, row.floor)
+    return _distance(row, value) / _distance(row, row.baseline)
 
 
 def _row_label(row: Any) -> str:

@@ -21,7 +21,7 @@ COLORS: dict[str, str] = {
     "synthetic": "#D55E00",
     "train": "#6B6B6B",
     "shuffled": "#009E73",
-    "memoriser": "#AA4499",
+    "replay": "#AA4499",
     "dichotomized_gaussian": "#E69F00",
 }
 #: What the legends call each group.
@@ -30,7 +30,7 @@ LABELS: dict[str, str] = {
     "synthetic": "synthetic",
     "train": "real, training",
     "shuffled": "neuron-shuffled",
-    "memoriser": "memoriser",
+    "replay": "replay",
     "dichotomized_gaussian": "dichotomized Gaussian",
 }
 LINES: dict[str, Any] = {

@@ -57,7 +57,7 @@ def test_samples_of_a_dichotomized_gaussian_score_like_that_control(recordings):
     evaluation = judge(recordings, model.sample(200))
     for statistic in evaluation.statistics:
         if statistic.judged_by == "difference" or statistic.name.startswith("event"):
-            continue  # few events in short windows, and floors of next to nothing
+            continue  # few events in short windows, and baselines of next to nothing
         mine = statistic.excess(statistic.value)
         control = statistic.excess(statistic.controls["dichotomized_gaussian"])
         assert 0.5 < mine / control < 2.0, statistic.name
@@ -75,7 +75,7 @@ def test_the_verdict_compares_with_the_dichotomized_gaussian(of_truth):
         assert f"against {show(of_truth[name].controls['dichotomized_gaussian'])}" in text
 
 
-@pytest.mark.parametrize("controls", [(), ("shuffled",), ["dichotomized_gaussian", "memoriser"]])
+@pytest.mark.parametrize("controls", [(), ("shuffled",), ["dichotomized_gaussian", "replay"]])
 def test_a_control_left_out_changes_no_other_number(recordings, samples, of_truth, controls):
     evaluation = judge(recordings, samples, controls=controls)
     assert evaluation.controls == tuple(name for name in CONTROLS if name in controls)
@@ -86,21 +86,27 @@ def test_a_control_left_out_changes_no_other_number(recordings, samples, of_trut
         assert mine == theirs
         assert kept == {name: every[name] for name in evaluation.controls}
     text = str(evaluation)
-    heads = next(line for line in text.splitlines() if line.split()[:2] == ["synthetic", "floor"])
+    heads = next(
+        line for line in text.splitlines() if line.split()[:2] == ["synthetic", "baseline"]
+    )
     for name, head in zip(CONTROLS, ("replay", "shuffled", "DG"), strict=True):
         assert (head in heads) == (name in controls)
         assert (f"{head}: " in text) == (name in controls)
     assert ("beat the neuron-shuffled" in " ".join(text.split())) == ("shuffled" in controls)
-    kept = {"real", "synthetic", "train", *controls} - {"memoriser"}
+    kept = {"real", "synthetic", "train", *controls} - {"replay"}
     assert set(evaluation.windows) == set(evaluation.spikes) == kept
 
 
 @pytest.mark.parametrize(
     ("controls", "error", "match"),
     [
-        ("shuffled", TypeError, "controls must be an iterable of names out of 'memoriser', "),
+        ("shuffled", TypeError, "controls must be an iterable of names out of 'replay', "),
         (None, TypeError, r"pass controls=\(\) for none"),
-        (("shuffled", "floor"), ValueError, "controls holds 'floor', but the controls are 'memor"),
+        (
+            ("shuffled", "baseline"),
+            ValueError,
+            "controls holds 'baseline', but the controls are 'repla",
+        ),
         ((1,), ValueError, "controls holds 1, but"),
     ],
 )
@@ -171,10 +177,10 @@ def test_constant_neurons_are_warned_of_once(recordings, samples):
     assert np.isfinite(evaluation["correlation_matrix_r"].controls["dichotomized_gaussian"])
 
 
-def test_the_memoriser_is_drawn_from_other_starts():
+def test_the_replay_control_is_drawn_from_other_starts():
     source = read_source(np.zeros((500, 2)), 20, name="train")
-    bank = draw_from_recording(source, ("train", "memoriser"), 100, 3, np.random.default_rng(0))
-    for mine, theirs in zip(bank.lists["train"], bank.lists["memoriser"], strict=True):
+    bank = draw_from_recording(source, ("train", "replay"), 100, 3, np.random.default_rng(0))
+    for mine, theirs in zip(bank.lists["train"], bank.lists["replay"], strict=True):
         assert not set(mine) & set(theirs)
 
 

@@ -65,7 +65,7 @@ def test_windows_too_short_for_two_bins_have_no_spike_correlations(protocol, tmp
 def test_a_short_held_out_recording_has_no_intervals(recordings, samples):
     train, test = recordings
     evaluation = judge((train, test[: WIDTH + 10]), samples[:100], n_splits=1)
-    assert evaluation["firing_rate_kl"].floor_interval is None
+    assert evaluation["firing_rate_kl"].baseline_interval is None
     assert evaluation.memorisation["second_held_out"] is None
     assert "recording too short" in str(evaluation)
     assert any("There are no intervals" in text for text in evaluation.conclusion)

@@ -33,7 +33,7 @@ def test_shuffled_samples_score_like_the_shuffled_control(of_shuffled):
     assert statistic.ratio > 3.0
 
 
-def test_a_replay_scores_like_the_memoriser(of_replay):
+def test_a_replay_scores_like_the_replay_control(of_replay):
     for statistic in of_replay.statistics:
         if statistic.judged_by == "ratio":
             assert 0.4 < statistic.ratio < 2.5, statistic.name

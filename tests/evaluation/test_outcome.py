@@ -30,8 +30,8 @@ def test_every_row_has_its_yardsticks(of_truth):
     assert tuple(s.name for s in of_truth.statistics if s.group == "population") == POPULATION
     assert tuple(s.name for s in of_truth.statistics if s.group == "window") == WINDOW
     for statistic in of_truth.statistics:
-        low, high = statistic.floor_interval
-        assert low <= statistic.floor <= high
+        low, high = statistic.baseline_interval
+        assert low <= statistic.baseline <= high
         low, high = statistic.value_interval
         assert low <= statistic.value <= high
         assert tuple(statistic.controls) == CONTROLS
@@ -46,20 +46,20 @@ def test_every_row_has_its_yardsticks(of_truth):
             low, high = statistic.ratio_interval
             assert low <= statistic.ratio <= high
             assert statistic.ratio == pytest.approx(
-                statistic.excess(statistic.value) / statistic.excess(statistic.floor)
+                statistic.excess(statistic.value) / statistic.excess(statistic.baseline)
             )
-        assert statistic.difference == pytest.approx(statistic.value - statistic.floor)
+        assert statistic.difference == pytest.approx(statistic.value - statistic.baseline)
 
 
-def test_without_train_there_is_no_floor_and_no_number_in_its_place(recordings, samples):
+def test_without_train_there_is_no_baseline_and_no_number_in_its_place(recordings, samples):
     evaluation = evaluate(recordings[1], samples, random_state=0, n_splits=1, n_bootstrap=60)
     assert evaluation.memorisation is None
     for statistic in evaluation.statistics:
-        assert statistic.floor is None
-        assert statistic.floor_interval is None
+        assert statistic.baseline is None
+        assert statistic.baseline_interval is None
         assert statistic.ratio is None
         assert statistic.difference is None
-        assert statistic.controls["memoriser"] is None
+        assert statistic.controls["replay"] is None
         assert statistic.controls["shuffled"] is not None
         assert statistic.controls["dichotomized_gaussian"] is not None
     assert "fitted on the held-out recording itself" in " ".join(evaluation.conclusion)
@@ -207,7 +207,7 @@ def test_evaluation_is_public():
 
 
 @pytest.mark.parametrize(
-    ("value", "floor", "interval", "said"),
+    ("value", "baseline", "interval", "said"),
     [
         (0.45, 0.35, (0.0, 0.2), "are no easier to tell than real data of another time."),
         (0.60, 0.50, (0.0, 0.2), "may be easier to tell than real data of another time."),
@@ -216,10 +216,10 @@ def test_evaluation_is_public():
         (0.80, None, None, "area under the curve of 0.80 (0.5 is guessing, 1 always)."),
     ],
 )
-def test_the_verdict_on_a_classifier(value, floor, interval, said):
+def test_the_verdict_on_a_classifier(value, baseline, interval, said):
     rows = [
         Statistic(
-            name, name, "window", value, None, floor, None, None, None, {},
+            name, name, "window", value, None, baseline, None, None, None, {},
             judged_by="difference", difference_interval=interval,
         )
         for name in ("classifier_auc", "shape_classifier_auc")

@@ -45,7 +45,7 @@ def test_float64_input_is_the_same_input(recordings, samples):
     )
     for mine, theirs in zip(first.statistics, again.statistics, strict=True):
         assert mine.value == theirs.value
-        assert mine.floor == theirs.floor
+        assert mine.baseline == theirs.baseline
 
 
 def test_spikes_are_inferred_as_in_the_training_recording(of_truth, recordings):
@@ -65,7 +65,7 @@ def test_bins_span_the_held_out_and_the_training_windows(recordings, samples):
     pooled = np.concatenate([spikes["real"], spikes["train"]])
     for name in PUBLISHED:
         divergence = getattr(metrics, name)
-        for side, value in (("synthetic", "value"), ("train", "floor")):
+        for side, value in (("synthetic", "value"), ("train", "baseline")):
             expected = divergence(spikes["real"], spikes[side], RATE, edges_from=pooled)
             assert getattr(evaluation[name], value) == pytest.approx(expected), (name, side)
     own = metrics.firing_rate_kl(spikes["real"], spikes["synthetic"], RATE)
@@ -79,4 +79,4 @@ def test_rate_bins_do_not_coarsen_when_windows_are_too_large_to_keep(
     expected = judge(recordings, samples, **params)["firing_rate_kl"]
     monkeypatch.setattr(_procedure, "_CONTEXT_VALUES", 1)
     few = judge(recordings, samples, **params)["firing_rate_kl"]
-    assert (few.value, few.floor) == (expected.value, expected.floor)
+    assert (few.value, few.baseline) == (expected.value, expected.baseline)

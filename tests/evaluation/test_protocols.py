@@ -23,8 +23,8 @@ def test_thesis_protocol_is_marked_as_such(recordings, samples):
     assert "for comparison with the published table only" in " ".join(str(evaluation).split())
     assert max(map(len, str(evaluation).splitlines())) <= 120
     for name in PUBLISHED:
-        assert evaluation[name].floor is not None
-        assert evaluation[name].floor_interval is None
+        assert evaluation[name].baseline is not None
+        assert evaluation[name].baseline_interval is None
     real, synthetic = evaluation.spikes["real"], evaluation.spikes["synthetic"]
     expected = metrics.correlation_kl(real, synthetic, RATE, protocol="thesis")
     assert evaluation["correlation_kl"].value == pytest.approx(expected)

@@ -52,12 +52,12 @@ def make_evaluation(n_neurons=6, *, train=True, n=24, width=24, kind="good", **c
         group="population",
         value=0.61,
         value_interval=(0.5, 0.7),
-        floor=0.8 if train else None,
-        floor_interval=(0.7, 0.9) if train else None,
+        baseline=0.8 if train else None,
+        baseline_interval=(0.7, 0.9) if train else None,
         ratio=1.95 if train else None,
         ratio_interval=(1.5, 2.4) if train else None,
         controls={
-            "memoriser": 0.79 if train else None,
+            "replay": 0.79 if train else None,
             "shuffled": 0.0213,
             "dichotomized_gaussian": 0.0317,
         },
@@ -68,7 +68,7 @@ def make_evaluation(n_neurons=6, *, train=True, n=24, width=24, kind="good", **c
         "firing_rate_kl", "firing rate KL", "published", 0.4, None,
         0.2 if train else None, None, 2.0 if train else None, None,
         {
-            "memoriser": 0.21 if train else None, "shuffled": 0.22, "dichotomized_gaussian": 0.23,
+            "replay": 0.21 if train else None, "shuffled": 0.22, "dichotomized_gaussian": 0.23,
         }, unit="nats",
     )  # fmt: skip
     memorisation = {
@@ -85,18 +85,18 @@ def make_evaluation(n_neurons=6, *, train=True, n=24, width=24, kind="good", **c
         "classifier_auc", "classifier AUC", "window", 0.91, (0.8, 0.96),
         0.56 if train else None, None, None, None,
         {
-            "memoriser": 0.55 if train else None, "shuffled": 0.97, "dichotomized_gaussian": 0.88,
+            "replay": 0.55 if train else None, "shuffled": 0.97, "dichotomized_gaussian": 0.88,
         }, judged_by="difference", difference_interval=(0.2, 0.4) if train else None,
     )  # fmt: skip
     scores = {
         name: rng.normal(size=(2, 2, 3, 8)) + np.array([0, 1]).reshape(2, 1, 1, 1)
-        for name in ("synthetic", "train", "memoriser", "shuffled", "dichotomized_gaussian")
-        if train or name not in ("train", "memoriser")
+        for name in ("synthetic", "train", "replay", "shuffled", "dichotomized_gaussian")
+        if train or name not in ("train", "replay")
     }
     values = {
         "statistics": (other, row, by_difference),
         "memorisation": memorisation if train else None,
-        "conclusion": ("Twice the floor & a half.", "No memoriser."),
+        "conclusion": ("Twice the baseline & a half.", "No replay."),
         "protocol": "blocked",
         "n_windows": n,
         "window": width,
@@ -184,7 +184,7 @@ def test_the_page_is_well_formed_and_self_contained(page):
 
 def test_the_page_says_what_was_measured(page):
     for text in (
-        "Twice the floor &amp; a half.",
+        "Twice the baseline &amp; a half.",
         "correlation &lt;matrix&gt; r",
         "0.610",
         "[0.700, 0.900]",
@@ -206,7 +206,7 @@ def test_the_page_says_what_was_measured(page):
     ):
         assert text in page
     # The verdict stands before every figure, and every figure is numbered once.
-    assert page.index("Twice the floor") < page.index("<figure")
+    assert page.index("Twice the baseline") < page.index("<figure")
     numbers = [int(number) for number in re.findall(r"<b>Figure (\d+)\.", page)]
     assert numbers == list(range(1, len(numbers) + 1))
     assert len(numbers) == 17
@@ -236,7 +236,7 @@ def without(evaluation, *names):
 
 
 def test_a_control_left_out_is_nowhere():
-    names = ("memoriser", "shuffled", "dichotomized_gaussian")
+    names = ("replay", "shuffled", "dichotomized_gaussian")
     evaluation = make_evaluation(6, n=8, history=[])
     for left_out in (names[2:], names):
         fewer = without(evaluation, *left_out)

@@ -64,7 +64,7 @@ def test_folds_are_as_many_as_the_shorter_recording_allows():
 def test_every_side_has_as_many_windows_in_each_fold():
     source = source_of([300], 10)
     rng = np.random.default_rng(0)
-    drawn = fold_recording(source, ("train", "memoriser"), (3, 4, 20), RATE, rng)
+    drawn = fold_recording(source, ("train", "replay"), (3, 4, 20), RATE, rng)
     samples = rng.normal(size=(90, 10, 2))
     sides = [
         *drawn.values(),
@@ -228,7 +228,7 @@ def test_what_the_rows_say_of_known_samples(of_truth, of_shuffled, of_collapse, 
     for evaluation in (of_truth, of_replay):
         for name in ("classifier_auc", "shape_classifier_auc"):
             assert evaluation[name].difference < 0.12, name
-            assert 0.3 < evaluation[name].floor < 0.7
+            assert 0.3 < evaluation[name].baseline < 0.7
     collapsed = of_collapse["classifier_auc"]
     assert collapsed.value > 0.95
     assert collapsed.difference_interval[0] > 0.05
@@ -239,10 +239,10 @@ def test_what_the_rows_say_of_known_samples(of_truth, of_shuffled, of_collapse, 
     # Of eight neurons, four seconds say little about who fires with whom.
     for name in ("classifier_auc", "shape_classifier_auc"):
         mine = of_truth[name]
-        assert mine.controls["shuffled"] > max(mine.value, mine.floor) + 0.08
+        assert mine.controls["shuffled"] > max(mine.value, mine.baseline) + 0.08
         assert of_shuffled[name].value > mine.value + 0.08
         assert mine.controls["dichotomized_gaussian"] > mine.value + 0.15
-    assert of_truth["feature_mmd"].controls["shuffled"] > of_truth["feature_mmd"].floor
+    assert of_truth["feature_mmd"].controls["shuffled"] > of_truth["feature_mmd"].baseline
 
 
 def test_scores_are_kept_for_the_figure(of_truth):
@@ -257,7 +257,7 @@ def test_scores_are_kept_for_the_figure(of_truth):
             for fold in range(n_folds)
         ]
         row = of_truth["classifier_auc"]
-        value = {"synthetic": row.value, "train": row.floor, **row.controls}[name]
+        value = {"synthetic": row.value, "train": row.baseline, **row.controls}[name]
         assert value == pytest.approx(np.mean(areas), abs=1e-6)
 
 
@@ -276,4 +276,4 @@ def test_a_replay_of_the_published_split_is_told_least(recordings, samples):
         (train, test), replayed(recordings[0]), protocol="thesis", n_splits=1, controls=()
     )
     assert tuple(s.name for s in evaluation.statistics if s.group == "window") == WINDOW
-    assert evaluation["classifier_auc"].floor < 0.65
+    assert evaluation["classifier_auc"].baseline < 0.65

@@ -110,13 +110,13 @@ def test_it_learns_the_distribution() -> None:
     assert np.mean(losses[-20:]) < 0.7 * np.mean(losses[:5])
 
 
-def test_checks_are_tracked_beside_their_floor(windows: WindowView) -> None:
+def test_checks_are_tracked_beside_their_baseline(windows: WindowView) -> None:
     flow = quick().fit(windows)
     assert flow.trained_statistics_ == ()
     row = flow.history_[-1]
     assert np.isfinite(row["val_score"])
-    assert flow.validation_floor_
-    for name in flow.validation_floor_:
+    assert flow.validation_baseline_
+    for name in flow.validation_baseline_:
         assert np.isfinite(row[f"val_{name}"])
 
 
@@ -167,7 +167,7 @@ def test_a_split_that_cannot_be_made_says_so(windows: WindowView) -> None:
     with pytest.warns(UserWarning, match="CalciumFlow tracks nothing") as caught:
         flow = quick().fit(np.array(windows[:30]))
     assert caught[0].filename == __file__
-    assert flow.validation_floor_ == {}
+    assert flow.validation_baseline_ == {}
 
 
 @pytest.mark.parametrize("kernel_size", [0, 2, 4])

@@ -261,13 +261,13 @@ def test_either_loss_trains_all_networks(windows: WindowView, architecture: str)
     assert all(math.isfinite(gan.history_[0]["gradient_penalty"]) for gan in gans)
 
 
-def test_tracked_statistics_and_their_floor(windows: WindowView) -> None:
+def test_tracked_statistics_and_their_baseline(windows: WindowView) -> None:
     gan = quick().fit(windows)
     row = gan.history_[-1]
     for name in ("firing_rate_kl", "correlation_kl", "van_rossum_kl", "population_count_kl",
                  "correlation_matrix_rmse", "marginal_w1", "log_spectrum_error"):  # fmt: skip
         assert np.isfinite(row[f"val_{name}"])
-        assert gan.validation_floor_[name] >= 0
+        assert gan.validation_baseline_[name] >= 0
     assert "val_score" not in gan.history_[0]  # checks every 2 steps
     bare = quick().fit(np.array(windows))  # no frame rate: no spikes
     assert "val_firing_rate_kl" not in bare.history_[-1]
@@ -358,7 +358,7 @@ def test_every_phase_is_shown(windows: WindowView, capsys: pytest.CaptureFixture
 
 def test_validation_can_be_left_out(windows: WindowView) -> None:
     gan = quick(validation_fraction=0).fit(windows)
-    assert gan.validation_floor_ == {}
+    assert gan.validation_baseline_ == {}
     assert gan.best_iter_ == gan.n_iter_ == 4
     assert not any(key.startswith("val_") for row in gan.history_ for key in row)
 
@@ -544,12 +544,12 @@ def test_a_split_that_cannot_be_made_says_so(
     data = np.array(windows[::10][:n_windows])
     gan = quick(validation_fraction=share, early_stopping=True, n_iter_no_change=1)
     if message is None:
-        assert gan.fit(data).validation_floor_
+        assert gan.fit(data).validation_baseline_
         return
     with pytest.warns(UserWarning, match=message) as caught:
         gan.fit(data)
     assert [w.filename for w in caught] == [__file__]  # once, and it points at the call of fit
-    assert (gan.stopped_, gan.best_iter_, gan.validation_floor_) == ("max_iter", 4, {})
+    assert (gan.stopped_, gan.best_iter_, gan.validation_baseline_) == ("max_iter", 4, {})
     gan.partial_fit(data)  # it is not said again
     gan.set_params(validation_fraction=0).fit(data)
 
@@ -564,7 +564,7 @@ def test_a_split_that_is_lost_on_the_way_says_so(windows: WindowView) -> None:
     gan = quick().fit(windows)
     with pytest.warns(UserWarning, match="of 20 windows it is too few"):
         gan.partial_fit(windows[:20])
-    assert gan.validation_floor_ == {}
+    assert gan.validation_baseline_ == {}
 
 
 def test_constant_held_out_windows_are_nothing_to_compare_with(windows: WindowView) -> None:
@@ -572,7 +572,7 @@ def test_constant_held_out_windows_are_nothing_to_compare_with(windows: WindowVi
     data[-len(data) // 5 :] = 0.25
     with pytest.warns(UserWarning, match="held out to compare samples with, are constant"):
         gan = quick(max_iter=6, n_iter_no_change=2).fit(data)
-    assert (gan.stopped_, gan.n_iter_, gan.validation_floor_) == ("max_iter", 6, {})
+    assert (gan.stopped_, gan.n_iter_, gan.validation_baseline_) == ("max_iter", 6, {})
 
 
 def test_partial_fit_is_one_pass(windows: WindowView) -> None:
@@ -593,10 +593,10 @@ def test_the_best_state_of_other_windows_is_no_yardstick(windows: WindowView) ->
     assert other._checkpoint["best_score"] > 0
 
 
-def test_a_refit_forgets_the_former_floor(windows: WindowView) -> None:
+def test_a_refit_forgets_the_former_baseline(windows: WindowView) -> None:
     gan = quick().fit(windows)
-    assert gan.validation_floor_
-    assert gan.set_params(validation_fraction=0).fit(windows).validation_floor_ == {}
+    assert gan.validation_baseline_
+    assert gan.set_params(validation_fraction=0).fit(windows).validation_baseline_ == {}
 
 
 def test_encoded_windows_come_back_encoded(windows: WindowView) -> None:

@@ -77,8 +77,8 @@ def test_the_true_process_scores_near_0_and_worse_windows_worse(draws: list[np.n
     held_out, training, fresh = draws
     tracker = Tracker(held_out, training, 10.0)
     score, row = tracker.score(fresh)
-    assert set(row) == {"val_score", *(f"val_{name}" for name in tracker.floor)}
-    assert len(tracker.floor) == 8
+    assert set(row) == {"val_score", *(f"val_{name}" for name in tracker.baseline)}
+    assert len(tracker.baseline) == 8
     assert 0 <= score < 0.4
     rng = np.random.default_rng(0)
     shuffled = np.stack([fresh[rng.permutation(80), :, n] for n in range(6)], axis=2)
@@ -93,7 +93,7 @@ def test_the_true_process_scores_near_0_and_worse_windows_worse(draws: list[np.n
 
 
 def test_without_a_frame_rate_traces_only(draws: list[np.ndarray]) -> None:
-    assert sorted(Tracker(draws[0], draws[1], None).floor) == [
+    assert sorted(Tracker(draws[0], draws[1], None).baseline) == [
         "correlation_matrix_rmse",
         "increment_w1",
         "log_spectrum_error",
@@ -103,21 +103,21 @@ def test_without_a_frame_rate_traces_only(draws: list[np.ndarray]) -> None:
 
 def test_silent_neurons_are_left_out(draws: list[np.ndarray]) -> None:
     held_out, training = (np.concatenate([x, 0 * x[..., :1]], axis=2) for x in draws[:2])
-    assert Tracker(held_out, training, 10.0).floor == Tracker(*draws[:2], 10.0).floor
+    assert Tracker(held_out, training, 10.0).baseline == Tracker(*draws[:2], 10.0).baseline
     nothing = Tracker(0 * held_out, training, 10.0)
-    assert nothing.floor == {}
+    assert nothing.baseline == {}
     assert nothing.score(training)[0] == np.inf
 
 
 def test_one_neuron_is_enough(draws: list[np.ndarray]) -> None:
     tracker = Tracker(draws[0][..., :1], draws[1][..., :1], 10.0)
-    assert "firing_rate_kl" in tracker.floor
-    assert "van_rossum_kl" not in tracker.floor
+    assert "firing_rate_kl" in tracker.baseline
+    assert "van_rossum_kl" not in tracker.baseline
     assert np.isfinite(tracker.score(draws[2][..., :1])[0])
 
 
 def test_windows_shorter_than_two_bins_have_no_spike_correlations(draws: list[np.ndarray]) -> None:
     for width in (32, 64):  # less than one bin of 50 frames, less than two
         tracker = Tracker(draws[0][:, :width], draws[1][:, :width], 100.0)
-        assert "correlation_kl" not in tracker.floor
-        assert "van_rossum_kl" in tracker.floor
+        assert "correlation_kl" not in tracker.baseline
+        assert "van_rossum_kl" in tracker.baseline

@@ -263,7 +263,7 @@ def test_edges_can_come_from_more_real_data(divergence):
 
 
 @pytest.mark.parametrize("divergence", DIVERGENCES)
-def test_a_silent_generator_gets_a_finite_score_far_above_the_floor(divergence):
+def test_a_silent_generator_gets_a_finite_score_far_above_the_baseline(divergence):
     real, held_out = random_spikes(200, 0.1, 0), random_spikes(200, 0.1, 1)
     result = divergence(real, np.zeros_like(real), 10.0)
     assert np.isfinite(result)

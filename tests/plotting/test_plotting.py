@@ -25,10 +25,10 @@ def _row(**changes):
         label="rate KL",
         group="published",
         value=0.4,
-        floor=0.2,
-        floor_interval=(0.1, 0.3),
+        baseline=0.2,
+        baseline_interval=(0.1, 0.3),
         ratio_interval=(1.5, 2.5),
-        controls={"memoriser": 0.21, "shuffled": 0.5},
+        controls={"replay": 0.21, "shuffled": 0.5},
         trained_on=False,
         better="lower",
     )
@@ -154,8 +154,8 @@ def test_densities_integrate_to_the_share_that_is_shown():
     np.testing.assert_allclose((data.values * np.diff(data.edges)).sum(), 1.0)
 
 
-def test_headline_divides_by_the_floor():
-    rows = [_row(value=0.6, floor=0.2), _row(value=0.7, floor=0.9, better="higher")]
+def test_headline_divides_by_the_baseline():
+    rows = [_row(value=0.6, baseline=0.2), _row(value=0.7, baseline=0.9, better="higher")]
     figure = plotting.plot_headline(rows)
     ax = figure.axes[0]
     dots = {dot.get_label(): dot.get_offsets()[:, 0] for dot in ax.collections}
@@ -164,9 +164,9 @@ def test_headline_divides_by_the_floor():
     assert labels == ["rate KL", "1 − rate KL"]
 
 
-def test_headline_without_floors_says_what_to_do():
+def test_headline_without_baselines_says_what_to_do():
     with pytest.raises(ValueError, match="train="):
-        plotting.plot_headline([_row(floor=None)])
+        plotting.plot_headline([_row(baseline=None)])
 
 
 def test_headline_keeps_extreme_ratios_inside():

@@ -117,7 +117,7 @@ def _panels(n_rows: int, n_columns: int, width: float, height: float) -> tuple[F
     return figure, list(figure.subplots(n_rows, n_columns, squeeze=False).flat)
 
 
-def _floor_phrase(measured: Measured, text: str) -> str:
+def _baseline_phrase(measured: Measured, text: str) -> str:
     return text if measured.has_train else ""
 
 
@@ -167,13 +167,13 @@ def report_figures(evaluation: Any) -> Iterator[ReportFigure]:
         yield training
 
 
-_HEADLINE = "How far from the floor"
+_HEADLINE = "How far from the baseline"
 _ACTIVITY = "Traces and spikes"
 _PUBLISHED = "The published statistics"
 _POPULATION = "What the neurons do together"
 _TRACES = "Time course of the traces"
 _TRAINING = "Training"
-_MEMORISATION = "Is it a memoriser?"
+_MEMORISATION = "Does it copy the training recording?"
 _WINDOWS = "Can the windows be told from real ones?"
 
 SECTIONS = (
@@ -189,34 +189,34 @@ SECTIONS = (
 
 
 def _headline(evaluation: Any) -> ReportFigure | None:
-    with_floor = [row for row in evaluation.statistics if row.floor is not None]
-    if not with_floor:
+    with_baseline = [row for row in evaluation.statistics if row.baseline is not None]
+    if not with_baseline:
         return None
-    trained = any(row.trained_on for row in with_floor)
+    trained = any(row.trained_on for row in with_baseline)
     caption = (
-        "Each distance from the held-out windows is divided by its floor, the same distance of "
+        "Each distance from the held-out windows is divided by its baseline, the same distance of "
         "real training windows; a generator as good as more real data lies at 1. Grey bars: the "
-        "floor's 95 % bootstrap interval over contiguous blocks of the recording; orange lines: "
+        "baseline's 95 % bootstrap interval over contiguous blocks of the recording; orange lines: "
         "that of the ratio. Numbers at the right: ratios of the synthetic windows. Where more is "
         "better (r), the distance is 1 − r. Read a mark of the synthetic windows "
         "beside the controls: one no better than the neuron-shuffled windows has not learnt what "
         "the neurons do together, one no better than the dichotomized Gaussian has learnt no more "
         "than rates, the correlations of pairs and an average memory, and one as good as the "
-        "memoriser is good only if the memorisation figure below is."
+        "replay is good only if the memorisation figure below is."
     )
-    if any(row.judged_by == "difference" for row in with_floor):
+    if any(row.judged_by == "difference" for row in with_baseline):
         caption += (
-            " Statistics whose floor may be next to nothing, such as the classifiers', have no "
+            " Statistics whose baseline may be next to nothing, such as the classifiers', have no "
             "ratio: see the table."
         )
-    if any(row.ratio is not None and row.ratio > LARGEST_RATIO for row in with_floor):
+    if any(row.ratio is not None and row.ratio > LARGEST_RATIO for row in with_baseline):
         caption += " Marks on the right border lie beyond it."
     if trained:
         caption += " † The model's objective trained on this statistic or on a close relative."
     return ReportFigure(
         "headline",
         _HEADLINE,
-        "Every statistic against its floor and controls",
+        "Every statistic against its train-test baseline and controls",
         caption,
         plotting.plot_headline(evaluation.statistics),
         vector=True,
@@ -224,7 +224,7 @@ def _headline(evaluation: Any) -> ReportFigure | None:
 
 
 def _classifier(m: Measured, scores: dict[str, Array]) -> ReportFigure:
-    groups = ("synthetic", "train", "memoriser", "shuffled", "dichotomized_gaussian")
+    groups = ("synthetic", "train", "replay", "shuffled", "dichotomized_gaussian")
     shown = {group: scores[group] for group in groups if group in scores}
     sides = [group for group in ("synthetic", "train") if group in shown]
     figure, axes = _panels(1, 1 + len(sides), 3.2 + 3.1 * len(sides), 3.9)
@@ -261,7 +261,7 @@ def _classifier(m: Measured, scores: dict[str, Array]) -> ReportFigure:
         f"out, of which no frame was in the fit; {size} windows a segment and side. Left: ROC "
         f"curves, mean over segments and {plural(n_draws, 'draw')}; brackets: area, 0.5 where it "
         f"can only guess. Right: its scores, the outermost bins holding what is beyond them."
-        + _floor_phrase(
+        + _baseline_phrase(
             m,
             " Synthetic windows should be no easier to tell than real training windows (grey "
             "dashes), which drift may set apart.",
@@ -371,7 +371,7 @@ def _rate_histograms(m: Measured) -> ReportFigure:
         f"Distribution over {m.n['real']} windows of {m.seconds:.3g} s of the firing rate of "
         f"{plural(len(neurons), 'neuron')} spread over the ranks of the held-out mean rate, most "
         f"active first. Bins are whole multiples of one spike a window; the y scale is common."
-        + _floor_phrase(
+        + _baseline_phrase(
             m,
             " Real training windows (dashed) show how far the recording itself "
             "drifts between its training and held-out parts.",
@@ -400,7 +400,7 @@ def _per_neuron(m: Measured) -> ReportFigure:
         f"One point a neuron (n = {m.n_neurons}), the value in the held-out windows on the x "
         f"axis; on the grey line both are equal. Points on a horizontal line would mean that "
         f"synthetic neurons do not differ from one another."
-        + _floor_phrase(m, " Grey points compare real training windows in the same way."),
+        + _baseline_phrase(m, " Grey points compare real training windows in the same way."),
         figure,
         vector=True,
     )
@@ -476,9 +476,9 @@ def _kl_histograms(m: Measured) -> ReportFigure:
         caption
         + " Smoothed KL from the held-out windows (0.5 added to every count, bins from the pooled "
         "real values). Triangles: medians."
-        + _floor_phrase(
+        + _baseline_phrase(
             m,
-            " The floor (dashed) is the same divergence of real training windows: "
+            " The baseline (dashed) is the same divergence of real training windows: "
             "a good generator's histogram covers it.",
         ),
         figure,
@@ -504,7 +504,7 @@ def _van_rossum_heatmaps(m: Measured) -> ReportFigure:
         f"their mean distance, the smallest at the top left. One colour scale a neuron. Stripes "
         f"across the whole width are windows far from all others, such as bursts; blocks of one "
         f"colour come from silent trains."
-        + _floor_phrase(
+        + _baseline_phrase(
             m,
             " The lower row, real against real training windows, is what the upper "
             "one should look like.",
@@ -546,7 +546,9 @@ def _agreement(m: Measured) -> ReportFigure:
         f"One point a pair of neurons (n = {m.n_pairs}): its correlation in the held-out windows "
         f"against that in the group. r is the agreement over pairs, 1 where all points lie on one "
         f"rising line (grey: equality)."
-        + _floor_phrase(m, " The real training windows show what agreement the recording allows."),
+        + _baseline_phrase(
+            m, " The real training windows show what agreement the recording allows."
+        ),
         figure,
     )
 

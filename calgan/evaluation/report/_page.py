@@ -30,9 +30,9 @@ from calgan.evaluation.report._figures import (
     report_figures,
 )
 from calgan.evaluation.report._text import (
+    BASELINE,
     BLOCKED,
     DEFINITIONS,
-    FLOOR,
     MEMBERSHIP,
     MEMORISATION,
     ROLES,
@@ -211,7 +211,7 @@ def _statistics_table(evaluation: Any) -> str:
     notes = (
         "↓ less is better, ↑ more is better. Brackets: 95 % intervals of a bootstrap over blocks "
         "of the recording. A number with a sign in place of a ratio is the difference to the "
-        "floor, by which statistics are judged whose floor may be next to nothing."
+        "baseline, by which statistics are judged whose baseline may be next to nothing."
     )
     trained = [row.label for row in rows if row.trained_on]
     if trained:
@@ -238,16 +238,16 @@ def _statistics_row(row: Any, controls: list[str]) -> str:
         f'<th scope="row">{escape(row.label)}{unit} {arrow}{badge}</th>',
         f"<td><b>{show(row.value)}</b>{_interval(row.value_interval)}</td>",
     ]
-    if row.floor is None:
-        # The memoriser needs the training recording as the floor does: one cell says so for all.
-        n_missing = 2 + ("memoriser" in controls)
+    if row.baseline is None:
+        # The replay needs the training recording as the baseline does: one cell says so for all.
+        n_missing = 2 + ("replay" in controls)
         cells.append(f'<td class="missing" colspan="{n_missing}">{NOT_AVAILABLE}</td>')
-        controls = [name for name in controls if name != "memoriser"]
+        controls = [name for name in controls if name != "replay"]
     else:
-        floor = f"{show(row.floor)}{_interval(row.floor_interval)}"
+        baseline = f"{show(row.baseline)}{_interval(row.baseline_interval)}"
         sign = "" if row.judged_by == "difference" else "×"
         ratio = f"<b>{sign}{show_judged(row)}</b>{_interval(judged_interval(row), 2)}"
-        cells += [f"<td>{floor}</td>", f"<td>{ratio}</td>"]
+        cells += [f"<td>{baseline}</td>", f"<td>{ratio}</td>"]
     cells += [f"<td>{show_control(row.controls.get(name))}</td>" for name in controls]
     return f"<tr>{''.join(cells)}</tr>"
 
@@ -317,7 +317,7 @@ def _methods(evaluation: Any) -> str:
     )
     protocol = THESIS if evaluation.protocol == "thesis" else BLOCKED
     return (
-        f"<p>{escape(protocol)}</p><p>{escape(FLOOR)}</p>"
+        f"<p>{escape(protocol)}</p><p>{escape(BASELINE)}</p>"
         f'<h3>The statistics</h3><table class="plain"><tbody>{definitions}</tbody></table>'
         f'<h3>Settings, seeds and versions</h3><table class="plain"><tbody>{rows}</tbody></table>'
     )

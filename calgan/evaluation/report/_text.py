@@ -7,8 +7,8 @@ ROLES = {
     "real": "windows of the held-out part of the recording, at random starts",
     "synthetic": "windows sampled from the model",
     "train": "windows of the part the model was fitted on; against the held-out windows they give "
-    "the floor",
-    "memoriser": "other training windows replayed, as a model that only copies would do",
+    "the train-test baseline",
+    "replay": "other training windows replayed, as a model that only copies would do",
     "shuffled": "real windows in which each neuron comes from another window: neurons as real, "
     "their co-ordination destroyed",
     "dichotomized_gaussian": "windows of a simple model: spikes that keep the neurons' rates, "
@@ -31,7 +31,7 @@ DEFINITIONS = {
     "correlation_matrix_rmse": "Root mean square difference of the same entries.",
     "participation_ratio_error": "How much the effective number of dimensions of the traces (the "
     "participation ratio of the covariance, every neuron in its real standard deviation) differs, "
-    "in decibels; judged by the difference to the floor.",
+    "in decibels; judged by the difference to the baseline.",
     "spike_correlation_matrix_r": "The agreement of the correlation matrices of the spikes in bins "
     "of about 0.5 s, in the same way.",
     "lagged_correlation_rmse": "Root mean square difference of the correlations of each neuron "
@@ -54,12 +54,12 @@ DEFINITIONS = {
     "event_decay_w1": "The same of the times from the peak to half the amplitude.",
     "classifier_auc": "Area under the ROC curve of a logistic regression that tells the group's "
     "windows from held-out ones by features of each window, cross-validated over segments of time "
-    "that share no frames; judged by the difference to the floor.",
+    "that share no frames; judged by the difference to the baseline.",
     "shape_classifier_auc": "The same by the features that are pooled over neurons only: spectrum, "
     "skewness, autocorrelation, population activity and correlations, but no neuron's own level.",
     "feature_mmd": "Squared maximum mean discrepancy of the features (Gaussian kernel, median "
     "bandwidth), without the pairs that share frames; its mean is 0 for equal distributions, so "
-    "that it is judged by the difference to the floor.",
+    "that it is judged by the difference to the baseline.",
     "feature_sliced_w1": "Wasserstein-1 distance of the features along random directions; mean "
     "over directions.",
 }
@@ -82,13 +82,13 @@ THESIS = (
     "memorising; the figures use calgan's own estimators."
 )
 
-FLOOR = (
-    "The floor is the statistic between held-out and training windows of the real recording: what "
-    "a generator that is as good as more of the same recording would score. It is not zero because "
-    "recordings are short and drift. The ratio divides the synthetic value by the floor (1 - r "
-    "by 1 - r where more is better); one is as good as real data. Statistics whose floor may be "
-    "next to nothing are judged by the difference instead, written with a sign; zero or less is as "
-    "good as real data."
+BASELINE = (
+    "The train-test baseline is the statistic between held-out and training windows of the real "
+    "recording: what a generator that is as good as more of the same recording would score. It is "
+    "not zero, because recordings are short and drift. The ratio divides the synthetic value by "
+    "the baseline (1 - r by 1 - r where more is better); one is as good as real data. A statistic "
+    "whose baseline may be next to nothing is judged by the difference instead, written with a "
+    "sign; zero or less is as good as real data."
 )
 
 MEMORISATION = (

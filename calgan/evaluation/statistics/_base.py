@@ -33,7 +33,7 @@ class StatisticInfo:
     trained_by : tuple of str
         Names of training objectives that push this statistic directly.
     judged_by : {"ratio", "difference"}
-        How the value is compared with the floor: by a difference where the floor may be 0.
+        How the value is compared with the baseline: by a difference where the baseline may be 0.
     limits : tuple of float
         What a value judged by its difference lies between.
     """

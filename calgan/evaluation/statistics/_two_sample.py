@@ -169,8 +169,8 @@ def judge_windows(
         draws = n_draws if name == "synthetic" else 1
         others[name] = fold_samples(windows, (draws, *shape[1:]), frame_rate, rng)
     if train is not None:
-        # The memoriser is drawn even if it was not asked for: scales are read from both.
-        names = ("train", "memoriser")
+        # The replay is drawn even if it was not asked for: scales are read from both.
+        names = ("train", "replay")
         drawn = fold_recording(train, names, shape, frame_rate, rng_from(seed, 5, 3))
         others |= {name: drawn[name] for name in names if name == "train" or name in controls}
     if "shuffled" in controls:

@@ -187,7 +187,7 @@ class CalciumFlow(TrainedGenerator):
         Trained network on the CPU, with the weights of the best check.
     history_ : list of dict
         One row a step: "step", "loss"; rows of checks have "val_score" and one ``val_...`` figure a
-        statistic, each with its floor in `validation_floor_`.
+        statistic, each with its baseline in `validation_baseline_`.
     n_iter_ : int
         Steps taken.
     best_iter_ : int
@@ -196,7 +196,7 @@ class CalciumFlow(TrainedGenerator):
         Why training ended: "max_iter", "max_time", "early stopping", "interrupted", or "diverged"
         (numbers that are not finite, or a loss that ends far above where it began), in which case
         it went back to the last look at a state that had not diverged.
-    validation_floor_ : dict
+    validation_baseline_ : dict
         Tracked statistics of training windows against validation windows.
     fit_summary_ : dict
         Samples against training windows, for each neuron: "sd_ratio" and "rate_ratio", lists of N

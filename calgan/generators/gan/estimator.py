@@ -127,7 +127,7 @@ class CalciumGAN(TrainedGenerator):
     history_ : list of dict
         One row a generator step: "step", "critic_loss", "gradient_penalty", "generator_loss",
         "matching"; rows of checks have "val_score" and one ``val_...`` figure a statistic, each
-        with its floor (training windows against validation windows) in `validation_floor_`.
+        with its baseline (training windows against validation windows) in `validation_baseline_`.
     n_iter_ : int
         Generator steps taken.
     best_iter_ : int
@@ -136,7 +136,7 @@ class CalciumGAN(TrainedGenerator):
         Why training ended: "max_iter", "max_time", "early stopping", "interrupted", or "diverged",
         in which case it went back to the last look at finite weights. An adversary's losses do not
         tell how good a generator is: where statistics are tracked, the best state is kept.
-    validation_floor_ : dict
+    validation_baseline_ : dict
         Tracked statistics of training windows against validation windows.
     fit_summary_ : dict
         Samples against training windows, for each neuron: "sd_ratio" and "rate_ratio", lists of N

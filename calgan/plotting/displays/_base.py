@@ -156,7 +156,7 @@ class ComparisonDisplay(Display):
         frame_rate : float, default=None
             Frames per second (Hz). None takes that of `real`, `train` or `deconvolver`.
         train : like `real`, default=None
-            What the model was fitted on. Figures show it as the floor: what real data score.
+            What the model was fitted on. Figures show it as the baseline: what real data score.
         spikes : tuple of array-like, default=None
             ``(real_spikes, synthetic_spikes)`` of two arrays of windows, in their shapes. None
             infers them where the figure needs any.

@@ -233,7 +233,7 @@ class KLHistogramDisplay(ComparisonDisplay):
     ----------
     divergences : dict of dict of ndarray
         For each statistic ("firing_rate", "correlation", "van_rossum") the divergences of each
-        group from the real windows, in nats. "train" is the floor.
+        group from the real windows, in nats. "train" is the baseline.
 
     Attributes
     ----------

@@ -152,7 +152,7 @@ class TrainingDisplay(Display):
 
 
 class HeadlineDisplay(Display):
-    """How far every statistic of an evaluation is from its floor, with the controls.
+    """How far every statistic of an evaluation is from its baseline, with the controls.
 
     Parameters
     ----------
@@ -209,13 +209,13 @@ class HeadlineDisplay(Display):
         TypeError
             If it is no evaluation.
         ValueError
-            If it was made without ``train=``, so that there are no floors.
+            If it was made without ``train=``, so that there are no baselines.
         """
         check_evaluation(evaluation)
         return cls(evaluation.statistics).plot(**options)
 
     def plot(self, *, ax: Axes | None = None, figure: FigureBase | None = None) -> Self:
-        """Draw a line a statistic: its distance as a multiple of the floor.
+        """Draw a line a statistic: its distance as a multiple of the baseline.
 
         Parameters
         ----------
