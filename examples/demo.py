@@ -1,8 +1,8 @@
-"""From a real recording to synthetic traces and a report of how real they are.
+"""From a real recording to synthetic ones, and a report of how real they are.
 
-Fits the default generator to the bundled recording of larval zebrafish tectum, samples windows
-from it and compares them with a part of the recording that it never saw. Run it with ``make
-demo``, or::
+Fits the default model to the bundled recording of larval zebrafish tectum, draws a synthetic
+recording and windows, and compares them with a part of the recording that the model did not see.
+Run it with ``make demo``, or::
 
     python examples/demo.py --help
 """
@@ -16,14 +16,19 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from calgan import Recording
 
 WINDOW = 64
+FIGURE = "real_and_synthetic.png"
 
 
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(
-        description="Fit a model to a bundled real recording, sample windows from it, and write a "
-        "report of how real the samples are.",
+        description="Fit a model to the bundled recording, sample from it, and write a report of "
+        "how real the samples are.",
         formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     parser.add_argument(
@@ -40,7 +45,7 @@ def read_arguments() -> argparse.Namespace:
         type=int,
         default=None,
         metavar="ROUNDS",
-        help="rounds of the calibration (None: the generator's own number)",
+        help="rounds of the calibration (None: the model's own number)",
     )
     parser.add_argument(
         "--max-time",
@@ -70,6 +75,31 @@ def phase(title: str) -> Iterator[None]:
     print(f"    {time.perf_counter() - started:.1f} s", flush=True)
 
 
+def draw_recordings(real: Recording, synthetic: Recording, path: Path, n_traces: int = 8) -> None:
+    """Draw two recordings side by side: traces of a few neurons, all neurons as a heat map."""
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    rest, size = np.median(real.traces, axis=0), real.traces.std(axis=0)
+    ranks = np.linspace(0, real.n_neurons - 1, n_traces).astype(int)
+    neurons = np.argsort(-size)[ranks]  # from the most to the least variable one
+    figure = Figure(figsize=(9, 4.6), layout="constrained")
+    axes = figure.subplots(2, 2, sharex=True, sharey="row", height_ratios=(3, 2))
+    columns = (("real", "#0072B2", real), ("synthetic", "#D55E00", synthetic))
+    for (above, below), (title, color, recording) in zip(axes.T, columns, strict=True):
+        scaled = (recording.traces - rest) / size
+        seconds = np.arange(recording.n_frames) / recording.frame_rate
+        above.plot(seconds, scaled[:, neurons] - 9 * np.arange(n_traces), color=color, lw=0.7)
+        above.set_title(title, color=color)
+        extent = (0, recording.duration, recording.n_neurons, 0)
+        shades = {"cmap": "gray_r", "vmin": 1, "vmax": 5, "interpolation": "nearest"}
+        below.imshow(scaled.T, aspect="auto", extent=extent, **shades)
+        below.set_xlabel("time (s)")
+    axes[0, 0].set(yticks=[], ylabel=f"{n_traces} neurons")
+    axes[1, 0].set(ylabel=f"all {real.n_neurons} neurons")
+    figure.savefig(path, dpi=100)
+
+
 def main() -> None:
     arguments = read_arguments()
     arguments.out.mkdir(parents=True, exist_ok=True)
@@ -90,24 +120,21 @@ def main() -> None:
             f"{train.duration:.0f} s, holding out {test.duration:.0f} s"
         )
 
-    with phase("Fitting (Ctrl-C stops early and keeps what was learnt)"):
+    with phase("Fitting the default model (Ctrl-C keeps what was learnt)"):
         model = make_calcium_pipeline(
-            "1d",
-            window=WINDOW,
-            random_state=arguments.seed,
-            max_time=arguments.max_time,
-            verbose=1,
+            window=WINDOW, random_state=arguments.seed, max_time=arguments.max_time, verbose=1
         )
         if arguments.max_iter is not None:
             model.set_params(generator__max_iter=arguments.max_iter)
         model.fit(train)
-        print(f"    {type(model[-1]).__name__}: {model[-1].n_iter_} rounds")
+        print(f"    {type(model[-1]).__name__}, {model[-1].n_iter_} rounds of calibration")
 
-    with phase(f"Sampling {arguments.samples} windows of {WINDOW} frames"):
+    with phase(f"Sampling a recording of {test.duration:.0f} s and {arguments.samples} windows"):
+        draw_recordings(test, model.sample_recording(test.duration), arguments.out / FIGURE)
         synthetic = model.sample(arguments.samples)
         np.save(arguments.out / "synthetic.npy", synthetic)
 
-    with phase("Comparing them with the held-out part"):
+    with phase("Comparing the windows with the held-out part"):
         evaluation = evaluate(
             test, synthetic, train=train, random_state=arguments.seed, model=model
         )
@@ -120,17 +147,15 @@ def main() -> None:
         )
 
     print(f"\n{evaluation}\n")
-    print(f"Done in {time.perf_counter() - started:.0f} s. Where to look next:")
+    print(f"Done in {time.perf_counter() - started:.0f} s. It wrote:")
+    print(f"  {os.path.relpath(page)}   the report: open it in a browser")
+    print(f"  {arguments.out / FIGURE}   a real beside a synthetic recording")
     print(
-        f"  open {os.path.relpath(page)} in a browser: the report, with all figures and how to "
-        "read them"
+        f"  {arguments.out / 'synthetic.npy'}   the samples {synthetic.shape}: windows, frames, "
+        f"neurons, in {recording.units}"
     )
-    print(
-        f"  {arguments.out}/*.png: the figures; {arguments.out}/synthetic.npy: the samples, "
-        f"{synthetic.shape} (windows, frames, neurons) in {recording.units}"
-    )
-    print(f"  python {shlex.quote(os.path.relpath(__file__))} --help: other seeds and rounds")
-    print("  README.rst: the same with your own recording, in seven lines")
+    print(f"  {arguments.out}/*.png   the figures of the report")
+    print(f"Other seeds and rounds: python {shlex.quote(os.path.relpath(__file__))} --help")
 
 
 if __name__ == "__main__":

@@ -318,8 +318,8 @@ def test_the_readme_has_the_means_of_the_rows():
         means = [f"{np.mean(reading.values_of(mine, *path, 'ratio')):.2f}" for path in paths]
         expected.append([str(len(mine)), *means])
     section = (ROOT / "README.rst").read_text().split("How good it is")[1]
-    found = re.findall(r"^   \* - .*\n((?:     - [\d.]+\n)+)", section, re.MULTILINE)
-    assert [re.findall(r"[\d.]+", cells) for cells in found] == expected
+    found = re.findall(r"^\S.*\(\d+\) +(\d(?: +\d+\.\d\d){4})$", section, re.MULTILINE)
+    assert [cells.split() for cells in found] == expected
 
 
 def test_figure_is_written(tmp_path):

@@ -1,84 +1,80 @@
-"""Every public name says what it does, in numpydoc's sections, with an example."""
+"""Public names have numpydoc's sections and an example; private ones have a line or two."""
 
 from __future__ import annotations
 
-import importlib
+import ast
 import inspect
-import pkgutil
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 from numpydoc.validate import validate
+from public_face import public_objects
 
-import calgan
-import calgan.generators
-
-MODULES = [
-    f"calgan.{found.name}"
-    for found in pkgutil.iter_modules(calgan.__path__)
-    if not found.name.startswith("_")
-]
-MODULES += [
-    found.name
-    for found in pkgutil.walk_packages(calgan.generators.__path__, "calgan.generators.")
-    if "._" not in found.name
-]
-# Parts that users meet inside an estimator only: their methods need one line, no sections.
-INNER = {
-    f"calgan.{name}"
-    for name in (
-        "adversarial",
-        "networks",
-        "objectives",
-        "persistence",
-        "tracking",
-        "training",
-    )
-}
+PACKAGE = Path(__file__).parents[1] / "calgan"
 # numpydoc's codes: a docstring, its summary, parameters as in the signature, what is returned.
 CODES = {"GL03", "GL08", "SS01", "SS02", "PR01", "PR02", "PR03", "PR04", "PR07", "RT01", "YD01"}
 EXAMPLE = "EX01"  # the examples of methods may stand in their class
 # What functions return and nobody builds: their attributes are documented instead.
-RECORDS = {
-    "calgan.evaluation.Evaluation",
-    "calgan.evaluation.Statistic",
-    "calgan.generators.gan.objectives.MatchingTargets",
-    "calgan.generators.gan.recipes.Recipe",
-    "calgan.data.recording.Segments",
-    "calgan.training.loop.TrainingState",
-    "calgan.generators.gan.steps.AdversarialSteps",
-    "calgan.generators.flow.estimator.FlowSteps",
-}
+RECORDS = {"calgan.Evaluation", "calgan.evaluation.Statistic"}
 
 
-def public_names() -> Iterator[tuple[str, bool]]:
+def public_methods(cls: type) -> Iterator[tuple[str, str]]:
+    """Yield name and place of the methods that a public class has from calgan, inherited or not."""
+    for name, function in inspect.getmembers(cls, inspect.isfunction):
+        if not name.startswith("_") and function.__module__.startswith("calgan"):
+            yield name, f"{function.__module__}.{function.__qualname__}"
+
+
+def documented() -> Iterator[tuple[str, bool]]:
     """Yield the full name of each public class, function and method, and whether it is a method."""
-    for module_name in MODULES:
-        module = importlib.import_module(module_name)
-        names = getattr(module, "__all__", None) or [
-            name
-            for name, value in vars(module).items()
-            if not name.startswith("_") and getattr(value, "__module__", "") == module_name
-        ]
-        for name in names:
-            value = getattr(module, name)
-            if not (inspect.isclass(value) or inspect.isfunction(value)):
-                continue
-            yield f"{module_name}.{name}", False
-            if inspect.isclass(value):
-                for method, function in vars(value).items():
-                    if not method.startswith("_") and inspect.isfunction(function):
-                        yield f"{module_name}.{name}.{method}", True
+    for name, value in public_objects().items():
+        if inspect.isclass(value) or inspect.isfunction(value):
+            yield name, False
+        if inspect.isclass(value):
+            for method, _ in public_methods(value):
+                yield f"{name}.{method}", True
 
 
-@pytest.mark.parametrize(("name", "is_method"), sorted(set(public_names())))
-def test_docstring(name: str, is_method: bool) -> None:
+@pytest.mark.parametrize(("name", "is_method"), sorted(set(documented())))
+def test_public_docstring(name: str, is_method: bool) -> None:
     wanted = CODES if is_method else CODES | {EXAMPLE}
     if name in RECORDS or name.rpartition(".")[0] in RECORDS:
         wanted = wanted - {"PR01", "RT01", EXAMPLE}
-    if is_method and any(name.startswith(f"{module}.") for module in INNER):
-        wanted = wanted - {"PR01", "RT01"}
     result = validate(name)
     if "Yields\n" in result["docstring"]:
         wanted = wanted - {"RT01"}
     assert not [(code, text) for code, text in result["errors"] if code in wanted]
+
+
+def places() -> set[str]:
+    """Return where the public classes, functions and methods are defined."""
+    found = set()
+    for value in public_objects().values():
+        if inspect.isclass(value):
+            # Bases are read as part of their classes.
+            found |= {f"{base.__module__}.{base.__qualname__}" for base in value.__mro__}
+            found |= {place for _, place in public_methods(value)}
+        elif inspect.isfunction(value):
+            found.add(f"{value.__module__}.{value.__qualname__}")
+    return found
+
+
+def docstrings(node: ast.AST, name: str) -> Iterator[tuple[str, str]]:
+    """Yield the full name and docstring of each class and function of a file."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, ast.ClassDef | ast.FunctionDef):
+            yield f"{name}.{child.name}", ast.get_docstring(child) or ""
+            yield from docstrings(child, f"{name}.{child.name}")
+
+
+@pytest.mark.parametrize("path", sorted(PACKAGE.rglob("*.py")), ids=lambda path: path.name)
+def test_private_docstrings_have_no_sections(path: Path) -> None:
+    module = ".".join(path.relative_to(PACKAGE.parent).with_suffix("").parts)
+    public = places()
+    long = [
+        name
+        for name, text in docstrings(ast.parse(path.read_text()), module.removesuffix(".__init__"))
+        if "\n---" in text and name not in public
+    ]
+    assert not long, "a line or two are enough for what is private"

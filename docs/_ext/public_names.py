@@ -7,77 +7,45 @@ an underscore, becomes a link; ``sample`` may as well be a parameter.
 
 from __future__ import annotations
 
-import importlib
-import inspect
-import pkgutil
 from typing import Any
 
 from docutils import nodes
 from sphinx.addnodes import pending_xref
 
-import calgan
-
 
 def reference_names(rst: str) -> list[str]:
-    """Return the full names that a page of the reference lists, in tables or by hand."""
+    """Return the full names that the tables of the reference list."""
     names, module, in_table = [], "", False
     for line in rst.splitlines():
         words = line.split()
         if line.startswith(".. currentmodule:: "):
             module = words[2]
-        elif line.startswith(".. py:data:: "):
-            names.append(words[2])
         elif line.startswith(".. autosummary::"):
             in_table = True
-        elif in_table and line.strip():
-            if not line.startswith("   "):
-                in_table = False
-            elif not words[0].startswith(":"):
-                names.append(f"{module}.{words[0]}")
+        elif in_table and words and not line.startswith("   "):
+            in_table = False
+        elif in_table and words and not words[0].startswith(":"):
+            names.append(f"{module}.{words[0]}")
     return names
 
 
-def public_objects() -> dict[str, Any]:
-    """Return every public object by its full names: calgan's own and those of its modules."""
-    found = {f"calgan.{name}": getattr(calgan, name) for name in calgan.__all__}
-    for info in pkgutil.walk_packages(calgan.__path__, "calgan."):
-        if any(part.startswith("_") for part in info.name.split(".")):
-            continue
-        module = importlib.import_module(info.name)
-        names = getattr(module, "__all__", None) or [
-            name
-            for name, value in vars(module).items()
-            if not name.startswith("_") and getattr(value, "__module__", "") == info.name
-        ]
-        found.update({f"{info.name}.{name}": getattr(module, name) for name in names})
-    return {
-        name: value
-        for name, value in found.items()
-        if not inspect.ismodule(value) and name != "calgan.__version__"
-    }
-
-
 def _collect(app: Any) -> None:
-    """Map what may stand between backticks to the name under which the reference has it."""
-    pages = sorted((app.srcdir / "api").glob("*.rst"))
-    listed = [name for page in pages for name in reference_names(page.read_text())]
-    objects = public_objects()
-    by_object = {id(objects[name]): name for name in listed if name in objects}
-    links = {name: name for name in listed}
-    for name, value in objects.items():
-        if id(value) in by_object:
-            links.setdefault(name, by_object[id(value)])
-    app.reference_links = {name.rpartition(".")[2]: name for name in listed} | links
-    for name in listed:
-        short = name.rpartition(".")[2]
-        if short[0].isupper() or "_" in short:
-            links.setdefault(short, name)
-    app.public_links = links
+    """Map the last part of each name of the reference to the whole."""
+    names = reference_names((app.srcdir / "api.rst").read_text())
+    app.reference_links = {name.rpartition(".")[2]: name for name in names}
+
+
+def _target(app: Any, text: str) -> str | None:
+    """Return the public name that a text between backticks means, if it is one."""
+    module, _, last = text.rpartition(".")
+    if module.startswith("calgan") or (not module and (last[:1].isupper() or "_" in last)):
+        return app.reference_links.get(last)
+    return None
 
 
 def _role(app: Any):
     def role(name: str, rawtext: str, text: str, lineno: int, inliner: Any, *args: Any, **kw: Any):
-        target = app.public_links.get(text)
+        target = _target(app, text)
         code = nodes.literal(rawtext, text, classes=["xref", "py"] if target else [])
         if target is None:
             return [code], []
@@ -99,7 +67,7 @@ def _role(app: Any):
 
 def _resolve(app: Any, env: Any, node: pending_xref, contnode: Any) -> Any:
     """Find a public name from wherever a docstring refers to it, as in "See Also"."""
-    target = app.reference_links.get(node["reftarget"])
+    target = app.reference_links.get(node["reftarget"].rpartition(".")[2])
     if node["refdomain"] != "py" or target is None:
         return None
     domain = env.get_domain("py")

@@ -1,0 +1,28 @@
+"""The public names: what calgan and its five public modules list in ``__all__``."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+MODULES = [
+    "calgan",
+    "calgan.datasets",
+    "calgan.evaluation",
+    "calgan.metrics",
+    "calgan.model_selection",
+    "calgan.plotting",
+]
+
+
+def public_objects() -> dict[str, Any]:
+    """Return each public object once, by its full name; the shortest one if it has several."""
+    found: dict[int, tuple[str, Any]] = {}
+    for module_name in MODULES:
+        module = importlib.import_module(module_name)
+        for name in module.__all__:
+            value = getattr(module, name)
+            if not inspect.ismodule(value) and not name.startswith("__"):
+                found.setdefault(id(value), (f"{module_name}.{name}", value))
+    return dict(found.values())
