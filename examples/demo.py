@@ -13,6 +13,7 @@ import argparse
 import os
 import shlex
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -104,6 +105,7 @@ def main() -> None:
     arguments = read_arguments()
     arguments.out.mkdir(parents=True, exist_ok=True)
     started = time.perf_counter()
+    warnings.showwarning = lambda message, *_, **__: print(f"    Note: {message}", flush=True)
 
     with phase("Loading the library"):
         import numpy as np
