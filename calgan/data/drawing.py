@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from calgan.data.recording import as_segments
-from calgan.data.validation import check_frame_rate, is_lazy
+from calgan.data.validation import is_lazy
 
 # Blocks of a recording that the bootstrap resamples: more would only cost memory.
 _MAX_BLOCKS = 24
@@ -373,26 +373,3 @@ def check_same_neurons(real: WindowSource, samples: np.ndarray, train: WindowSou
         raise ValueError(
             f"real is in {real.units} and train in {train.units}; bring both to one unit."
         )
-
-
-def common_frame_rate(
-    frame_rate: float | None, real: WindowSource, train: WindowSource | None
-) -> float:
-    """Return the one frame rate (Hz) that the inputs agree on; none, or several, are refused."""
-    known = {"real": real.frame_rate, "train": train.frame_rate if train else None}
-    if frame_rate is not None:
-        known = {"frame_rate": check_frame_rate(frame_rate), **known}
-    rates = {name: rate for name, rate in known.items() if rate is not None}
-    if not rates:
-        raise ValueError(
-            "no frame rate is known: real is a bare array, so pass frame_rate=... (Hz) or a "
-            "Recording."
-        )
-    first = next(iter(rates))
-    for name, rate in rates.items():
-        if not np.isclose(rate, rates[first], rtol=1e-3):
-            raise ValueError(
-                f"frame rates differ: {first} says {rates[first]:g} Hz and {name} {rate:g} Hz; "
-                "resample one, or correct the number."
-            )
-    return float(rates[first])

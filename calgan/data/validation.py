@@ -6,7 +6,7 @@ import math
 import numbers
 import warnings
 from collections.abc import Iterator, Mapping
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 
@@ -58,43 +58,36 @@ def check_frame_rate(frame_rate: Any, *, name: str = "frame_rate") -> float:
     return value
 
 
-def find_frame_rate(X: Any, frame_rate: Any, estimator: str) -> float | None:
-    """Return the frame rate of windows, or the one given, which must not contradict it.
+@overload
+def common_frame_rate(known: Mapping[str, Any]) -> float | None: ...
 
-    Parameters
-    ----------
-    X : WindowView or array-like
-        Windows; a view may know its rate.
-    frame_rate : float or None
-        Frames per second (Hz) that the estimator was given.
-    estimator : str
-        Name of the estimator.
 
-    Returns
-    -------
-    float or None
-        None if neither is known.
+@overload
+def common_frame_rate(known: Mapping[str, Any], *, needed_by: str) -> float: ...
 
-    Raises
-    ------
-    ValueError
-        If the two differ, or the rate is not positive.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> find_frame_rate(np.zeros((2, 8, 3)), 10.0, "CalciumGAN")
-    10.0
+def common_frame_rate(known: Mapping[str, Any], *, needed_by: str = "") -> float | None:
+    """Return the first frame rate (Hz) of `known`, {who: rate or None}, which must not differ.
+
+    None if nobody knows one, unless `needed_by` names who cannot do without.
     """
-    known: float | None = getattr(X, "frame_rate", None)
-    if frame_rate is None:
-        return known
-    rate = check_frame_rate(frame_rate)
-    if known is not None and not math.isclose(known, rate, rel_tol=1e-3):
-        raise ValueError(
-            f"X was recorded at {known:g} Hz, but {estimator} has frame_rate={rate:g}; leave it "
-            "None, or correct one of them."
-        )
+    rates = {
+        who: check_frame_rate(rate, name=who) for who, rate in known.items() if rate is not None
+    }
+    if not rates:
+        if needed_by:
+            raise ValueError(
+                f"{needed_by} needs a frame rate, and no input has one; pass frame_rate=... (Hz) "
+                "or a Recording."
+            )
+        return None
+    first, rate = next(iter(rates.items()))
+    for who, other in rates.items():
+        if not math.isclose(rate, other, rel_tol=1e-3):
+            raise ValueError(
+                f"frame rates differ: {first} says {rate:g} Hz and {who} {other:g} Hz; correct "
+                "the wrong one, or resample one recording."
+            )
     return rate
 
 

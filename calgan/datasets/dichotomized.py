@@ -17,6 +17,7 @@ from calgan.data.validation import (
     check_frame_rate,
     check_integer,
     check_real,
+    common_frame_rate,
     rng_from,
 )
 from calgan.datasets.simulation import count_frames, fluorescence
@@ -293,11 +294,7 @@ def make_dichotomized_gaussian_process(
             if n_axes != 2:
                 raise ValueError(f"spikes must be (frames, neurons), got {n_axes} dimensions.")
             known = getattr(spikes, "frame_rate", None)
-            if known is not None and not math.isclose(known, frame_rate, rel_tol=1e-3):
-                raise ValueError(
-                    f"spikes were recorded at {known:g} Hz, but frame_rate is {frame_rate:g}; pass "
-                    f"frame_rate={known:g}."
-                )
+            common_frame_rate({"frame_rate": frame_rate, "spikes": known})
             model.fit(spikes)
         else:
             model.fit_moments(*_draw_moments(n_neurons, frame_rate, random_state))

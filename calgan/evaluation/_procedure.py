@@ -12,12 +12,11 @@ from calgan.data.drawing import (
     WindowBank,
     WindowSource,
     check_same_neurons,
-    common_frame_rate,
     draw_from_recording,
     draw_from_samples,
     read_source,
 )
-from calgan.data.validation import as_seed, check_integer, rng_from
+from calgan.data.validation import as_seed, check_integer, common_frame_rate, rng_from
 from calgan.evaluation._bootstrap import (
     BlockSums,
     centred_interval,
@@ -175,7 +174,9 @@ def evaluate(
     real_source = read_source(real, width, name="real")
     train_source = None if train is None else read_source(train, width, name="train")
     check_same_neurons(real_source, samples, train_source)
-    rate = common_frame_rate(frame_rate, real_source, train_source)
+    rates = {"frame_rate": frame_rate, "real": real_source.frame_rate}
+    rates["train"] = train_source.frame_rate if train_source else None
+    rate = common_frame_rate(rates, needed_by="evaluate")
     shared, remarks = find_overlap(real_source, train_source, protocol)
     n = min(most, len(samples))
     if n < _FEW_SAMPLES:

@@ -26,7 +26,7 @@ from calgan.data.validation import (
     check_n_neurons,
     check_real,
     check_windows,
-    find_frame_rate,
+    common_frame_rate,
     rng_from,
 )
 from calgan.data.windows import gather
@@ -339,7 +339,9 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
                 f"{type(self).__name__} needs at least 2 windows to train on, got {X.shape[0]}: "
                 "use a shorter window or a smaller stride."
             )
-        frame_rate = find_frame_rate(X, self.frame_rate, type(self).__name__)
+        frame_rate = common_frame_rate(
+            {"frame_rate": self.frame_rate, "X": getattr(X, "frame_rate", None)}
+        )
         learner = copy.copy(self)
         if go_on:
             self._check_shape(X)

@@ -11,7 +11,7 @@ from sklearn.base import clone
 
 from calgan.data.drawing import read_source
 from calgan.data.sampling import sample
-from calgan.data.validation import as_seed, check_frame_rate, check_integer, rng_from
+from calgan.data.validation import as_seed, check_integer, common_frame_rate, rng_from
 from calgan.metrics._population import correlation_matrix_agreement, population_count_kl
 from calgan.metrics._spike_divergence import correlation_kl, firing_rate_kl, van_rossum_kl
 from calgan.spikes.oasis import OasisDeconvolver
@@ -66,17 +66,8 @@ def _compare(
             "the samples hold NaN or infinite values, so training has diverged; try a smaller "
             "learning rate."
         )
-    rate = source.frame_rate if frame_rate is None else check_frame_rate(frame_rate)
-    if rate is None:
-        raise ValueError(
-            "the scorer needs a frame rate, and X has none; pass frame_rate=... (Hz) to the scorer "
-            "or cut the windows from a Recording."
-        )
-    if source.frame_rate is not None and not np.isclose(rate, source.frame_rate, rtol=1e-3):
-        raise ValueError(
-            f"X was recorded at {source.frame_rate:g} Hz, but the scorer has frame_rate={rate:g}; "
-            "leave it None, or correct one of them."
-        )
+    known = {"frame_rate": frame_rate, "X": source.frame_rate}
+    rate = common_frame_rate(known, needed_by="the scorer")
     starts = source.starts
     if len(starts) > len(synthetic):
         starts = np.sort(rng_from(seed, 1).choice(starts, len(synthetic), replace=False))

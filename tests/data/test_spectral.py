@@ -106,7 +106,7 @@ def test_packed_needs_even_windows() -> None:
 @pytest.mark.parametrize(
     ("X", "error", "match"),
     [
-        (np.zeros((20, 4)), ValueError, r"FFTEncoder takes windows .* 2-D .*Windower\(width\)"),
+        (np.zeros((20, 4)), ValueError, r"FFTEncoder takes windows .* 2-D .*Windower\(window\)"),
         (np.zeros((2, 8, 4, 2)), ValueError, "4-D"),
         (np.zeros((0, 8, 4)), ValueError, "empty"),
         (np.full((2, 8, 4), np.nan), ValueError, "NaN or infinity"),

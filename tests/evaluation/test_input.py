@@ -104,7 +104,7 @@ def test_wrong_input_gets_one_clear_sentence(recordings, samples, change, error,
 
 
 def test_no_frame_rate(recordings, samples):
-    with pytest.raises(ValueError, match="no frame rate is known.*frame_rate="):
+    with pytest.raises(ValueError, match="needs a frame rate.*frame_rate="):
         evaluate(np.asarray(recordings[1].traces), samples)
 
 

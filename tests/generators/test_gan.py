@@ -117,7 +117,7 @@ def test_trained_statistics_are_those_that_the_recipe_matches(windows: WindowVie
         ({"ema": 1.0}, "ema must be a finite number at least 0 and below 1"),
         ({"validation_fraction": 1}, "validation_fraction"),
         ({"frame_rate": -2}, "frame_rate"),
-        ({"frame_rate": 5.0}, "recorded at 10 Hz, but CalciumGAN has frame_rate=5"),
+        ({"frame_rate": 5.0}, "frame rates differ: frame_rate says 5 Hz and X 10 Hz"),
         ({"device": "tpu"}, "device must be"),
         ({"device": "cuda:99"}, "CUDA devices"),
         ({"precision": "float8"}, "precision must be one of"),

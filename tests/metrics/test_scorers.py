@@ -187,7 +187,7 @@ def test_wrong_input_gets_one_clear_sentence(process, windows):
         SpikeScorer()(generator, np.asarray(windows))
     with pytest.raises(ValueError, match="frame_rate must be a positive"):
         SpikeScorer(frame_rate=0.0)(generator, windows)
-    with pytest.raises(ValueError, match="recorded at 10 Hz, but the scorer has frame_rate=24"):
+    with pytest.raises(ValueError, match="frame rates differ: frame_rate says 24 Hz and X 10 Hz"):
         SpikeScorer(frame_rate=24.0)(generator, windows)
     with pytest.raises(ValueError, match="X has 5 neurons, but the samples have 6"):
         SpikeScorer(frame_rate=RATE)(generator, np.zeros((20, WIDTH, 5)))

@@ -15,10 +15,9 @@ from calgan.data.recording import Recording
 from calgan.data.segments import uninterrupted_segments
 from calgan.data.validation import (
     as_seed,
-    check_frame_rate,
     check_integer,
     check_windows,
-    find_frame_rate,
+    common_frame_rate,
     rng_from,
 )
 from calgan.data.windows import WindowView
@@ -180,7 +179,9 @@ class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
                 f"{self.deconvolver!r}."
             )
         X = check_windows(X, estimator=name, encoded=False)
-        frame_rate = self._find_frame_rate(X)
+        known = {"frame_rate": self.frame_rate, "X": getattr(X, "frame_rate", None)}
+        known["deconvolver"] = getattr(self.deconvolver, "frame_rate", None)
+        frame_rate = common_frame_rate(known, needed_by=name)
         seed = as_seed(self.random_state)
         segments = uninterrupted_segments(X)
         check_lags(n_lags, max(map(len, segments)), "the windows")
@@ -286,18 +287,6 @@ class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
     def _mean_rates(self) -> np.ndarray:
         """Return each neuron's rate (Hz), float32."""
         return (self.spike_model_.mean_ * self.frame_rate_).astype(np.float32)
-
-    def _find_frame_rate(self, X: Any) -> float:
-        name = type(self).__name__
-        rate = find_frame_rate(X, self.frame_rate, name)
-        if rate is None and self.deconvolver is not None:
-            rate = self.deconvolver.frame_rate
-        if rate is None:
-            raise ValueError(
-                f"{name} needs a frame rate to infer spikes, and these windows have none; pass "
-                "frame_rate=... (Hz) or windows of a Recording."
-            )
-        return check_frame_rate(rate)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()

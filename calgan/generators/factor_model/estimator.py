@@ -24,7 +24,7 @@ from calgan.data.validation import (
     check_integer,
     check_real,
     check_windows,
-    find_frame_rate,
+    common_frame_rate,
     rng_from,
 )
 from calgan.generators.base import SamplingMixin
@@ -226,7 +226,9 @@ class CalciumFactorModel(SamplingMixin, BaseEstimator):
         learner = copy.copy(self)
         for attribute in [a for a in vars(learner) if a.endswith("_")]:
             delattr(learner, attribute)
-        learner.frame_rate_ = find_frame_rate(X, self.frame_rate, name)
+        learner.frame_rate_ = common_frame_rate(
+            {"frame_rate": self.frame_rate, "X": getattr(X, "frame_rate", None)}
+        )
         learner.n_frames_in_, learner.n_features_in_ = int(n_frames), int(n_neurons)
         learner.units_ = getattr(X, "units", None)
         learner.roi_ids_ = getattr(X, "roi_ids", None)

@@ -14,16 +14,15 @@ from sklearn.utils.validation import check_is_fitted
 from calgan.data.drawing import (
     WindowSource,
     check_same_neurons,
-    common_frame_rate,
     draw_from_recording,
     read_source,
 )
 from calgan.data.sampling import sample
 from calgan.data.validation import (
     as_seed,
-    check_frame_rate,
     check_integer,
     check_windows,
+    common_frame_rate,
     is_lazy,
     rng_from,
 )
@@ -240,19 +239,9 @@ def _known_rate(
     """Return the one frame rate that the inputs agree on, None if none of them tells it."""
     fitted = getattr(deconvolver, "frame_rate_", None)
     own = getattr(deconvolver, "frame_rate", None) if fitted is None else fitted
-    if own is not None:
-        own = check_frame_rate(own)
-    sources = [source for source in (real, train) if source is not None]
-    if frame_rate is None and all(source.frame_rate is None for source in sources):
-        return own
-    rate = common_frame_rate(frame_rate, real, train)
-    if own is not None and not np.isclose(rate, own, rtol=1e-3):
-        how = "is set to" if fitted is None else "was fitted at"
-        raise ValueError(
-            f"the deconvolver {how} {own:g} Hz, but the windows are at {rate:g} Hz; fit one for "
-            "this frame rate."
-        )
-    return rate
+    known = {"frame_rate": frame_rate, "real": real.frame_rate}
+    known["train"] = train.frame_rate if train else None
+    return common_frame_rate({**known, "the deconvolver": own})
 
 
 def _given_spikes(spikes: Any, windows: dict[str, Array], real_is_array: bool) -> dict[str, Array]:
