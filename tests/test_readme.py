@@ -1,4 +1,4 @@
-"""The README's example runs as it stands there, only with less training."""
+"""The README's example runs as it stands there, and the software can be cited."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ import pytest
 
 import calgan
 
-README = Path(__file__).parents[1] / "README.rst"
+ROOT = Path(__file__).parents[1]
+README = ROOT / "README.rst"
 
 
 @pytest.mark.slow
@@ -28,3 +29,9 @@ def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     exec(code, names)
     assert names["synthetic"].shape == (100, 64, 143)
     assert "<html" in Path("report.html").read_text()
+
+
+def test_the_citation_names_the_version_and_both_publications() -> None:
+    text = (ROOT / "CITATION.cff").read_text()
+    assert f"version: {calgan.__version__}\n" in text
+    assert re.findall(r"^  - type: (\w+)$", text, re.MULTILINE) == ["thesis", "article"]
