@@ -13,7 +13,7 @@ from public_face import public_objects
 
 ROOT = Path(__file__).parents[1]
 DOCS = ROOT / "docs"
-PAGES = sorted(DOCS.glob("*.rst"))
+PAGES = [page for page in sorted(DOCS.glob("*.rst")) if page.stem != "sg_execution_times"]
 PLAIN = [ROOT / name for name in ("README.rst", "CHANGELOG.rst", "CONTRIBUTING.rst")]
 MOST_NAMES = 100
 MOST_WORDS = 12_000
