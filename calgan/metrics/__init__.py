@@ -7,48 +7,41 @@ Importing this module never loads torch.
 
 from __future__ import annotations
 
-from calgan.metrics._divergence import (
-    debiased_kl,
-    histogram_counts,
-    histogram_edges,
-    smoothed_kl,
-    smoothed_kl_from_counts,
-    thesis_kl,
-)
-from calgan.metrics._events import (
+from calgan.metrics.divergence import debiased_kl, smoothed_kl, thesis_kl
+from calgan.metrics.events import (
     event_shapes,
     event_wasserstein,
     inter_spike_intervals,
     isi_wasserstein,
 )
-from calgan.metrics._memorisation import memorisation_ratio, memorisation_ratios
-from calgan.metrics._population import (
+from calgan.metrics.features import window_features
+from calgan.metrics.memorisation import membership_auc, memorisation_ratio
+from calgan.metrics.population import (
     correlation_matrix,
     correlation_matrix_agreement,
     lagged_correlation_matrix,
     participation_ratio,
     population_count,
-    population_count_edges,
     population_count_kl,
 )
-from calgan.metrics._scorers import (
-    MultiScorer,
-    SpikeScorer,
+from calgan.metrics.scorers import (
     calcium_scorer,
     correlation_scorer,
     firing_rate_scorer,
     make_scorer,
     van_rossum_scorer,
 )
-from calgan.metrics._spike_divergence import correlation_kl, firing_rate_kl, van_rossum_kl
-from calgan.metrics._spikes import (
+from calgan.metrics.spikes import (
     bin_frames_for,
+    correlation_kl,
     firing_rate,
+    firing_rate_kl,
     pairwise_correlation,
     van_rossum_cross,
     van_rossum_distance,
+    van_rossum_kl,
 )
-from calgan.metrics._traces import (
+from calgan.metrics.traces import (
     autocorrelation,
     kurtosis,
     log_spectrum_error,
@@ -57,17 +50,9 @@ from calgan.metrics._traces import (
     wasserstein_increments,
     wasserstein_marginals,
 )
-from calgan.metrics._two_sample import (
-    classifier_auc,
-    membership_auc,
-    mmd,
-    sliced_wasserstein,
-    window_features,
-)
+from calgan.metrics.two_sample import classifier_auc, mmd, sliced_wasserstein
 
 __all__ = [
-    "MultiScorer",
-    "SpikeScorer",
     "autocorrelation",
     "bin_frames_for",
     "calcium_scorer",
@@ -82,8 +67,6 @@ __all__ = [
     "firing_rate",
     "firing_rate_kl",
     "firing_rate_scorer",
-    "histogram_counts",
-    "histogram_edges",
     "inter_spike_intervals",
     "isi_wasserstein",
     "kurtosis",
@@ -92,18 +75,15 @@ __all__ = [
     "make_scorer",
     "membership_auc",
     "memorisation_ratio",
-    "memorisation_ratios",
     "mmd",
     "pairwise_correlation",
     "participation_ratio",
     "population_count",
-    "population_count_edges",
     "population_count_kl",
     "power_spectrum",
     "skewness",
     "sliced_wasserstein",
     "smoothed_kl",
-    "smoothed_kl_from_counts",
     "thesis_kl",
     "van_rossum_cross",
     "van_rossum_distance",

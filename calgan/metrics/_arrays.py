@@ -17,7 +17,7 @@ def as_windows(X: ArrayLike, name: str = "X") -> np.ndarray:
     except ValueError as error:
         raise ValueError(
             f"{name} must be windows of equal shape (M, T, N), but they differ in shape; "
-            "cut them to one width and one set of neurons."
+            "cut them to one length and one set of neurons."
         ) from error
     if windows.dtype.kind not in "biuf":
         raise ValueError(
@@ -50,19 +50,19 @@ def as_window_pair(
     synthetic: ArrayLike,
     names: tuple[str, str] = ("real", "synthetic"),
     *,
-    same_width: bool = False,
+    same_window: bool = False,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return two sets of windows over the same neurons (and frames if ``same_width``)."""
+    """Return two sets of windows over the same neurons (and frames if ``same_window``)."""
     first, second = as_windows(real, names[0]), as_windows(synthetic, names[1])
     if first.shape[2] != second.shape[2]:
         raise ValueError(
             f"{names[0]} has {first.shape[2]} neurons and {names[1]} has {second.shape[2]}; "
             "both must hold the same neurons in the same order."
         )
-    if same_width and first.shape[1] != second.shape[1]:
+    if same_window and first.shape[1] != second.shape[1]:
         raise ValueError(
             f"{names[0]} has windows of {first.shape[1]} frames and {names[1]} of "
-            f"{second.shape[1]}; cut both to one width."
+            f"{second.shape[1]}; cut both to one length."
         )
     return first, second
 

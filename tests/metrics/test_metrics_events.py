@@ -7,7 +7,7 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import signal, stats
 
 from calgan import metrics
-from calgan.metrics._events import EventShapes
+from calgan.metrics.events import EventShapes
 
 seeds = st.integers(0, 2**31)
 trains = arrays(np.int8, (3, 15, 4), elements=st.integers(0, 2))

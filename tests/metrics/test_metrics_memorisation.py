@@ -6,6 +6,7 @@ from numpy.testing import assert_allclose
 from scipy.ndimage import uniform_filter1d
 
 from calgan import metrics
+from calgan.metrics.memorisation import memorisation_ratios
 
 
 def smooth_windows(n, seed, n_frames=32, n_neurons=4):
@@ -34,15 +35,15 @@ def slow_ratios(samples, train, held_out, max_shift):
 @pytest.mark.parametrize("width", [32, 31])
 def test_ratios_follow_the_definition(max_shift, width):
     samples, train, held_out = (smooth_windows(n, i, width) for i, n in enumerate((5, 7, 7)))
-    result = metrics.memorisation_ratios(samples, train, held_out, max_shift=max_shift)
+    result = memorisation_ratios(samples, train, held_out, max_shift=max_shift)
     assert_allclose(result, slow_ratios(samples, train, held_out, max_shift), rtol=1e-9)
 
 
 def test_the_default_shift_is_an_eighth_of_the_window():
     samples, train, held_out = (smooth_windows(6, i) for i in range(3))
     assert_allclose(
-        metrics.memorisation_ratios(samples, train, held_out),
-        metrics.memorisation_ratios(samples, train, held_out, max_shift=4),
+        memorisation_ratios(samples, train, held_out),
+        memorisation_ratios(samples, train, held_out, max_shift=4),
     )
 
 
@@ -75,28 +76,28 @@ def test_units_and_the_order_of_neurons_and_windows_do_not_matter(seed):
         return (X * scale + offset)[:, :, neurons]
 
     assert_allclose(
-        metrics.memorisation_ratios(
+        memorisation_ratios(
             moved(samples), rng.permutation(moved(train)), rng.permutation(moved(held_out))
         ),
-        metrics.memorisation_ratios(samples, train, held_out),
+        memorisation_ratios(samples, train, held_out),
         rtol=1e-6,
     )
 
 
 def test_batches_of_samples_do_not_show(monkeypatch):
     samples, train, held_out = (smooth_windows(6, i) for i in range(3))
-    expected = metrics.memorisation_ratios(samples, train, held_out)
-    monkeypatch.setattr("calgan.metrics._memorisation._BATCH_BYTES", 1)
-    assert_allclose(metrics.memorisation_ratios(samples, train, held_out), expected)
+    expected = memorisation_ratios(samples, train, held_out)
+    monkeypatch.setattr("calgan.metrics.memorisation._BATCH_BYTES", 1)
+    assert_allclose(memorisation_ratios(samples, train, held_out), expected)
 
 
 def test_constant_neurons_are_left_out():
     samples, train, held_out = (smooth_windows(6, i) for i in range(3))
-    expected = metrics.memorisation_ratios(samples[:, :, :3], train[:, :, :3], held_out[:, :, :3])
+    expected = memorisation_ratios(samples[:, :, :3], train[:, :, :3], held_out[:, :, :3])
     train[:, :, 3] = 0.1
-    assert_allclose(metrics.memorisation_ratios(samples, train, held_out), expected)
+    assert_allclose(memorisation_ratios(samples, train, held_out), expected)
     with pytest.raises(ValueError, match="every neuron in train is constant"):
-        metrics.memorisation_ratios(samples, np.ones_like(train), held_out)
+        memorisation_ratios(samples, np.ones_like(train), held_out)
 
 
 def test_bad_requests_are_refused():

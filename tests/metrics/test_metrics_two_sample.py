@@ -15,7 +15,7 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from calgan import metrics
-from calgan.metrics import _two_sample
+from calgan.metrics import two_sample
 
 seeds = st.integers(0, 2**31)
 
@@ -217,11 +217,11 @@ def test_groups_keep_overlapping_windows_together():
 def test_folds_share_no_block_and_take_every_window_once(seed, n_splits):
     rng = np.random.default_rng(seed)
     groups = rng.integers(0, 8, size=60)
-    fold = _two_sample._folds(60, n_splits, groups, rng, "real")
+    fold = two_sample._folds(60, n_splits, groups, rng, "real")
     assert set(fold) == set(range(n_splits))
     for group in np.unique(groups):
         assert len(set(fold[groups == group])) == 1
-    free = np.bincount(_two_sample._folds(60, n_splits, None, rng, "real"))
+    free = np.bincount(two_sample._folds(60, n_splits, None, rng, "real"))
     assert len(free) == n_splits
     assert free.max() - free.min() <= 1
 
@@ -232,8 +232,8 @@ def test_the_area_under_the_curve_agrees_with_scikit_learn(seed, n, m):
     rng = np.random.default_rng(seed)
     a, b = rng.integers(0, 6, size=n), rng.integers(0, 5, size=m)  # with ties
     expected = roc_auc_score(np.repeat([1, 0], [n, m]), np.concatenate([a, b]))
-    assert _two_sample._auc(a, b) == pytest.approx(expected)
-    assert _two_sample._auc(b, a) == pytest.approx(1 - expected)
+    assert two_sample.roc_area(a, b) == pytest.approx(expected)
+    assert two_sample.roc_area(b, a) == pytest.approx(1 - expected)
 
 
 @settings(max_examples=5, deadline=None)
@@ -309,7 +309,7 @@ def slow_mmd(real, synthetic, bandwidth):
 @pytest.mark.parametrize("batch_bytes", [1, 8 * 128 * 4, 2**27])
 def test_mmd_follows_its_definition_in_blocks_of_any_size(monkeypatch, bandwidth, batch_bytes):
     X, Y = draw(9, 0), draw(7, 1) + 1.0
-    monkeypatch.setattr(_two_sample, "_BATCH_BYTES", batch_bytes)
+    monkeypatch.setattr(two_sample, "_BATCH_BYTES", batch_bytes)
     result = metrics.mmd(X, Y, bandwidth=bandwidth)
     assert result == pytest.approx(slow_mmd(X, Y, bandwidth), abs=1e-12)
     assert result > 0.01
@@ -345,12 +345,12 @@ def test_laws_of_mmd(seed, bandwidth):
 def test_the_median_heuristic_looks_at_evenly_spaced_windows(monkeypatch):
     X = draw(50, 0)
     pairs = cdist(*[((X - X.mean((0, 1))) / X.std((0, 1))).reshape(50, -1)] * 2)
-    standardised, _ = _two_sample._standardised_pair(X, X, None)
+    standardised, _ = two_sample._standardised_pair(X, X, None)
     full = np.median(pairs[np.triu_indices(50, 1)])
-    assert _two_sample._median_distance(standardised) == pytest.approx(full)
-    monkeypatch.setattr(_two_sample, "_MEDIAN_WINDOWS", 8)
+    assert two_sample.median_distance(standardised) == pytest.approx(full)
+    monkeypatch.setattr(two_sample, "_MEDIAN_WINDOWS", 8)
     some = pairs[::7, ::7][np.triu_indices(8, 1)]
-    assert _two_sample._median_distance(standardised) == pytest.approx(np.median(some))
+    assert two_sample.median_distance(standardised) == pytest.approx(np.median(some))
 
 
 @pytest.mark.parametrize("distance", [metrics.mmd, metrics.sliced_wasserstein])
@@ -396,7 +396,7 @@ def test_wasserstein_of_columns_agrees_with_scipy(seed, n, m):
     rng = np.random.default_rng(seed)
     a, b = rng.normal(size=(n, 3)).round(1), 2 * rng.normal(size=(m, 3)).round(1)
     expected = [stats.wasserstein_distance(a[:, i], b[:, i]) for i in range(3)]
-    assert_allclose(_two_sample._wasserstein_columns(a, b), expected, atol=1e-12)
+    assert_allclose(two_sample._wasserstein_columns(a, b), expected, atol=1e-12)
 
 
 @pytest.mark.parametrize("batch_bytes", [1, 8 * 128 * 5, 2**27])
@@ -408,8 +408,8 @@ def test_sliced_wasserstein_is_the_mean_over_unit_directions(monkeypatch, batch_
     a, b = (((Z - mean) / deviation).reshape(len(Z), -1) for Z in (X, Y))
     expected = np.mean([stats.wasserstein_distance(a @ u, b @ u) for u in directions])
 
-    monkeypatch.setattr(_two_sample, "_BATCH_BYTES", batch_bytes)
-    monkeypatch.setattr(_two_sample, "rng_from", lambda seed: np.random.default_rng(seed))
+    monkeypatch.setattr(two_sample, "_BATCH_BYTES", batch_bytes)
+    monkeypatch.setattr(two_sample, "rng_from", lambda seed: np.random.default_rng(seed))
     result = metrics.sliced_wasserstein(X, Y, n_projections=12, random_state=7)
     assert result == pytest.approx(expected)
 
@@ -588,15 +588,15 @@ def test_participation_ratio_of_nothing_is_refused():
 
 def test_mmd_keeps_its_kernel_within_memory(monkeypatch):
     sizes = []
-    plain = _two_sample.squared_distances
+    plain = two_sample._squared_distances
 
     def note(*args):
         distances = plain(*args)
         sizes.append(distances.nbytes)
         return distances
 
-    monkeypatch.setattr(_two_sample, "squared_distances", note)
-    monkeypatch.setattr(_two_sample, "_BATCH_BYTES", 8 * 100)
+    monkeypatch.setattr(two_sample, "_squared_distances", note)
+    monkeypatch.setattr(two_sample, "_BATCH_BYTES", 8 * 100)
     rng = np.random.default_rng(0)
     metrics.mmd(rng.normal(size=(60, 4, 1)), rng.normal(size=(50, 4, 1)), bandwidth=1.0)
     assert sizes

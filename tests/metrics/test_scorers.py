@@ -12,8 +12,6 @@ from sklearn.model_selection import GridSearchCV, cross_val_score
 from calgan import OasisDeconvolver, Windower, metrics
 from calgan.datasets import make_process
 from calgan.metrics import (
-    MultiScorer,
-    SpikeScorer,
     calcium_scorer,
     correlation_scorer,
     firing_rate_scorer,
@@ -63,7 +61,7 @@ class Truth(BaseEstimator):
 
 @pytest.mark.parametrize("statistic", sorted(NAMES))
 def test_better_samples_score_higher(process, windows, statistic):
-    scorer = SpikeScorer(statistic)
+    scorer = make_scorer(statistic)
     good = scorer(Truth(process), windows)
     noisy = scorer(Truth(process, noise=2.0), windows)
     assert isinstance(good, float)
@@ -74,7 +72,7 @@ def test_better_samples_score_higher(process, windows, statistic):
 
 @pytest.mark.parametrize("statistic", ["population_count", "correlation_matrix"])
 def test_population_statistics_tell_shuffled_neurons(process, windows, statistic):
-    scorer = SpikeScorer(statistic)
+    scorer = make_scorer(statistic)
     assert scorer(Truth(process), windows) > scorer(Truth(process, shuffle=True), windows)
 
 
@@ -82,7 +80,7 @@ def test_the_score_is_the_negated_divergence(process, windows):
     generator = Truth(process)
     deconvolver = OasisDeconvolver(RATE).fit(windows)
     synthetic = generator.sample(60, random_state=3)
-    scorer = SpikeScorer("van_rossum", n_samples=60, deconvolver=deconvolver, random_state=3)
+    scorer = make_scorer("van_rossum", n_samples=60, deconvolver=deconvolver, random_state=3)
     small = windows[:60]
     expected = metrics.van_rossum_kl(
         deconvolver.transform(np.asarray(small)), deconvolver.transform(synthetic), RATE
@@ -106,7 +104,7 @@ def test_real_data_come_in_many_forms(process, recording, windows, kind):
         "recording": recording,
         "segments": [np.asarray(recording.traces)[:900], np.asarray(recording.traces)[900:]],
     }[kind]
-    scores = MultiScorer(n_samples=100, frame_rate=RATE)(Truth(process), X)
+    scores = make_scorer(n_samples=100, frame_rate=RATE)(Truth(process), X)
     assert scores["correlation_matrix"] > 0.5
 
 
@@ -123,7 +121,7 @@ class Bank:
 @pytest.mark.parametrize(("cut", "n"), [(100, 122), (90, 112)], ids=["equal", "ragged"])
 def test_segments_are_compared_by_their_windows_not_by_their_number(process, recording, cut, n):
     segments = [recording[:100], recording[100 : 100 + cut]]  # 61 + cut - 39 starts
-    expected = SpikeScorer("van_rossum", n_samples=n)(Bank(process), segments)
+    expected = make_scorer("van_rossum", n_samples=n)(Bank(process), segments)
     assert van_rossum_scorer(Bank(process), segments) == expected
 
 
@@ -131,7 +129,7 @@ def test_a_search_picks_the_better_generator(process, windows):
     search = GridSearchCV(
         Truth(process),
         {"noise": [2.0, 0.0]},
-        scoring=MultiScorer(n_samples=80),
+        scoring=make_scorer(n_samples=80),
         refit="van_rossum",
         cv=BlockedKFold(2),
         error_score="raise",
@@ -142,7 +140,7 @@ def test_a_search_picks_the_better_generator(process, windows):
 
 
 def test_cross_validation_takes_a_single_scorer(process, windows):
-    scorer = SpikeScorer("correlation", n_samples=60)
+    scorer = make_scorer("correlation", n_samples=60)
     scores = cross_val_score(
         Truth(process), windows, scoring=scorer, cv=BlockedKFold(2), error_score="raise"
     )
@@ -152,13 +150,13 @@ def test_cross_validation_takes_a_single_scorer(process, windows):
 
 def test_an_unfitted_deconvolver_is_not_changed(process, windows):
     deconvolver = OasisDeconvolver(threshold=4.0)
-    SpikeScorer("firing_rate", n_samples=50, deconvolver=deconvolver)(Truth(process), windows)
+    make_scorer("firing_rate", n_samples=50, deconvolver=deconvolver)(Truth(process), windows)
     assert not hasattr(deconvolver, "decay_")
     assert deconvolver.frame_rate is None
 
 
 def test_scorers_pickle_and_say_what_they_are():
-    for scorer in (van_rossum_scorer, calcium_scorer, SpikeScorer("correlation", frame_rate=24.0)):
+    for scorer in (van_rossum_scorer, calcium_scorer, make_scorer("correlation", frame_rate=24.0)):
         again = pickle.loads(pickle.dumps(scorer))
         assert again == scorer
         assert repr(again) == repr(scorer)
@@ -167,8 +165,8 @@ def test_scorers_pickle_and_say_what_they_are():
 
 
 def test_make_scorer_and_the_names_in_metrics():
-    assert make_scorer("correlation", n_samples=9) == SpikeScorer("correlation", n_samples=9)
-    assert make_scorer(n_samples=9) == MultiScorer(n_samples=9)
+    assert make_scorer("correlation") == metrics.correlation_scorer
+    assert make_scorer() == metrics.calcium_scorer
     assert metrics.van_rossum_scorer is van_rossum_scorer
     assert metrics.calcium_scorer is calcium_scorer
     assert metrics.make_scorer is make_scorer
@@ -181,21 +179,21 @@ class Broken(Truth):
 
 def test_wrong_input_gets_one_clear_sentence(process, windows):
     generator = Truth(process)
-    with pytest.raises(ValueError, match="statistic must be one of 'firing_rate'"):
-        SpikeScorer("rate")(generator, windows)
+    with pytest.raises(ValueError, match="statistic must be None or one of 'firing_rate'"):
+        make_scorer("rate")(generator, windows)
     with pytest.raises(ValueError, match="the scorer needs a frame rate"):
-        SpikeScorer()(generator, np.asarray(windows))
+        make_scorer("firing_rate")(generator, np.asarray(windows))
     with pytest.raises(ValueError, match="frame_rate must be a positive"):
-        SpikeScorer(frame_rate=0.0)(generator, windows)
+        make_scorer("firing_rate", frame_rate=0.0)(generator, windows)
     with pytest.raises(ValueError, match="frame rates differ: frame_rate says 24 Hz and X 10 Hz"):
-        SpikeScorer(frame_rate=24.0)(generator, windows)
+        make_scorer("firing_rate", frame_rate=24.0)(generator, windows)
     with pytest.raises(ValueError, match="X has 5 neurons, but the samples have 6"):
-        SpikeScorer(frame_rate=RATE)(generator, np.zeros((20, WIDTH, 5)))
+        make_scorer("firing_rate", frame_rate=RATE)(generator, np.zeros((20, WIDTH, 5)))
     with pytest.raises(ValueError, match="samples hold NaN.*diverged"):
-        SpikeScorer()(Broken(process), windows)
+        make_scorer("firing_rate")(Broken(process), windows)
     with pytest.raises(ValueError, match="n_samples"):
-        SpikeScorer(n_samples=1)(generator, windows)
+        make_scorer("firing_rate", n_samples=1)(generator, windows)
     with pytest.raises(ValueError, match="scaled or encoded"):
-        SpikeScorer()(generator, windows.map(np.negative))
+        make_scorer("firing_rate")(generator, windows.map(np.negative))
     with pytest.raises(TypeError, match="cannot sample"):
-        SpikeScorer()(object(), windows)
+        make_scorer("firing_rate")(object(), windows)

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from calgan import metrics, plotting
+from calgan.metrics.divergence import histogram_edges
 
 # Pairs times windows that the histograms over pairs are built from: enough for smooth ones.
 _MAX_PAIR_VALUES = 4_000_000
@@ -113,7 +114,7 @@ class Measured:
         columns = {group: values[group].T for group in self.shown("real", "synthetic", "train")}
         pools = np.concatenate([columns[group] for group in self.shown("real", "train")], axis=1)
         n_bins = _n_bins(self.n["real"])
-        return _row_kls(columns, [metrics.histogram_edges(p, max_bins=n_bins) for p in pools])
+        return _row_kls(columns, [histogram_edges(p, max_bins=n_bins) for p in pools])
 
     def window_kls(self, values: dict[str, Array]) -> dict[str, Array]:
         """KL of each window's values over pairs, held-out window i against window i of a group."""
@@ -121,7 +122,7 @@ class Measured:
         pool = np.concatenate([values[group].ravel() for group in self.shown("real", "train")])
         if self.n_pairs < _MIN_PAIRS or np.isnan(pool).all():
             return {}
-        edges = metrics.histogram_edges(pool, max_bins=_n_bins(self.n_pairs))
+        edges = histogram_edges(pool, max_bins=_n_bins(self.n_pairs))
         return _row_kls(rows, [edges] * min(map(len, rows.values())))
 
 

@@ -11,6 +11,7 @@ from matplotlib.figure import FigureBase
 from numpy.typing import ArrayLike, NDArray
 
 from calgan import metrics
+from calgan.metrics.divergence import histogram_edges
 from calgan.plotting._distributions import (
     plot_distribution,
     plot_kl_histogram,
@@ -378,7 +379,7 @@ def _row_divergences(
     def edges(row: slice) -> Array | None:
         parts = np.concatenate([rows[row].ravel() for rows in pool])
         parts = parts[~np.isnan(parts)]
-        return metrics.histogram_edges(parts, max_bins=max_bins) if parts.size else None
+        return histogram_edges(parts, max_bins=max_bins) if parts.size else None
 
     common = edges(slice(None)) if pooled else None
     result: dict[str, list[float]] = {group: [] for group in others}

@@ -1,247 +1,48 @@
-"""Two-sample statistics: can synthetic windows be told from real ones, training from held-out?"""
+"""Two-sample statistics: can synthetic windows be told from real ones?"""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import fft
 from scipy.stats import rankdata
 
-from calgan.data.validation import (
-    as_real_array,
-    as_seed,
-    check_frame_rate,
-    check_integer,
-    check_real,
-    rng_from,
-)
-from calgan.metrics._arrays import as_window_pair, as_windows, batches
-from calgan.metrics._memorisation import _nearest
-from calgan.metrics._population import pooled_moments
+from calgan.data.validation import as_seed, check_integer, check_real, rng_from
+from calgan.metrics._arrays import as_window_pair
+from calgan.metrics.features import Features, feature_pair, window_features
+from calgan.metrics.population import pooled_moments
 
 _BATCH_BYTES = 128 * 2**20
 # Real windows that the median heuristic looks at: half a million pairs settle a median.
 _MEDIAN_WINDOWS = 1000
-# A share of power below -60 dB counts as that much: its logarithm stays finite.
-_POWER_FLOOR = 1e-6
-_MAX_BANDS = 8
-_MAX_LAGS = 6
-
-Features = Callable[[np.ndarray], Any]
-
-
-# --- features of a window ---------------------------------------------------------------------
-
-
-def window_features(
-    windows: ArrayLike, frame_rate: float | None = None
-) -> tuple[np.ndarray, tuple[str, ...]]:
-    """Summary statistics of each window: amplitudes, spectrum, shape, population, correlations.
-
-    Each row depends on its own window alone. Traces are z-scored within the window for all but
-    the means and deviations. A neuron that is constant in a window counts as 0 there.
-
-    Parameters
-    ----------
-    windows : array-like of shape (M, T, N)
-        Windows of traces; at least 4 frames.
-    frame_rate : float, default=None
-        Frames per second (Hz). Only the names depend on it: bands are in Hz and lags in s rather
-        than in cycles per frame and frames.
-
-    Returns
-    -------
-    features : ndarray of shape (M, F)
-        For each neuron its mean and its standard deviation (units of the traces) and, of two
-        neurons or more, its correlation with the sum of the others (population coupling [1]_).
-        Pooled over neurons: log10 of the share of power in bands of an octave (at most 8, the
-        lowest takes what is below; at least -6), mean and deviation of the skewness, and the mean
-        autocorrelation at lags 1, 2, 4, ... up to ``T / 4``, at most 6 lags. Of the population
-        mean: deviation, skewness, maximum and autocorrelation at one frame. Of the pairwise
-        correlations: mean, deviation, and 5 % and 95 % quantile.
-    names : tuple of str
-        What each of the ``F`` columns holds.
-
-    Raises
-    ------
-    ValueError
-        If windows are shorter than 4 frames.
-
-    References
-    ----------
-    .. [1] Okun, M., et al. (2015). Diverse coupling of neurons to populations in sensory cortex.
-       Nature, 521, 511-515. https://doi.org/10.1038/nature14273
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.metrics import window_features
-    >>> windows = np.random.default_rng(0).normal(size=(3, 16, 2)) + [0.0, 5.0]
-    >>> features, names = window_features(windows, frame_rate=8.0)
-    >>> features.shape == (3, len(names))
-    True
-    >>> names[:4]
-    ('mean of neuron 0', 'mean of neuron 1', 'deviation of neuron 0', 'deviation of neuron 1')
-    >>> names[6:8]
-    ('log power at 2-4 Hz', 'log power at 1-2 Hz')
-    """
-    windows = as_windows(windows, "windows")
-    if frame_rate is not None:
-        frame_rate = check_frame_rate(frame_rate)
-    _, width, n_neurons = windows.shape
-    if width < 4:
-        raise ValueError(
-            f"windows have {width} frames; features need at least 4, so cut wider windows."
-        )
-    bands, lags = _bands(width), _lags(width)
-    features = np.concatenate(
-        [_batch_features(windows[rows], bands, lags) for rows in batches(windows)]
-    )
-    return features, _feature_names(bands, lags, n_neurons, frame_rate)
-
-
-def _bands(width: int) -> list[tuple[float, float]]:
-    """Octaves below half the frame rate, each with a frequency in it, in cycles per frame."""
-    n_bands = min(_MAX_BANDS, int(np.log2(width)))
-    edges = [0.5 / 2**octave for octave in range(n_bands)]
-    return list(zip([*edges[1:], 0.0], edges, strict=True))
-
-
-def _lags(width: int) -> list[int]:
-    return [2**power for power in range(_MAX_LAGS) if 2**power <= width // 4]
-
-
-def _feature_names(
-    bands: list[tuple[float, float]], lags: list[int], n_neurons: int, frame_rate: float | None
-) -> tuple[str, ...]:
-    of_neurons = ["mean", "deviation"] + ["coupling"] * (n_neurons > 1)
-    names = [f"{what} of neuron {neuron}" for what in of_neurons for neuron in range(n_neurons)]
-    rate, unit = (1.0, "cycles/frame") if frame_rate is None else (frame_rate, "Hz")
-    names += [f"log power at {low * rate:g}-{high * rate:g} {unit}" for low, high in bands]
-    names += ["mean of skewness", "deviation of skewness"]
-    for lag in lags:
-        at = f"{lag} frames" if frame_rate is None else f"{lag / frame_rate:g} s"
-        names.append(f"autocorrelation at {at}")
-    if n_neurons > 1:
-        names += [f"{what} of the population mean" for what in ("deviation", "skewness", "maximum")]
-        names.append("autocorrelation of the population mean")
-        quantiles = ("5 % quantile", "95 % quantile")
-        names += [f"{what} of correlations" for what in ("mean", "deviation", *quantiles)]
-    return tuple(names)
-
-
-def _batch_features(
-    windows: np.ndarray, bands: list[tuple[float, float]], lags: list[int]
-) -> np.ndarray:
-    _, width, n_neurons = windows.shape
-    # Tested on the values themselves: a mean subtracted in floating point need not leave 0.
-    varies = (windows != windows[:, :1]).any(axis=1)
-    z = windows.astype(np.float64)
-    mean = z.mean(axis=1)
-    z -= mean[:, np.newaxis]
-    deviation = np.where(varies, np.sqrt(np.mean(z**2, axis=1)), 0.0)
-    z /= np.where(deviation > 0, deviation, np.inf)[:, np.newaxis]
-
-    skewness = np.mean(z * z * z, axis=1)  # a power is many times slower
-    columns = [
-        *_band_shares(z, bands),
-        skewness.mean(axis=1),
-        skewness.std(axis=1),
-        *[np.einsum("mtn,mtn->m", z[:, lag:], z[:, :-lag]) / (width * n_neurons) for lag in lags],
-    ]
-    if n_neurons == 1:
-        return np.column_stack([mean, deviation, *columns])
-
-    total = z.sum(axis=2)
-    others = total[:, :, np.newaxis] - z
-    coupling = _ratio(np.mean(z * others, axis=1), np.sqrt(np.mean(others**2, axis=1)))
-    population = total / n_neurons
-    spread = np.sqrt(np.mean(population**2, axis=1))
-    columns += [
-        spread,
-        _ratio(np.mean(population**3, axis=1), spread**3),
-        population.max(axis=1),
-        _ratio(np.sum(population[:, 1:] * population[:, :-1], axis=1) / width, spread**2),
-        *_correlation_summaries(z).T,
-    ]
-    return np.column_stack([mean, deviation, coupling, *columns])
-
-
-def _ratio(values: np.ndarray, scale: np.ndarray) -> np.ndarray:
-    """Quotient, 0 where the scale is no more than the rounding of z-scores."""
-    known = scale > 1e-12
-    return np.where(known, values, 0.0) / np.where(known, scale, 1.0)
-
-
-def _band_shares(z: np.ndarray, bands: list[tuple[float, float]]) -> Iterator[np.ndarray]:
-    width = z.shape[1]
-    spectrum = fft.rfft(z, axis=1)
-    power = (spectrum.real**2 + spectrum.imag**2).sum(axis=2)
-    if width % 2 == 0:
-        power[:, -1] /= 2.0  # the Nyquist frequency has no mirror image
-    power[:, 0] = 0.0
-    total = power.sum(axis=1)
-    frequencies = np.arange(power.shape[1]) / width
-    for low, high in bands:
-        share = power[:, (frequencies > low) & (frequencies <= high)].sum(axis=1)
-        yield np.log10(np.maximum(_ratio(share, total), _POWER_FLOOR))
-
-
-def _correlation_summaries(z: np.ndarray) -> np.ndarray:
-    """Mean, deviation, 5 % and 95 % quantile of the correlations of each window's pairs."""
-    pairs = np.triu_indices(z.shape[2], 1)
-    result = np.empty((len(z), 4))
-    for window, row in zip(z, result, strict=True):  # one by one: N may exceed T by far
-        correlations = (window.T @ window)[pairs] / len(window)
-        row[:2] = correlations.mean(), correlations.std()
-        row[2:] = np.quantile(correlations, [0.05, 0.95])
-    return result
-
-
-def _apply_features(features: Features, windows: np.ndarray, name: str) -> np.ndarray:
-    result = features(windows)
-    if isinstance(result, tuple):  # as window_features gives them: with names
-        result = result[0]
-    result = as_real_array(result, f"the features of {name}")
-    if result.ndim != 2 or len(result) != len(windows) or result.shape[1] == 0:
-        raise ValueError(
-            f"features must return an array of shape ({len(windows)}, F), one row a window, "
-            f"but it returned shape {result.shape} for {name}."
-        )
-    if not np.isfinite(result).all():
-        row, column = np.argwhere(~np.isfinite(result))[0]
-        raise ValueError(
-            f"features returned NaN or infinity for {name}, the first for window {row} in "
-            f"column {column}; return finite numbers."
-        )
-    return result.astype(np.float64)
-
-
-def _feature_pair(
-    features: Features, real: np.ndarray, synthetic: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    first = _apply_features(features, real, "real")
-    second = _apply_features(features, synthetic, "synthetic")
-    if first.shape[1] != second.shape[1]:
-        raise ValueError(
-            f"features returned {first.shape[1]} columns for real and {second.shape[1]} for "
-            "synthetic; it must return the same ones for both."
-        )
-    return first, second
 
 
 # --- a classifier -----------------------------------------------------------------------------
 
 
-def _auc(positive: np.ndarray, negative: np.ndarray) -> float:
+def roc_area(positive: np.ndarray, negative: np.ndarray) -> float:
     """Chance that a positive scores above a negative, ties counted half."""
     ranks = rankdata(np.concatenate([positive, negative]))[: len(positive)]
     n = len(positive)
     return float((ranks.sum() - n * (n + 1) / 2) / (n * len(negative)))
+
+
+def out_of_fold_scores(X: np.ndarray, y: np.ndarray, fold: np.ndarray, model: Any) -> np.ndarray:
+    """Score each row (n,) by a classifier of standardised features fitted on the other folds."""
+    from sklearn.preprocessing import StandardScaler  # heavy, and needed by this function only
+
+    score = getattr(model, "decision_function", None)
+    scores = np.empty(len(X))
+    for k in np.unique(fold):
+        test = fold == k
+        scaler = StandardScaler().fit(X[~test])
+        model.fit(scaler.transform(X[~test]), y[~test])
+        tested = scaler.transform(X[test])
+        scores[test] = score(tested) if score else model.predict_proba(tested)[:, 1]
+    return scores
 
 
 def classifier_auc(
@@ -264,7 +65,7 @@ def classifier_auc(
     real : array-like of shape (M, T, N)
         Real windows of traces.
     synthetic : array-like of shape (K, T, N)
-        Synthetic windows, the same width and neurons; preferably about as many.
+        Synthetic windows, the same length and neurons; preferably about as many.
     features : callable, default=window_features
         Function of windows ``(M, T, N)`` that returns an array ``(M, F)``, or a tuple that starts
         with one. It should treat every window by itself.
@@ -325,9 +126,7 @@ def classifier_auc(
     >>> classifier_auc(windows, noise, groups=start // 100, random_state=0) > 0.95
     True
     """
-    from sklearn.preprocessing import StandardScaler  # heavy, and needed by this function only
-
-    real, synthetic = as_window_pair(real, synthetic, same_width=True)
+    real, synthetic = as_window_pair(real, synthetic, same_window=True)
     n_splits = check_integer(n_splits, "n_splits", minimum=2)
     seed = as_seed(random_state)
     groups_of = groups if isinstance(groups, tuple) else (groups, None)
@@ -343,17 +142,15 @@ def classifier_auc(
         )
     ]
     model = make_classifier(classifier, int(rng_from(seed, 2).integers(2**31)))
-    first, second = _feature_pair(features, real, synthetic)
+    first, second = feature_pair(features, real, synthetic)
     X = np.concatenate([first, second])
     y = np.repeat([0, 1], [len(first), len(second)])
     fold = np.concatenate(folds)
-    areas = []
-    for k in range(n_splits):
-        test = fold == k
-        scaler = StandardScaler().fit(X[~test])
-        model.fit(scaler.transform(X[~test]), y[~test])
-        score = model.predict_proba(scaler.transform(X[test]))[:, 1]
-        areas.append(_auc(score[y[test] == 1], score[y[test] == 0]))
+    score = out_of_fold_scores(X, y, fold, model)
+    areas = [
+        roc_area(score[(y == 1) & (fold == k)], score[(y == 0) & (fold == k)])
+        for k in range(n_splits)
+    ]
     return float(np.mean(areas))
 
 
@@ -404,10 +201,12 @@ def make_classifier(name: str, seed: int) -> Any:
 # --- distances --------------------------------------------------------------------------------
 
 
-class _Standardised:
-    """Flattened windows, z-scored neuron by neuron (or feature by feature) a batch at a time."""
+class Standardised:
+    """Windows flattened to rows and z-scored by column, a batch of rows at a time."""
 
-    def __init__(self, windows: np.ndarray, mean: np.ndarray, deviation: np.ndarray) -> None:
+    def __init__(
+        self, windows: np.ndarray, mean: ArrayLike = 0.0, deviation: ArrayLike = 1.0
+    ) -> None:
         self.windows, self.mean, self.deviation = windows, mean, deviation
         self.size = windows[0].size
         # Both the rows and the kernel of rows with rows are to fit.
@@ -421,18 +220,19 @@ class _Standardised:
         return part.reshape(len(part), -1)
 
     def slices(self) -> Iterator[slice]:
+        """Yield the batches."""
         for start in range(0, len(self), self.n_rows):
             yield slice(start, min(start + self.n_rows, len(self)))
 
 
 def _standardised_pair(
     real: ArrayLike, synthetic: ArrayLike, features: Features | None
-) -> tuple[_Standardised, _Standardised]:
+) -> tuple[Standardised, Standardised]:
     """Both sets in the real deviations, without what is constant in the real one."""
-    x, y = as_window_pair(real, synthetic, same_width=True)
+    x, y = as_window_pair(real, synthetic, same_window=True)
     what = "neuron"
     if features is not None:
-        x, y = (table[:, np.newaxis] for table in _feature_pair(features, x, y))
+        x, y = (table[:, np.newaxis] for table in feature_pair(features, x, y))
         what = "feature"
     mean, deviation = pooled_moments(x)
     varies = deviation > 1e-10 * np.abs(mean)  # a feature may vary by rounding only
@@ -441,10 +241,10 @@ def _standardised_pair(
     if not varies.all():
         x, y = x[:, :, varies], y[:, :, varies]
     mean, deviation = mean[varies], deviation[varies]
-    return _Standardised(x, mean, deviation), _Standardised(y, mean, deviation)
+    return Standardised(x, mean, deviation), Standardised(y, mean, deviation)
 
 
-def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def _squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     """Squared Euclidean distance of each row of ``a`` to each row of ``b``."""
     norms = np.einsum("ij,ij->i", a, a)[:, np.newaxis] + np.einsum("ij,ij->i", b, b)
     squared = norms - 2.0 * (a @ b.T)
@@ -452,8 +252,8 @@ def squared_distances(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return squared
 
 
-def _median_distance(X: _Standardised) -> float:
-    """Median distance between windows: at most `_MEDIAN_WINDOWS` of them, evenly spaced."""
+def median_distance(X: Standardised) -> float:
+    """Median distance between rows: at most `_MEDIAN_WINDOWS` of them, evenly spaced."""
     n = min(len(X), _MEDIAN_WINDOWS)
     chosen = np.linspace(0, len(X) - 1, n).round().astype(int)
     squared = np.empty((n, n))
@@ -461,27 +261,59 @@ def _median_distance(X: _Standardised) -> float:
     for i, rows in enumerate(parts):
         a = X[chosen[rows]]
         for columns in parts[i:]:
-            squared[rows, columns] = squared_distances(a, X[chosen[columns]])
+            squared[rows, columns] = _squared_distances(a, X[chosen[columns]])
     return float(np.median(np.sqrt(squared[np.triu_indices(n, 1)])))
 
 
-def _mean_kernel(a: _Standardised, b: _Standardised, bandwidth: float) -> float:
-    """Mean of the kernel over pairs, of different windows where ``a`` is ``b``."""
-    total = 0.0
+KernelSums = tuple[np.ndarray, np.ndarray]
+"""Sums of a kernel over pairs of rows, and numbers of pairs, by pairs of blocks (G, H)."""
+
+
+def kernel_sums(
+    a: Standardised,
+    b: Standardised,
+    bandwidth: float,
+    blocks: tuple[np.ndarray, np.ndarray] | None = None,
+    apart: np.ndarray | None = None,
+) -> KernelSums:
+    """Sum the Gaussian kernel over pairs of rows, those that are not `apart` (n, m) left out.
+
+    ``blocks`` holds 1 for each row in its block, (n, G) and (m, H); None is one block a side.
+    """
+    mine, theirs = blocks or (np.ones((len(a), 1)), np.ones((len(b), 1)))
+    total = np.zeros((mine.shape[1], theirs.shape[1]))
     for rows in a.slices():
         first = a[rows]
         for columns in b.slices():
             if a is b and columns.start < rows.start:
                 continue  # the kernel is symmetric
             second = first if a is b and columns == rows else b[columns]
-            kernel = np.exp(-squared_distances(first, second) / (2.0 * bandwidth**2))
-            if a is not b:
-                total += kernel.sum()
-            elif second is first:
-                total += kernel.sum() - np.trace(kernel)
-            else:
-                total += 2.0 * kernel.sum()
-    return total / (len(a) * (len(a) - 1) if a is b else len(a) * len(b))
+            kernel = np.exp(_squared_distances(first, second) / (-2.0 * bandwidth**2))
+            if apart is not None:
+                kernel = np.where(apart[rows, columns], kernel, 0.0)
+            part = mine[rows].T @ kernel @ theirs[columns]
+            total += part if a is not b or second is first else part + part.T
+    if apart is not None:
+        return total, mine.T @ apart @ theirs
+    return total, np.outer(mine.sum(axis=0), theirs.sum(axis=0))
+
+
+def discrepancy(
+    own: KernelSums, theirs: KernelSums, cross: KernelSums, weights: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Unbiased squared maximum mean discrepancy (R,) for weights (R, G) and (R, H) of blocks."""
+
+    def mean(sums: KernelSums, a: np.ndarray, b: np.ndarray) -> np.ndarray:
+        total, pairs = (
+            np.einsum("rg,gh,rh->r", a[:, : len(x)], x, b[:, : x.shape[1]], optimize=True)
+            for x in sums
+        )
+        return np.where(pairs > 0, total / np.where(pairs > 0, pairs, 1.0), np.nan)
+
+    real, other = weights
+    return np.asarray(
+        mean(own, real, real) + mean(theirs, other, other) - 2.0 * mean(cross, real, other)
+    )
 
 
 def mmd(
@@ -505,7 +337,7 @@ def mmd(
     real : array-like of shape (M, T, N)
         Real windows of traces; at least 2.
     synthetic : array-like of shape (K, T, N)
-        Synthetic windows, the same width and neurons; at least 2.
+        Synthetic windows, the same length and neurons; at least 2.
     bandwidth : float, default=None
         The kernel's sigma, in the (dimensionless) distance of z-scored windows. If None, the
         median distance between real windows, of at most 1,000 that are evenly spaced: it is the
@@ -556,14 +388,18 @@ def mmd(
         if len(windows) < 2:
             raise ValueError(f"{name} has one window; the unbiased estimate needs at least two.")
     if bandwidth is None:
-        bandwidth = _median_distance(x)
+        bandwidth = median_distance(x)
         if bandwidth == 0:
             raise ValueError(
                 "most pairs of real windows are identical, so their median distance is 0; pass "
                 "bandwidth or distinct windows."
             )
-    within = _mean_kernel(x, x, bandwidth) + _mean_kernel(y, y, bandwidth)
-    return float(within - 2.0 * _mean_kernel(x, y, bandwidth))
+    own, theirs = (
+        kernel_sums(side, side, bandwidth, apart=~np.eye(len(side), dtype=bool)) for side in (x, y)
+    )
+    cross = kernel_sums(x, y, bandwidth)
+    one = np.ones((1, 1))
+    return float(discrepancy(own, theirs, cross, (one, one))[0])
 
 
 def sliced_wasserstein(
@@ -584,7 +420,7 @@ def sliced_wasserstein(
     real : array-like of shape (M, T, N)
         Real windows of traces.
     synthetic : array-like of shape (K, T, N)
-        Synthetic windows, the same width and neurons; ``K`` may differ from ``M``.
+        Synthetic windows, the same length and neurons; ``K`` may differ from ``M``.
     n_projections : int, default=128
         Number of random directions.
     features : callable, default=None
@@ -652,92 +488,3 @@ def _wasserstein_columns(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     steps = np.union1d(np.arange(n + 1) * m, np.arange(m + 1) * n)
     left = steps[:-1]
     return np.diff(steps) / (n * m) @ np.abs(a[left // m] - b[left // n])
-
-
-# --- membership -------------------------------------------------------------------------------
-
-
-def membership_auc(
-    samples: ArrayLike, train: ArrayLike, held_out: ArrayLike, *, max_shift: int | None = None
-) -> float:
-    """Tell training windows from held-out ones by their distance to the nearest sample.
-
-    A membership attack [1]_: where the samples let one find out which real windows the model was
-    fitted on, they hold copies of them. :func:`memorisation_ratios` asks the converse, whether
-    each sample is a copy; this one also finds the few windows that many samples repeat.
-
-    Parameters
-    ----------
-    samples : array-like of shape (n, T, N)
-        Synthetic windows of traces.
-    train : array-like of shape (K, T, N)
-        Windows the model was fitted on.
-    held_out : array-like of shape (L, T, N)
-        Windows it never saw; ``L`` may differ from ``K``.
-    max_shift : int, default=None
-        Largest shift in frames either way, ``T // 8`` if None: the central ``T - 2 max_shift``
-        frames of each real window are compared with the samples at the best shift.
-
-    Returns
-    -------
-    float
-        Chance that a random training window is nearer to its nearest sample than a random
-        held-out window to its own, ties counted half. 0.5 where nothing leaks, 1 for a replay of
-        all training windows; a replay of a share ``p`` of them gives about ``(1 + p) / 2``.
-
-    Raises
-    ------
-    ValueError
-        If all neurons are constant in ``train``, or if ``max_shift`` leaves no central frame.
-
-    See Also
-    --------
-    memorisation_ratio : Distance of samples to training and to held-out windows.
-
-    Notes
-    -----
-    Neurons are scaled by their mean and deviation over ``train``; those constant there are left
-    out. A recording drifts: samples of a good model, too, lie nearer to the time it was fitted
-    on, and quiet windows are near to everything. Hold out blocks from among the training time
-    rather than its end, and read the figure beside that of a model that cannot copy, such as the
-    dichotomized Gaussian fitted on the same windows, and beside a replay's.
-
-    References
-    ----------
-    .. [1] Hilprecht, B., Härterich, M., and Bernau, D. (2019). Monte Carlo and reconstruction
-       membership inference attacks against generative models. Proceedings on Privacy Enhancing
-       Technologies, 2019(4), 232-249. https://doi.org/10.2478/popets-2019-0067
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.metrics import membership_auc
-    >>> train, held_out, new = np.random.default_rng(0).normal(size=(3, 30, 32, 4))
-    >>> membership_auc(train, train, held_out)
-    1.0
-    >>> 0.3 < membership_auc(new, train, held_out) < 0.7
-    True
-    """
-    names = ("samples", "train")
-    samples, train = as_window_pair(samples, train, names, same_width=True)
-    _, held_out = as_window_pair(samples, held_out, ("samples", "held_out"), same_width=True)
-    width = samples.shape[1]
-    max_shift = width // 8 if max_shift is None else max_shift
-    max_shift = check_integer(max_shift, "max_shift", minimum=0)
-    if 2 * max_shift >= width:
-        raise ValueError(
-            f"max_shift={max_shift} leaves no central part of windows of {width} frames; "
-            f"use at most {(width - 1) // 2}."
-        )
-    mean, deviation = pooled_moments(train)
-    varies = deviation > 0
-    if not varies.any():
-        raise ValueError("every neuron in train is constant, so distances have no scale.")
-
-    def standardise(X: np.ndarray) -> np.ndarray:
-        return (X[:, :, varies] - mean[varies]) / deviation[varies]
-
-    samples = standardise(samples)
-    to_train = _nearest(standardise(train), samples, max_shift)
-    to_held_out = _nearest(standardise(held_out), samples, max_shift)
-    return _auc(-to_train, -to_held_out)

@@ -9,7 +9,7 @@ from scipy.stats import wasserstein_distance
 
 from calgan.data.validation import check_frame_rate, check_integer
 from calgan.metrics._arrays import as_window_pair, as_windows, batches
-from calgan.metrics._population import pooled_moments
+from calgan.metrics.population import pooled_moments
 
 
 def autocorrelation(X: ArrayLike, max_lag: int) -> np.ndarray:
@@ -38,20 +38,20 @@ def autocorrelation(X: ArrayLike, max_lag: int) -> np.ndarray:
     """
     X = as_windows(X)
     max_lag = check_integer(max_lag, "max_lag", minimum=0)
-    n_windows, width, n_neurons = X.shape
-    if max_lag >= width:
+    n_windows, window, n_neurons = X.shape
+    if max_lag >= window:
         raise ValueError(
-            f"max_lag={max_lag} frames does not fit windows of {width} frames; "
-            "use a smaller lag or wider windows."
+            f"max_lag={max_lag} frames does not fit windows of {window} frames; "
+            "use a smaller lag or longer windows."
         )
     mean, deviation = pooled_moments(X)
-    padded = fft.next_fast_len(width + max_lag, real=True)
+    padded = fft.next_fast_len(window + max_lag, real=True)
     sums = np.zeros((max_lag + 1, n_neurons))
     for rows in batches(X):
         spectrum = fft.rfft(X[rows] - mean, n=padded, axis=1)
         power = (spectrum.real**2 + spectrum.imag**2).sum(axis=0)
         sums += fft.irfft(power, n=padded, axis=0)[: max_lag + 1]
-    pairs = n_windows * (width - np.arange(max_lag + 1))
+    pairs = n_windows * (window - np.arange(max_lag + 1))
     varies = deviation > 0
     variance = np.where(varies, deviation**2, 1.0)
     result = (sums / pairs[:, np.newaxis] / variance).T
@@ -91,19 +91,19 @@ def power_spectrum(X: ArrayLike, frame_rate: float) -> tuple[np.ndarray, np.ndar
     """
     X = as_windows(X)
     frame_rate = check_frame_rate(frame_rate)
-    n_windows, width, n_neurons = X.shape
-    if width < 2:
+    n_windows, window, n_neurons = X.shape
+    if window < 2:
         raise ValueError("X has windows of 1 frame; a spectrum needs at least 2.")
-    total = np.zeros((width // 2 + 1, n_neurons))
+    total = np.zeros((window // 2 + 1, n_neurons))
     for rows in batches(X):
         windows = X[rows].astype(np.float64)
         windows -= windows.mean(axis=1, keepdims=True)
         spectrum = fft.rfft(windows, axis=1)
         total += (spectrum.real**2 + spectrum.imag**2).sum(axis=0)
-    power = 2.0 * total[1:] / (n_windows * width * frame_rate)
-    if width % 2 == 0:
+    power = 2.0 * total[1:] / (n_windows * window * frame_rate)
+    if window % 2 == 0:
         power[-1] /= 2.0  # the Nyquist frequency has no mirror image to fold in
-    return np.arange(1, width // 2 + 1) * (frame_rate / width), power.T
+    return np.arange(1, window // 2 + 1) * (frame_rate / window), power.T
 
 
 def log_spectrum_error(real: ArrayLike, synthetic: ArrayLike) -> float:
@@ -114,7 +114,7 @@ def log_spectrum_error(real: ArrayLike, synthetic: ArrayLike) -> float:
     real : array-like of shape (M, T, N)
         Real windows of traces.
     synthetic : array-like of shape (K, T, N)
-        Synthetic windows, the same width and neurons.
+        Synthetic windows, the same length and neurons.
 
     Returns
     -------
@@ -137,7 +137,7 @@ def log_spectrum_error(real: ArrayLike, synthetic: ArrayLike) -> float:
     >>> round(log_spectrum_error(X, 10 * X), 6)
     20.0
     """
-    real, synthetic = as_window_pair(real, synthetic, same_width=True)
+    real, synthetic = as_window_pair(real, synthetic, same_window=True)
     _, real_power = power_spectrum(real, 1.0)
     _, synthetic_power = power_spectrum(synthetic, 1.0)
     # A neuron that moves by rounding only has no spectrum to compare with.
@@ -145,12 +145,13 @@ def log_spectrum_error(real: ArrayLike, synthetic: ArrayLike) -> float:
     if not varies.any():
         raise ValueError("every neuron in real is constant, so there is no spectrum to compare.")
     real_power, synthetic_power = real_power[varies], synthetic_power[varies]
-    floor = 1e-6 * real_power.mean(axis=1, keepdims=True)
-    ratio = np.maximum(synthetic_power, floor) / np.maximum(real_power, floor)
+    least = 1e-6 * real_power.mean(axis=1, keepdims=True)
+    ratio = np.maximum(synthetic_power, least) / np.maximum(real_power, least)
     return float(np.sqrt(np.mean((10.0 * np.log10(ratio)) ** 2)))
 
 
 def _standardised_moment(X: ArrayLike, order: int) -> np.ndarray:
+    """Moment of each neuron's z-scored values (N,); 0 for a constant neuron."""
     X = as_windows(X)
     mean, deviation = pooled_moments(X)
     scale = np.where(deviation > 0, deviation, 1.0)
@@ -267,6 +268,7 @@ def wasserstein_increments(real: ArrayLike, synthetic: ArrayLike) -> np.ndarray:
 
 
 def _scaled_wasserstein(real: np.ndarray, synthetic: np.ndarray) -> np.ndarray:
+    """Wasserstein-1 distance of each neuron's values in real deviations (N,)."""
     _, deviation = pooled_moments(real)
     result = np.full(real.shape[2], np.nan)
     for neuron in np.flatnonzero(deviation > 0):

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from calgan.data.validation import check_integer
 from calgan.metrics._arrays import as_window_pair, as_windows, batches
-from calgan.metrics._divergence import histogram_counts, smoothed_kl_from_counts
+from calgan.metrics.divergence import histogram_counts, smoothed_kl_from_counts
 
 
 class CorrelationAgreement(NamedTuple):
@@ -35,6 +35,7 @@ def pooled_moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pooled_correlation(X: np.ndarray, lag: int) -> np.ndarray:
+    """Correlation (N, N) of neurons with neurons `lag` frames later; 0 for constant neurons."""
     mean, deviation = pooled_moments(X)
     covariance = np.zeros((X.shape[2], X.shape[2]))
     for rows in batches(X):
@@ -110,7 +111,7 @@ def lagged_correlation_matrix(X: ArrayLike, lag: int) -> np.ndarray:
     if lag >= X.shape[1]:
         raise ValueError(
             f"lag={lag} frames does not fit windows of {X.shape[1]} frames; "
-            "use a smaller lag or wider windows."
+            "use a smaller lag or longer windows."
         )
     return _pooled_correlation(X, lag)
 
@@ -215,7 +216,7 @@ def participation_ratio(windows: ArrayLike, *, corrected: bool = False) -> float
     1.0
     """
     windows = as_windows(windows, "windows")
-    n_windows, width, n_neurons = windows.shape
+    n_windows, _, n_neurons = windows.shape
     if corrected and n_windows < 2:
         raise ValueError(
             "windows holds one window; the correction compares windows, so pass at least two."
@@ -233,7 +234,7 @@ def participation_ratio(windows: ArrayLike, *, corrected: bool = False) -> float
         total += centred.T @ centred
         if corrected:
             own_traces += np.sum(centred**2) ** 2
-            gram = centred.T @ centred if n_neurons <= width else centred @ centred.T
+            gram = centred.T @ centred if n_neurons <= len(window) else centred @ centred.T
             own_squares += np.sum(gram**2)
     numerator, denominator = np.trace(total) ** 2 - own_traces, np.sum(total**2) - own_squares
     if corrected and denominator <= 0:
@@ -264,25 +265,9 @@ def population_count(spikes: ArrayLike) -> np.ndarray:
 
 
 def population_count_edges(real_counts: ArrayLike, *, max_bins: int = 30) -> np.ndarray:
-    """Inner bin edges for population counts, halfway between integers.
+    """Inner bin edges halfway between integers, each bin of as many integers; at least two edges.
 
-    Parameters
-    ----------
-    real_counts : array-like of int
-        Population counts of real data, any shape.
-    max_bins : int, default=30
-        Most bins to use; each spans the same number of integers.
-
-    Returns
-    -------
-    edges : ndarray of shape (n_bins - 1,)
-        At least two edges: a constant count is kept apart from fewer and from more.
-
-    Examples
-    --------
-    >>> from calgan.metrics import population_count_edges
-    >>> population_count_edges([0, 1, 3, 1])
-    array([0.5, 1.5, 2.5])
+    A constant count is kept apart from fewer and from more.
     """
     counts = np.asarray(real_counts)
     if counts.size == 0 or counts.dtype.kind not in "iu":

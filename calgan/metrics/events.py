@@ -37,11 +37,11 @@ class EventDistances(NamedTuple):
 # --- intervals --------------------------------------------------------------------------------
 
 
-def _intervals(spikes: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Frames between successive spikes of a neuron in a window, and the neuron, in its order."""
+def intervals_in_frames(spikes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Frames between successive spikes, with neuron and window of each, in this order."""
     neuron, window, frame = np.nonzero(spikes.transpose(2, 0, 1) > 0)
     same = (np.diff(neuron) == 0) & (np.diff(window) == 0)
-    return np.diff(frame)[same], neuron[1:][same]
+    return np.diff(frame)[same], neuron[1:][same], window[1:][same]
 
 
 def inter_spike_intervals(
@@ -72,7 +72,7 @@ def inter_spike_intervals(
     -----
     Windows censor long intervals: one of ``d`` frames fits into a window of ``T`` frames from
     ``T - d`` starts only, so that it is seen with a chance of ``(T - d) / T``, and none of ``T``
-    frames or more is. Compare windows of one width, and weigh each interval by
+    frames or more is. Compare windows of one length, and weigh each interval by
     ``T / (T - d)`` for an estimate of the intervals of the recording below ``T``.
 
     Examples
@@ -86,7 +86,7 @@ def inter_spike_intervals(
     """
     spikes = as_windows(spikes, "spikes")
     frame_rate = check_frame_rate(frame_rate)
-    frames, neuron = _intervals(spikes)
+    frames, neuron, _ = intervals_in_frames(spikes)
     intervals = frames / frame_rate
     if not per_neuron:
         return intervals
@@ -101,7 +101,7 @@ def isi_wasserstein(real: ArrayLike, synthetic: ArrayLike, frame_rate: float) ->
     real : array-like of shape (M, T, N)
         Real spikes; a frame holds one spike where its value is above 0.
     synthetic : array-like of shape (K, T, N)
-        Synthetic spikes of the same neurons, in windows of the same width: windows censor long
+        Synthetic spikes of the same neurons, in windows of the same length: windows censor long
         intervals (see :func:`inter_spike_intervals`), both sides alike.
     frame_rate : float
         Frames per second (Hz).
@@ -121,7 +121,7 @@ def isi_wasserstein(real: ArrayLike, synthetic: ArrayLike, frame_rate: float) ->
     >>> isi_wasserstein(real, synthetic, frame_rate=10.0)
     array([0.6])
     """
-    real, synthetic = as_window_pair(real, synthetic, same_width=True)
+    real, synthetic = as_window_pair(real, synthetic, same_window=True)
     result = np.full(real.shape[2], np.nan)
     pairs = zip(
         inter_spike_intervals(real, frame_rate, per_neuron=True),
@@ -214,12 +214,12 @@ def event_shapes(
     frame_rate = check_frame_rate(frame_rate)
     before = check_real("before", before, above=0)
     after = check_real("after", after, above=0)
-    width = traces.shape[1]
+    window = traces.shape[1]
     gap, lead, rise, tail = event_frames(frame_rate, before, after)
-    if width < lead + rise + tail + 1:
+    if window < lead + rise + tail + 1:
         raise ValueError(
-            f"windows of {width} frames hold no isolated event, which takes "
-            f"{lead + rise + tail + 1} frames; use wider windows or smaller before= and after=."
+            f"windows of {window} frames hold no isolated event, which takes "
+            f"{lead + rise + tail + 1} frames; use longer windows or smaller before= and after=."
         )
 
     found = isolated_events(traces, spikes, gap, lead, rise, tail)
@@ -254,17 +254,10 @@ class IsolatedEvents(NamedTuple):
 def isolated_events(
     traces: np.ndarray, spikes: np.ndarray, gap: int, lead: int, rise: int, tail: int
 ) -> IsolatedEvents:
-    """Measure the events at bursts that are clear of other spikes on both sides; times in frames.
+    """Measure events (M, T, N) at bursts without another spike on either side; times in frames.
 
-    Parameters
-    ----------
-    traces, spikes : ndarray of shape (M, T, N)
-        Windows and their spikes.
-    gap : int
-        Spikes at most so far apart are one event.
-    lead, rise, tail : int
-        Frames before a burst that hold its baseline, frames after it in which it may peak, and
-        frames after the peak in which it may decay.
+    Spikes at most `gap` frames apart are one event; `lead` frames before it hold its baseline, it
+    peaks at most `rise` frames after it, and has `tail` frames to decay.
     """
     neuron, window, first, last = _isolated(spikes > 0, gap, lead, rise + tail)
     shapes = np.empty((3, len(neuron)))
@@ -286,20 +279,20 @@ def _isolated(
     active: np.ndarray, gap: int, lead: int, tail: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Neuron, window, first and last frame of bursts that are clear on both sides."""
-    width = active.shape[1]
+    n_frames = active.shape[1]
     neuron, window, frame = np.nonzero(active.transpose(2, 0, 1))
     if len(frame) == 0:
         return neuron, window, frame, frame
     train = neuron * len(active) + window
     # Frames since the spike before, and frames to the one after; edges are judged below.
-    step = np.where(np.diff(train) == 0, np.diff(frame), width + lead + tail)
+    step = np.where(np.diff(train) == 0, np.diff(frame), n_frames + lead + tail)
     breaks = np.flatnonzero(step > gap)
     first = np.concatenate([[0], breaks + 1]).astype(int)
     last = np.concatenate([breaks, [len(frame) - 1]]).astype(int)
-    since = np.concatenate([[width + lead + tail], step[breaks]])
-    until = np.concatenate([step[breaks], [width + lead + tail]])
+    since = np.concatenate([[n_frames + lead + tail], step[breaks]])
+    until = np.concatenate([step[breaks], [n_frames + lead + tail]])
     clear = (since > lead) & (until > tail)
-    clear &= (frame[first] >= lead) & (frame[last] + tail < width)
+    clear &= (frame[first] >= lead) & (frame[last] + tail < n_frames)
     first, last = first[clear], last[clear]
     return neuron[first], window[first], frame[first], frame[last]
 
@@ -342,6 +335,14 @@ def _measure(
     return amplitude, high - low, decay
 
 
+def median_amplitudes(events: EventShapes | IsolatedEvents, n_neurons: int) -> np.ndarray:
+    """Median amplitude of each neuron's events (N,), NaN of a neuron without any."""
+    medians = np.full(n_neurons, np.nan)
+    for neuron in np.unique(events.neuron):
+        medians[neuron] = np.median(events.amplitude[events.neuron == neuron])
+    return medians
+
+
 def event_wasserstein(real: EventShapes, synthetic: EventShapes) -> EventDistances:
     """Wasserstein-1 distances of the amplitudes, rise times and decay times of events.
 
@@ -371,10 +372,13 @@ def event_wasserstein(real: EventShapes, synthetic: EventShapes) -> EventDistanc
     >>> event_wasserstein(real, event_shapes(3 * trace, spikes, frame_rate=10.0)).amplitude
     2.0
     """
-    medians = {n: np.median(real.amplitude[real.neuron == n]) for n in np.unique(real.neuron)}
+    n_neurons = 1 + max(
+        (int(each.neuron.max()) for each in (real, synthetic) if len(each.neuron)), default=0
+    )
+    medians = median_amplitudes(real, n_neurons)
 
     def relative(shapes: EventShapes) -> np.ndarray:
-        scale = np.array([medians.get(n, np.nan) for n in shapes.neuron])
+        scale = medians[shapes.neuron]
         return (shapes.amplitude / scale)[np.isfinite(scale)]
 
     return EventDistances(
@@ -385,4 +389,5 @@ def event_wasserstein(real: EventShapes, synthetic: EventShapes) -> EventDistanc
 
 
 def _distance(a: np.ndarray, b: np.ndarray) -> float:
+    """Wasserstein-1 distance of two samples, NaN where one is empty."""
     return float(wasserstein_distance(a, b)) if len(a) and len(b) else float("nan")

@@ -15,6 +15,7 @@ _MIN_VALUES_PER_BIN = 20
 
 
 def _finite_values(values: ArrayLike, name: str) -> np.ndarray:
+    """Return the values flat and without NaN; infinite ones are refused."""
     flat = np.asarray(values, dtype=np.float64).ravel()
     flat = flat[~np.isnan(flat)]
     if np.isinf(flat).any():
@@ -22,45 +23,10 @@ def _finite_values(values: ArrayLike, name: str) -> np.ndarray:
     return flat
 
 
-def _check_edges(edges: ArrayLike) -> np.ndarray:
-    inner = np.asarray(edges, dtype=np.float64)
-    if inner.ndim != 1 or inner.size == 0 or np.isnan(inner).any() or (np.diff(inner) <= 0).any():
-        raise ValueError(
-            "edges must be a 1-D array of increasing inner bin edges, as histogram_edges returns."
-        )
-    return inner
-
-
 def histogram_edges(real_values: ArrayLike, *, max_bins: int = 30) -> np.ndarray:
-    """Inner edges of equal bins over the range of real values; the two end bins are open.
+    """Inner edges of at most n / 20 equal bins over n real values; the two end bins are open.
 
-    Edges come from real values alone, so that two models are judged on the same bins, and there
-    are at most ``n / 20`` bins, so that a histogram of ``n`` values is not mostly empty.
-
-    Parameters
-    ----------
-    real_values : array-like
-        Values of a statistic on real data, any shape; NaN is dropped.
-    max_bins : int, default=30
-        Most bins to use.
-
-    Returns
-    -------
-    edges : ndarray of shape (n_bins - 1,)
-        Inner edges, increasing. Two bins where there are fewer than 60 values; three where they
-        are constant: below, at and above the constant.
-
-    Raises
-    ------
-    ValueError
-        If no value is left after NaN is dropped.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.metrics import histogram_edges
-    >>> histogram_edges(np.linspace(0, 1, 80))
-    array([0.25, 0.5 , 0.75])
+    Three bins where the values are constant: below, at and above the constant.
     """
     max_bins = check_integer(max_bins, "max_bins", minimum=2)
     values = _finite_values(real_values, "real_values")
@@ -77,28 +43,19 @@ def histogram_edges(real_values: ArrayLike, *, max_bins: int = 30) -> np.ndarray
     return np.linspace(low, high, n_bins + 1)[1:-1]
 
 
+def bins_for(n_values: int) -> int:
+    """Most bins of a histogram of n values whose edges come from more values than these."""
+    return max(2, min(30, n_values // _MIN_VALUES_PER_BIN))
+
+
 def histogram_counts(values: ArrayLike, edges: ArrayLike) -> np.ndarray:
-    """Counts per bin along the last axis, the end bins open.
+    """Counts (..., n_bins) along the last axis of values (..., n); NaN is dropped.
 
-    Parameters
-    ----------
-    values : array-like of shape (..., n)
-        Values of a statistic; NaN is dropped.
-    edges : array-like of shape (n_bins - 1,)
-        Inner edges, from :func:`histogram_edges`. A value on an edge belongs to the bin above.
-
-    Returns
-    -------
-    counts : ndarray of shape (..., n_bins), int64
-        Values in each bin.
-
-    Examples
-    --------
-    >>> from calgan.metrics import histogram_counts
-    >>> histogram_counts([-5.0, 0.2, 0.5, 9.0], [0.0, 0.5])
-    array([1, 1, 2])
+    A value on an edge belongs to the bin above.
     """
-    inner = _check_edges(edges)
+    inner = np.asarray(edges, dtype=np.float64)
+    if inner.ndim != 1 or inner.size == 0 or np.isnan(inner).any() or (np.diff(inner) <= 0).any():
+        raise ValueError("edges must be a 1-D array of increasing inner bin edges.")
     values = np.asarray(values, dtype=np.float64)
     if values.ndim == 0:
         raise ValueError("values must have at least one axis; pass a list of values.")
@@ -112,29 +69,7 @@ def histogram_counts(values: ArrayLike, edges: ArrayLike) -> np.ndarray:
 
 
 def smoothed_kl_from_counts(p_counts: ArrayLike, q_counts: ArrayLike) -> np.ndarray:
-    r"""Smoothed Kullback-Leibler divergence of histograms along the last axis.
-
-    .. math:: \sum_b P_b \ln \frac{P_b}{Q_b}, \qquad
-              P_b = \frac{p_b + 1/2}{\sum_c (p_c + 1/2)},
-
-    and ``Q`` likewise.
-
-    Parameters
-    ----------
-    p_counts, q_counts : array-like of shape (..., n_bins)
-        Counts of the real and of the synthetic values; leading axes broadcast.
-
-    Returns
-    -------
-    divergence : ndarray of shape (...)
-        In nats; never negative.
-
-    Examples
-    --------
-    >>> from calgan.metrics import smoothed_kl_from_counts
-    >>> float(smoothed_kl_from_counts([8, 2], [8, 2]))
-    0.0
-    """
+    """Smoothed divergence of histograms along the last axis, in nats; leading axes broadcast."""
     p = np.asarray(p_counts, dtype=np.float64)
     q = np.asarray(q_counts, dtype=np.float64)
     if p.ndim == 0 or q.ndim == 0 or p.shape[-1] != q.shape[-1]:
@@ -151,8 +86,20 @@ def smoothed_kl_from_counts(p_counts: ArrayLike, q_counts: ArrayLike) -> np.ndar
     return np.maximum((p * np.log(p / q)).sum(axis=-1), 0.0)
 
 
-def smoothed_kl(p: ArrayLike, q: ArrayLike, *, edges: ArrayLike) -> float:
-    """Smoothed Kullback-Leibler divergence of two sets of values on given bins.
+def _counts(p: ArrayLike, q: ArrayLike, edges: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
+    """Counts of both sets of values on the edges, by default those of the real values."""
+    p, q = _finite_values(p, "p"), _finite_values(q, "q")
+    edges = histogram_edges(p) if edges is None else edges
+    return histogram_counts(p, edges), histogram_counts(q, edges)
+
+
+def smoothed_kl(p: ArrayLike, q: ArrayLike, *, edges: ArrayLike | None = None) -> float:
+    r"""Smoothed Kullback-Leibler divergence of two sets of values.
+
+    .. math:: \sum_b P_b \ln \frac{P_b}{Q_b}, \qquad
+              P_b = \frac{p_b + 1/2}{\sum_c (p_c + 1/2)},
+
+    with the counts ``p_b`` of real values in bin ``b``, and ``Q`` likewise.
 
     Parameters
     ----------
@@ -160,13 +107,19 @@ def smoothed_kl(p: ArrayLike, q: ArrayLike, *, edges: ArrayLike) -> float:
         Real values, any shape; NaN is dropped.
     q : array-like
         Synthetic values, any shape; NaN is dropped.
-    edges : array-like of shape (n_bins - 1,)
-        Inner edges, from :func:`histogram_edges`.
+    edges : array-like of shape (n_bins - 1,), default=None
+        Inner edges of the bins; the two end bins are open. None takes equal bins over the range of
+        ``p``: at most 30, and at most a twentieth of the number of values.
 
     Returns
     -------
     float
-        KL(p || q) in nats, 0.5 added to every count; see :func:`smoothed_kl_from_counts`.
+        KL(p || q) in nats; never negative.
+
+    Raises
+    ------
+    ValueError
+        If a value is infinite, the edges do not increase, or ``p`` holds no value to bin.
 
     Notes
     -----
@@ -177,31 +130,27 @@ def smoothed_kl(p: ArrayLike, q: ArrayLike, *, edges: ArrayLike) -> float:
     Examples
     --------
     >>> import numpy as np
-    >>> from calgan.metrics import histogram_edges, smoothed_kl
+    >>> from calgan.metrics import smoothed_kl
     >>> rng = np.random.default_rng(0)
     >>> real, close, far = rng.normal(size=(3, 500)) + [[0], [0.1], [1.0]]
-    >>> edges = histogram_edges(real)
-    >>> bool(smoothed_kl(real, close, edges=edges) < smoothed_kl(real, far, edges=edges))
+    >>> smoothed_kl(real, close) < smoothed_kl(real, far)
     True
     """
-    p_counts = histogram_counts(_finite_values(p, "p"), edges)
-    q_counts = histogram_counts(_finite_values(q, "q"), edges)
-    return float(smoothed_kl_from_counts(p_counts, q_counts))
+    return float(smoothed_kl_from_counts(*_counts(p, q, edges)))
 
 
-def debiased_kl(p: ArrayLike, q: ArrayLike, *, edges: ArrayLike) -> float:
+def debiased_kl(p: ArrayLike, q: ArrayLike, *, edges: ArrayLike | None = None) -> float:
     """Smoothed divergence minus what two samples of one distribution are expected to score.
 
     The expectation is the mean smoothed divergence over 200 random re-divisions of the pooled
-    histogram into samples of the two sizes (multivariate hypergeometric draws from a fixed
-    seed, so the result is deterministic).
+    histogram into samples of the two sizes (multivariate hypergeometric draws from a fixed seed).
 
     Parameters
     ----------
     p, q : array-like
         Real and synthetic values, any shape; NaN is dropped.
-    edges : array-like of shape (n_bins - 1,)
-        Inner edges, from :func:`histogram_edges`.
+    edges : array-like of shape (n_bins - 1,), default=None
+        Inner edges of the bins, as in :func:`smoothed_kl`.
 
     Returns
     -------
@@ -210,19 +159,18 @@ def debiased_kl(p: ArrayLike, q: ArrayLike, *, edges: ArrayLike) -> float:
 
     Notes
     -----
-    Values are taken as independent. Pairs of neurons and overlapping windows are not, so that
-    the bias of such statistics is removed in part only: read differences, never ratios.
+    Values are taken as independent. Pairs of neurons and overlapping windows are not, so the bias
+    of such statistics is removed in part only: read differences, never ratios.
 
     Examples
     --------
     >>> import numpy as np
-    >>> from calgan.metrics import debiased_kl, histogram_edges
+    >>> from calgan.metrics import debiased_kl
     >>> real, synthetic = np.random.default_rng(0).normal(size=(2, 60))
-    >>> bool(abs(debiased_kl(real, synthetic, edges=histogram_edges(real))) < 0.05)
+    >>> abs(debiased_kl(real, synthetic)) < 0.05
     True
     """
-    p_counts = histogram_counts(_finite_values(p, "p"), edges)
-    q_counts = histogram_counts(_finite_values(q, "q"), edges)
+    p_counts, q_counts = _counts(p, q, edges)
     pooled = p_counts + q_counts
     draws = np.random.default_rng(0).multivariate_hypergeometric(
         pooled, int(p_counts.sum()), size=200, method="marginals"

@@ -1,0 +1,204 @@
+"""Are samples copies of training windows, and do they give away what a model was trained on?"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import fft
+
+from calgan.data.validation import check_integer
+from calgan.metrics._arrays import as_window_pair
+from calgan.metrics.population import pooled_moments
+from calgan.metrics.two_sample import roc_area
+
+_BATCH_BYTES = 256 * 2**20
+
+
+def _nearest(samples: np.ndarray, windows: np.ndarray, max_shift: int) -> np.ndarray:
+    """Distance of each sample's central part to the nearest window at the best shift."""
+    n, window, n_neurons = samples.shape
+    centre = slice(max_shift, window - max_shift)
+    template = np.zeros((n, window, n_neurons))
+    template[:, centre] = samples[:, centre]
+    own = np.einsum("mtn,mtn->m", template, template)
+
+    # Energy of a window under the template, for every shift from -max_shift to max_shift.
+    energy = np.zeros((len(windows), window + 1))
+    np.cumsum(np.einsum("mtn,mtn->mt", windows, windows), axis=1, out=energy[:, 1:])
+    span = window - 2 * max_shift
+    energy = energy[:, span:] - energy[:, : energy.shape[1] - span]
+
+    # All shifts at once: one matrix product per frequency. The template is 0 where a shift
+    # would wrap around, so that the circular correlation is the plain one.
+    a = fft.rfft(template, axis=1).transpose(1, 0, 2).conj()
+    b = fft.rfft(windows, axis=1).transpose(1, 2, 0)
+    nearest = np.empty(n)
+    rows = max(1, _BATCH_BYTES // (16 * len(windows) * (len(a) + window)))
+    for start in range(0, n, rows):
+        part = slice(start, start + rows)
+        product = fft.irfft(a[:, part] @ b, n=window, axis=0)  # (shift, samples, windows)
+        product = np.concatenate([product[window - max_shift :], product[: max_shift + 1]])
+        squared = own[part, np.newaxis] + energy.T[:, np.newaxis] - 2.0 * product
+        nearest[part] = np.sqrt(np.maximum(squared.min(axis=(0, 2)), 0.0))
+    return nearest
+
+
+def _standardised(
+    samples: ArrayLike, train: ArrayLike, held_out: ArrayLike, max_shift: int | None
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
+    """Samples, training and held-out windows in the neurons' training deviations; the shift.
+
+    Neurons that are constant in the training windows are left out.
+    """
+    samples, train = as_window_pair(samples, train, ("samples", "train"), same_window=True)
+    samples, held_out = as_window_pair(samples, held_out, ("samples", "held_out"), same_window=True)
+    window = samples.shape[1]
+    max_shift = window // 8 if max_shift is None else max_shift
+    max_shift = check_integer(max_shift, "max_shift", minimum=0)
+    if 2 * max_shift >= window:
+        raise ValueError(
+            f"max_shift={max_shift} leaves no central part of windows of {window} frames; "
+            f"use at most {(window - 1) // 2}."
+        )
+    mean, deviation = pooled_moments(train)
+    varies = deviation > 0
+    if not varies.any():
+        raise ValueError("every neuron in train is constant, so distances have no scale.")
+    mean, deviation = mean[varies], deviation[varies]
+    samples, train, held_out = (
+        (X[:, :, varies] - mean) / deviation for X in (samples, train, held_out)
+    )
+    return samples, train, held_out, max_shift
+
+
+def memorisation_ratios(
+    samples: ArrayLike, train: ArrayLike, held_out: ArrayLike, *, max_shift: int | None = None
+) -> np.ndarray:
+    """Ratio of each sample (n,), of which `memorisation_ratio` is the median."""
+    samples, train, held_out, max_shift = _standardised(samples, train, held_out, max_shift)
+    if len(train) != len(held_out):
+        raise ValueError(
+            f"train has {len(train)} windows and held_out {len(held_out)}; pass as many of each, "
+            "since the nearest of more windows is nearer by chance."
+        )
+    to_train = _nearest(samples, train, max_shift)
+    to_held_out = _nearest(samples, held_out, max_shift)
+    ratios = np.ones(len(samples))
+    np.divide(to_train, to_held_out, out=ratios, where=to_held_out > 0)
+    ratios[(to_held_out == 0) & (to_train > 0)] = np.inf
+    return ratios
+
+
+def memorisation_ratio(
+    samples: ArrayLike, train: ArrayLike, held_out: ArrayLike, *, max_shift: int | None = None
+) -> float:
+    """Distance to the nearest training window over that to the nearest held-out window.
+
+    Neurons are scaled by their mean and deviation over ``train``. Distances are Euclidean over
+    the sample's central ``T - 2 max_shift`` frames, at the best of all shifts up to ``max_shift``
+    frames either way. The result is the median over samples.
+
+    Parameters
+    ----------
+    samples : array-like of shape (n, T, N)
+        Synthetic windows of traces.
+    train : array-like of shape (K, T, N)
+        Windows the model was fitted on.
+    held_out : array-like of shape (K, T, N)
+        Windows it never saw, as many as of ``train``: of more windows, one is nearer by chance.
+    max_shift : int, default=None
+        Largest shift in frames, ``T // 8`` if None.
+
+    Returns
+    -------
+    float
+        About 1 for a model that makes new samples, 0 for one that replays training windows.
+
+    Raises
+    ------
+    ValueError
+        If ``train`` and ``held_out`` differ in number, if all neurons are constant in
+        ``train``, or if ``max_shift`` leaves no central frame.
+
+    Notes
+    -----
+    Neurons that are constant in ``train`` are left out. A recording drifts, so a true new sample
+    need not have ratio 1: read it beside the ratio of replayed training windows and that of a
+    second set of held-out windows.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.metrics import memorisation_ratio
+    >>> train, held_out = np.random.default_rng(0).normal(size=(2, 20, 32, 4))
+    >>> round(memorisation_ratio(train, train, held_out), 6)
+    0.0
+    """
+    return float(np.median(memorisation_ratios(samples, train, held_out, max_shift=max_shift)))
+
+
+def membership_auc(
+    samples: ArrayLike, train: ArrayLike, held_out: ArrayLike, *, max_shift: int | None = None
+) -> float:
+    """Tell training windows from held-out ones by their distance to the nearest sample.
+
+    A membership attack [1]_: where the samples let one find out which real windows the model was
+    fitted on, they hold copies of them. :func:`memorisation_ratio` asks the converse, whether
+    samples are copies; this one also finds the few windows that many samples repeat.
+
+    Parameters
+    ----------
+    samples : array-like of shape (n, T, N)
+        Synthetic windows of traces.
+    train : array-like of shape (K, T, N)
+        Windows the model was fitted on.
+    held_out : array-like of shape (L, T, N)
+        Windows it never saw; ``L`` may differ from ``K``.
+    max_shift : int, default=None
+        Largest shift in frames either way, ``T // 8`` if None: the central ``T - 2 max_shift``
+        frames of each real window are compared with the samples at the best shift.
+
+    Returns
+    -------
+    float
+        Chance that a random training window is nearer to its nearest sample than a random
+        held-out window to its own, ties counted half. 0.5 where nothing leaks, 1 for a replay of
+        all training windows; a replay of a share ``p`` of them gives about ``(1 + p) / 2``.
+
+    Raises
+    ------
+    ValueError
+        If all neurons are constant in ``train``, or if ``max_shift`` leaves no central frame.
+
+    See Also
+    --------
+    memorisation_ratio : Distance of samples to training and to held-out windows.
+
+    Notes
+    -----
+    Neurons are scaled by their mean and deviation over ``train``; those constant there are left
+    out. A recording drifts: samples of a good model, too, lie nearer to the time it was fitted
+    on, and quiet windows are near to everything. Hold out blocks from among the training time
+    rather than its end, and read the figure beside that of a model that cannot copy, such as the
+    dichotomized Gaussian fitted on the same windows, and beside a replay's.
+
+    References
+    ----------
+    .. [1] Hilprecht, B., Härterich, M., and Bernau, D. (2019). Monte Carlo and reconstruction
+       membership inference attacks against generative models. Proceedings on Privacy Enhancing
+       Technologies, 2019(4), 232-249. https://doi.org/10.2478/popets-2019-0067
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> from calgan.metrics import membership_auc
+    >>> train, held_out, new = np.random.default_rng(0).normal(size=(3, 30, 32, 4))
+    >>> membership_auc(train, train, held_out)
+    1.0
+    >>> 0.3 < membership_auc(new, train, held_out) < 0.7
+    True
+    """
+    samples, train, held_out, max_shift = _standardised(samples, train, held_out, max_shift)
+    to_train = _nearest(train, samples, max_shift)
+    to_held_out = _nearest(held_out, samples, max_shift)
+    return roc_area(-to_train, -to_held_out)
