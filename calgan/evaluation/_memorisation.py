@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from calgan.data.drawing import WindowSource
-from calgan.metrics import membership_auc, memorisation_ratios
+from calgan.metrics.memorisation import membership_auc, memorisation_ratios
 
 _N_SAMPLES = 100
 # The membership test takes more samples where that is cheap: few replay little of a long recording.

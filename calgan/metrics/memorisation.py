@@ -65,10 +65,11 @@ def _standardised(
     if not varies.any():
         raise ValueError("every neuron in train is constant, so distances have no scale.")
     mean, deviation = mean[varies], deviation[varies]
-    samples, train, held_out = (
-        (X[:, :, varies] - mean) / deviation for X in (samples, train, held_out)
-    )
-    return samples, train, held_out, max_shift
+
+    def standardise(X: np.ndarray) -> np.ndarray:
+        return np.asarray((X[:, :, varies] - mean) / deviation)
+
+    return standardise(samples), standardise(train), standardise(held_out), max_shift
 
 
 def memorisation_ratios(

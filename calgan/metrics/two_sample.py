@@ -205,7 +205,10 @@ class Standardised:
     """Windows flattened to rows and z-scored by column, a batch of rows at a time."""
 
     def __init__(
-        self, windows: np.ndarray, mean: ArrayLike = 0.0, deviation: ArrayLike = 1.0
+        self,
+        windows: np.ndarray,
+        mean: np.ndarray | float = 0.0,
+        deviation: np.ndarray | float = 1.0,
     ) -> None:
         self.windows, self.mean, self.deviation = windows, mean, deviation
         self.size = windows[0].size

@@ -12,7 +12,7 @@ from calgan.evaluation.statistics._base import (
     distribution_functions,
     quantile_grid,
 )
-from calgan.metrics._events import IsolatedEvents, event_frames, isolated_events
+from calgan.metrics.events import IsolatedEvents, event_frames, isolated_events
 
 # Lengths of intervals at which their distribution functions are compared.
 _N_INTERVALS = 64

@@ -24,15 +24,13 @@ from calgan.evaluation.statistics._events import EventShapes, InterSpikeInterval
 from calgan.metrics import (
     bin_frames_for,
     firing_rate,
-    histogram_counts,
-    histogram_edges,
     pairwise_correlation,
     population_count,
-    population_count_edges,
     power_spectrum,
-    smoothed_kl_from_counts,
     van_rossum_distance,
 )
+from calgan.metrics.divergence import histogram_counts, histogram_edges, smoothed_kl_from_counts
+from calgan.metrics.population import population_count_edges
 
 # Lags of the autocorrelation: at most this many, over at most this many seconds.
 _MAX_LAGS = 24

@@ -22,7 +22,7 @@ from calgan.evaluation.statistics._base import (
     quantile_grid,
 )
 from calgan.metrics import window_features
-from calgan.metrics._two_sample import make_classifier, squared_distances
+from calgan.metrics.two_sample import _squared_distances, make_classifier
 
 _MAX_FOLDS = 5
 _N_DIRECTIONS = 128
@@ -358,7 +358,7 @@ class _KernelDiscrepancy:
         self.bandwidth, self.window = bandwidth, window
 
     def _kernel(self, a: np.ndarray, b: np.ndarray) -> np.ndarray:
-        return np.asarray(np.exp(squared_distances(a, b) / (-2.0 * self.bandwidth**2)))
+        return np.asarray(np.exp(_squared_distances(a, b) / (-2.0 * self.bandwidth**2)))
 
     def within(self, features: np.ndarray, position: np.ndarray, block: np.ndarray) -> _Sums:
         """Kernel of windows of one side and the number of pairs, by pairs of blocks."""
@@ -562,5 +562,5 @@ def _one_hot(labels: np.ndarray, n: int) -> np.ndarray:
 def _median_distance(features: np.ndarray) -> float:
     n = min(len(features), _MEDIAN_WINDOWS)
     chosen = features[np.linspace(0, len(features) - 1, n).round().astype(int)]
-    median = float(np.median(np.sqrt(squared_distances(chosen, chosen)[np.triu_indices(n, 1)])))
+    median = float(np.median(np.sqrt(_squared_distances(chosen, chosen)[np.triu_indices(n, 1)])))
     return median if median > 0 else 1.0
