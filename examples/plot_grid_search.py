@@ -29,7 +29,7 @@ from calgan import Windower, datasets, make_calcium_pipeline
 from calgan.metrics import make_scorer
 from calgan.model_selection import BlockedKFold, search_table, train_test_blocks
 from calgan.pipeline import variant_grid
-from calgan.plotting import plot_search_results
+from calgan.plotting import SearchDisplay
 
 process = datasets.make_process(n_neurons=16, random_state=0)
 recording, _ = process.sample_recording(duration=240.0, random_state=1)
@@ -92,7 +92,7 @@ with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
 print(search_table(search, labels=variants))
 
 # %%
-plot_search_results(search, labels=variants)
+SearchDisplay.from_search(search, labels=variants)
 
 # %%
 # The winner

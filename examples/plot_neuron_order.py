@@ -20,7 +20,7 @@ import numpy as np
 from calgan import NeuronSorter, Windower, datasets
 from calgan.data.ordering import tour_order
 from calgan.model_selection import train_test_blocks
-from calgan.plotting import plot_correlation_matrices
+from calgan.plotting import CorrelationMatrixDisplay
 
 recording = datasets.load_zebrafish_tectum()
 train, test = train_test_blocks(recording, test_size=0.4, gap=64)
@@ -38,7 +38,7 @@ correlation = np.corrcoef(np.asarray(test.traces).T)
 panels = {"as recorded": correlation}
 for method, sorter in sorters.items():
     panels[method] = correlation[np.ix_(sorter.order_, sorter.order_)]
-plot_correlation_matrices(panels, order=np.arange(recording.n_neurons), xlabel="place in the order")
+CorrelationMatrixDisplay(panels, order=np.arange(recording.n_neurons)).plot()
 
 # %%
 # A convolution sees as many neurons at once as its kernel is wide, 8 in the thesis's 2-D generator.

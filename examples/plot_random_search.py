@@ -31,7 +31,7 @@ import calgan
 from calgan import Windower, datasets, make_calcium_pipeline
 from calgan.metrics import make_scorer
 from calgan.model_selection import BlockedKFold, search_table
-from calgan.plotting import plot_search_results
+from calgan.plotting import SearchDisplay
 
 process = datasets.make_process(n_neurons=16, random_state=0)
 recording, _ = process.sample_recording(duration=240.0, random_state=1)
@@ -92,7 +92,7 @@ with joblib.parallel_config(backend="loky", inner_max_num_threads=1):
 print(search_table(search, scores=["firing_rate", "van_rossum", "correlation_matrix"]))
 
 # %%
-plot_search_results(search, scores=["firing_rate", "van_rossum", "correlation_matrix"])
+SearchDisplay.from_search(search, scores=["firing_rate", "van_rossum", "correlation_matrix"])
 
 # %%
 # Which setting mattered? Each score over each step size: a range that is too narrow shows in its

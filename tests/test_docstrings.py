@@ -21,7 +21,8 @@ RECORDS = {"calgan.Evaluation", "calgan.evaluation.Statistic"}
 
 def public_methods(cls: type) -> Iterator[tuple[str, str]]:
     """Yield name and place of the methods that a public class has from calgan, inherited or not."""
-    for name, function in inspect.getmembers(cls, inspect.isfunction):
+    functions = inspect.getmembers(cls, inspect.isfunction)
+    for name, function in functions + inspect.getmembers(cls, inspect.ismethod):  # of the class
         if not name.startswith("_") and function.__module__.startswith("calgan"):
             yield name, f"{function.__module__}.{function.__qualname__}"
 

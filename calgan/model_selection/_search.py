@@ -52,7 +52,7 @@ def search_table(
 
     See Also
     --------
-    calgan.plotting.plot_search_results : The same as a figure, with the single folds.
+    calgan.plotting.SearchDisplay : The same as a figure, with the single folds.
 
     Examples
     --------

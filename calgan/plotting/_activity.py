@@ -1,341 +1,318 @@
-"""Single windows and single neurons: traces, heat maps, rasters, rate histograms."""
+"""Single windows: traces with spikes, heat maps, rasters."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Self
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
-from calgan.plotting._style import (
+from calgan import metrics
+from calgan.data.validation import check_integer
+from calgan.plotting._comparison import Comparison, check_neurons, pick_windows
+from calgan.plotting._correlations import correlation_order
+from calgan.plotting._display import ComparisonDisplay
+from calgan.plotting.style import (
     Groups,
     color_of,
-    figure_legend,
     label_of,
-    new_figure,
     padded,
     read_groups,
+    resize,
     roi_names,
     spread_neurons,
-    step_histogram,
-    styled,
 )
 
+_SHOWN = ("real", "synthetic", "dichotomized_gaussian")
+_N_TRACES = 6
 
-@styled
-def plot_traces(
-    traces: Groups,
-    frame_rate: float,
-    *,
-    spikes: Groups | None = None,
-    neurons: Sequence[int] | NDArray[np.intp] | None = None,
-    roi_ids: Sequence[Any] | NDArray[Any] | None = None,
-    units: str = "dF/F",
-    figure: Figure | None = None,
-) -> Figure:
-    """Traces of the same neurons in one window of each group, side by side, with spike ticks.
+
+@dataclass(repr=False, eq=False)
+class TracesDisplay(ComparisonDisplay):
+    """Traces of the same neurons in a window of each group, with inferred spikes.
 
     Parameters
     ----------
-    traces : mapping of str to array-like of shape (T, N)
-        One window of each group, in recording units; one column each.
+    windows : mapping of str to array-like of shape (M, T, N)
+        Windows of each group, in recording units; the first group is the real one.
     frame_rate : float
-        Frames per second, in Hz.
-    spikes : mapping of str to array-like of shape (T, N), optional
-        Inferred spikes of the same windows, drawn as ticks below the traces.
-    neurons : sequence of int, optional
-        Which neurons, one row each; by default up to six spread over the standard deviations
-        of the first group.
-    roi_ids : sequence of length N, optional
+        Frames per second (Hz).
+    spikes : mapping of str to array-like of shape (M, T, N), default=None
+        Spikes of the same windows, drawn as ticks below the traces.
+    roi_ids : sequence of length N, default=None
         Names of the neurons; their indices by default.
-    units : str, default="dF/F"
+    units : str, default="a.u."
         Units of the traces.
-    figure : matplotlib Figure, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    matplotlib Figure
-        One row a neuron, with one y scale a row.
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from calgan.plotting import plot_traces
-    >>> rng = np.random.default_rng(0)
-    >>> windows = {"real": rng.normal(size=(64, 3)), "synthetic": rng.normal(size=(64, 3))}
-    >>> len(plot_traces(windows, frame_rate=10.0).axes)
+    >>> from calgan.datasets import make_process
+    >>> from calgan.plotting import TracesDisplay
+    >>> process = make_process(n_neurons=5, random_state=0)
+    >>> test, _ = process.sample_recording(60.0, random_state=1)
+    >>> synthetic, _ = process.sample_windows(20, 64, random_state=2)
+    >>> display = TracesDisplay.from_samples(test, synthetic, neurons=[0, 3], random_state=0)
+    >>> display.axes_.size
+    4
+    """
+
+    windows: Groups
+    frame_rate: float
+    _: KW_ONLY
+    spikes: Groups | None = None
+    roi_ids: Sequence[Any] | None = None
+    units: str = "a.u."
+
+    @classmethod
+    def _of(cls, comparison: Comparison) -> Self:
+        return cls(
+            comparison.of(comparison.windows, _SHOWN),
+            comparison.frame_rate,
+            spikes=comparison.of(comparison.spikes, _SHOWN),
+            roi_ids=comparison.roi_ids,
+            units=comparison.units,
+        )
+
+    def plot(
+        self, *, neurons: Any = None, window: int | None = None, ax: Axes | None = None
+    ) -> Self:
+        """Draw one window of each group: a row a neuron, a column a group.
+
+        Parameters
+        ----------
+        neurons : int or sequence of int, default=None
+            Which neurons; None takes up to six spread over the real activity.
+        window : int, default=None
+            Which window of each group; None takes the one with the median number of spikes.
+        ax : matplotlib Axes, default=None
+            Where to draw; the panels share its place. None makes a figure.
+
+        Returns
+        -------
+        self : TracesDisplay
+            The display, with ``figure_`` and its panels ``axes_``.
+
+        Raises
+        ------
+        ValueError
+            If a neuron or the window is out of range.
+        """
+        return self._plot(ax, neurons=neurons, window=window)
+
+    def _draw(self, figure: FigureBase, *, neurons: Any, window: int | None) -> None:
+        arrays = read_groups(self.windows, 3, "windows")
+        spikes = {} if self.spikes is None else read_groups(self.spikes, 3, "spikes")
+        first = next(iter(arrays))
+        n_neurons = arrays[first].shape[2]
+        rows = check_neurons(neurons, n_neurons)
+        if rows is None:
+            real = arrays[first]
+            activity = spikes[first].sum(axis=(0, 1)) if spikes else real.std(axis=(0, 1))
+            rows = spread_neurons(activity, _N_TRACES)
+        chosen = pick_windows(arrays, spikes, window)
+        traces = {group: arrays[group][i] for group, i in chosen.items()}
+        resize(figure, 9.0, 0.7 + 0.95 * len(rows))
+        axes = figure.subplots(len(rows), len(traces), sharex=True, sharey="row", squeeze=False)
+        for column, (group, array) in enumerate(traces.items()):
+            seconds = np.arange(len(array)) / self.frame_rate
+            for ax, neuron in zip(axes[:, column], rows, strict=True):
+                ax.plot(seconds, array[:, neuron], color=color_of(group), linewidth=1.1)
+                if group in spikes:
+                    times = seconds[spikes[group][chosen[group]][:, neuron] > 0]
+                    place = ax.get_xaxis_transform()
+                    ax.vlines(times, 0.01, 0.11, transform=place, color="#222222", lw=1.1)
+                ax.set_xlim(0, len(array) / self.frame_rate)
+                ax.yaxis.set_major_locator(MaxNLocator(3))
+            axes[0, column].set_title(label_of(group), color=color_of(group))
+            axes[-1, column].set_xlabel("time in window (s)")
+        names = roi_names(self.roi_ids, n_neurons)
+        for ax, neuron in zip(axes[:, 0], rows, strict=True):
+            shown = np.concatenate([array[:, neuron] for array in traces.values()])
+            low, high = padded(float(shown.min()), float(shown.max()))
+            ax.set_ylim(low - 0.17 * (high - low) * bool(spikes), high)
+            ax.set_ylabel(f"{names[neuron]}\n({self.units})")
+        figure.align_ylabels(axes[:, 0])
+
+
+@dataclass(repr=False, eq=False)
+class WindowsDisplay(ComparisonDisplay):
+    """Whole windows of each group as heat maps of neurons by time.
+
+    Parameters
+    ----------
+    windows : mapping of str to array-like of shape (M, T, N)
+        Windows of each group, in recording units.
+    frame_rate : float
+        Frames per second (Hz).
+    order : ndarray of shape (N,), default=None
+        Order of the neurons; as they are by default. The constructors below sort them along the
+        leading eigenvector of the real correlation matrix.
+    scale : array-like of shape (K, T, N), default=None
+        Windows whose mean and standard deviation, neuron by neuron, set the colour scale; those of
+        the first group by default.
+
+    Examples
+    --------
+    >>> from calgan.datasets import make_process
+    >>> from calgan.plotting import WindowsDisplay
+    >>> process = make_process(n_neurons=5, random_state=0)
+    >>> test, _ = process.sample_recording(60.0, random_state=1)
+    >>> synthetic, _ = process.sample_windows(20, 64, random_state=2)
+    >>> WindowsDisplay.from_samples(test, synthetic, n_shown=3).axes_.size
     6
     """
-    arrays = read_groups(traces, 2, "traces")
-    events = {} if spikes is None else read_groups(spikes, 2, "spikes")
-    first = next(iter(arrays.values()))
-    rows = spread_neurons(first.std(axis=0), 6) if neurons is None else np.asarray(neurons)
-    names = roi_names(roi_ids, first.shape[1])
-    figure = new_figure(9.0, 0.7 + 0.95 * len(rows)) if figure is None else figure
-    axes = figure.subplots(len(rows), len(arrays), sharex=True, sharey="row", squeeze=False)
-    for column, (group, array) in enumerate(arrays.items()):
-        seconds = np.arange(len(array)) / frame_rate
-        for row, neuron in enumerate(rows):
-            ax = axes[row, column]
-            ax.plot(seconds, array[:, neuron], color=color_of(group), linewidth=1.1)
-            if group in events:
-                times = seconds[np.asarray(events[group])[:, neuron] > 0]
-                ax.vlines(
-                    times, 0.01, 0.11, transform=ax.get_xaxis_transform(), color="#222222", lw=1.1
-                )
-            ax.set_xlim(0, len(first) / frame_rate)
-            ax.yaxis.set_major_locator(MaxNLocator(3))
-        axes[0, column].set_title(label_of(group), color=color_of(group))
-        axes[-1, column].set_xlabel("time in window (s)")
-    for row, neuron in enumerate(rows):
-        low = min(array[:, neuron].min() for array in arrays.values())
-        high = max(array[:, neuron].max() for array in arrays.values())
-        low, high = padded(float(low), float(high))
-        axes[row, 0].set_ylim(low - 0.17 * (high - low) * bool(events), high)
-        axes[row, 0].set_ylabel(f"{names[neuron]}\n({units})")
-    figure.align_ylabels(axes[:, 0])
-    return figure
 
+    windows: Groups
+    frame_rate: float
+    _: KW_ONLY
+    order: ArrayLike | None = None
+    scale: ArrayLike | None = None
 
-@styled
-def plot_windows(
-    windows: Groups,
-    frame_rate: float,
-    *,
-    scale: ArrayLike | None = None,
-    order: Sequence[int] | NDArray[np.intp] | None = None,
-    figure: Figure | None = None,
-) -> Figure:
-    """Whole windows as heat maps (neurons by time), one row a group, on one colour scale.
+    @classmethod
+    def _of(cls, comparison: Comparison) -> Self:
+        windows = comparison.windows
+        order = correlation_order(metrics.correlation_matrix(windows.get("train", windows["real"])))
+        return cls(comparison.of(windows, _SHOWN), comparison.frame_rate, order=order)
 
-    Parameters
-    ----------
-    windows : mapping of str to array-like of shape (m, T, N)
-        A few windows of each group; one panel each.
-    frame_rate : float
-        Frames per second, in Hz.
-    scale : array-like of shape (M, T, N), optional
-        Windows whose mean and standard deviation, neuron by neuron, set the colour scale; those
-        of the first group by default.
-    order : sequence of int, optional
-        Order of the neurons from bottom to top, the same in all panels.
-    figure : matplotlib Figure, optional
-        Where to draw; a new figure by default.
+    def plot(self, *, n_shown: int = 4, ax: Axes | None = None) -> Self:
+        """Draw the first windows of each group, a row a group, on one colour scale.
 
-    Returns
-    -------
-    matplotlib Figure
-        A grid of heat maps with one colour bar.
+        Parameters
+        ----------
+        n_shown : int, default=4
+            Most windows of each group.
+        ax : matplotlib Axes, default=None
+            Where to draw; the panels share its place. None makes a figure.
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.plotting import plot_windows
-    >>> windows = np.random.default_rng(0).normal(size=(2, 16, 3))
-    >>> len(plot_windows({"real": windows, "synthetic": windows}, frame_rate=10.0).axes)
-    5
-    """
-    arrays = read_groups(windows, 3, "windows")
-    first = next(iter(arrays.values()))
-    n_columns = max(len(array) for array in arrays.values())
-    reference = first if scale is None else np.asarray(scale)
-    mean, deviation = reference.mean(axis=(0, 1)), reference.std(axis=(0, 1))
-    deviation = np.where(deviation > 0, deviation, 1.0)
-    standardised = {group: (array - mean) / deviation for group, array in arrays.items()}
-    neurons = np.arange(first.shape[2]) if order is None else np.asarray(order)
-    limit = max(float(np.percentile((reference - mean) / deviation, 99.5)), 1.0)
-    figure = new_figure(9.0, 0.6 + 1.9 * len(arrays)) if figure is None else figure
-    axes = figure.subplots(len(arrays), n_columns, sharex=True, sharey=True, squeeze=False)
-    image = None
-    for row, (group, array) in enumerate(standardised.items()):
-        for column in range(n_columns):
-            ax = axes[row, column]
-            if column >= len(array):
+        Returns
+        -------
+        self : WindowsDisplay
+            The display, with ``figure_`` and its panels ``axes_``.
+        """
+        return self._plot(ax, n_shown=check_integer(n_shown, "n_shown"))
+
+    def _draw(self, figure: FigureBase, *, n_shown: int) -> None:
+        arrays = read_groups(self.windows, 3, "windows")
+        reference = np.asarray(next(iter(arrays.values())) if self.scale is None else self.scale)
+        mean, deviation = reference.mean(axis=(0, 1)), reference.std(axis=(0, 1))
+        deviation = np.where(deviation > 0, deviation, 1.0)
+        limit = max(float(np.percentile((reference - mean) / deviation, 99.5)), 1.0)
+        order = np.arange(len(mean)) if self.order is None else np.asarray(self.order)
+        n_columns = min(max(map(len, arrays.values())), n_shown)
+        resize(figure, 9.0, 0.6 + 1.9 * len(arrays))
+        axes = figure.subplots(len(arrays), n_columns, sharex=True, sharey=True, squeeze=False)
+        for row, (group, array) in zip(axes, arrays.items(), strict=True):
+            for ax in row[len(array) :]:
                 ax.set_visible(False)
-                continue
-            image = ax.imshow(
-                array[column][:, neurons].T,
-                aspect="auto",
-                origin="lower",
-                interpolation="nearest",
-                cmap="magma",
-                vmin=-1.0,
-                vmax=limit,
-                extent=(0, array.shape[1] / frame_rate, 0.5, array.shape[2] + 0.5),
-            )
-            ax.set_title(f"{label_of(group)} {column + 1}", color=color_of(group), fontsize=9)
-            ax.yaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
-            if row == len(arrays) - 1:
-                ax.set_xlabel("time (s)")
-        axes[row, 0].set_ylabel("neuron, sorted")
-    assert image is not None
-    bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=30, extend="both")
-    bar.set_label("trace (s.d. of the neuron)")
-    return figure
+            for number, (ax, window) in enumerate(zip(row, array, strict=False), start=1):
+                image = ax.imshow(
+                    ((window - mean) / deviation)[:, order].T,
+                    aspect="auto",
+                    origin="lower",
+                    interpolation="nearest",
+                    cmap="magma",
+                    vmin=-1.0,
+                    vmax=limit,
+                    extent=(0, len(window) / self.frame_rate, 0.5, len(mean) + 0.5),
+                )
+                ax.set_title(f"{label_of(group)} {number}", color=color_of(group), fontsize=9)
+                ax.yaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
+            row[0].set_ylabel("neuron, sorted")
+        for ax in axes[-1]:
+            ax.set_xlabel("time (s)")
+        bar = figure.colorbar(image, ax=axes, pad=0.01, aspect=30, extend="both")
+        bar.set_label("trace (s.d. of the neuron)")
 
 
-@styled
-def plot_raster(
-    spikes: Groups,
-    frame_rate: float,
-    *,
-    order: Sequence[int] | NDArray[np.intp] | None = None,
-    figure: Figure | None = None,
-) -> Figure:
-    """Spike rasters of one window of each group, with the rates over time and per neuron.
+@dataclass(repr=False, eq=False)
+class RasterDisplay(ComparisonDisplay):
+    """Spike rasters of a real and a synthetic window, with rates over time and per neuron.
 
     Parameters
     ----------
-    spikes : mapping of str to array-like of shape (T, N)
-        Spikes of one window of each group; a frame counts as active when its value is positive.
+    spikes : mapping of str to array-like of shape (M, T, N)
+        Spikes of the windows of each group; the first group is the real one.
     frame_rate : float
-        Frames per second, in Hz.
-    order : sequence of int, optional
-        Order of the neurons from bottom to top, the same in all panels; by default that of the
-        first group's rates.
-    figure : matplotlib Figure, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    matplotlib Figure
-        A raster a group, with the mean rate of the neurons over time above it and the rate of
-        each neuron at its right, on common scales.
+        Frames per second (Hz).
 
     Examples
     --------
-    >>> import numpy as np
-    >>> from calgan.plotting import plot_raster
-    >>> spikes = np.random.default_rng(0).random((64, 5)) < 0.1
-    >>> len(plot_raster({"real": spikes}, frame_rate=10.0).axes)
-    3
+    >>> from calgan.datasets import make_process
+    >>> from calgan.plotting import RasterDisplay
+    >>> process = make_process(n_neurons=5, random_state=0)
+    >>> test, _ = process.sample_recording(60.0, random_state=1)
+    >>> synthetic, _ = process.sample_windows(20, 64, random_state=2)
+    >>> RasterDisplay.from_samples(test, synthetic, random_state=0).axes_.size
+    6
     """
-    arrays = {
-        group: np.asarray(array) > 0 for group, array in read_groups(spikes, 2, "spikes").items()
-    }
-    first = next(iter(arrays.values()))
-    n_frames, n_neurons = first.shape
-    neurons = np.argsort(first.mean(axis=0), kind="stable") if order is None else np.asarray(order)
-    top_limit = max(array.mean(axis=1).max() for array in arrays.values()) * frame_rate
-    right_limit = max(array.mean(axis=0).max() for array in arrays.values()) * frame_rate
-    figure = new_figure(4.5 * max(len(arrays), 1.2), 5.2) if figure is None else figure
-    grid = figure.add_gridspec(
-        2, 2 * len(arrays), width_ratios=(4, 1.1) * len(arrays), height_ratios=(1, 4)
-    )
-    for position, (group, array) in enumerate(arrays.items()):
-        color = color_of(group)
-        raster = figure.add_subplot(grid[1, 2 * position])
-        top = figure.add_subplot(grid[0, 2 * position], sharex=raster)
-        right = figure.add_subplot(grid[1, 2 * position + 1], sharey=raster)
-        frames, rows = np.nonzero(array[:, neurons])
-        middle = (frames + 0.5) / frame_rate
-        raster.vlines(middle, rows + 0.55, rows + 1.45, color=color, linewidth=1.2)
-        raster.set_xlim(0, n_frames / frame_rate)
-        raster.set_ylim(0.3, n_neurons + 0.7)
-        raster.yaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
-        raster.set_xlabel("time in window (s)")
-        raster.set_ylabel("neuron, sorted")
-        top.stairs(
-            array.mean(axis=1) * frame_rate,
-            np.arange(n_frames + 1) / frame_rate,
-            fill=True,
-            color=color,
+
+    spikes: Groups
+    frame_rate: float
+
+    @classmethod
+    def _of(cls, comparison: Comparison) -> Self:
+        return cls(comparison.of(comparison.spikes, _SHOWN[:2]), comparison.frame_rate)
+
+    def plot(self, *, window: int | None = None, ax: Axes | None = None) -> Self:
+        """Draw one window of each group, the neurons sorted by their mean rate over real windows.
+
+        Parameters
+        ----------
+        window : int, default=None
+            Which window of each group; None takes the one with the median number of spikes.
+        ax : matplotlib Axes, default=None
+            Where to draw; the panels share its place. None makes a figure.
+
+        Returns
+        -------
+        self : RasterDisplay
+            The display, with ``figure_`` and ``axes_``: raster, rates over time and rates of the
+            neurons of each group.
+
+        Raises
+        ------
+        ValueError
+            If the window is out of range.
+        """
+        return self._plot(ax, window=window)
+
+    def _draw(self, figure: FigureBase, *, window: int | None) -> None:
+        spikes = read_groups(self.spikes, 3, "spikes")
+        chosen = pick_windows(spikes, spikes, window)
+        active = {group: spikes[group][i] > 0 for group, i in chosen.items()}
+        rates = next(iter(spikes.values())).mean(axis=(0, 1))
+        order, n_neurons = np.argsort(rates, kind="stable"), len(rates)
+        highest = [
+            max(float(array.mean(axis=axis).max()) for array in active.values()) * self.frame_rate
+            for axis in (1, 0)
+        ]
+        resize(figure, 4.5 * max(len(active), 1.2), 5.2)
+        grid = figure.add_gridspec(
+            2, 2 * len(active), width_ratios=(4, 1.1) * len(active), height_ratios=(1, 4)
         )
-        top.set_ylim(0, 1.08 * top_limit or 1.0)
-        top.set_ylabel("mean rate\n(Hz)")
-        top.tick_params(labelbottom=False)
-        top.yaxis.set_major_locator(MaxNLocator(3))
-        top.set_title(label_of(group), color=color)
-        right.barh(
-            np.arange(1, n_neurons + 1),
-            array.mean(axis=0)[neurons] * frame_rate,
-            height=1.0,
-            color=color,
-        )
-        right.set_xlim(0, 1.08 * right_limit or 1.0)
-        right.set_xlabel("rate (Hz)")
-        right.tick_params(labelleft=False)
-        right.xaxis.set_major_locator(MaxNLocator(2))
-    return figure
-
-
-def _rate_edges(values: NDArray[Any], resolution: float | None, max_bins: int) -> NDArray[Any]:
-    """Bin edges from 0 to the largest rate; whole numbers of `resolution` wide when given."""
-    largest = float(values.max()) if values.size else 0.0
-    if resolution is None:
-        return np.linspace(0, largest or 1.0, max_bins + 1)
-    n_levels = round(largest / resolution) + 1
-    width = -(-n_levels // max_bins)
-    n_bins = max(-(-n_levels // width), 2)
-    return (np.arange(n_bins + 1) * width - 0.5) * resolution
-
-
-@styled
-def plot_rate_histograms(
-    rates: Groups,
-    *,
-    neurons: Sequence[int] | NDArray[np.intp] | None = None,
-    roi_ids: Sequence[Any] | NDArray[Any] | None = None,
-    resolution: float | None = None,
-    figure: Figure | None = None,
-) -> Figure:
-    """Histograms over windows of the firing rate of single neurons, a panel each.
-
-    Parameters
-    ----------
-    rates : mapping of str to array-like of shape (M, N)
-        Firing rate of each window and neuron, in Hz; the number of windows may differ.
-    neurons : sequence of int, optional
-        Which neurons; by default up to twelve spread over the mean rates of the first group.
-    roi_ids : sequence of length N, optional
-        Names of the neurons; their indices by default.
-    resolution : float, optional
-        Smallest step between two rates in Hz, one over the duration of a window. Bins are then
-        whole multiples of it, so that none of them is empty for lack of a possible value.
-    figure : matplotlib Figure, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    matplotlib Figure
-        A grid of panels with a common y scale.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.plotting import plot_rate_histograms
-    >>> rates = np.random.default_rng(0).poisson(3.0, size=(40, 5)) / 10.0
-    >>> len(plot_rate_histograms({"real": rates, "synthetic": rates}, resolution=0.1).axes)
-    5
-    """
-    arrays = read_groups(rates, 2, "rates")
-    first = next(iter(arrays.values()))
-    chosen = spread_neurons(first.mean(axis=0), 12) if neurons is None else np.asarray(neurons)
-    names = roi_names(roi_ids, first.shape[1])
-    n_columns = 3 if len(chosen) in (5, 6) else min(4, len(chosen))
-    n_rows = -(-len(chosen) // n_columns)
-    if figure is None:
-        figure = new_figure(max(2.25 * n_columns, 5.0), 0.8 + 1.6 * n_rows)
-    axes = figure.subplots(n_rows, n_columns, sharey=True, squeeze=False)
-    for ax in axes.flat[len(chosen) :]:
-        ax.remove()
-    for position, neuron in enumerate(chosen):
-        ax = axes.flat[position]
-        pooled = np.concatenate([array[:, neuron] for array in arrays.values()])
-        edges = _rate_edges(pooled, resolution, max_bins=14)
-        for index, (group, array) in enumerate(arrays.items()):
-            step_histogram(ax, array[:, neuron], edges, group, index, fraction=True)
-        ax.set_title(names[neuron], fontsize=9)
-        ax.xaxis.set_major_locator(MaxNLocator(4))
-        ax.set_xlim(edges[0], edges[-1])
-        if position + n_columns >= len(chosen):
-            ax.set_xlabel("firing rate (Hz)")
-        if position % n_columns == 0:
-            ax.set_ylabel("share of windows")
-    axes[0, 0].set_ylim(0, None)
-    figure_legend(figure, axes[0, 0])
-    return figure
+        for column, (group, array) in enumerate(active.items()):
+            color, edges = color_of(group), np.arange(len(array) + 1) / self.frame_rate
+            raster = figure.add_subplot(grid[1, 2 * column])
+            top = figure.add_subplot(grid[0, 2 * column], sharex=raster)
+            right = figure.add_subplot(grid[1, 2 * column + 1], sharey=raster)
+            frames, rows = np.nonzero(array[:, order])
+            middle = (frames + 0.5) / self.frame_rate
+            raster.vlines(middle, rows + 0.55, rows + 1.45, color=color, linewidth=1.2)
+            raster.set(xlim=(0, edges[-1]), xlabel="time in window (s)")
+            raster.set(ylim=(0.3, n_neurons + 0.7), ylabel="neuron, sorted")
+            raster.yaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
+            top.stairs(array.mean(axis=1) * self.frame_rate, edges, fill=True, color=color)
+            top.set(ylim=(0, 1.08 * highest[0] or 1.0), ylabel="mean rate\n(Hz)")
+            top.set_title(label_of(group), color=color)
+            top.tick_params(labelbottom=False)
+            top.yaxis.set_major_locator(MaxNLocator(3))
+            in_window = array.mean(axis=0)[order] * self.frame_rate
+            right.barh(np.arange(1, n_neurons + 1), in_window, height=1.0, color=color)
+            right.set(xlim=(0, 1.08 * highest[1] or 1.0), xlabel="rate (Hz)")
+            right.tick_params(labelleft=False)
+            right.xaxis.set_major_locator(MaxNLocator(2))

@@ -2,75 +2,178 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import KW_ONLY, dataclass
+from typing import Any, Self
 
 import numpy as np
-from matplotlib.figure import Figure
+from matplotlib.axes import Axes
+from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 
-from calgan.plotting._style import (
-    COLORS,
-    new_figure,
-    padded,
-    styled,
-)
+from calgan.plotting._comparison import check_evaluation
+from calgan.plotting._display import Display
+from calgan.plotting.style import COLORS, Array, padded, resize
 
 _CAPITALS = {"kl": "KL", "rmse": "RMSE", "w1": "W1"}
-
 _NO_CURVES = ("step", "epoch", "seconds", "time", "learning_rate")
 _FIRST_PANELS = 4  # that validation statistics do not displace
 
 
-def _is_curve(key: str) -> bool:
-    return key not in _NO_CURVES
-
-
-def _readable(key: str) -> str:
-    words = [_CAPITALS.get(word, word) for word in key.removeprefix("val_").split("_")]
-    return ("val. " if key.startswith("val_") else "") + " ".join(words)
-
-
-@styled
-def plot_training_curves(
-    history: Iterable[Mapping[str, Any]],
-    *,
-    best_step: int | None = None,
-    max_panels: int = 12,
-    figure: Figure | None = None,
-) -> Figure:
-    """Losses and validation statistics over the training steps, a panel each.
+@dataclass(repr=False, eq=False)
+class TrainingDisplay(Display):
+    """Losses and validation statistics over the training steps.
 
     Parameters
     ----------
-    history : iterable of mapping
-        Rows such as ``CalciumGAN.history_`` holds: "step" and named numbers, of which each is
-        drawn where a row has it; names that begin with ``val_`` are validation statistics.
-    best_step : int, optional
+    history : sequence of mapping
+        Rows such as ``CalciumGAN.history_`` holds: "step" and named numbers; names that begin with
+        ``val_`` are validation statistics.
+    best_step : int, default=None
         Step whose weights were kept, marked by a vertical line.
-    max_panels : int, default=12
-        Largest number of panels. Where there are more quantities, validation statistics take
-        precedence over all but the first four others.
-    figure : matplotlib Figure, optional
-        Where to draw; a new figure by default.
-
-    Returns
-    -------
-    matplotlib Figure
-        A panel a quantity, over the training steps. The y axis holds the central 98 % of the
-        values, so that the first steps do not hide the others.
 
     Examples
     --------
-    >>> from calgan.plotting import plot_training_curves
+    >>> from calgan.plotting import TrainingDisplay
     >>> rows = [{"step": s, "critic_loss": 1.0 / s} for s in range(1, 9)]
-    >>> plot_training_curves(rows).axes[0].get_title()
+    >>> TrainingDisplay(rows, best_step=8).plot().axes_[0].get_title()
     'critic loss'
     """
+
+    history: Sequence[Mapping[str, Any]]
+    _: KW_ONLY
+    best_step: int | None = None
+
+    @classmethod
+    def from_estimator(cls, estimator: Any, **options: Any) -> Self:
+        """Draw the training of a fitted generator, pipeline or search.
+
+        Parameters
+        ----------
+        estimator : generator, pipeline or search
+            A fitted generator with a ``history_``, or what ends in one.
+        **options
+            Options of `plot`.
+
+        Returns
+        -------
+        display : TrainingDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        NotFittedError
+            If the estimator is not fitted.
+        ValueError
+            If it keeps no history.
+        """
+        check_is_fitted(estimator)
+        generator = estimator
+        while hasattr(generator, "best_estimator_") or hasattr(generator, "steps"):
+            if hasattr(generator, "best_estimator_"):
+                generator = generator.best_estimator_
+            else:
+                generator = generator.steps[-1][1]
+        history = getattr(generator, "history_", None)
+        if not history:
+            raise ValueError(
+                f"{type(generator).__name__} keeps no training history (history_), so there are "
+                "no curves to draw."
+            )
+        return cls(list(history), best_step=getattr(generator, "best_iter_", None)).plot(**options)
+
+    @classmethod
+    def from_evaluation(cls, evaluation: Any, **options: Any) -> Self:
+        """Draw the training of the model that an evaluation was given.
+
+        Parameters
+        ----------
+        evaluation : Evaluation
+            Result of `calgan.evaluate`, with ``model=``.
+        **options
+            Options of `plot`.
+
+        Returns
+        -------
+        display : TrainingDisplay
+            The display, drawn.
+
+        Raises
+        ------
+        TypeError
+            If it is no evaluation.
+        ValueError
+            If the evaluation was made without ``model=``, or the model keeps no history.
+        """
+        check_evaluation(evaluation)
+        if not evaluation.history:
+            raise ValueError(
+                "evaluation holds no training history: evaluate with model=, a model that was "
+                "trained in steps."
+            )
+        return cls(evaluation.history, best_step=evaluation.meta.get("best_iter")).plot(**options)
+
+    def plot(self, *, max_panels: int = 12, ax: Axes | None = None) -> Self:
+        """Draw a panel for each quantity; the y axes hold the central 98 % of the values.
+
+        Parameters
+        ----------
+        max_panels : int, default=12
+            Largest number of panels. Where there are more quantities, validation statistics take
+            precedence over all but the first four others.
+        ax : matplotlib Axes, default=None
+            Where to draw; the panels share its place. None makes a figure.
+
+        Returns
+        -------
+        self : TrainingDisplay
+            The display, with ``figure_`` and its panels ``axes_``.
+
+        Raises
+        ------
+        ValueError
+            If the history holds no finite numbers.
+        """
+        return self._plot(ax, max_panels=max_panels)
+
+    def _draw(self, figure: FigureBase, *, max_panels: int) -> None:
+        curves = _read_curves(self.history, max_panels)
+        if not curves:
+            raise ValueError(
+                "history holds no finite losses or validation statistics to draw: pass the "
+                "history_ of a fitted model."
+            )
+        # Three or four columns: whichever leaves fewer empty places.
+        n_columns = min(4 if -len(curves) % 4 < -len(curves) % 3 else 3, len(curves))
+        n_rows = -(-len(curves) // n_columns)
+        resize(figure, 9.0 if n_columns > 2 else 6.0, 0.3 + 1.8 * n_rows)
+        axes = figure.subplots(n_rows, n_columns, sharex=True, squeeze=False)
+        for ax in axes.flat[len(curves) :]:
+            ax.remove()
+        last = max(float(steps.max()) for steps, _ in curves.values())
+        for ax, (key, (steps, values)) in zip(axes.flat, curves.items(), strict=False):
+            _draw_curve(ax, key, steps, values)
+            if self.best_step is not None:
+                style = {"color": COLORS["real"], "linewidth": 1.0, "linestyle": (0, (3, 2))}
+                ax.axvline(self.best_step, **style)
+            ax.set_xlim(0, max(last, 1.0))
+            ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
+            ax.yaxis.set_major_locator(MaxNLocator(4))
+        for ax in axes.flat[len(curves) - n_columns : len(curves)]:
+            ax.tick_params(labelbottom=True)
+            ax.set_xlabel("generator step")
+        for ax in axes[:, 0]:
+            ax.set_ylabel("value")
+
+
+def _read_curves(
+    history: Sequence[Mapping[str, Any]], max_panels: int
+) -> dict[str, tuple[Array, Array]]:
+    """Steps and finite values of the quantities that are shown, validation statistics last."""
     rows = list(history)
-    keys = list(dict.fromkeys(key for row in rows for key in row if _is_curve(key)))
-    curves: dict[str, tuple[NDArray[Any], NDArray[Any]]] = {}
+    keys = dict.fromkeys(key for row in rows for key in row if key not in _NO_CURVES)
+    curves: dict[str, tuple[Array, Array]] = {}
     for key in sorted(keys, key=lambda key: key.startswith("val_")):
         found = [(row.get("step", i + 1), row[key]) for i, row in enumerate(rows) if key in row]
         numbers = [(s, v) for s, v in found if isinstance(v, (int, float, np.number))]
@@ -82,51 +185,23 @@ def plot_training_curves(
     n_validation = sum(key.startswith("val_") for key in shown)
     n_others = max(_FIRST_PANELS, max_panels - n_validation)
     del shown[n_others : max(n_others, len(shown) - n_validation)]
-    curves = {key: curves[key] for key in shown[:max_panels]}
-    if not curves:
-        raise ValueError(
-            "history holds no finite losses or validation statistics to draw: pass the history_ "
-            "of a fitted model."
-        )
-    # Three or four columns: whichever leaves fewer empty places.
-    n_columns = min(4 if -len(curves) % 4 < -len(curves) % 3 else 3, len(curves))
-    n_rows = -(-len(curves) // n_columns)
-    figure = (
-        new_figure(9.0 if n_columns > 2 else 6.0, 0.3 + 1.8 * n_rows) if figure is None else figure
-    )
-    axes = figure.subplots(n_rows, n_columns, sharex=True, squeeze=False)
-    for ax in axes.flat[len(curves) :]:
-        ax.remove()
-    last = max(float(steps.max()) for steps, _ in curves.values())
-    for position, (key, (steps, values)) in enumerate(curves.items()):
-        ax = axes.flat[position]
-        validation = key.startswith("val_")
-        color = COLORS["synthetic"] if validation else "#444444"
-        if len(values) > 150:
-            ax.plot(steps, values, color=color, linewidth=0.5, alpha=0.35)
-            width = len(values) // 50
-            n_groups = len(values) // width
-            blocks = slice(len(values) - n_groups * width, None)
-            ax.plot(
-                np.median(steps[blocks].reshape(n_groups, width), axis=1),
-                np.median(values[blocks].reshape(n_groups, width), axis=1),
-                color=color,
-                linewidth=1.5,
-            )
-        else:
-            marker = "o" if validation and len(values) < 60 else ""
-            ax.plot(steps, values, color=color, linewidth=1.3, marker=marker, markersize=3)
-        low, high = np.percentile(values, [1, 99]).tolist()
-        ax.set_ylim(*padded(low, high, share=0.08))
-        ax.set_xlim(0, max(last, 1.0))
-        if best_step is not None:
-            ax.axvline(best_step, color=COLORS["real"], linewidth=1.0, linestyle=(0, (3, 2)))
-        ax.set_title(_readable(key), fontsize=8.5)
-        ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
-        ax.yaxis.set_major_locator(MaxNLocator(4))
-        if position + n_columns >= len(curves):
-            ax.tick_params(labelbottom=True)
-            ax.set_xlabel("generator step")
-        if position % n_columns == 0:
-            ax.set_ylabel("value")
-    return figure
+    return {key: curves[key] for key in shown[:max_panels]}
+
+
+def _draw_curve(ax: Axes, key: str, steps: Array, values: Array) -> None:
+    """One quantity; a long curve is thin, with a thick one of medians over blocks of steps."""
+    validation = key.startswith("val_")
+    color = COLORS["synthetic"] if validation else "#444444"
+    if len(values) > 150:
+        ax.plot(steps, values, color=color, linewidth=0.5, alpha=0.35)
+        size = len(values) // 50
+        n_blocks = len(values) // size
+        x, y = (np.median(a[-n_blocks * size :].reshape(-1, size), axis=1) for a in (steps, values))
+        ax.plot(x, y, color=color, linewidth=1.5)
+    else:
+        marker = "o" if validation and len(values) < 60 else ""
+        ax.plot(steps, values, color=color, linewidth=1.3, marker=marker, markersize=3)
+    low, high = np.percentile(values, [1, 99]).tolist()
+    ax.set_ylim(*padded(low, high, share=0.08))
+    words = [_CAPITALS.get(word, word) for word in key.removeprefix("val_").split("_")]
+    ax.set_title(("val. " if validation else "") + " ".join(words), fontsize=8.5)

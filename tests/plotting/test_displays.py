@@ -1,10 +1,11 @@
-"""The displays: what they hold, where they draw, and what they refuse."""
+"""The displays: how they are made, where they draw, their numbers, and what they refuse."""
 
 from __future__ import annotations
 
-import inspect
+import re
 import subprocess
 import sys
+from dataclasses import replace
 
 import matplotlib as mpl
 import numpy as np
@@ -26,15 +27,10 @@ from calgan import (
     sample,
 )
 from calgan.datasets import make_process
-from calgan.plotting import displays
-from calgan.plotting.displays._base import ComparisonDisplay
 
-RATE, WIDTH, NEURONS, N = 10.0, 32, 10, 40
-COMPARISONS = [
-    getattr(displays, name)
-    for name in displays.__all__
-    if issubclass(getattr(displays, name), ComparisonDisplay)
-]
+RATE, WINDOW, NEURONS, N = 10.0, 32, 10, 40
+EVERY = [getattr(plotting, name) for name in plotting.__all__]
+COMPARISONS = [cls for cls in EVERY if hasattr(cls, "from_samples")]
 ONE_PANEL = {
     "AutocorrelationDisplay",
     "CorrelationDisplay",
@@ -54,8 +50,8 @@ def data():
     process = make_process(NEURONS, frame_rate=RATE, random_state=0)
     train, _ = process.sample_recording(60.0, random_state=1)
     test, _ = process.sample_recording(60.0, random_state=2)
-    synthetic, spikes = process.sample_windows(N, WIDTH, random_state=3)
-    real, real_spikes = process.sample_windows(N + 5, WIDTH, random_state=4)
+    synthetic, spikes = process.sample_windows(N, WINDOW, random_state=3)
+    real, real_spikes = process.sample_windows(N + 5, WINDOW, random_state=4)
     return {
         "train": train,
         "test": test,
@@ -82,7 +78,7 @@ def evaluation(data):
 
 def fitted(data):
     steps = [
-        ("windower", Windower(WIDTH)),
+        ("windower", Windower(WINDOW)),
         ("scaler", MinMaxScaler()),
         ("generator", NoiseGenerator(random_state=0)),
     ]
@@ -124,14 +120,12 @@ def assert_same(first, second):
         np.testing.assert_array_equal(array, second[name], err_msg=name)
 
 
-def assert_drawn(display, own=True):
+def assert_drawn(display):
     display.figure_.canvas.draw()
     assert type(display.figure_) is Figure
-    panels = [display.ax_] if hasattr(display, "ax_") else list(display.axes_)
-    assert panels
-    assert all(panel.has_data() for panel in panels if panel.get_visible())
-    assert any(panel.get_xlabel() for panel in panels)
-    assert display._own_figure == own
+    assert display.axes_.size
+    assert all(panel.has_data() for panel in display.axes_ if panel.get_visible())
+    assert any(panel.get_xlabel() for panel in display.axes_)
 
 
 # --- every display, every constructor -----------------------------------------------------------
@@ -175,13 +169,15 @@ def test_plot_twice_gives_two_figures_and_no_pyplot(cls, data):
 
 
 @each_comparison
-def test_every_option_is_documented_and_unknown_ones_are_refused_at_once(cls, data):
-    with pytest.raises(TypeError, match=rf"{cls.__name__} has no option 'axis'; .*\bax\b"):
+def test_every_option_is_documented_and_unknown_ones_are_refused_at_once(cls):
+    with pytest.raises(TypeError, match=f"{cls.__name__} has no option 'axis'") as caught:
         cls.from_estimator(None, None, axis=3)
-    with pytest.raises(TypeError, match="what calgan.evaluate returns, got dict"):
+    options = re.findall(r"\w+", str(caught.value).partition("its options are")[2])
+    assert "ax" in options
+    documented = cls.__doc__ + cls.plot.__doc__
+    assert all(re.search(rf"\b{option}\b", documented) for option in options)
+    with pytest.raises(TypeError, match="a result of calgan.evaluate, got dict"):
         cls.from_evaluation({})
-    for name in inspect.signature(cls._of).parameters:
-        assert name == "comparison" or name in cls.__doc__
 
 
 # --- where they draw ----------------------------------------------------------------------------
@@ -191,13 +187,13 @@ def test_every_option_is_documented_and_unknown_ones_are_refused_at_once(cls, da
 def test_given_axes_are_drawn_on(name, data):
     figure = Figure()
     left, right = figure.subplots(1, 2)
-    display = given(data, getattr(displays, name), ax=right)
+    display = given(data, getattr(plotting, name), ax=right)
     assert display.ax_ is right
     assert display.figure_ is figure
     assert right.has_data()
     assert not left.has_data()
     assert figure.axes == [left, right]
-    assert_drawn(display, own=False)
+    assert_drawn(display)
     assert display.plot(ax=left).ax_ is left
 
 
@@ -219,20 +215,11 @@ def test_several_panels_share_the_place_of_given_axes(cls, data):
     ]
     assert min(corners) > middle
     display.plot(ax=left)
-    assert_drawn(display, own=False)
-
-
-@pytest.mark.parametrize("cls", MANY_PANELS, ids=lambda cls: cls.__name__)
-def test_several_panels_take_a_figure_or_part_of_one(cls, data):
-    figure = Figure(figsize=(12, 8), layout="constrained")
-    upper, lower = figure.subfigures(2, 1)
-    display = given(data, cls, figure=lower)
-    assert display.figure_ is figure
+    assert_drawn(display)
+    upper, lower = Figure(figsize=(12, 8), layout="constrained").subfigures(2, 1)
+    assert display.plot(ax=lower.add_subplot()).figure_ is upper.figure
     assert not upper.axes
-    assert set(display.axes_) <= set(lower.axes)
-    own = Figure(layout="constrained")
-    assert display.plot(figure=own).figure_ is own
-    assert_drawn(display, own=False)
+    assert_drawn(display)
 
 
 def test_points_that_were_there_keep_their_labels(data):
@@ -245,12 +232,11 @@ def test_points_that_were_there_keep_their_labels(data):
         assert labels == ["mine"] + [rmse] * (n - 1)
 
 
-def test_a_place_is_given_once_and_in_a_grid(data):
+def test_a_place_is_axes_in_a_grid(data):
     figure = Figure()
-    with pytest.raises(TypeError, match="ax must be matplotlib Axes, got Figure; a figure goes in"):
-        given(data, plotting.RasterDisplay, ax=figure)
-    with pytest.raises(ValueError, match="either ax or figure"):
-        given(data, plotting.RasterDisplay, ax=figure.add_subplot(), figure=figure)
+    for cls in (plotting.RasterDisplay, plotting.RateScatterDisplay):
+        with pytest.raises(TypeError, match=r"got Figure; of a figure pass figure.add_subplot\(\)"):
+            given(data, cls, ax=figure)
     with pytest.raises(ValueError, match="no place in a grid"):
         given(data, plotting.RasterDisplay, ax=figure.add_axes((0.1, 0.1, 0.5, 0.5)))
 
@@ -283,11 +269,11 @@ def test_rates_are_spikes_over_seconds(data):
     display = given(data, plotting.FiringRateDisplay)
     counts = {"real": data["real_spikes"], "synthetic": data["spikes"]}
     for group, spikes in counts.items():
-        np.testing.assert_allclose(display.rates[group], spikes.sum(axis=1) / (WIDTH / RATE))
-    assert display.resolution == RATE / WIDTH
+        np.testing.assert_allclose(display.rates[group], spikes.sum(axis=1) / (WINDOW / RATE))
+    assert display.resolution == RATE / WINDOW
     scatter = given(data, plotting.RateScatterDisplay)
-    real = data["real_spikes"].sum(axis=(0, 1)) / (len(data["real"]) * WIDTH / RATE)
-    synthetic = data["spikes"].sum(axis=(0, 1)) / (N * WIDTH / RATE)
+    real = data["real_spikes"].sum(axis=(0, 1)) / (len(data["real"]) * WINDOW / RATE)
+    synthetic = data["spikes"].sum(axis=(0, 1)) / (N * WINDOW / RATE)
     np.testing.assert_allclose(scatter.mean_rates["real"], real)
     expected = np.sqrt(np.mean((real - synthetic) ** 2))
     assert scatter.rmse == {"synthetic": pytest.approx(expected)}
@@ -334,7 +320,7 @@ def test_pair_statistics_are_those_of_each_window(data):
     np.testing.assert_allclose(correlations.correlations["synthetic"][7], expected, atol=1e-6)
     assert correlations.bin_seconds == 0.5
 
-    kernel = np.exp(-np.abs(np.subtract.outer(np.arange(WIDTH), np.arange(WIDTH))) / RATE)
+    kernel = np.exp(-np.abs(np.subtract.outer(np.arange(WINDOW), np.arange(WINDOW))) / RATE)
 
     def distance(a, b):
         return np.sqrt((a - b) @ kernel @ (a - b))
@@ -356,7 +342,7 @@ def test_counts_spectra_and_autocorrelations_have_their_groups(data):
     np.testing.assert_array_equal(power, metrics.power_spectrum(data["synthetic"], RATE)[1])
     assert frequencies[-1] == RATE / 2
     lags = given(data, plotting.AutocorrelationDisplay).autocorrelations["real"]
-    np.testing.assert_array_equal(lags, metrics.autocorrelation(data["real"], WIDTH // 2))
+    np.testing.assert_array_equal(lags, metrics.autocorrelation(data["real"], WINDOW // 2))
 
 
 @pytest.mark.parametrize("protocol", ["blocked", "thesis"])
@@ -398,8 +384,9 @@ def test_divergences_average_to_the_published_statistics(protocol, data):
 def test_one_divergence_is_one_panel(data):
     ax = Figure().add_subplot()
     display = given(data, plotting.KLHistogramDisplay, statistic="correlation", ax=ax)
-    assert display.ax_ is ax
-    assert ax.get_xlabel() == "KL of correlation (nats)"
+    (panel,) = display.axes_
+    assert display.figure_ is ax.figure
+    assert panel.get_xlabel() == "KL of correlation (nats)"
     assert display.plot().axes_.size == 3
     with pytest.raises(ValueError, match="no divergences of statistic='rate', only of 'firing"):
         display.plot(statistic="rate")
@@ -428,12 +415,12 @@ def test_windows_of_the_median_spike_count_are_shown(data):
 
 
 def test_views_arrays_and_recordings_are_taken(data):
-    view = Windower(WIDTH, stride=WIDTH).fit_transform(data["test"])
+    view = Windower(WINDOW, stride=WINDOW).fit_transform(data["test"])
     whole = plotting.WindowsDisplay.from_samples(view, data["synthetic"]).windows["real"]
     np.testing.assert_array_equal(whole, view.gather())
-    many = Windower(WIDTH).fit_transform(data["test"])
+    many = Windower(WINDOW).fit_transform(data["test"])
     drawn = plotting.WindowsDisplay.from_samples(many, data["synthetic"], random_state=0)
-    assert drawn.windows["real"].shape == (N, WIDTH, NEURONS)
+    assert drawn.windows["real"].shape == (N, WINDOW, NEURONS)
     same = plotting.WindowsDisplay.from_samples(data["test"], data["synthetic"], random_state=0)
     np.testing.assert_array_equal(drawn.windows["real"], same.windows["real"])
     bare = plotting.WindowsDisplay.from_samples(
@@ -443,7 +430,7 @@ def test_views_arrays_and_recordings_are_taken(data):
 
 
 def test_a_search_and_a_bare_generator_are_sampled(data):
-    windows = Windower(WIDTH).fit_transform(data["train"])
+    windows = Windower(WINDOW).fit_transform(data["train"])
     search = GridSearchCV(
         NoiseGenerator(random_state=0),
         {"max_iter": [2, 3]},
@@ -475,7 +462,7 @@ def test_a_deconvolver_is_used_as_it_is_or_fitted_on_real_data(data):
     np.testing.assert_array_equal(display.counts["real"], expected)
     rates = plotting.FiringRateDisplay.from_samples(data["real"], data["real"], deconvolver=own)
     np.testing.assert_allclose(
-        rates.rates["real"], (own.transform(data["real"]) > 0).sum(axis=1) * RATE / WIDTH
+        rates.rates["real"], (own.transform(data["real"]) > 0).sum(axis=1) * RATE / WINDOW
     )
     with pytest.raises(ValueError, match="frame rates differ: .* 20 Hz and the deconvolver 10 Hz"):
         plotting.RasterDisplay.from_samples(
@@ -529,7 +516,7 @@ def test_training_curves_of_a_model_and_of_an_evaluation(data, evaluation):
     assert display.plot(max_panels=1).axes_.size == 1
     assert display.axes_[0].lines[-1].get_xdata()[0] == 7
     ax = Figure(layout="constrained").subplots(1, 2)[1]
-    assert_drawn(display.plot(ax=ax), own=False)
+    assert_drawn(display.plot(ax=ax))
 
 
 def test_headline_of_an_evaluation(data, evaluation):
@@ -548,7 +535,7 @@ def test_headline_of_an_evaluation(data, evaluation):
 def test_unfitted_estimators_are_refused(data):
     unfitted = (
         NoiseGenerator(),
-        Pipeline([("windower", Windower(WIDTH)), ("generator", NoiseGenerator())]),
+        Pipeline([("windower", Windower(WINDOW)), ("generator", NoiseGenerator())]),
         GridSearchCV(NoiseGenerator(), {"max_iter": [2]}),
     )
     for model in unfitted:
@@ -624,8 +611,14 @@ def test_unfitted_estimators_are_refused(data):
         ),
         (lambda d: given(d, plotting.WindowsDisplay, n_shown=0), "n_shown must be an integer"),
         (lambda d: given(d, plotting.RasterDisplay, deconvolver="oasis"), "OasisDeconvolver, got"),
-        (lambda d: plotting.TrainingDisplay.from_evaluation({}), "evaluate returns, got dict"),
-        (lambda d: plotting.HeadlineDisplay.from_evaluation([]), "evaluate returns, got list"),
+        (
+            lambda d: plotting.TrainingDisplay.from_evaluation({}),
+            "a result of calgan.evaluate, got dict",
+        ),
+        (
+            lambda d: plotting.HeadlineDisplay.from_evaluation([]),
+            "a result of calgan.evaluate, got list",
+        ),
     ],
 )
 def test_wrong_input_gets_one_clear_sentence(call, message, data):
@@ -652,11 +645,13 @@ def test_what_cannot_be_drawn_says_why(data):
         plotting.HeadlineDisplay.from_evaluation(bare)
     for cls in COMPARISONS:  # without training windows every other figure is there
         cls.from_evaluation(bare)
+    with pytest.raises(ValueError, match="too short"):
+        plotting.RocDisplay.from_evaluation(replace(bare, classifier_scores={}))
 
 
 @each_comparison
 def test_silent_and_constant_windows_are_drawn(cls, data):
-    flat = np.full((N, WIDTH, NEURONS), 0.5, dtype=np.float32)
+    flat = np.full((N, WINDOW, NEURONS), 0.5, dtype=np.float32)
     nothing = np.zeros_like(flat)
     display = cls.from_samples(flat, flat, frame_rate=RATE, spikes=(nothing, nothing))
     display.figure_.canvas.draw()

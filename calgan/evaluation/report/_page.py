@@ -40,7 +40,7 @@ from calgan.evaluation.report._text import (
 )
 from calgan.evaluation.report._theme import STYLE_SHEET
 from calgan.metrics.groups import GROUPS
-from calgan.plotting import COLORS, LABELS
+from calgan.plotting.style import COLORS, LABELS
 
 _PACKAGES = (
     "numpy",

@@ -1,15 +1,14 @@
-"""What the displays compare: windows of each group, with spikes inferred alike when asked for."""
+"""Windows of the groups that a display compares; spikes are inferred alike when asked for."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import KW_ONLY, dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
-from sklearn.utils.validation import check_is_fitted
 
 from calgan.data.drawing import (
     WindowSource,
@@ -17,7 +16,6 @@ from calgan.data.drawing import (
     draw_from_recording,
     read_source,
 )
-from calgan.data.sampling import sample
 from calgan.data.validation import (
     as_seed,
     check_integer,
@@ -27,55 +25,34 @@ from calgan.data.validation import (
     rng_from,
 )
 from calgan.metrics import bin_frames_for
-from calgan.plotting._style import Groups
+from calgan.plotting.style import Array
 from calgan.spikes.oasis import OasisDeconvolver
 
+# Groups of most figures, and of those that show the controls, too; the first is filled.
+WITH_TRAIN = ("real", "synthetic", "train")
+WITH_CONTROLS = (*WITH_TRAIN, "shuffled", "dichotomized_gaussian")
 # Pairs times windows that a statistic of pairs is computed of: enough for smooth histograms.
 _MAX_PAIR_VALUES = 4_000_000
 
-Array = NDArray[Any]
 
-
+@dataclass(eq=False)
 class Comparison:
-    """Windows of each group, and what the figures need to know about them.
+    """Windows (M, T, N) of each group, and what the figures need to know about them.
 
-    Parameters
-    ----------
-    windows : dict of str to ndarray of shape (M, T, N)
-        Windows of "real", "synthetic" and, where there are any, "train" and the controls.
-    frame_rate : float or None
-        Frames per second (Hz); None raises when a figure asks for it.
-    spikes : dict of str to ndarray of shape (M, T, N), default=None
-        Spikes of the same windows; None infers them when a figure asks for them.
-    deconvolver : OasisDeconvolver, default=None
-        What infers them, fitted or to be fitted on `fit_on`.
-    fit_on : object, default=None
-        Real data that an unfitted deconvolver is fitted on.
-    roi_ids : sequence of length N, default=None
-        Ids of the neurons; their indices by default.
-    units : str, default=None
-        Units of the traces.
+    `known_rate` (Hz) may be None; an unfitted `deconvolver` is fitted on `fit_on`, real data.
     """
 
-    def __init__(
-        self,
-        windows: dict[str, Array],
-        frame_rate: float | None,
-        *,
-        spikes: dict[str, Array] | None = None,
-        deconvolver: Any = None,
-        fit_on: Any = None,
-        roi_ids: Sequence[Any] | Array | None = None,
-        units: str | None = None,
-    ) -> None:
-        self.windows = windows
-        self.known_rate = frame_rate
-        self.given_spikes = spikes
-        self.deconvolver = deconvolver
-        self.fit_on = fit_on
-        self.roi_ids = None if roi_ids is None else list(roi_ids)
-        self.units = units or "a.u."
-        self.window, self.n_neurons = windows["real"].shape[1:]
+    windows: dict[str, Array]
+    known_rate: float | None
+    _: KW_ONLY
+    given_spikes: dict[str, Array] | None = None
+    deconvolver: Any = None
+    fit_on: Any = None
+    roi_ids: list[Any] | None = None
+    units: str = "a.u."
+
+    def __post_init__(self) -> None:
+        self.window, self.n_neurons = self.windows["real"].shape[1:]
 
     @property
     def frame_rate(self) -> float:
@@ -108,15 +85,20 @@ class Comparison:
         """Frames in half a second, at most a window."""
         return min(bin_frames_for(self.frame_rate), self.window)
 
-    def shown(self, values: dict[str, Array], *groups: str) -> dict[str, Array]:
+    @property
+    def seconds_per_bin(self) -> float:
+        """Length of `bin_frames` (s)."""
+        return self.bin_frames / self.frame_rate
+
+    def of(self, values: dict[str, Array], groups: tuple[str, ...]) -> dict[str, Array]:
         """Those of `groups` that there are, in this order."""
         return {group: values[group] for group in groups if group in values}
 
-    def few(self, values: dict[str, Array], *groups: str) -> dict[str, Array]:
-        """Like `shown`, of so many windows that a value for each pair of neurons fits memory."""
+    def few_spikes(self, groups: tuple[str, ...]) -> dict[str, Array]:
+        """Spikes of so many windows that a value for each pair of neurons fits memory."""
         n_pairs = max(self.n_neurons * (self.n_neurons - 1) // 2, 1)
         most = max(_MAX_PAIR_VALUES // n_pairs, 2)
-        return {group: array[:most] for group, array in self.shown(values, *groups).items()}
+        return {group: array[:most] for group, array in self.of(self.spikes, groups).items()}
 
     def need_pairs(self, what: str) -> None:
         """Refuse one neuron, of which there are no pairs."""
@@ -135,7 +117,7 @@ def compare_samples(
     random_state: Any,
     asker: str,
 ) -> Comparison:
-    """Return the comparison of real and synthetic windows; see `ComparisonDisplay.from_samples`."""
+    """Compare real and synthetic windows; see `ComparisonDisplay.from_samples`."""
     if deconvolver is not None and not hasattr(deconvolver, "transform"):
         raise TypeError(
             f"deconvolver must be an OasisDeconvolver, got {type(deconvolver).__name__}."
@@ -152,49 +134,34 @@ def compare_samples(
     return Comparison(
         windows,
         _known_rate(frame_rate, source, train_source, deconvolver),
-        spikes=None if spikes is None else _given_spikes(spikes, windows, _is_array(real)),
+        given_spikes=None if spikes is None else _given_spikes(spikes, windows, _is_array(real)),
         deconvolver=deconvolver,
         fit_on=sources[-1].segments,
-        roi_ids=next((s.roi_ids for s in sources if s.roi_ids is not None), None),
-        units=next((s.units for s in sources if s.units), None),
+        roi_ids=next((list(s.roi_ids) for s in sources if s.roi_ids is not None), None),
+        units=next((s.units for s in sources if s.units), "a.u."),
     )
 
 
-def compare_estimator(
-    estimator: Any,
-    X: Any,
-    *,
-    n_samples: int,
-    random_state: Any,
-    **rest: Any,
-) -> Comparison:
-    """Return the comparison of real windows with samples of a fitted estimator."""
-    n_samples = check_integer(n_samples, "n_samples")
-    if hasattr(estimator, "fit"):  # a search would otherwise be said to be unable to sample
-        check_is_fitted(estimator)
-    seed = None if random_state is None else as_seed(random_state)
-    synthetic = sample(estimator, n_samples, random_state=seed)
-    return compare_samples(X, synthetic, random_state=seed, **rest)
-
-
 def compare_evaluation(evaluation: Any) -> Comparison:
-    """Return the windows and spikes that an evaluation has kept, as a comparison."""
+    """Compare the windows and spikes that an evaluation has kept."""
     check_evaluation(evaluation)
-    groups = [name for name, windows in evaluation.windows.items() if windows is not None]
+    groups = [
+        name for name, windows in evaluation.windows.items() if windows is not None and len(windows)
+    ]
     return Comparison(
         {name: np.asarray(evaluation.windows[name]) for name in groups},
         float(evaluation.frame_rate),
-        spikes={name: np.asarray(evaluation.spikes[name]) for name in groups},
-        roi_ids=evaluation.roi_ids,
-        units=evaluation.units,
+        given_spikes={name: np.asarray(evaluation.spikes[name]) for name in groups},
+        roi_ids=None if evaluation.roi_ids is None else list(evaluation.roi_ids),
+        units=evaluation.units or "a.u.",
     )
 
 
 def check_evaluation(evaluation: Any) -> None:
-    """Refuse what is no evaluation."""
+    """Refuse anything but an evaluation."""
     if not all(hasattr(evaluation, name) for name in ("statistics", "windows", "spikes")):
         raise TypeError(
-            f"evaluation must be what calgan.evaluate returns, got {type(evaluation).__name__}."
+            f"evaluation must be a result of calgan.evaluate, got {type(evaluation).__name__}."
         )
 
 
@@ -203,21 +170,21 @@ def _is_array(X: Any) -> bool:
 
 
 def _source(X: Any, samples: Array, name: str, asker: str) -> WindowSource:
-    """Read real data: windows are taken as they are, of anything else they can be cut."""
-    width = samples.shape[1]
+    """Real data as a source of windows; an array of windows is taken as it is."""
+    window = samples.shape[1]
     if not _is_array(X):
-        return read_source(X, width, name=name)
+        return read_source(X, window, name=name)
     windows = np.asarray(check_windows(X, name=name, estimator=asker, encoded=False))
-    if windows.shape[1] != width:
+    if windows.shape[1] != window:
         raise ValueError(
             f"{name} holds windows of {windows.shape[1]} frames, but the synthetic windows have "
-            f"{width}; pass windows of one width, or the recording itself."
+            f"{window}; pass windows of one length, or the recording itself."
         )
     return WindowSource(
         frames=windows.reshape(-1, windows.shape[2]),
-        starts=np.arange(len(windows)) * width,
+        starts=np.arange(len(windows)) * window,
         groups=np.zeros(len(windows), dtype=int),
-        window=width,
+        window=window,
         frame_rate=None,
         roi_ids=None,
         units=None,
@@ -226,7 +193,7 @@ def _source(X: Any, samples: Array, name: str, asker: str) -> WindowSource:
 
 
 def _windows(X: Any, source: WindowSource, n: int, name: str, rng: np.random.Generator) -> Array:
-    """Return the windows of an array or a short view, else `n` windows at random starts."""
+    """Windows of an array or a short view, else `n` windows at random starts."""
     if _is_array(X) or (is_lazy(X) and len(source.starts) <= n):
         return np.asarray(source.frames[source.starts[:, None] + np.arange(source.window)])
     bank = draw_from_recording(source, (name,), n, 1, rng)
@@ -236,7 +203,7 @@ def _windows(X: Any, source: WindowSource, n: int, name: str, rng: np.random.Gen
 def _known_rate(
     frame_rate: float | None, real: WindowSource, train: WindowSource | None, deconvolver: Any
 ) -> float | None:
-    """Return the one frame rate that the inputs agree on, None if none of them tells it."""
+    """Frame rate (Hz) that the inputs agree on, None if none of them tells it."""
     fitted = getattr(deconvolver, "frame_rate_", None)
     own = getattr(deconvolver, "frame_rate", None) if fitted is None else fitted
     known = {"frame_rate": frame_rate, "real": real.frame_rate}
@@ -245,7 +212,7 @@ def _known_rate(
 
 
 def _given_spikes(spikes: Any, windows: dict[str, Array], real_is_array: bool) -> dict[str, Array]:
-    """Return the spikes that the caller passed, checked against their windows."""
+    """Spikes that the caller passed, checked against their windows."""
     if not real_is_array or "train" in windows:
         raise ValueError(
             "spikes=(real_spikes, synthetic_spikes) belong to two arrays of windows; pass real as "
@@ -268,7 +235,7 @@ def _given_spikes(spikes: Any, windows: dict[str, Array], real_is_array: bool) -
 
 
 def check_neurons(neurons: Any, n_neurons: int) -> NDArray[np.intp] | None:
-    """Return indices of neurons as an array, None for None; anything out of range is refused."""
+    """Indices of neurons as an array, None for None; anything out of range is refused."""
     if neurons is None:
         return None
     indices = np.atleast_1d(np.asarray(neurons))
@@ -285,25 +252,23 @@ def check_neurons(neurons: Any, n_neurons: int) -> NDArray[np.intp] | None:
     return indices.astype(np.intp)
 
 
-def pick_windows(windows: Groups, spikes: Groups | None, window: int | None) -> dict[str, int]:
-    """Return which window of each group is shown: `window`, or the one of median spike count.
+def pick_windows(
+    windows: dict[str, Array], spikes: dict[str, Array], window: int | None
+) -> dict[str, int]:
+    """Index of the window of each group: `window`, or the one with the median number of spikes.
 
     Without spikes the standard deviation of the window's traces ranks the windows.
     """
     positions = {}
     for group, array in windows.items():
-        values = np.asarray(array)
         if window is None:
-            if spikes is None:
-                amount = values.std(axis=(1, 2))
-            else:
-                amount = np.asarray(spikes[group]).sum(axis=(1, 2))
+            amount = spikes[group].sum(axis=(1, 2)) if spikes else array.std(axis=(1, 2))
             positions[group] = int(np.argsort(amount, kind="stable")[len(amount) // 2])
             continue
         positions[group] = check_integer(window, "window", minimum=0)
-        if positions[group] >= len(values):
+        if positions[group] >= len(array):
             raise ValueError(
-                f"window {window} is out of range: there are {len(values)} {group} windows, "
-                f"numbered 0 to {len(values) - 1}."
+                f"window {window} is out of range: there are {len(array)} {group} windows, "
+                f"numbered 0 to {len(array) - 1}."
             )
     return positions

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import warnings
 from typing import Any
 
-import matplotlib as mpl
 import numpy as np
 import pytest
-from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 from sklearn.linear_model import Ridge
 from sklearn.model_selection import GridSearchCV, KFold
 from sklearn.pipeline import Pipeline
 from sklearn.preprocessing import StandardScaler
 
-from calgan.model_selection._search import read_search, search_table
-from calgan.plotting._search import plot_search_results
+from calgan.model_selection import search_table
+from calgan.plotting import SearchDisplay
 
 
 @pytest.fixture(scope="module")
@@ -43,6 +40,10 @@ def rows_of(table: str) -> list[list[str]]:
     ]
 
 
+def labels_of(figure: SearchDisplay) -> list[str]:
+    return [label.get_text() for label in figure.axes_[0].get_yticklabels()]
+
+
 def test_the_table_holds_what_the_search_found(search: GridSearchCV) -> None:
     results = search.cv_results_
     header, *rows, note = rows_of(search_table(search))
@@ -64,10 +65,11 @@ def test_the_table_holds_what_the_search_found(search: GridSearchCV) -> None:
 
 def test_ranks_are_scikit_learns(search: GridSearchCV) -> None:
     for name in ("r2", "mean_error"):
-        found = read_search(search, sort_by=name)
-        assert found.ranks == search.cv_results_[f"rank_test_{name}"].tolist()
-        assert found.order()[0] == np.argmax(search.cv_results_[f"mean_test_{name}"])
-    assert read_search(search.cv_results_).sort_by == "r2"  # nothing says what decided
+        display = SearchDisplay.from_search(search, sort_by=name)
+        best_first = np.argsort(search.cv_results_[f"rank_test_{name}"])
+        assert labels_of(display) == [LABELS[i] for i in best_first]
+    bare = SearchDisplay.from_search(search.cv_results_)  # nothing says which score decided
+    assert "sorted by r2" in bare.figure_.get_suptitle()
 
 
 def test_the_columns_line_up(search: GridSearchCV) -> None:
@@ -106,7 +108,7 @@ def results_of(params: list[dict[str, Any]], score: Any = None) -> dict[str, Any
     ],
 )
 def test_labels_say_what_differs(params: list[dict[str, Any]], labels: list[str]) -> None:
-    assert read_search(results_of(params)).labels == labels
+    assert [row[1] for row in rows_of(search_table(results_of(params)))[1:-1]] == labels
 
 
 def test_failed_fits_come_last_and_are_named() -> None:
@@ -117,10 +119,10 @@ def test_failed_fits_come_last_and_are_named() -> None:
         ["2", "x=1", "0.100 ± 0.000"],
         ["3", "x=0", "failed"],
     ]
-    plot_search_results(results).canvas.draw()
     everything = results_of([{"x": i} for i in range(2)], [np.nan, np.nan])
     assert search_table(everything).count("failed") == 2
-    plot_search_results(everything).canvas.draw()
+    for found in (results, everything):
+        SearchDisplay.from_search(found).figure_.canvas.draw()
 
 
 def test_infinite_scores_are_shown_as_such() -> None:
@@ -144,12 +146,10 @@ def test_rows_can_be_named_limited_and_chosen(search: GridSearchCV) -> None:
 
 
 def test_the_figure_shows_every_fold(search: GridSearchCV) -> None:
-    figure = plot_search_results(search)
-    assert isinstance(figure, Figure)
-    figure.canvas.draw()
-    r2, error, cost = figure.axes
+    display = SearchDisplay.from_search(search)
+    r2, error, cost = display.axes_
     assert [ax.get_title() for ax in (r2, error)] == ["r2", "mean error"]
-    assert "3 folds each, sorted by mean error" in figure.get_suptitle()
+    assert "3 folds each, sorted by mean error" in display.figure_.get_suptitle()
     assert r2.title.get_color() != error.title.get_color() == error.lines[0].get_color()
     best = search.best_index_
     folds = [search.cv_results_[f"split{k}_test_mean_error"][best] for k in range(3)]
@@ -162,38 +162,21 @@ def test_the_figure_shows_every_fold(search: GridSearchCV) -> None:
     assert bottom > top  # the best is at the top
     assert cost.patches[0].get_width() == search.cv_results_["mean_fit_time"][best]
     assert error.lines[0].get_color() != error.lines[2].get_color()
-    assert [label.get_text() for label in r2.get_yticklabels()] == [
-        LABELS[i] for i in np.argsort(search.cv_results_["rank_test_mean_error"])
-    ]
 
 
-def test_many_candidates_and_a_given_figure() -> None:
-    results = results_of([{"x": i} for i in range(50)])
-    given = Figure()
-    assert plot_search_results(results, max_candidates=5, figure=given) is given
-    assert len(given.axes[0].get_yticks()) == 5
-    assert "50 candidates, the best 5 of them" in given.get_suptitle()
+def test_many_candidates_show_the_best_only() -> None:
+    display = SearchDisplay.from_search(results_of([{"x": i} for i in range(50)]), max_candidates=5)
+    assert labels_of(display) == [f"x={i}" for i in range(5)]
+    assert "50 candidates, the best 5 of them" in display.figure_.get_suptitle()
 
 
 def test_long_labels_are_broken_between_parameters() -> None:
     params = [{"a" * 20: i, "b" * 20: i, "c" * 60: i} for i in range(2)]
-    figure = plot_search_results(results_of(params))
-    label = figure.axes[0].get_yticklabels()[0].get_text()
-    assert label.split("\n")[:2] == [f"{'a' * 20}=0,", f"{'b' * 20}=0,"]
-    assert label.split("\n")[2] == f"{'c' * 41}…"
+    label = labels_of(SearchDisplay.from_search(results_of(params)))[0]
+    assert label.split("\n") == [f"{'a' * 20}=0,", f"{'b' * 20}=0,", f"{'c' * 41}…"]
 
 
-def test_no_global_state_is_touched(search: GridSearchCV) -> None:
-    import matplotlib.pyplot as plt
-
-    with mpl.rc_context({"font.size": 23.0}), warnings.catch_warnings():
-        before = dict(mpl.rcParams)
-        plot_search_results(search).canvas.draw()
-        assert dict(mpl.rcParams) == before
-    assert plt.get_fignums() == []
-
-
-@pytest.mark.parametrize("show", [search_table, plot_search_results])
+@pytest.mark.parametrize("show", [search_table, SearchDisplay.from_search])
 def test_refusals(show: Any, search: GridSearchCV) -> None:
     with pytest.raises(ValueError, match="GridSearchCV has no results yet: call fit first"):
         show(GridSearchCV(Ridge(), {}))

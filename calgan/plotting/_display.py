@@ -6,7 +6,7 @@ import base64
 import inspect
 import io
 from abc import ABC, abstractmethod
-from typing import Any, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import matplotlib as mpl
 import matplotlib.style
@@ -14,45 +14,79 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure, FigureBase
 from numpy.typing import NDArray
+from sklearn.utils.validation import check_is_fitted
 
-from calgan.plotting.displays._comparison import (
-    Comparison,
-    compare_estimator,
-    compare_evaluation,
-    compare_samples,
-)
+from calgan.data.sampling import sample
+from calgan.data.validation import as_seed, check_integer
+from calgan.plotting._comparison import Comparison, compare_evaluation, compare_samples
+from calgan.plotting.style import new_figure, styled
 
 _DPI = 110
 
 
 class Display(ABC):
-    """A figure and the numbers behind it: `plot` draws, and keeps where it drew."""
+    """A figure and the numbers behind it."""
 
     figure_: Figure
-    ax_: Axes
     axes_: NDArray[Any]
+    ax_: Axes
+    _one_panel: ClassVar[bool] = False
     _own_figure = False
 
-    @abstractmethod
-    def plot(self) -> Self:
-        """Draw the figure."""
+    def plot(self, *, ax: Axes | None = None) -> Self:
+        """Draw the figure.
 
-    def _drawn_on(self, ax: Axes, given: Axes | None) -> Self:
-        """Remember the one panel that was drawn."""
-        self.ax_ = ax
-        self.figure_ = _root(ax.figure)
-        self._own_figure = given is None
-        return self
+        Parameters
+        ----------
+        ax : matplotlib Axes, default=None
+            Where to draw; the panels of a figure of several share its place. None makes a figure.
 
-    def _drawn_in(self, place: FigureBase, own: bool) -> Self:
-        """Remember the panels that were drawn, colour bars left out."""
-        axes = cast("list[Axes]", place.axes)
-        panels = [ax for ax in axes if ax.get_label() != "<colorbar>"]
+        Returns
+        -------
+        self : Display
+            The display, with ``figure_`` and the panels ``axes_`` (a single one is ``ax_``, too).
+        """
+        return self._plot(ax)
+
+    def _plot(self, ax: Axes | None, **options: Any) -> Self:
+        """Draw with `options` of `_draw`, and keep what was drawn on."""
+        with styled():
+            place = self._place(ax)
+            self._draw(place, **options)
+        if self._one_panel:
+            self.ax_, panels = place, [place]
+        else:
+            panels = [panel for panel in place.axes if panel.get_label() != "<colorbar>"]
         self.axes_ = np.empty(len(panels), dtype=object)
         self.axes_[:] = panels
-        self.figure_ = _root(place)
-        self._own_figure = own
+        self.figure_ = place.figure.figure  # of a sub-figure, too
+        self._own_figure = ax is None
         return self
+
+    @abstractmethod
+    def _draw(self, *args: Any, **options: Any) -> None:
+        """Draw on the axes (one panel) or the figure (several) of the first argument."""
+
+    def _place(self, ax: Axes | None) -> Any:
+        """Axes for one panel; for several a figure, or a sub-figure in the place of `ax`."""
+        if ax is None:
+            figure = new_figure()
+            return figure.add_subplot() if self._one_panel else figure
+        if not isinstance(ax, Axes):
+            raise TypeError(
+                f"ax must be matplotlib Axes, got {type(ax).__name__}; of a figure pass "
+                "figure.add_subplot()."
+            )
+        if self._one_panel:
+            return ax
+        place = ax.get_subplotspec()
+        if place is None:
+            raise ValueError(
+                "ax has no place in a grid that several panels could share; make it with "
+                "figure.subplots or figure.add_subplot."
+            )
+        ax.set_axis_off()  # it stays, so that its figure keeps the grid
+        return cast("FigureBase", ax.figure).add_subfigure(place)
 
     def _repr_png_(self) -> bytes | None:
         # A figure of the caller's is shown by whoever made it, and once is enough.
@@ -81,9 +115,6 @@ class ComparisonDisplay(Display):
         X: Any,
         *,
         n_samples: int = 500,
-        frame_rate: float | None = None,
-        train: Any = None,
-        deconvolver: Any = None,
         random_state: Any = None,
         **options: Any,
     ) -> Self:
@@ -97,11 +128,10 @@ class ComparisonDisplay(Display):
             Real data, best held out.
         n_samples : int, default=500
             Windows to sample.
-        frame_rate, train, deconvolver, **options
-            See `from_samples`.
         random_state : int, RandomState, Generator or None, default=None
-            Seed of the samples and of the real windows drawn; None samples with the estimator's
-            own.
+            Seed of the samples and of the real windows; None samples with the estimator's own.
+        **options
+            ``frame_rate``, ``train``, ``deconvolver`` and other options of `from_samples`.
 
         Returns
         -------
@@ -117,19 +147,14 @@ class ComparisonDisplay(Display):
         ValueError
             As `from_samples`.
         """
-        given, drawing = cls._read_options(options)
-        comparison = compare_estimator(
-            estimator,
-            X,
-            n_samples=n_samples,
-            frame_rate=frame_rate,
-            train=train,
-            spikes=None,
-            deconvolver=deconvolver,
-            random_state=random_state,
-            asker=cls.__name__,
-        )
-        return cls._of(comparison, **given).plot(**drawing)
+        given = ("frame_rate", "train", "deconvolver")
+        cls._read_options({name: x for name, x in options.items() if name not in given})
+        n_samples = check_integer(n_samples, "n_samples")
+        if hasattr(estimator, "fit"):  # a search would otherwise be said to be unable to sample
+            check_is_fitted(estimator)
+        seed = None if random_state is None else as_seed(random_state)
+        synthetic = sample(estimator, n_samples, random_state=seed)
+        return cls.from_samples(X, synthetic, random_state=seed, **options)
 
     @classmethod
     def from_samples(
@@ -156,13 +181,13 @@ class ComparisonDisplay(Display):
         frame_rate : float, default=None
             Frames per second (Hz). None takes that of `real`, `train` or `deconvolver`.
         train : like `real`, default=None
-            What the model was fitted on. Figures show it as the baseline: what real data score.
+            Recording that the model was fitted on: the train-test baseline.
         spikes : tuple of array-like, default=None
             ``(real_spikes, synthetic_spikes)`` of two arrays of windows, in their shapes. None
             infers them where the figure needs any.
         deconvolver : OasisDeconvolver, default=None
-            What infers spikes: used as it is if fitted, else fitted on `train` (on `real` without
-            it). None is a default one.
+            Used as it is if fitted, else fitted on `train` (on `real` without it). None is a
+            default one.
         random_state : int, RandomState, Generator or None, default=None
             Seed of the windows drawn.
         **options
@@ -178,7 +203,7 @@ class ComparisonDisplay(Display):
         TypeError
             If there is no such option.
         ValueError
-            If windows differ in width or neurons, hold NaN, or no frame rate is known.
+            If windows differ in frames or neurons, hold NaN, or no frame rate is known.
         """
         given, drawing = cls._read_options(options)
         comparison = compare_samples(
@@ -200,7 +225,7 @@ class ComparisonDisplay(Display):
         Parameters
         ----------
         evaluation : Evaluation
-            What `calgan.evaluate` returned.
+            Result of `calgan.evaluate`.
         **options
             Options of the class and of its `plot`, such as ``ax``.
 
@@ -220,7 +245,7 @@ class ComparisonDisplay(Display):
     @classmethod
     @abstractmethod
     def _of(cls, comparison: Comparison) -> Self:
-        """Compute what the figure shows. Further keywords are options of the constructors."""
+        """Compute the numbers of the figure. Further keywords are options of the constructors."""
 
     @classmethod
     def _read_options(cls, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
@@ -233,35 +258,5 @@ class ComparisonDisplay(Display):
                     f"{cls.__name__} has no option {name!r}; its options are "
                     f"{', '.join([*of, *plot])}."
                 )
-        return (
-            {name: value for name, value in options.items() if name in of},
-            {name: value for name, value in options.items() if name in plot},
-        )
-
-
-def place_panels(ax: Axes | None, figure: FigureBase | None) -> Figure | None:
-    """Return where several panels are drawn: `figure`, or the place of `ax`, None for a new figure.
-
-    The axes are left where they are, empty and invisible, so that their figure keeps its grid.
-    """
-    if ax is None:
-        return cast("Figure | None", figure)
-    if figure is not None:
-        raise ValueError("pass either ax or figure, not both.")
-    if not isinstance(ax, Axes):
-        raise TypeError(
-            f"ax must be matplotlib Axes, got {type(ax).__name__}; a figure goes in figure=."
-        )
-    place = ax.get_subplotspec()
-    if place is None:
-        raise ValueError(
-            "ax has no place in a grid that several panels could share; make it with "
-            "figure.subplots or figure.add_subplot, or pass figure=."
-        )
-    ax.set_axis_off()
-    # Sub-figures draw as figures do; the plot functions ask for no more.
-    return cast("Figure", ax.figure.add_subfigure(place))
-
-
-def _root(figure: Any) -> Figure:
-    return cast("Figure", figure.figure)
+        given = {name: value for name, value in options.items() if name in of}
+        return given, {name: value for name, value in options.items() if name in plot}
