@@ -84,20 +84,11 @@ def _take_back(drawn: Bunch, *, steps: list[Any]) -> Bunch:
 
 
 def _origin(pipeline: sklearn.pipeline.Pipeline) -> dict[str, Any]:
-    """Return what is known of the recording that a pipeline was fitted on."""
-    steps = list(_leaves(pipeline))
-    known: dict[str, Any] = {"frame_rate": getattr(steps[-1], "frame_rate_", None)}
-    at = next((i for i, step in enumerate(steps) if isinstance(step, Windower)), None)
-    if at is None:
-        return known
+    """Return what the first step that knows says of the recording a pipeline was fitted on."""
+    known: dict[str, Any] = {}
     for name in ("frame_rate", "roi_ids", "units", "positions"):
-        value = getattr(steps[at], f"{name}_", None)
-        known[name] = known.get(name) if value is None else value
-    for step in reversed(steps[:at]):  # the windower has seen what came of these
-        if isinstance(step, NeuronSorter):
-            for name in ("roi_ids", "positions"):
-                if known[name] is not None:
-                    known[name] = known[name][np.argsort(step.order_)]
+        values = (getattr(step, f"{name}_", None) for step in _leaves(pipeline))
+        known[name] = next((value for value in values if value is not None), None)
     return known
 
 

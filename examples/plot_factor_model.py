@@ -112,7 +112,7 @@ if len(sys.argv) > 1:
 # found by chance: the last line has inferred spikes that are shifted by a minute.
 
 true = steps.spikes > 0
-inferred = OasisDeconvolver().fit_transform(synthetic) > 0
+inferred = OasisDeconvolver().fit_transform(synthetic).traces > 0
 
 
 def near(spikes):

@@ -262,12 +262,7 @@ EXPECTED_FAILURES: dict[type, dict[str, str]] = {
         "check_fit2d_1sample": "a frame is shorter than a window, and the refusal says so",
     },
     OasisDeconvolver: {
-        "check_transformer_preserve_dtypes": "spikes are float32, whatever the traces are",
-        "check_transformer_data_not_an_array": "array-likes that refuse numpy.ndim are unsupported",
         "check_methods_sample_order_invariance": "frames have an order, and spikes depend on it",
-    },
-    LiftedOasisDeconvolver: {
-        "check_transformer_preserve_dtypes": "spikes are float32, whatever the traces are",
     },
 }
 

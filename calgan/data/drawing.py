@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from calgan.data.recording import as_segments
+from calgan.data.segments import as_segments
 from calgan.data.validation import is_lazy
+from calgan.data.windows import WindowView, cut_windows
 
 # Blocks of a recording that the bootstrap resamples: more would only cost memory.
 _MAX_BLOCKS = 24
@@ -17,26 +18,10 @@ _MAX_BLOCKS = 24
 
 @dataclass(frozen=True)
 class WindowSource:
-    """A recording's frames and every start at which a window fits.
+    """A recording's frames (F, N) and every row of them, `starts`, at which a window fits.
 
-    Attributes
-    ----------
-    frames : ndarray of shape (F, N), float32
-        The segments, one after the other.
-    starts : ndarray of shape (S,)
-        Rows of `frames` at which a window can start without crossing a border.
-    groups : ndarray of shape (S,)
-        The contiguous block of the recording that each start belongs to.
-    window : int
-        Frames a window.
-    frame_rate : float or None
-        Frames per second (Hz), None when the input did not say.
-    roi_ids : ndarray of shape (N,) or None
-        Ids of the neurons, None when the input did not say.
-    units : str or None
-        Units of the traces, None when the input did not say.
-    segments : list of ndarray of shape (T_i, N)
-        The uninterrupted segments that the frames come from.
+    `groups` is the contiguous block of the recording that each start belongs to, and `segments`
+    are the arrays (T_i, N) that the frames come from.
     """
 
     frames: np.ndarray
@@ -65,84 +50,52 @@ class WindowSource:
 
 
 def read_source(X: Any, window: int, *, name: str) -> WindowSource:
-    """Read a recording, segments, equal trials or a view of windows as a `WindowSource`.
+    """Read whatever `Windower` takes as a `WindowSource`; of a view, its windows alone are drawn.
 
-    Parameters
-    ----------
-    X : Recording, array-like of shape (T, N), list of these, (S, T, N) trials or WindowView
-        Real traces. Of a `WindowView` only the windows it holds are drawn.
-    window : int
-        Frames a window.
-    name : str
-        What messages call the input.
-
-    Returns
-    -------
-    WindowSource
-
-    Raises
-    ------
-    ValueError
-        If no segment is as long as a window, or a view's windows are transformed or of another
-        length.
+    Refuses a view with transforms or of other windows, and segments that are all too short.
     """
     if is_lazy(X):
-        return _read_view(X, window, name)
-    segments = as_segments(X, name=name)
-    lengths = np.array([len(segment) for segment in segments.arrays])
-    if lengths.max() < window:
-        raise ValueError(
-            f"the synthetic windows have {window} frames, but the longest uninterrupted segment of "
-            f"{name} has only {lengths.max()}; sample shorter windows or pass a longer recording."
-        )
-    offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    fits = lengths >= window
-    starts = np.concatenate(
-        [
-            np.arange(offset, offset + length - window + 1)
-            for offset, length in zip(offsets[fits], lengths[fits], strict=True)
-        ]
-    )
-    frames = segments.arrays[0] if len(lengths) == 1 else np.concatenate(segments.arrays)
-    n_blocks = int(np.maximum(1, (lengths[fits] - window + 1) // window).sum())
+        view = _check_view(X, window, name)
+        segments = view.covered_frames()
+        n_blocks = sum(map(len, segments)) // window
+    else:
+        segments, frame_rate, roi_ids, units = as_segments(X, name=name)
+        longest = max(map(len, segments))
+        if longest < window:
+            raise ValueError(
+                f"the synthetic windows have {window} frames, but the longest segment of {name} "
+                f"has only {longest}; sample shorter windows or pass a longer recording."
+            )
+        view = cut_windows(segments, window, frame_rate=frame_rate, roi_ids=roi_ids, units=units)
+        lengths = np.array([len(part) for part in segments if len(part) >= window])
+        n_blocks = int(np.maximum(1, (lengths - window + 1) // window).sum())
+    offsets = np.cumsum([0, *map(len, view.segments)])[:-1]
+    starts = np.sort(offsets[view.segment] + view.start)
+    bases = [np.asarray(base) for base in view.segments]
     return WindowSource(
-        frames=frames,
+        frames=bases[0] if len(bases) == 1 else np.concatenate(bases),
         starts=starts,
         groups=_split_evenly(len(starts), n_blocks),
         window=window,
-        frame_rate=segments.frame_rate,
-        roi_ids=segments.roi_ids,
-        units=segments.units,
-        segments=segments.arrays,
+        frame_rate=view.frame_rate,
+        roi_ids=view.roi_ids,
+        units=view.units,
+        segments=segments,
     )
 
 
-def _read_view(view: Any, window: int, name: str) -> WindowSource:
+def _check_view(view: WindowView, window: int, name: str) -> WindowView:
     if view.transforms:
         raise ValueError(
-            f"{name} is a view of windows that were scaled or encoded, but recordings are compared "
-            "in their own units; pass the recording, or the windows before they are transformed."
+            f"{name} is a view of windows that were sorted, scaled or encoded, but recordings are "
+            "compared as they are; pass the recording, or the windows before they are transformed."
         )
     if view.window != window:
         raise ValueError(
             f"{name} holds windows of {view.window} frames, but the synthetic windows have "
             f"{window}; pass windows of one length, or the recording itself."
         )
-    lengths = np.array([len(segment) for segment in view.segments])
-    offsets = np.concatenate([[0], np.cumsum(lengths)[:-1]])
-    starts = np.sort(offsets[np.asarray(view.segment)] + np.asarray(view.start))
-    segments = [np.asarray(segment, dtype=np.float32) for segment in view.covered_frames()]
-    bases = [np.asarray(segment) for segment in view.segments]
-    return WindowSource(
-        frames=bases[0] if len(bases) == 1 else np.concatenate(bases),
-        starts=starts,
-        groups=_split_evenly(len(starts), max(1, sum(map(len, segments)) // window)),
-        window=window,
-        frame_rate=view.frame_rate,
-        roi_ids=view.roi_ids,
-        units=None,
-        segments=segments,
-    )
+    return view
 
 
 def _split_evenly(n: int, n_blocks: int) -> np.ndarray:
@@ -152,22 +105,11 @@ def _split_evenly(n: int, n_blocks: int) -> np.ndarray:
 
 @dataclass(frozen=True)
 class WindowBank:
-    """Distinct windows, kept as rows into their recording, with their spikes packed into bits.
+    """Distinct windows of a recording (F, N), with their spikes packed into bits.
 
-    Attributes
-    ----------
-    frames : ndarray of shape (F, N), float32
-        The recording the windows are cut from.
-    rows : ndarray of shape (U, 1) or (U, N)
-        First frame of each window, for all neurons together or (shuffled) for each of them.
-    groups : ndarray of shape (U,)
-        The block of the recording that each window belongs to.
-    lists : dict of str to ndarray of shape (D, n)
-        Draws: for each of D draws, which windows it holds (a window may be drawn twice).
-    window : int
-        Frames a window.
-    packed : ndarray of shape (U, ceil(T / 8), N), uint8, or None
-        Spikes (0 or 1) of each window, eight frames a byte.
+    `rows` (U, 1) is the first frame of each window, (U, N) if neurons were shuffled; `groups` is
+    the block it belongs to. `lists` holds draws by name, (D, n): which windows each draw holds.
+    `packed` (U, ceil(T / 8), N) has eight frames a byte.
     """
 
     frames: np.ndarray
@@ -255,27 +197,8 @@ def draw_from_recording(
 ) -> WindowBank:
     """Draw `n` windows at random starts, `n_draws` times for each of `names`.
 
-    The windows of a later name are taken, within the same draw, from the starts that earlier names
-    left over, as long as there are any.
-
-    Parameters
-    ----------
-    source : WindowSource
-        Where windows can start.
-    names : tuple of str
-        What each kind of draw is called.
-    n : int
-        Windows a draw.
-    n_draws : int
-        Draws of each kind.
-    rng : numpy.random.Generator
-        Source of the starts.
-    once : bool, default=False
-        Whether a draw takes each start at most once, as long as there are enough of them.
-
-    Returns
-    -------
-    WindowBank
+    Within a draw, a later name takes starts that earlier ones left over, as long as there are
+    any; `once`: a name takes each start at most once, as long as there are enough.
     """
     n_starts = len(source.starts)
     lists: dict[str, list[np.ndarray]] = {name: [] for name in names}
@@ -312,25 +235,7 @@ def draw_from_samples(
     *,
     name: str = "synthetic",
 ) -> WindowBank:
-    """Draw `n` of the synthetic windows without replacement, `n_draws` times.
-
-    Parameters
-    ----------
-    samples : ndarray of shape (M, T, N), float32
-        Synthetic windows, independent of one another.
-    n : int
-        Windows a draw, at most M.
-    n_draws : int
-        Number of draws.
-    rng : numpy.random.Generator
-        Source of the choice; not used when ``n == M``.
-    name : str, default="synthetic"
-        What the draws are called.
-
-    Returns
-    -------
-    WindowBank
-    """
+    """Draw `n` of the independent samples (M, T, N) without replacement, `n_draws` times."""
     n_samples, window, n_neurons = samples.shape
     if n == n_samples:
         draws = np.tile(np.arange(n), (n_draws, 1))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from typing import Any
@@ -11,69 +10,24 @@ import numpy as np
 from scipy.cluster.hierarchy import leaves_list, linkage
 from scipy.sparse.csgraph import connected_components
 from scipy.spatial.distance import pdist, squareform
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
 from calgan.data.recording import Recording
-from calgan.data.validation import (
-    as_real_array,
-    check_n_neurons,
-    check_recording,
-    check_windows,
-    is_lazy,
-)
-from calgan.data.windows import WindowView, iter_batches, map_windows
-
-__all__ = ["NeuronSorter", "leaf_order", "spectral_order", "tour_order"]
+from calgan.data.transformer import Transformer, map_frames
+from calgan.data.validation import as_real_array, is_lazy
+from calgan.data.windows import iter_frames
 
 _METHODS = ("correlation", "seriation", "position")
-_POSITIONS = "positions"  # the metadata of a Recording that holds them
-# Values converted to float64 at a time while correlations are summed (32 MB).
-_CHUNK_VALUES = 4_000_000
-# Memory maps beyond this are not read into memory to be reordered. Smaller ones are: joblib hands
-# every array of a megabyte to its workers as a map.
-_MAP_BYTES = 256_000_000
 # Sums over frames in another order differ in the last digits, and must not decide between ties.
 _DECIMALS = 10
 
 
 def leaf_order(correlation: Any) -> np.ndarray:
-    """Order neurons by clustering: the leaves of a tree, turned so that neighbours are alike.
+    """Order neurons by the leaves of a tree: average linkage on 1 - correlation (N, N).
 
-    Neurons are clustered by average linkage on ``1 - correlation``. Of the orders in which the
-    tree can be drawn, the one with the largest sum of correlations between neighbours is found
-    [1]_.
-
-    Parameters
-    ----------
-    correlation : array-like of shape (N, N)
-        Correlations of the neurons. NaN in rows and columns of neurons that have none, such as
-        constant ones; these go last.
-
-    Returns
-    -------
-    ndarray of shape (N,), int
-        Indices of the neurons. Of an order and its reverse, the one that begins with the smaller
-        index.
-
-    Raises
-    ------
-    ValueError
-        If it is not a symmetric matrix, or has NaN elsewhere.
-
-    References
-    ----------
-    .. [1] Z. Bar-Joseph, D. K. Gifford and T. S. Jaakkola, "Fast optimal leaf ordering for
-       hierarchical clustering", Bioinformatics 17 (suppl. 1), S22-S29, 2001.
-       https://doi.org/10.1093/bioinformatics/17.suppl_1.S22
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.data.ordering import leaf_order
-    >>> place = np.array([0, 2, 1, 3])
-    >>> leaf_order(1 - 0.3 * np.abs(place[:, None] - place))
-    array([0, 2, 1, 3])
+    Of the orders in which the tree can be drawn, this is the one with the largest sum of
+    correlations between neighbours (Bar-Joseph et al. 2001). Neurons without correlations (NaN)
+    go last.
     """
     matrix, defined = _check_correlation(correlation)
     if len(defined) < 3:
@@ -84,46 +38,11 @@ def leaf_order(correlation: Any) -> np.ndarray:
 
 
 def spectral_order(correlation: Any) -> np.ndarray:
-    """Order neurons along the slowest mode of the graph of their positive correlations.
+    """Order neurons along the slowest mode of the graph of positive correlations (N, N).
 
-    The similarities ``S = max(correlation, 0)`` are the weights of a graph with degrees
-    ``D = sum_j S_ij``. Neurons are sorted by the eigenvector of the second largest eigenvalue of
-    ``D^-1 S``: spectral seriation [1]_ with the degrees divided out [2]_, so that neurons of weak
-    correlations do not take up the ends. Parts of the graph without a link between them follow one
-    another, by size.
-
-    Parameters
-    ----------
-    correlation : array-like of shape (N, N)
-        Correlations of the neurons. NaN in rows and columns of neurons that have none, such as
-        constant ones; these go last.
-
-    Returns
-    -------
-    ndarray of shape (N,), int
-        Indices of the neurons. Of an order and its reverse, the one that begins with the smaller
-        index.
-
-    Raises
-    ------
-    ValueError
-        If it is not a symmetric matrix, or has NaN elsewhere.
-
-    References
-    ----------
-    .. [1] J. E. Atkins, E. G. Boman and B. Hendrickson, "A spectral algorithm for seriation and
-       the consecutive ones problem", SIAM Journal on Computing 28(1), 297-310, 1998.
-       https://doi.org/10.1137/S0097539795285771
-    .. [2] C. Ding and X. He, "Linearized cluster assignment via spectral ordering", ICML 2004.
-       https://doi.org/10.1145/1015330.1015407
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.data.ordering import spectral_order
-    >>> place = np.array([0, 2, 1, 3])
-    >>> spectral_order(1 - 0.3 * np.abs(place[:, None] - place))
-    array([0, 2, 1, 3])
+    With S = max(correlation, 0) and D = sum_j S_ij, neurons are sorted by the eigenvector of the
+    second largest eigenvalue of D^-1 S (Atkins et al. 1998; Ding and He 2004). Parts of the graph
+    without a link follow one another by size; neurons without correlations (NaN) go last.
     """
     matrix, defined = _check_correlation(correlation)
     similarity = np.clip(matrix[np.ix_(defined, defined)], 0, None)
@@ -136,45 +55,12 @@ def spectral_order(correlation: Any) -> np.ndarray:
 
 
 def tour_order(positions: Any) -> np.ndarray:
-    """Order neurons along a short path through their positions.
+    """Order neurons along a short path through their positions, (N, 2) or (N, 3).
 
     The path starts far out, goes to the nearest neuron not yet visited, and is then shortened by
-    reversing parts of it as long as that helps (2-opt [1]_).
-
-    Parameters
-    ----------
-    positions : array-like of shape (N, 2) or (N, 3)
-        Centres of the neurons in any unit of length, the same along all axes.
-
-    Returns
-    -------
-    ndarray of shape (N,), int
-        Indices of the neurons. Of an order and its reverse, the one that begins with the smaller
-        index.
-
-    Raises
-    ------
-    TypeError
-        If the positions are not real numbers.
-    ValueError
-        If they have another shape, or hold NaN or infinity.
-
-    Notes
-    -----
-    On neurons scattered at random the mean distance of neighbours is .79 and .77 times the square
-    root of the area a neuron (143 and 1000 neurons). Along a Hilbert curve it is .92 and .97, by
-    `leaf_order` of the distances .82 and .81, and along the principal axis 3.2 and 9.3.
-
-    References
-    ----------
-    .. [1] G. A. Croes, "A method for solving traveling-salesman problems", Operations Research
-       6(6), 791-812, 1958. https://doi.org/10.1287/opre.6.6.791
-
-    Examples
-    --------
-    >>> from calgan.data.ordering import tour_order
-    >>> tour_order([[0.0, 0.0], [2.0, 0.1], [1.0, 0.0], [3.0, 0.0]])
-    array([0, 2, 1, 3])
+    reversing parts of it as long as that helps (2-opt, Croes 1958). On neurons scattered at random
+    the mean distance of neighbours is .79 and .77 times the root of the area a neuron (143 and
+    1000 neurons); along a Hilbert curve it is .92 and .97.
     """
     points = as_real_array(positions, "positions")
     if points.ndim != 2 or points.shape[1] not in (2, 3) or len(points) == 0:
@@ -192,23 +78,23 @@ def tour_order(positions: Any) -> np.ndarray:
     return _one_direction(_shorten(distances, _nearest_neighbours(distances)))
 
 
-class NeuronSorter(TransformerMixin, BaseEstimator):
+class NeuronSorter(Transformer):
     """Reorder neurons so that similar ones are neighbours; the inverse is exact.
 
     The order of a recording's neurons is that of a segmentation program and means nothing, so a
     2-D convolution over frames and neurons has nothing to share between neighbours: the thesis
     names it as the likely reason why its 2-D networks did not do better [1]_. Views of windows are
-    reordered lazily, and their ``roi_ids`` with them.
+    reordered lazily. ROI ids and positions follow their neurons.
 
     Parameters
     ----------
     method : {"correlation", "seriation", "position"}, default="correlation"
-        - "correlation": leaves of a clustering by correlation, see `leaf_order`. Neighbours are
-          most alike.
-        - "seriation": one gradual sequence by correlation, see `spectral_order`. For populations
-          with a one-dimensional structure, such as a gradient or a travelling wave.
-        - "position": a short path through the neurons' positions, see `tour_order`. Traces are not
-          used.
+        - "correlation": leaves of a clustering by correlation, drawn so that neighbours are most
+          alike [2]_.
+        - "seriation": one gradual sequence by correlation, the slowest mode of the graph of
+          positive correlations [3]_. For populations with a one-dimensional structure, such as a
+          gradient or a travelling wave.
+        - "position": a short path through the neurons' positions. Traces are not used.
     positions : array-like of shape (N, 2) or (N, 3), default=None
         Centres of the neurons for ``method="position"``. None takes ``metadata["positions"]`` of
         the `Recording` given to ``fit``; windows do not carry them.
@@ -231,6 +117,11 @@ class NeuronSorter(TransformerMixin, BaseEstimator):
     ----------
     .. [1] B. M. Li, "Synthesising Realistic Calcium Imaging Data of Neuronal Populations using
        Deep Generative Models", MScR thesis, University of Edinburgh, 2020.
+    .. [2] Z. Bar-Joseph, D. K. Gifford and T. S. Jaakkola, "Fast optimal leaf ordering for
+       hierarchical clustering", Bioinformatics 17 (suppl. 1), S22-S29, 2001.
+       https://doi.org/10.1093/bioinformatics/17.suppl_1.S22
+    .. [3] C. Ding and X. He, "Linearized cluster assignment via spectral ordering", ICML 2004.
+       https://doi.org/10.1145/1015330.1015407
 
     Examples
     --------
@@ -255,8 +146,8 @@ class NeuronSorter(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : Recording, array-like (T, N), (M, T, N) or (M, T, N, C), or WindowView
-            A recording, windows or encoded windows.
+        X : Recording, array-like (T, N), (M, T, N) or (M, T, N, C), list of trials, or WindowView
+            A recording, trials, windows or encoded windows.
         y : None
             Ignored.
 
@@ -277,15 +168,14 @@ class NeuronSorter(TransformerMixin, BaseEstimator):
             raise ValueError(
                 f"method must be one of {', '.join(map(repr, _METHODS))}, got {self.method!r}."
             )
-        data = _check(X)
-        n_neurons = int(data.shape[_neuron_axis(data.ndim)])
+        read = self._read(X)
         if self.method == "position":
-            order = tour_order(self._find_positions(X, n_neurons))
+            order = tour_order(self._find_positions(read.positions, read.n_neurons))
         else:
             rule = leaf_order if self.method == "correlation" else spectral_order
-            order = rule(_correlation(data))
+            order = rule(_correlation(read.data, read.n_neurons))
         self.order_ = order
-        self.n_features_in_ = n_neurons
+        self._learn(X, read)
         return self
 
     def transform(self, X: Any) -> Any:
@@ -293,34 +183,33 @@ class NeuronSorter(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : Recording, array-like (T, N), (M, T, N) or (M, T, N, C), or WindowView
+        X : Recording, array-like (T, N), (M, T, N) or (M, T, N, C), list of trials, or WindowView
             Data of the neurons seen by `fit`.
 
         Returns
         -------
-        ndarray shaped like X, float32, or WindowView or Recording
-            A view for a view, and a recording for a recording.
+        Recording, ndarray shaped like X, float32, list of these, or WindowView
+            The same kind as X, lazy for a view, with its ids and positions in the new order.
 
         Raises
         ------
         ValueError
             If X does not have the neurons that `fit` saw.
         """
-        check_is_fitted(self)
-        return self._reorder(X, self.order_)
+        return _reordered(self._check(X).data, self.order_)
 
     def inverse_transform(self, X: Any) -> Any:
         """Put the neurons back in the order of the recording, bit for bit.
 
         Parameters
         ----------
-        X : Recording, array-like (T, N), (M, T, N) or (M, T, N, C), or WindowView
+        X : Recording, array-like (T, N), (M, T, N) or (M, T, N, C), list of trials, or WindowView
             Data in the order of `transform`, such as a generator's samples.
 
         Returns
         -------
-        ndarray shaped like X, float32, or WindowView or Recording
-            A view for a view, and a recording for a recording.
+        Recording, ndarray shaped like X, float32, list of these, or WindowView
+            The same kind as X, lazy for a view, with its ids and positions in the new order.
 
         Raises
         ------
@@ -328,12 +217,11 @@ class NeuronSorter(TransformerMixin, BaseEstimator):
             If X does not have the neurons that `fit` saw.
         """
         check_is_fitted(self)
-        return self._reorder(X, np.argsort(self.order_))
+        ids = None if self.roi_ids_ is None else self.roi_ids_[self.order_]
+        return _reordered(self._check(X, roi_ids=ids).data, np.argsort(self.order_))
 
-    def _find_positions(self, X: Any, n_neurons: int) -> np.ndarray:
-        positions = self.positions
-        if positions is None and isinstance(X, Recording):
-            positions = X.metadata.get(_POSITIONS)
+    def _find_positions(self, known: np.ndarray | None, n_neurons: int) -> np.ndarray:
+        positions = known if self.positions is None else self.positions
         if positions is None:
             raise ValueError(
                 "method='position' needs the neurons' positions: pass positions=..., of shape "
@@ -348,54 +236,33 @@ class NeuronSorter(TransformerMixin, BaseEstimator):
             )
         return points
 
-    def _reorder(self, X: Any, order: np.ndarray) -> Any:
-        data = _check(X)
-        check_n_neurons(data.shape[_neuron_axis(data.ndim)], self)
-        if isinstance(X, Recording):
-            return X.select(order)
-        if not isinstance(data, WindowView):
-            return _take(data, order=order)
-        mapped = sum(base.nbytes for base in data.segments if isinstance(base, np.memmap))
-        if data.transforms or mapped > _MAP_BYTES:
-            view = map_windows(data, partial(_take, order=order))
-        else:
-            # A recording is smaller than its windows: reordered once, every window is in order.
-            view = replace(data, segments=tuple(_take(base, order=order) for base in data.segments))
-        ids = data.roi_ids
-        return view if ids is None else replace(view, roi_ids=ids[order])
 
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
+def _reordered(data: Any, order: np.ndarray) -> Any:
+    """Return checked data with their neurons, ids and positions in another order."""
+    if isinstance(data, list):
+        return [_reordered(trial, order) for trial in data]
+    if isinstance(data, Recording):
+        return data.select(order)
+    out = map_frames(data, partial(_take, order=order), getattr(data, "units", None))
+    if is_lazy(data) and data.roi_ids is not None:
+        return replace(out, roi_ids=data.roi_ids[order])
+    return out
 
 
 # At module level, so that a view mapped through it pickles.
 def _take(X: np.ndarray, *, order: np.ndarray) -> np.ndarray:
-    return np.take(X, order, axis=_neuron_axis(X.ndim))
+    return np.take(X, order, axis=min(X.ndim - 1, 2))
 
 
-def _neuron_axis(ndim: int) -> int:
-    return 2 if ndim >= 3 else 1
-
-
-def _check(X: Any) -> Any:
-    X = X if is_lazy(X) else as_real_array(X, "X")
-    if X.ndim in (3, 4):
-        return check_windows(X, estimator="NeuronSorter")
-    return check_recording(X, check_orientation=False)
-
-
-def _correlation(X: Any) -> np.ndarray:
+def _correlation(data: Any, n_neurons: int) -> np.ndarray:
     """Return the correlations (N, N) over all frames, NaN for constant neurons."""
-    n_neurons = X.shape[_neuron_axis(X.ndim)]
-    n_channels = X.shape[3] if X.ndim == 4 else 1
+    n_channels = data.shape[3] if getattr(data, "ndim", 2) == 4 else 1
     covariance = np.zeros((n_neurons, n_neurons))
     spread = np.zeros(n_neurons)
     for channel in range(n_channels):
         origin, total, count = None, np.zeros(n_neurons), 0.0
-        for frames, weights in _frames(X, channel):
+        for piece, weights in iter_frames(data):
+            frames = (piece[..., channel] if piece.ndim == 4 else piece).reshape(-1, n_neurons)
             # From the first frame, so that a constant neuron gives zeros and no rounding errors.
             origin = frames[0].astype(np.float64) if origin is None else origin
             values = frames - origin
@@ -409,29 +276,6 @@ def _correlation(X: Any) -> np.ndarray:
     variance[(spread == 0) | (variance <= 0)] = np.nan
     deviation = np.sqrt(variance)
     return np.clip(np.round(covariance / np.outer(deviation, deviation), _DECIMALS), -1.0, 1.0)
-
-
-def _frames(X: Any, channel: int) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Yield runs of frames (t, N), and how many windows hold each (None: one each)."""
-    if isinstance(X, WindowView) and not X.transforms:
-        for which, base in enumerate(X.segments):
-            start = X.start[X.segment == which]
-            if len(start) == 0:
-                continue
-            edges = np.zeros(len(base) + 1)
-            np.add.at(edges, start, 1)
-            np.add.at(edges, start + X.window, -1)
-            counts = np.cumsum(edges)
-            last = int(start.max()) + X.window
-            step = max(1, _CHUNK_VALUES // base.shape[1])
-            for first in range(int(start.min()), last, step):
-                chunk = slice(first, min(first + step, last))
-                yield base[chunk], counts[chunk]
-        return
-    batch = max(1, _CHUNK_VALUES // int(np.prod(X.shape[1:])))
-    for windows in iter_batches(X, batch):
-        plane = windows[..., channel] if windows.ndim == 4 else windows
-        yield plane.reshape(-1, plane.shape[-1]), None
 
 
 def _check_correlation(correlation: Any) -> tuple[np.ndarray, np.ndarray]:

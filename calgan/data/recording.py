@@ -5,12 +5,12 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from sklearn.utils import Bunch
 
-from calgan.data.validation import check_frame_rate, check_recording, is_lazy, warn_if_roi_first
+from calgan.data.validation import check_frame_rate, check_recording, warn_if_roi_first
 
 
 class Recording:
@@ -273,6 +273,52 @@ class Recording:
             metadata,
         )
 
+    def with_traces(self, traces: Any, units: str | None = None) -> Recording:
+        """Return the recording with other traces of the same frames and neurons.
+
+        Parameters
+        ----------
+        traces : array-like of shape (T, N)
+            The new traces.
+        units : str, default=None
+            Their units; None keeps those of the recording.
+
+        Returns
+        -------
+        Recording
+            The same frame rate, ids, segments and metadata. ``metadata["components"]`` belongs
+            to the old traces and is left out.
+
+        Raises
+        ------
+        ValueError
+            If the traces have another shape, or hold NaN or infinity.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from calgan import Recording
+        >>> recording = Recording(np.ones((600, 20)), 10.0, units="counts")
+        >>> recording.with_traces(recording.traces / 4, units="dF/F")
+        Recording(600 frames x 20 neurons, 10 Hz, 60.0 s, dF/F)
+        """
+        checked = check_recording(traces, name="traces", check_orientation=False)
+        if checked.shape != self.shape:
+            raise ValueError(
+                f"traces must have the recording's shape {self.shape}, got {checked.shape}."
+            )
+        if not isinstance(checked, np.memmap) and checked.flags.writeable:
+            checked = checked.copy()  # the caller keeps a writable array of their own
+        metadata = {key: value for key, value in self._metadata.items() if key != "components"}
+        return Recording._trusted(
+            checked,
+            self._frame_rate,
+            self._roi_ids,
+            self._units if units is None else units,
+            self._segments,
+            metadata,
+        )
+
     def segment_traces(self) -> list[np.ndarray]:
         """Return the traces of each segment, a list of (T_i, N) read-only arrays.
 
@@ -366,145 +412,6 @@ class Recording:
             for key, value in rows.items()
         )
         return f"<table><caption>Recording</caption>{cells}</table>"
-
-
-class Segments(NamedTuple):
-    """Uninterrupted segments of one population, as `as_segments` reads them.
-
-    Attributes
-    ----------
-    arrays : list of ndarray of shape (T_i, N), float32
-        Traces of each segment.
-    frame_rate : float or None
-        Frames per second (Hz), None when the input did not say.
-    roi_ids : ndarray of shape (N,) or None
-        Ids of the neurons, None when the input did not say.
-    units : str or None
-        Units of the traces, None when the input did not say.
-    """
-
-    arrays: list[np.ndarray]
-    frame_rate: float | None
-    roi_ids: np.ndarray | None
-    units: str | None
-
-
-def as_segments(X: Any, *, name: str = "X", check_orientation: bool = True) -> Segments:
-    """Read anything recording-like as a list of uninterrupted segments.
-
-    Parameters
-    ----------
-    X : Recording, array-like of shape (T, N), list of these, or ndarray of shape (S, T, N)
-        A recording, a list of segments of the same neurons, or S trials of equal length. Float32
-        arrays and memory maps are not copied.
-    name : str, default="X"
-        What messages call the input.
-    check_orientation : bool, default=True
-        Warn when bare arrays have more neurons than frames over all segments.
-
-    Returns
-    -------
-    Segments
-        The segments, with what the input says of frame rate, ids and units.
-
-    Raises
-    ------
-    TypeError
-        If the input does not hold real numbers.
-    ValueError
-        If it is not recording-like, is empty, holds NaN or infinity, or if its segments differ in
-        their neurons, frame rate or units.
-
-    Warns
-    -----
-    UserWarning
-        If bare arrays have more neurons than frames over all segments.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.data.recording import as_segments
-    >>> segments = as_segments([np.zeros((50, 3)), np.ones((20, 3))])
-    >>> [array.shape for array in segments.arrays]
-    [(50, 3), (20, 3)]
-    """
-    if isinstance(X, Segments):
-        return X
-    if isinstance(X, Recording):
-        return Segments(X.segment_traces(), X.frame_rate, X.roi_ids, X.units)
-    if is_lazy(X):
-        raise ValueError(
-            f"{name} holds windows already, but a recording is needed; pass the recording itself."
-        )
-    parts = _split(X, name)
-    arrays: list[np.ndarray] = []
-    recordings: list[Recording] = []
-    for label, part in parts:
-        if isinstance(part, Recording):
-            recordings.append(part)
-            arrays.extend(part.segment_traces())
-        else:
-            arrays.append(check_recording(part, name=label, check_orientation=False))
-    n_neurons = arrays[0].shape[1]
-    for index, array in enumerate(arrays):
-        if array.shape[1] != n_neurons:
-            raise ValueError(
-                f"the segments of {name} must hold the same neurons, but segment 0 has "
-                f"{n_neurons} and segment {index} has {array.shape[1]}."
-            )
-    if check_orientation and not recordings:  # a Recording was checked when it was made
-        warn_if_roi_first(sum(map(len, arrays)), n_neurons, name=name)
-    if not recordings:
-        return Segments(arrays, None, None, None)
-    first = recordings[0]
-    for other in recordings[1:]:
-        for what in ("frame_rate", "units", "roi_ids"):
-            mine, theirs = getattr(first, what), getattr(other, what)
-            if not np.array_equal(mine, theirs):
-                shown = f"one has {mine} and another {theirs}"
-                if what == "roi_ids":  # too many to show
-                    shown = "they differ; select the same neurons in the same order from each"
-                raise ValueError(f"the recordings in {name} must share their {what}, but {shown}.")
-    return Segments(arrays, first.frame_rate, first.roi_ids, first.units)
-
-
-def _split(X: Any, name: str) -> list[tuple[str, Any]]:
-    """Return the (label, segment) pairs of an input that is not one Recording."""
-    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype == object:
-        X = list(X)
-    if not isinstance(X, (list, tuple)):
-        ndim = np.ndim(X) if hasattr(X, "shape") else None
-        if ndim == 3:
-            if len(X) == 0:
-                raise ValueError(f"{name} is empty: it holds no trial; pass at least one.")
-            return [(f"{name}[{i}]", trial) for i, trial in enumerate(X)]
-        if ndim is not None and ndim > 3:
-            raise ValueError(
-                f"{name} is {ndim}-D with shape {X.shape}; a recording is (frames, neurons), and "
-                "trials of equal length are (trials, frames, neurons)."
-            )
-        return [(name, X)]
-    if len(X) == 0:
-        raise ValueError(f"{name} is an empty list; pass at least one segment of frames.")
-    dims = {_ndim(part) for part in X}
-    if dims == {2}:
-        return [(f"{name}[{i}]", part) for i, part in enumerate(X)]
-    if dims == {1}:  # rows of one recording, as nested lists
-        return [(name, X)]
-    shown = sorted("ragged" if dim is None else f"{dim}-D" for dim in dims)
-    raise ValueError(
-        f"{name} is a list of {len(X)} entries that are {', '.join(shown)}, but every segment must "
-        "be 2-D (frames, neurons)."
-    )
-
-
-def _ndim(part: Any) -> int | None:
-    if isinstance(part, Recording):
-        return 2
-    try:
-        return int(np.ndim(part))
-    except ValueError:
-        return None
 
 
 def _check_segments(segments: Any, n_frames: int) -> np.ndarray:

@@ -6,20 +6,14 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
-from sklearn.utils.validation import check_is_fitted
 
-from calgan.data.validation import (
-    as_real_array,
-    check_n_neurons,
-    check_recording,
-    check_windows,
-    is_lazy,
-)
-from calgan.data.windows import WindowView, iter_batches, map_windows
+from calgan.data.transformer import Transformer, map_frames
+from calgan.data.windows import iter_frames
+
+ARBITRARY = "a.u."  # the units of scaled traces
 
 
-class MinMaxScaler(TransformerMixin, BaseEstimator):
+class MinMaxScaler(Transformer):
     """Scale traces linearly so that the range seen by `fit` becomes `feature_range`.
 
     A value x becomes ``lo + (x - data_min) * (hi - lo) / (data_max - data_min)``. The thesis
@@ -85,8 +79,8 @@ class MinMaxScaler(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (T, N), (M, T, N) or (M, T, N, C), or WindowView
-            A recording, windows or encoded windows.
+        X : Recording, array-like (T, N), (M, T, N) or (M, T, N, C), list of trials, or WindowView
+            A recording, trials, windows or encoded windows.
         y : None
             Ignored.
 
@@ -104,21 +98,18 @@ class MinMaxScaler(TransformerMixin, BaseEstimator):
             not two increasing numbers.
         """
         lo, hi = _check_feature_range(self.feature_range)
-        X = _check(X)
-        axes = _pooled_axes(X.ndim, self.per_neuron)
-        if isinstance(X, WindowView) and not X.transforms:
-            # Windows overlap: each frame is read once, however many windows hold it.
-            pieces = iter(X.covered_frames())
-            axes = _pooled_axes(2, self.per_neuron)
-        else:
-            pieces = iter_batches(X)
-        lows, highs = zip(*((p.min(axis=axes), p.max(axis=axes)) for p in pieces), strict=True)
+        read = self._read(X)
+        lows, highs = [], []
+        for piece, _ in iter_frames(read.data):
+            axes = tuple(range(min(piece.ndim - 1, 2) if self.per_neuron else piece.ndim))
+            lows.append(piece.min(axis=axes))
+            highs.append(piece.max(axis=axes))
         self.data_min_ = np.min(lows, axis=0).astype(np.float64)
         self.data_max_ = np.max(highs, axis=0).astype(np.float64)
         span = np.asarray(self.data_max_ - self.data_min_)
         constant = span == 0
         self.scale_ = np.where(constant, 0.0, (hi - lo) / np.where(constant, 1.0, span))
-        self.n_features_in_ = int(X.shape[_neuron_axis(X.ndim)])
+        self._learn(X, read)
         return self
 
     def transform(self, X: Any) -> Any:
@@ -126,74 +117,67 @@ class MinMaxScaler(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : array-like of shape (T, N), (M, T, N) or (M, T, N, C), or WindowView
-            A recording, windows or encoded windows.
+        X : Recording, array-like (T, N), (M, T, N) or (M, T, N, C), list of trials, or WindowView
+            A recording, trials, windows or encoded windows.
 
         Returns
         -------
-        ndarray shaped like X, float32, or WindowView
-            Lazy for a view.
+        Recording, ndarray shaped like X, float32, list of these, or WindowView
+            The same kind as X, lazy for a view. Units are arbitrary ("a.u.").
 
         Raises
         ------
         ValueError
-            If X does not fit what `fit` saw.
+            If X does not hold the neurons that `fit` saw.
         """
-        lo, hi = self._check_fitted(X := _check(X))
-        return map_windows(
-            X,
-            partial(
-                _scale,
-                data_min=self.data_min_,
-                scale=self.scale_,
-                lo=lo,
-                bounds=(lo, hi) if self.clip else None,
-            ),
+        data, lo, hi = self._check_fitted(X)
+        scale = partial(
+            _scale,
+            data_min=self.data_min_,
+            scale=self.scale_,
+            lo=lo,
+            bounds=(lo, hi) if self.clip else None,
         )
+        return map_frames(data, scale, ARBITRARY)
 
     def inverse_transform(self, X: Any) -> Any:
         """Return scaled data to the units of the recording.
 
         Parameters
         ----------
-        X : array-like of shape (T, N), (M, T, N) or (M, T, N, C), or WindowView
+        X : Recording, array-like (T, N), (M, T, N) or (M, T, N, C), list of trials, or WindowView
             Scaled data, such as a generator's samples.
 
         Returns
         -------
-        ndarray shaped like X, float32, or WindowView
-            Lazy for a view.
+        Recording, ndarray shaped like X, float32, list of these, or WindowView
+            The same kind as X, lazy for a view, in the units that `fit` saw.
 
         Raises
         ------
         ValueError
-            If X does not fit what `fit` saw.
+            If X does not hold the neurons that `fit` saw.
         """
-        lo, hi = self._check_fitted(X := _check(X))
+        data, lo, hi = self._check_fitted(X)
         span = (self.data_max_ - self.data_min_) / (hi - lo)
-        return map_windows(X, partial(_unscale, data_min=self.data_min_, span=span, lo=lo))
+        unscale = partial(_unscale, data_min=self.data_min_, span=span, lo=lo)
+        return map_frames(data, unscale, self.units_ or ARBITRARY)
 
-    def _check_fitted(self, X: Any) -> tuple[float, float]:
-        check_is_fitted(self)
-        check_n_neurons(X.shape[_neuron_axis(X.ndim)], self)
+    def _check_fitted(self, X: Any) -> tuple[Any, float, float]:
+        data = self._check(X).data
         encoded = self.data_min_.ndim == 2
-        if self.data_min_.ndim and encoded != (X.ndim == 4):
+        shape: tuple[int, ...] = () if isinstance(data, list) else tuple(data.shape)
+        if self.data_min_.ndim and encoded != (len(shape) == 4):
             raise ValueError(
                 f"MinMaxScaler(per_neuron=True) was fitted on {'' if encoded else 'un'}encoded "
-                f"data, but X has shape {tuple(X.shape)}; fit it on data of the same kind."
+                f"data, but X has shape {shape}; fit it on data of the same kind."
             )
-        if encoded and X.shape[3] != self.data_min_.shape[1]:
+        if encoded and shape[3] != self.data_min_.shape[1]:
             raise ValueError(
-                f"X has {X.shape[3]} channels, but MinMaxScaler was fitted on "
+                f"X has {shape[3]} channels, but MinMaxScaler was fitted on "
                 f"{self.data_min_.shape[1]}."
             )
-        return _check_feature_range(self.feature_range)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
+        return data, *_check_feature_range(self.feature_range)
 
 
 # Module-level functions, so that a view mapped through them pickles. In float64: the difference of
@@ -219,21 +203,6 @@ def _unscale(X: np.ndarray, *, data_min: np.ndarray, span: np.ndarray, lo: float
     out *= span
     out += data_min
     return out.astype(np.float32)
-
-
-def _check(X: Any) -> Any:
-    X = X if is_lazy(X) else as_real_array(X, "X")
-    if X.ndim in (3, 4):
-        return check_windows(X, estimator="MinMaxScaler")
-    return check_recording(X, check_orientation=False)
-
-
-def _neuron_axis(ndim: int) -> int:
-    return 2 if ndim >= 3 else 1
-
-
-def _pooled_axes(ndim: int, per_neuron: bool) -> tuple[int, ...]:
-    return tuple(range(_neuron_axis(ndim))) if per_neuron else tuple(range(ndim))
 
 
 def _check_feature_range(feature_range: Any) -> tuple[float, float]:

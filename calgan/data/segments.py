@@ -1,88 +1,115 @@
-"""Segments of a recording, put together again from its windows."""
+"""Uninterrupted segments of frames, read from a recording, arrays, or a list of trials."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
-from calgan.data.validation import is_lazy
-from calgan.data.windows import WindowView
+from calgan.data.recording import Recording
+from calgan.data.validation import check_recording, common_frame_rate, is_lazy, warn_if_roi_first
 
 
-def uninterrupted_segments(X: Any) -> list[np.ndarray]:
-    """Return uninterrupted segments of traces, each frame once where X is a view.
+class Segments(NamedTuple):
+    """Traces (T_i, N) of each segment, and what the input says of them (None: nothing)."""
 
-    Parameters
-    ----------
-    X : WindowView or array-like of shape (M, T, N)
-        Windows. Windows of an array, or of a view whose transforms do not treat each frame by
-        itself, are segments of their own.
+    arrays: list[np.ndarray]
+    frame_rate: float | None
+    roi_ids: np.ndarray | None
+    units: str | None
 
-    Returns
-    -------
-    list of ndarray of shape (t, N)
 
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan import Windower
-    >>> from calgan.data.segments import uninterrupted_segments
-    >>> view = Windower(4).fit_transform(np.zeros((10, 2)))
-    >>> [segment.shape for segment in uninterrupted_segments(view)]
-    [(10, 2)]
+def as_segments(X: Any, *, name: str = "X", check_orientation: bool = True) -> Segments:
+    """Read a Recording, an array (T, N) or (S, T, N), or a list of trials (T_i, N) as segments.
+
+    Float32 arrays and memory maps are not copied. Bare arrays with more neurons than frames give
+    a warning if `check_orientation`.
     """
-    if not is_lazy(X):
-        return list(np.asarray(X))
-    segments: list[np.ndarray] = []
-    for run in _covering_runs(X):
-        windows = X[run].gather()
-        segments += _stitch(windows, X.start[run], X.window)
-    return segments
+    if isinstance(X, Segments):
+        return X
+    if isinstance(X, Recording):
+        return Segments(X.segment_traces(), X.frame_rate, X.roi_ids, X.units)
+    if is_lazy(X):
+        raise ValueError(
+            f"{name} holds windows already, but a recording is needed; pass the recording itself."
+        )
+    arrays: list[np.ndarray] = []
+    recordings: dict[str, Recording] = {}
+    for label, part in _split(X, name):
+        if isinstance(part, Recording):
+            recordings[label] = part
+            arrays.extend(part.segment_traces())
+        else:
+            arrays.append(check_recording(part, name=label, check_orientation=False))
+    n_neurons = arrays[0].shape[1]
+    for index, array in enumerate(arrays):
+        if array.shape[1] != n_neurons:
+            raise ValueError(
+                f"the segments of {name} must hold the same neurons, but segment 0 has "
+                f"{n_neurons} and segment {index} has {array.shape[1]}."
+            )
+    if check_orientation and not recordings:  # a Recording was checked when it was made
+        warn_if_roi_first(sum(map(len, arrays)), n_neurons, name=name)
+    if not recordings:
+        return Segments(arrays, None, None, None)
+    rate = common_frame_rate({label: part.frame_rate for label, part in recordings.items()})
+    first, *others = recordings.values()
+    for other in others:
+        if other.units != first.units:
+            raise ValueError(
+                f"the recordings in {name} must share their units, but one has {first.units} and "
+                f"another {other.units}."
+            )
+        if not np.array_equal(other.roi_ids, first.roi_ids):
+            raise ValueError(
+                f"the recordings in {name} must share their roi_ids, but they differ; select the "
+                "same neurons in the same order from each."
+            )
+    return Segments(arrays, rate, first.roi_ids, first.units)
 
 
-def _covering_runs(X: WindowView) -> Iterator[np.ndarray]:
-    """Yield few windows that cover all frames of an uninterrupted segment, in order.
-
-    Neighbours overlap where there is such a choice, so that `_stitch` can see that they agree.
-    """
-    order = np.lexsort((X.start, X.segment))
-    segment, start = X.segment[order], X.start[order]
-    run, first = [], 0
-    while first < len(order):
-        run.append(order[first])
-        end = start[first] + X.window
-        # The latest window that still shares a frame with this one; else one that follows at once.
-        last = first + 1
-        while last < len(order) and segment[last] == segment[first] and start[last] < end:
-            last += 1
-        chosen = last - 1
-        if chosen == first:
-            chosen = last
-            joins = last < len(order) and segment[last] == segment[first] and start[last] == end
-            # Without a shared frame there is no telling whether a transform is one of frames.
-            if not joins or X.transforms:
-                yield np.array(run)
-                run = []
-        elif start[chosen] == start[first]:  # the same window again
-            run.pop()
-        first = chosen
-    if run:
-        yield np.array(run)
+def is_list_of_trials(X: Any) -> bool:
+    """Tell whether X is a list of recordings or of arrays (T_i, N)."""
+    listed = isinstance(X, (list, tuple)) or (
+        isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype == object
+    )
+    return listed and len(X) > 0 and _ndim(X[0]) == 2
 
 
-def _stitch(windows: np.ndarray, start: np.ndarray, window: int) -> list[np.ndarray]:
-    """Join windows where they agree on the frames they share; else return them one by one."""
-    if windows.shape[1] != window:  # a transform changed what a frame is
-        return list(windows)
-    joined = np.empty((int(start[-1] - start[0]) + window, windows.shape[2]), dtype=np.float32)
-    filled = 0
-    spread = 1e-5 * float(np.ptp(windows))
-    for each, first in zip(windows, start - start[0], strict=True):
-        shared = joined[first:filled]
-        if not np.allclose(shared, each[: len(shared)], rtol=1e-5, atol=spread):
-            return list(windows)
-        joined[first : first + window] = each
-        filled = first + window
-    return [joined]
+def _split(X: Any, name: str) -> list[tuple[str, Any]]:
+    """Return the (label, segment) pairs of an input that is not one Recording."""
+    if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype == object:
+        X = list(X)
+    if not isinstance(X, (list, tuple)):
+        ndim = np.ndim(X) if hasattr(X, "shape") else None
+        if ndim == 3:
+            if len(X) == 0:
+                raise ValueError(f"{name} is empty: it holds no trial; pass at least one.")
+            return [(f"{name}[{i}]", trial) for i, trial in enumerate(X)]
+        if ndim is not None and ndim > 3:
+            raise ValueError(
+                f"{name} is {ndim}-D with shape {X.shape}; a recording is (frames, neurons), and "
+                "trials of equal length are (trials, frames, neurons)."
+            )
+        return [(name, X)]
+    if len(X) == 0:
+        raise ValueError(f"{name} is an empty list; pass at least one segment of frames.")
+    dims = {_ndim(part) for part in X}
+    if dims == {2}:
+        return [(f"{name}[{i}]", part) for i, part in enumerate(X)]
+    if dims == {1}:  # rows of one recording, as nested lists
+        return [(name, X)]
+    shown = sorted("ragged" if dim is None else f"{dim}-D" for dim in dims)
+    raise ValueError(
+        f"{name} is a list of {len(X)} entries that are {', '.join(shown)}, but every segment must "
+        "be 2-D (frames, neurons)."
+    )
+
+
+def _ndim(part: Any) -> int | None:
+    if isinstance(part, Recording):
+        return 2
+    try:
+        return int(np.ndim(part))
+    except ValueError:  # ragged
+        return None

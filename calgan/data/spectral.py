@@ -7,14 +7,13 @@ from typing import Any
 
 import numpy as np
 from scipy import fft
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from calgan.data.validation import check_n_neurons, check_windows
-from calgan.data.windows import map_windows
+from calgan.data.transformer import Read, Transformer
+from calgan.data.validation import check_windows, is_lazy
 
 
-class FFTEncoder(TransformerMixin, BaseEstimator):
+class FFTEncoder(Transformer):
     """Encode windows by the real and imaginary parts of their Fourier transform along time.
 
     With ``X_k = sum_t x_t exp(-2 pi i k t / T)`` (numpy's convention, no normalisation), the
@@ -84,8 +83,8 @@ class FFTEncoder(TransformerMixin, BaseEstimator):
         """
         if self.layout not in ("full", "packed"):
             raise ValueError(f"layout must be 'full' or 'packed', got {self.layout!r}.")
-        X = self._check_windows(X)
-        n_frames = X.shape[1]
+        read = self._read(X)
+        n_frames = read.data.shape[1]
         if self.layout == "packed" and n_frames % 2:
             even = "2" if n_frames == 1 else f"{n_frames - 1} or {n_frames + 1}"
             raise ValueError(
@@ -93,7 +92,7 @@ class FFTEncoder(TransformerMixin, BaseEstimator):
                 f"use windows of {even} frames, or layout='full'."
             )
         self.n_frames_in_ = int(n_frames)
-        self.n_features_in_ = int(X.shape[2])
+        self._learn(X, read)
         return self
 
     def transform(self, X: Any) -> Any:
@@ -114,15 +113,14 @@ class FFTEncoder(TransformerMixin, BaseEstimator):
         ValueError
             If X does not fit what `fit` saw.
         """
-        check_is_fitted(self)
-        X = self._check_windows(X)
-        check_n_neurons(X.shape[2], self)
-        if X.shape[1] != self.n_frames_in_:
+        windows = self._check(X).data
+        if windows.shape[1] != self.n_frames_in_:
             raise ValueError(
-                f"X has windows of {X.shape[1]} frames, but FFTEncoder was fitted on windows of "
-                f"{self.n_frames_in_}."
+                f"X has windows of {windows.shape[1]} frames, but FFTEncoder was fitted on windows "
+                f"of {self.n_frames_in_}."
             )
-        return map_windows(X, _encode_full if self.layout == "full" else _encode_packed, self._code)
+        encode = _encode_full if self.layout == "full" else _encode_packed
+        return windows.map(encode, self._code) if is_lazy(windows) else encode(windows)
 
     def inverse_transform(self, X: Any) -> Any:
         """Decode encoded windows, such as a generator's samples.
@@ -149,10 +147,11 @@ class FFTEncoder(TransformerMixin, BaseEstimator):
                 f"FFTEncoder(layout={self.layout!r}) decodes windows of shape (M, "
                 f"{', '.join(map(str, self._code))}), but X has shape {tuple(X.shape)}."
             )
-        decode = _decode_full
+        decode: Any = _decode_full
         if self.layout == "packed":
             decode = partial(_decode_packed, n_frames=self.n_frames_in_)
-        return map_windows(X, decode, (self.n_frames_in_, self.n_features_in_))
+        shape = (self.n_frames_in_, self.n_features_in_)
+        return X.map(decode, shape, units=self.units_) if is_lazy(X) else decode(X)
 
     @property
     def _code(self) -> tuple[int, int, int]:
@@ -160,14 +159,10 @@ class FFTEncoder(TransformerMixin, BaseEstimator):
         n_bins = self.n_frames_in_ if self.layout == "full" else self.n_frames_in_ // 2
         return n_bins, self.n_features_in_, 2
 
-    def _check_windows(self, X: Any) -> Any:
-        return check_windows(X, estimator="FFTEncoder", encoded=False)
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
+    def _read(self, X: Any, **_: Any) -> Read:
+        X = check_windows(X, estimator="FFTEncoder", encoded=False)
+        known = [getattr(X, name, None) for name in ("frame_rate", "roi_ids", "units")]
+        return Read(X, X.shape[2], *known)
 
 
 # scipy.fft keeps float32 throughout, so that encoding a batch does not double its memory.

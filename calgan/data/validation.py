@@ -15,33 +15,7 @@ _CHUNK_VALUES = 1 << 22
 
 
 def check_frame_rate(frame_rate: Any, *, name: str = "frame_rate") -> float:
-    """Return a frame rate (Hz) as a positive finite float.
-
-    Parameters
-    ----------
-    frame_rate : float
-        Frames per second (Hz).
-    name : str, default="frame_rate"
-        What the error message calls the value.
-
-    Returns
-    -------
-    float
-        The frame rate (Hz).
-
-    Raises
-    ------
-    TypeError
-        If `frame_rate` is not a number.
-    ValueError
-        If `frame_rate` is zero, negative, NaN or infinite.
-
-    Examples
-    --------
-    >>> from calgan.data.validation import check_frame_rate
-    >>> check_frame_rate(24)
-    24.0
-    """
+    """Return a frame rate (Hz) as a positive finite float."""
     value = frame_rate
     if isinstance(value, np.ndarray) and value.ndim == 0:  # as np.load returns a saved scalar
         value = value.item()
@@ -92,35 +66,7 @@ def common_frame_rate(known: Mapping[str, Any], *, needed_by: str = "") -> float
 
 
 def check_integer(value: Any, name: str, *, minimum: int = 1) -> int:
-    """Return `value` as an int no smaller than `minimum`; booleans and floats are refused.
-
-    Parameters
-    ----------
-    value : int
-        Value to check; numpy integers are welcome.
-    name : str
-        What the error message calls the value.
-    minimum : int, default=1
-        Smallest value allowed.
-
-    Returns
-    -------
-    int
-        The value.
-
-    Raises
-    ------
-    TypeError
-        If `value` is not an integer.
-    ValueError
-        If `value` is below `minimum`.
-
-    Examples
-    --------
-    >>> from calgan.data.validation import check_integer
-    >>> check_integer(64, "window")
-    64
-    """
+    """Return `value` as an int no smaller than `minimum`; booleans and floats are refused."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise TypeError(
             f"{name} must be an integer of at least {minimum}, got {value!r} of type "
@@ -139,32 +85,7 @@ def check_real(
     least: float | None = None,
     below: float | None = None,
 ) -> float:
-    """Return `value` as a finite float within bounds.
-
-    Parameters
-    ----------
-    name : str
-        What the error message calls the value.
-    value : float
-        Value to check.
-    above, least, below : float, default=None
-        Bounds: value > above, value >= least, value < below.
-
-    Returns
-    -------
-    float
-
-    Raises
-    ------
-    ValueError
-        If it is not a finite real number within the bounds.
-
-    Examples
-    --------
-    >>> from calgan.data.validation import check_real
-    >>> check_real("ema", 0.9, least=0, below=1)
-    0.9
-    """
+    """Return `value` as a finite float with value > above, value >= least, value < below."""
     bounds = {"above": above, "at least": least, "below": below}
     good = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
     good = good and math.isfinite(value)
@@ -181,41 +102,10 @@ def check_real(
 def check_recording(
     X: Any, *, name: str = "X", min_frames: int = 1, check_orientation: bool = True
 ) -> np.ndarray:
-    """Return a recording as a finite float32 array of shape (T, N).
+    """Return a recording as a finite float32 array (T, N).
 
-    Parameters
-    ----------
-    X : array-like of shape (T, N)
-        Traces, frames first. A float32 array or memory map is returned as it is.
-    name : str, default="X"
-        What messages call the array.
-    min_frames : int, default=1
-        Smallest number of frames allowed.
-    check_orientation : bool, default=True
-        Warn when there are more neurons than frames.
-
-    Returns
-    -------
-    ndarray of shape (T, N), float32
-        The recording.
-
-    Raises
-    ------
-    TypeError
-        If `X` does not hold real numbers.
-    ValueError
-        If `X` is not 2-D, is empty or too short, or holds NaN or infinity.
-
-    Warns
-    -----
-    UserWarning
-        If there are more neurons than frames, as in an array that is ROI-first.
-
-    Examples
-    --------
-    >>> from calgan.data.validation import check_recording
-    >>> check_recording([[0, 1], [2, 3], [4, 5]]).dtype
-    dtype('float32')
+    A float32 array or memory map is returned as it is. More neurons than frames, as in an array
+    that is ROI-first, give a warning if `check_orientation`.
     """
     array = as_real_array(X, name)
     if array.ndim != 2:
@@ -250,20 +140,7 @@ def check_recording(
 
 
 def warn_if_roi_first(n_frames: int, n_neurons: int, *, name: str = "X") -> None:
-    """Warn, naming both axes, when a recording has more neurons than frames.
-
-    Parameters
-    ----------
-    n_frames, n_neurons : int
-        Length of axis 0 (over all segments) and of axis 1.
-    name : str, default="X"
-        What the warning calls the array.
-
-    Warns
-    -----
-    UserWarning
-        If ``n_neurons > n_frames``.
-    """
+    """Warn, naming both axes, when a recording has more neurons than frames."""
     if n_neurons > n_frames:
         warnings.warn(
             f"{name} has more neurons (axis 1: {n_neurons}) than frames (axis 0: {n_frames}); "
@@ -276,37 +153,9 @@ def warn_if_roi_first(n_frames: int, n_neurons: int, *, name: str = "X") -> None
 def check_windows(
     X: Any, *, name: str = "X", estimator: str = "CalciumGAN", encoded: bool = True
 ) -> Any:
-    """Return windows unexpanded (a `WindowView`) or as a finite float32 array.
+    """Return windows (M, T, N), or (M, T, N, C) if `encoded`, as a finite float32 array.
 
-    Parameters
-    ----------
-    X : WindowView or array-like of shape (M, T, N) or (M, T, N, C)
-        Windows. A `WindowView` is returned as it is: its frames were checked when it was made.
-    name : str, default="X"
-        What messages call the array.
-    estimator : str, default="CalciumGAN"
-        Who asks; named in the messages.
-    encoded : bool, default=True
-        Whether encoded windows (M, T, N, C) are accepted beside (M, T, N).
-
-    Returns
-    -------
-    WindowView or ndarray, float32
-        The windows.
-
-    Raises
-    ------
-    TypeError
-        If `X` does not hold real numbers.
-    ValueError
-        If `X` does not have the dimensions of windows, is empty, or holds NaN or infinity.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.data.validation import check_windows
-    >>> check_windows(np.zeros((4, 8, 2))).shape
-    (4, 8, 2)
+    A `WindowView` is returned as it is: its frames were checked when it was made.
     """
     lazy = is_lazy(X)
     array = X if lazy else as_real_array(X, name)
@@ -338,39 +187,13 @@ def check_windows(
 
 
 def is_lazy(X: Any) -> bool:
-    """Tell whether `X` is a lazy view of windows (`calgan.data.windows.WindowView`).
-
-    Parameters
-    ----------
-    X : object
-        Anything.
-
-    Returns
-    -------
-    bool
-        Whether it is one.
-    """
+    """Tell whether `X` is a lazy view of windows (`calgan.data.windows.WindowView`)."""
     # By its verbs and not by its class: this layer lies below the windows module.
     return hasattr(X, "gather") and hasattr(X, "iter_batches") and hasattr(X, "shape")
 
 
 def check_n_neurons(n_neurons: int, estimator: Any, *, name: str = "X") -> None:
-    """Check the number of neurons against the one `estimator` was fitted on.
-
-    Parameters
-    ----------
-    n_neurons : int
-        Neurons in the data at hand.
-    estimator : estimator
-        A fitted estimator with ``n_features_in_``.
-    name : str, default="X"
-        What the message calls the data.
-
-    Raises
-    ------
-    ValueError
-        If the two numbers differ.
-    """
+    """Refuse another number of neurons than a fitted estimator's ``n_features_in_``."""
     if n_neurons != estimator.n_features_in_:
         raise ValueError(
             f"{name} has {n_neurons} features, but {type(estimator).__name__} is expecting "
@@ -382,24 +205,7 @@ def check_n_neurons(n_neurons: int, estimator: Any, *, name: str = "X") -> None:
 def as_real_array(X: Any, name: str) -> np.ndarray:
     """Return `X` as an array of real numbers, whatever its dimensions; nothing else is checked.
 
-    Parameters
-    ----------
-    X : array-like
-        Numbers. A real array is returned as it is, an object array of numbers as float64.
-    name : str
-        What messages call the array.
-
-    Returns
-    -------
-    ndarray
-        The numbers, of dtype bool, int, uint or float.
-
-    Raises
-    ------
-    TypeError
-        If `X` is sparse, text, or anything else that is not numbers.
-    ValueError
-        If `X` is ragged, complex, or has masked entries.
+    A real array is returned as it is, an object array of numbers as float64.
     """
     if hasattr(X, "toarray"):
         raise TypeError(f"{name} is a sparse matrix; pass the dense array {name}.toarray().")
@@ -439,29 +245,8 @@ def as_real_array(X: Any, name: str) -> np.ndarray:
 def as_seed(random_state: Any) -> int:
     """Return a non-negative integer seed; numpy's global generator is never touched.
 
-    Parameters
-    ----------
-    random_state : int, None, numpy.random.RandomState or numpy.random.Generator
-        An int is the seed itself, None draws fresh entropy from the operating system, and a
-        generator gives one drawn integer (and so advances).
-
-    Returns
-    -------
-    int
-        A seed for `numpy.random.SeedSequence`.
-
-    Raises
-    ------
-    TypeError
-        If `random_state` is none of these.
-    ValueError
-        If it is a negative integer.
-
-    Examples
-    --------
-    >>> from calgan.data.validation import as_seed
-    >>> as_seed(7)
-    7
+    An int is the seed itself, None draws fresh entropy, and a numpy Generator or RandomState gives
+    one drawn integer (and so advances).
     """
     if random_state is None:
         return int(np.random.SeedSequence().generate_state(1, np.uint64)[0] >> np.uint64(1))
@@ -480,27 +265,7 @@ def as_seed(random_state: Any) -> int:
 
 
 def rng_from(random_state: Any, *stream: int) -> np.random.Generator:
-    """Return a numpy Generator for one use (`stream`) of a seed.
-
-    Parameters
-    ----------
-    random_state : int, None, numpy.random.RandomState or numpy.random.Generator
-        See `as_seed`.
-    *stream : int
-        Non-negative numbers that separate the independent uses of one seed.
-
-    Returns
-    -------
-    numpy.random.Generator
-        The same one for the same seed and stream.
-
-    Examples
-    --------
-    >>> from calgan.data.validation import rng_from
-    >>> a, b = rng_from(0, 1).random(), rng_from(0, 2).random()
-    >>> a == rng_from(0, 1).random(), a == b
-    (True, False)
-    """
+    """Return a numpy Generator for one use (`stream`, non-negative integers) of a seed."""
     # spawn_key, and not a list of numbers: there [7] and [7, 0] are the same seed.
     return np.random.default_rng(np.random.SeedSequence(as_seed(random_state), spawn_key=stream))
 

@@ -4,19 +4,21 @@ from __future__ import annotations
 
 import math
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from calgan.data.recording import Recording, Segments, as_segments
-from calgan.data.validation import check_integer, check_n_neurons
+from calgan.data.recording import Recording
+from calgan.data.segments import as_segments, is_list_of_trials
+from calgan.data.transformer import Read, Transformer, positions_of
+from calgan.data.validation import check_integer, common_frame_rate, is_lazy
 
-# Windows a lazy view expands at a time when it must be materialised through its transforms.
-_MATERIALISE_BATCH = 256
+# Windows that a view gathers at a time before it applies its transforms.
+_GATHERED = 256
+_CHUNK_VALUES = 4_000_000  # read at a time by `iter_frames`: 32 MB as float64
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -46,7 +48,9 @@ class WindowView:  # numpydoc ignore=PR02
     sample_shape : tuple of int, default=None
         Shape of one window after the transforms; None means (window, N).
     units : str, default=None
-        Units of the traces, if known; a view with transforms does not know them.
+        Units of the traces, if known.
+    frame_wise : bool, default=True
+        Whether the transforms treat each frame by itself, and so may be applied to segments.
 
     Examples
     --------
@@ -70,6 +74,7 @@ class WindowView:  # numpydoc ignore=PR02
     transforms: tuple[Callable[[np.ndarray], np.ndarray], ...] = ()
     sample_shape: tuple[int, ...] | None = None
     units: str | None = None
+    frame_wise: bool = True
 
     def __post_init__(self) -> None:
         for name in ("segment", "start"):
@@ -113,38 +118,16 @@ class WindowView:  # numpydoc ignore=PR02
         return self.start + self.window
 
     def gather(self, indices: Any = None) -> np.ndarray:
-        """Expand some windows.
-
-        Parameters
-        ----------
-        indices : slice or array-like, default=None
-            Which windows, and in what order; None means all of them.
-
-        Returns
-        -------
-        ndarray of shape (m, T, N) or (m, T, N, C), float32
-            The windows, transforms applied.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from calgan import Windower
-        >>> view = Windower(window=3).fit_transform(np.arange(5.0)[:, None])
-        >>> view.gather([2, 0])[:, :, 0]
-        array([[2., 3., 4.],
-               [0., 1., 2.]], dtype=float32)
-        """
+        """Return windows (m, T, N) or (m, T, N, C) chosen by a slice or an array; None: all."""
         chosen = slice(None) if indices is None else _as_index(indices, len(self))
         segment, start = self.segment[chosen], self.start[chosen]
         if not self.transforms:
             return self._cut(segment, start)
         # In pieces: a transform may need several times the memory of what it returns.
         out = np.empty((len(start), *self.shape[1:]), dtype=np.float32)
-        for first in range(0, len(start), _MATERIALISE_BATCH):
-            piece = slice(first, first + _MATERIALISE_BATCH)
-            windows = self._cut(segment[piece], start[piece])
-            for transform in self.transforms:
-                windows = transform(windows)
+        for first in range(0, len(start), _GATHERED):
+            piece = slice(first, first + _GATHERED)
+            windows = self._transformed(self._cut(segment[piece], start[piece]))
             if windows.shape[1:] != self.shape[1:]:
                 raise ValueError(
                     f"a transform of this view returned windows of shape {windows.shape[1:]}, but "
@@ -160,27 +143,13 @@ class WindowView:  # numpydoc ignore=PR02
             out[i] = self.segments[which][first : first + self.window]
         return out
 
+    def _transformed(self, values: np.ndarray) -> np.ndarray:
+        for transform in self.transforms:
+            values = transform(values)
+        return values
+
     def iter_batches(self, batch_size: int = 64) -> Iterator[np.ndarray]:
-        """Yield the windows in order as arrays of at most `batch_size` windows.
-
-        Parameters
-        ----------
-        batch_size : int, default=64
-            Windows a batch.
-
-        Yields
-        ------
-        ndarray of shape (m, T, N) or (m, T, N, C), float32
-            A batch; the last one may be smaller.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from calgan import Windower
-        >>> view = Windower(window=3).fit_transform(np.zeros((12, 1)))
-        >>> [len(batch) for batch in view.iter_batches(4)]
-        [4, 4, 2]
-        """
+        """Yield the windows in order as arrays of at most `batch_size` windows."""
         step = check_integer(batch_size, "batch_size")
         return (self.gather(slice(first, first + step)) for first in range(0, len(self), step))
 
@@ -188,76 +157,52 @@ class WindowView:  # numpydoc ignore=PR02
         self,
         func: Callable[[np.ndarray], np.ndarray],
         sample_shape: tuple[int, ...] | None = None,
+        *,
+        frame_wise: bool = False,
+        units: str | None = None,
     ) -> WindowView:
-        """Return a view that applies `func` to every batch it gathers.
+        """Return a view that applies `func` to every batch (m, ...) it gathers.
 
-        Parameters
-        ----------
-        func : callable
-            Takes an array (m, ...) of windows and returns an array (m, ...); it must treat each
-            window alike, whatever the batch, and pickle if the view is to.
-        sample_shape : tuple of int, default=None
-            Shape of one window after `func`; None means that it does not change.
-
-        Returns
-        -------
-        WindowView
-            A view of the same windows; nothing is computed yet.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from calgan import Windower
-        >>> view = Windower(window=3).fit_transform(np.ones((12, 1)))
-        >>> view.map(np.negative)[0].ravel()
-        array([-1., -1., -1.], dtype=float32)
+        `func` treats each window alike, whatever the batch, and pickles if the view is to. If it
+        also treats each frame (N,) alike, say `frame_wise`: then segments are still known.
         """
         return replace(
             self,
             transforms=(*self.transforms, func),
             sample_shape=self.shape[1:] if sample_shape is None else tuple(sample_shape),
-            units=None,
+            frame_wise=self.frame_wise and frame_wise,
+            units=units,
         )
 
-    def covered_frames(self) -> list[np.ndarray]:
-        """Return the frames that some window covers, each of them once.
+    def iter_frames(self, size: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Yield the frames (t, N) that windows cover, and how many windows hold each, (t,).
 
-        Returns
-        -------
-        list of ndarray of shape (t_i, N), float32
-            One array for each uninterrupted segment of covered frames: what two windows leave out
-            between them, such as the test frames of a fold, separates them.
-
-        Raises
-        ------
-        ValueError
-            If the view has transforms, whose result need not be a frame of the recording.
-
-        Examples
-        --------
-        >>> import numpy as np
-        >>> from calgan import Windower
-        >>> view = Windower(window=3, stride=2).fit_transform(np.zeros((12, 1)))
-        >>> [len(frames) for frames in view[:2].covered_frames()]
-        [5]
+        Each is yielded once, in pieces of at most `size` frames that no gap interrupts.
         """
-        if self.transforms:
+        if not self.frame_wise:
             raise ValueError(
-                "covered_frames needs windows as recorded, but this view has transforms; use "
-                "iter_batches."
+                "a transform of this view changes what a frame is, so it has no segments any "
+                "more; use iter_batches."
             )
-        frames = []
         for which, base in enumerate(self.segments):
             start = self.start[self.segment == which]
-            if len(start) == 0:
-                continue
             edges = np.zeros(len(base) + 1, dtype=np.int64)
             np.add.at(edges, start, 1)
             np.add.at(edges, start + self.window, -1)
-            covered = np.concatenate([[False], np.cumsum(edges) > 0])
-            borders = np.flatnonzero(np.diff(covered.astype(np.int8)))
-            frames += [base[first:last] for first, last in borders.reshape(-1, 2)]
-        return frames
+            counts = np.cumsum(edges)[:-1]
+            covered = np.concatenate([[0], counts > 0, [0]])
+            for first, last in np.flatnonzero(np.diff(covered)).reshape(-1, 2):
+                step = size or last - first
+                for begin in range(first, last, step):
+                    piece = slice(begin, min(begin + step, last))
+                    yield self._transformed(base[piece]), counts[piece]
+
+    def covered_frames(self) -> list[np.ndarray]:
+        """Return the segments (t_i, N) that windows cover, each frame once.
+
+        Frames that no window holds, such as the test frames of a fold, separate segments.
+        """
+        return [frames for frames, _ in self.iter_frames()]
 
     def __len__(self) -> int:
         return len(self.start)
@@ -296,28 +241,35 @@ class WindowView:  # numpydoc ignore=PR02
         return f"WindowView({', '.join(parts)}, {_bytes(self.nbytes)} if expanded)"
 
 
-def gather(X: Any, indices: Any = None) -> np.ndarray:
-    """Return some windows of a view or an array as an array.
+def cut_windows(
+    segments: Sequence[np.ndarray], window: int, stride: int = 1, **known: Any
+) -> WindowView:
+    """View segments (T_i, N) as windows at every `stride`-th start; `known` describes them.
 
-    Parameters
-    ----------
-    X : WindowView or ndarray of shape (M, T, N) or (M, T, N, C)
-        Windows.
-    indices : slice or array-like, default=None
-        Which windows, and in what order; None means all of them.
-
-    Returns
-    -------
-    ndarray of shape (m, T, N) or (m, T, N, C), float32
-        The windows.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.data.windows import gather
-    >>> gather(np.zeros((5, 8, 2), dtype=np.float32), [0, 3]).shape
-    (2, 8, 2)
+    A segment of T_i frames gives (T_i - window) // stride + 1 windows, or none if it is shorter.
     """
+    counts = [max(0, (len(segment) - window) // stride + 1) for segment in segments]
+    return WindowView(
+        segments=tuple(segments),
+        segment=np.repeat(np.arange(len(segments)), counts),
+        start=np.concatenate([stride * np.arange(count) for count in counts]),
+        window=window,
+        **known,
+    )
+
+
+def segments_of(X: Any) -> list[np.ndarray]:
+    """Return the segments (t, N) of a recording, trials or windows, each frame once.
+
+    Windows of an array, and of a view whose transforms mix frames, are segments of their own.
+    """
+    if is_lazy(X):
+        return X.covered_frames() if X.frame_wise else list(X.gather())
+    return as_segments(X, check_orientation=False).arrays
+
+
+def gather(X: Any, indices: Any = None) -> np.ndarray:
+    """Return some windows of a view or an array, (m, ...), as a float32 array; None: all."""
     if isinstance(X, WindowView):
         return X.gather(indices)
     array = np.asarray(X, dtype=np.float32)
@@ -325,27 +277,7 @@ def gather(X: Any, indices: Any = None) -> np.ndarray:
 
 
 def iter_batches(X: Any, batch_size: int = 64) -> Iterator[np.ndarray]:
-    """Yield the windows of a view or an array in order, in batches.
-
-    Parameters
-    ----------
-    X : WindowView or ndarray of shape (M, T, N) or (M, T, N, C)
-        Windows.
-    batch_size : int, default=64
-        Windows a batch.
-
-    Yields
-    ------
-    ndarray of shape (m, T, N) or (m, T, N, C), float32
-        A batch; the last one may be smaller.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.data.windows import iter_batches
-    >>> [len(batch) for batch in iter_batches(np.zeros((5, 8, 2)), 2)]
-    [2, 2, 1]
-    """
+    """Yield the windows of a view or an array in order, at most `batch_size` at a time."""
     if isinstance(X, WindowView):
         return X.iter_batches(batch_size)
     step = check_integer(batch_size, "batch_size")
@@ -353,46 +285,26 @@ def iter_batches(X: Any, batch_size: int = 64) -> Iterator[np.ndarray]:
     return (array[first : first + step] for first in range(0, len(array), step))
 
 
-def map_windows(
-    X: Any,
-    func: Callable[[np.ndarray], np.ndarray],
-    sample_shape: tuple[int, ...] | None = None,
-) -> Any:
-    """Apply `func` to windows: lazily to a view, at once to an array.
+def iter_frames(X: Any) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
+    """Yield data in pieces that fit memory, and how many windows hold each frame (None: one).
 
-    Parameters
-    ----------
-    X : WindowView or ndarray of shape (M, T, N) or (M, T, N, C)
-        Windows.
-    func : callable
-        Takes an array (m, ...) of windows and returns an array (m, ...).
-    sample_shape : tuple of int, default=None
-        Shape of one window after `func`; None means that it does not change.
-
-    Returns
-    -------
-    WindowView or ndarray
-        What `func` makes of them: a view of a view, an array of an array.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.data.windows import map_windows
-    >>> map_windows(np.ones((2, 3, 1)), np.negative).min()
-    np.float64(-1.0)
+    Pieces are frames (t, N), each once, or windows where these cannot be taken apart.
     """
-    if isinstance(X, WindowView):
-        return X.map(func, sample_shape)
-    return func(np.asarray(X))
+    if is_lazy(X) and X.frame_wise:
+        yield from X.iter_frames(max(1, _CHUNK_VALUES // X.shape[2]))
+        return
+    whole = segments_of(X) if isinstance(X, Recording) or is_list_of_trials(X) else [X]
+    for part in whole:
+        for piece in iter_batches(part, max(1, _CHUNK_VALUES // math.prod(part.shape[1:]))):
+            yield piece, None
 
 
-class Windower(TransformerMixin, BaseEstimator):
+class Windower(Transformer):
     """Cut recordings into overlapping windows, lazily and never across a segment's border.
 
-    A segment of ``T_i`` frames gives ``(T_i - window) // stride + 1`` windows. What `transform`
-    returns is a `WindowView`: it holds the recording once, however many windows there are.
-    Windows cannot be put back together (overlapping or generated windows have no order in time),
-    so there is no ``inverse_transform``.
+    A segment of ``T_i`` frames gives ``(T_i - window) // stride + 1`` windows. `transform` returns
+    a `WindowView`, which holds the recording once, however many windows there are. There is no
+    ``inverse_transform``: overlapping or generated windows have no order in time.
 
     Parameters
     ----------
@@ -452,7 +364,9 @@ class Windower(TransformerMixin, BaseEstimator):
         ValueError
             If every segment is shorter than `window`, or X is not recording-like.
         """
-        self._view(X, check_orientation=True, warn_short=False)
+        view = self._view(X, check_orientation=True)
+        self._learn(X, _read_of(view, X))
+        self.n_segments_ = len(view.segments)
         return self
 
     def transform(self, X: Any) -> WindowView:
@@ -472,8 +386,8 @@ class Windower(TransformerMixin, BaseEstimator):
         Raises
         ------
         ValueError
-            If every segment is shorter than `window`, or if the number of neurons or the frame
-            rate differs from what `fit` saw.
+            If every segment is shorter than `window`, or if the neurons or the frame rate differ
+            from those that `fit` saw.
 
         Warns
         -----
@@ -481,12 +395,20 @@ class Windower(TransformerMixin, BaseEstimator):
             If some segments are shorter than `window` and so give no window.
         """
         check_is_fitted(self)
-        return self._view(X, check_orientation=False, warn_short=True, fitted=True)
+        view = self._view(X, check_orientation=False)
+        self._check_neurons(X, _read_of(view, X))
+        common_frame_rate({"X": view.frame_rate, "the data of fit": self.frame_rate_})
+        n_short = sum(len(segment) < view.window for segment in view.segments)
+        if n_short and view is not X:
+            warnings.warn(
+                f"{n_short} of {len(view.segments)} segments are shorter than the window of "
+                f"{view.window} frames and give no window.",
+                UserWarning,
+                stacklevel=3,  # scikit-learn wraps this method
+            )
+        return view
 
-    def _view(
-        self, X: Any, *, check_orientation: bool, warn_short: bool, fitted: bool = False
-    ) -> WindowView:
-        """Build the view; record what it shows of the data unless `fitted`, else compare."""
+    def _view(self, X: Any, *, check_orientation: bool) -> WindowView:
         window = check_integer(self.window, "window")
         stride = check_integer(self.stride, "stride")
         if isinstance(X, WindowView):
@@ -495,75 +417,24 @@ class Windower(TransformerMixin, BaseEstimator):
                     f"X holds windows of {X.window} frames, but Windower has window={window}; pass "
                     "the recording, or windows of that length."
                 )
-            view = X
-        else:
-            segments = as_segments(X, check_orientation=check_orientation)
-            view = _cut_windows(segments, window, stride, warn_short)
-        n_neurons = view.segments[0].shape[1]
-        if not fitted:
-            self.n_features_in_ = n_neurons
-            self.n_segments_ = len(view.segments)
-            self.frame_rate_ = view.frame_rate
-            self.roi_ids_ = view.roi_ids
-            self.units_ = view.units
-            self.positions_ = _positions(X, n_neurons)
-            return view
-        check_n_neurons(n_neurons, self)
-        if None not in (view.frame_rate, self.frame_rate_) and view.frame_rate != self.frame_rate_:
+            return X
+        segments, frame_rate, roi_ids, units = as_segments(X, check_orientation=check_orientation)
+        longest = max(map(len, segments))
+        if longest < window:
+            what = "the recording has" if len(segments) == 1 else "its longest segment has"
             raise ValueError(
-                f"X was recorded at {view.frame_rate:g} Hz, but Windower was fitted at "
-                f"{self.frame_rate_:g} Hz; resample the recording first."
+                f"a window of {window} frames is longer than X: {what} only {longest}; choose a "
+                f"window of at most {longest}."
             )
-        return view
-
-    def __sklearn_tags__(self) -> Any:
-        tags = super().__sklearn_tags__()
-        tags.input_tags.three_d_array = True
-        tags.transformer_tags.preserves_dtype = ["float32"]
-        return tags
-
-
-def _cut_windows(read: Segments, window: int, stride: int, warn_short: bool) -> WindowView:
-    segments = tuple(read.arrays)
-    lengths = [len(segment) for segment in segments]
-    counts = [max(0, (length - window) // stride + 1) for length in lengths]
-    n_short = sum(count == 0 for count in counts)
-    if n_short == len(segments):
-        what = "the recording has" if len(segments) == 1 else "its longest segment has"
-        raise ValueError(
-            f"a window of {window} frames is longer than X: {what} only {max(lengths)}; choose a "
-            f"window of at most {max(lengths)}."
+        return cut_windows(
+            segments, window, stride, frame_rate=frame_rate, roi_ids=roi_ids, units=units
         )
-    if n_short and warn_short:
-        warnings.warn(
-            f"{n_short} of {len(segments)} segments are shorter than the window of {window} frames "
-            "and give no window.",
-            UserWarning,
-            stacklevel=4,
-        )
-    return WindowView(
-        segments=segments,
-        segment=np.repeat(np.arange(len(segments)), counts),
-        start=np.concatenate([stride * np.arange(count) for count in counts]),
-        window=window,
-        frame_rate=read.frame_rate,
-        roi_ids=read.roi_ids,
-        units=read.units,
-    )
 
 
-def _positions(X: Any, n_neurons: int) -> np.ndarray | None:
-    """Return the neurons' centres where a recording, or the first of several, has them."""
-    if isinstance(X, (list, tuple)):
-        X = next((part for part in X if isinstance(part, Recording)), None)
-    positions = X.metadata.get("positions") if isinstance(X, Recording) else None
-    if positions is None:
-        return None
-    try:
-        points = np.array(positions)
-    except ValueError:  # ragged
-        return None
-    return points if points.ndim == 2 and len(points) == n_neurons else None
+def _read_of(view: WindowView, X: Any) -> Read:
+    n_neurons = view.segments[0].shape[1]
+    positions = positions_of(X, n_neurons)
+    return Read(view, n_neurons, view.frame_rate, view.roi_ids, view.units, positions)
 
 
 def _as_index(key: Any, length: int) -> Any:

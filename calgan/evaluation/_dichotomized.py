@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from calgan.data.drawing import WindowSource
-from calgan.data.windows import WindowView
+from calgan.data.windows import cut_windows
 from calgan.generators.dichotomized_gaussian.estimator import DichotomizedGaussianCalcium
 
 # The published model has no memory: its spike trains are far from any real ones in van Rossum's
@@ -73,7 +73,9 @@ def sample_dichotomized_gaussian(
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         try:
-            samples = np.asarray(model.fit(_every_window(source)).sample(n), dtype=np.float32)
+            samples = np.asarray(
+                model.fit(cut_windows(source.segments, source.window)).sample(n), dtype=np.float32
+            )
             if not np.isfinite(samples).all():
                 raise ValueError("its samples are not finite.")
         except (ValueError, ArithmeticError, RuntimeError) as error:
@@ -90,15 +92,4 @@ def sample_dichotomized_gaussian(
             "max_lag_deviation": float(spikes.max_lag_deviation_),
             "n_lags": model.n_lags,
         },
-    )
-
-
-def _every_window(source: WindowSource) -> WindowView:
-    segments = tuple(part for part in source.segments if len(part) >= source.window)
-    counts = [len(part) - source.window + 1 for part in segments]
-    return WindowView(
-        segments=segments,
-        segment=np.repeat(np.arange(len(segments)), counts),
-        start=np.concatenate([np.arange(count) for count in counts]),
-        window=source.window,
     )

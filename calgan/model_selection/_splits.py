@@ -9,7 +9,8 @@ from typing import Any
 import numpy as np
 from sklearn.model_selection import BaseCrossValidator
 
-from calgan.data.recording import Recording, as_segments
+from calgan.data.recording import Recording
+from calgan.data.segments import as_segments
 from calgan.data.validation import check_integer, rng_from
 from calgan.data.windows import Windower, WindowView
 

@@ -11,17 +11,12 @@ from joblib import Parallel, delayed, effective_n_jobs
 from numpy.typing import ArrayLike
 from scipy import fft
 from scipy.ndimage import uniform_filter1d
-from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from calgan.data.recording import Recording, as_segments
-from calgan.data.validation import (
-    check_frame_rate,
-    check_n_neurons,
-    check_recording,
-    check_windows,
-    is_lazy,
-)
+from calgan.data.recording import Recording
+from calgan.data.transformer import Transformer
+from calgan.data.validation import check_frame_rate, common_frame_rate
+from calgan.data.windows import segments_of
 
 if TYPE_CHECKING:
     from neo import SpikeTrain
@@ -44,48 +39,12 @@ def infer_spikes(
     baseline: ArrayLike = 0.0,
     threshold: ArrayLike = 0.55,
 ) -> np.ndarray:
-    r"""Infer spike amplitudes from traces with OASIS, each trace by itself.
+    """Infer spike amplitudes (..., T, N) from traces with OASIS, each trace by itself.
 
-    For each trace, the calcium ``c`` that minimises :math:`\frac12 \|y - b - c\|^2` with
-    :math:`s_t = c_t - g c_{t-1}` either 0 or at least the threshold.
-
-    Parameters
-    ----------
-    traces : array-like of shape (..., T, N)
-        Fluorescence; frames on the last axis but one, neurons on the last.
-    decay : float or array-like of shape (N,)
-        Factor ``g`` by which calcium decays in one frame, in (0, 1). The published value is 0.95
-        (24 Hz).
-    baseline : float or array-like of shape (N,), default=0.0
-        Fluorescence ``b`` without calcium, in units of the traces.
-    threshold : float or array-like of shape (N,), default=0.55
-        Smallest spike, in units of the traces; infinity gives no spikes. The published value is
-        0.55, after which amplitudes were set to 1 at 0.5 and above.
-
-    Returns
-    -------
-    spikes : ndarray of shape (..., T, N), float32
-        Spike amplitudes in units of the traces. The first frame of a trace never holds a spike.
-
-    Raises
-    ------
-    ValueError
-        If a trace holds NaN, a decay is not in (0, 1) or a threshold is negative.
-
-    References
-    ----------
-    .. [1] Friedrich, J., Zhou, P., and Paninski, L. (2017). Fast online deconvolution of calcium
-       imaging data. PLOS Computational Biology, 13(3), e1005423.
-       https://doi.org/10.1371/journal.pcbi.1005423
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.spikes.oasis import infer_spikes
-    >>> trace = np.zeros((20, 1))
-    >>> trace[5:, 0] = 0.9 ** np.arange(15)
-    >>> infer_spikes(trace, decay=0.9).ravel().nonzero()
-    (array([5]),)
+    The calcium c minimises |y - b - c|^2 / 2, with s_t = c_t - g c_{t-1} either 0 or at least the
+    threshold. Decay g in (0, 1), baseline b and threshold are numbers or (N,); an infinite
+    threshold gives no spikes. The published values are g = 0.95 (24 Hz) and a threshold of 0.55.
+    The first frame never holds a spike.
     """
     return _oasis(traces, decay, baseline, threshold, with_calcium=False)[1]
 
@@ -97,37 +56,10 @@ def infer_calcium(
     baseline: ArrayLike = 0.0,
     threshold: ArrayLike = 0.55,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Infer calcium and spike amplitudes from traces with OASIS, each trace by itself.
+    """Infer calcium and spike amplitudes, (..., T, N) each, as `infer_spikes` does.
 
-    Parameters
-    ----------
-    traces : array-like of shape (..., T, N)
-        Fluorescence; frames on the last axis but one, neurons on the last.
-    decay, baseline, threshold : float or array-like of shape (N,)
-        As `infer_spikes` takes them.
-
-    Returns
-    -------
-    calcium : ndarray of shape (..., T, N), float32
-        Fluorescence without baseline and noise, in units of the traces; that of neurons with an
-        infinite threshold is 0. The first frame may hold what earlier spikes have left over.
-    spikes : ndarray of shape (..., T, N), float32
-        Spike amplitudes in units of the traces.
-
-    Raises
-    ------
-    ValueError
-        As by `infer_spikes`.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.spikes.oasis import infer_calcium
-    >>> trace = np.zeros((20, 1))
-    >>> trace[5:, 0] = 0.9 ** np.arange(15)
-    >>> calcium, spikes = infer_calcium(trace, decay=0.9)
-    >>> bool(np.allclose(calcium, trace))
-    True
+    Calcium is the trace without baseline and noise; its first frame may hold what earlier spikes
+    have left over.
     """
     calcium, spikes = _oasis(traces, decay, baseline, threshold, with_calcium=True)
     return calcium, spikes
@@ -141,7 +73,7 @@ def _oasis(
     *,
     with_calcium: bool,
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Return calcium, empty if nobody wants it, and spikes."""
+    """Return calcium (empty unless asked for) and spikes."""
     from oasis.oasis_methods import oasisAR1
 
     traces = np.asarray(traces)
@@ -178,28 +110,9 @@ def _oasis(
 
 
 def to_spike_trains(spikes: ArrayLike, frame_rate: float, t_start: float = 0.0) -> list[Any]:
-    """Turn spikes on a frame grid into neo spike trains, the exchange format of elephant.
+    """Turn spikes (T, N) into one neo.SpikeTrain a neuron; of windows (M, T, N), a list each.
 
-    Parameters
-    ----------
-    spikes : array-like of shape (T, N) or (M, T, N)
-        A frame holds one spike where its value is above 0.
-    frame_rate : float
-        Frames per second (Hz).
-    t_start : float, default=0.0
-        Time of the first frame in seconds.
-
-    Returns
-    -------
-    trains : list of neo.SpikeTrain, or list of such lists
-        One train a neuron; one list a window for ``(M, T, N)``. Frame ``k`` is at
-        ``t_start + k / frame_rate``, and a train ends one frame after its last.
-
-    Examples
-    --------
-    >>> from calgan.spikes.oasis import to_spike_trains
-    >>> to_spike_trains([[0, 1], [0, 0], [0, 1]], frame_rate=2.0)[1].magnitude
-    array([0., 1.])
+    Frame k is at t_start + k / frame_rate (s); a train ends one frame after its last frame.
     """
     import quantities as pq
     from neo import SpikeTrain
@@ -226,7 +139,7 @@ def to_spike_trains(spikes: ArrayLike, frame_rate: float, t_start: float = 0.0) 
     return trains
 
 
-class OasisDeconvolver(TransformerMixin, BaseEstimator):
+class OasisDeconvolver(Transformer):
     r"""Infer spikes from calcium traces with OASIS, its parameters learnt per neuron by `fit`.
 
     Fit it once, on real training data, and transform real and synthetic data with the same
@@ -242,12 +155,13 @@ class OasisDeconvolver(TransformerMixin, BaseEstimator):
     threshold : float, default=3.0
         Smallest spike, in units of `threshold_unit`.
     threshold_unit : {"noise", "trace"}, default="noise"
-        ``"noise"``: in standard errors of the amplitude of a lone spike,
+        ``"noise"``: in standard errors of the amplitude of an isolated spike,
         :math:`\sigma \sqrt{1 - g^2}` for noise :math:`\sigma` and decay ``g`` a frame (a slow decay
         shows a spike in many frames), which makes a threshold mean the same at any frame rate.
         ``"trace"``: in units of the traces.
     output : {"events", "amplitudes"}, default="events"
         ``"events"``: 1 in frames with a spike, else 0; ``"amplitudes"``: in units of the traces.
+        A `Recording` of spikes has the units "events", or those of the traces.
     n_jobs : int, default=None
         Processes for `transform`, as in joblib; None is 1.
 
@@ -327,6 +241,8 @@ class OasisDeconvolver(TransformerMixin, BaseEstimator):
     True
     """
 
+    frame_rate_: float
+
     def __init__(
         self,
         frame_rate: float | None = None,
@@ -349,7 +265,7 @@ class OasisDeconvolver(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : Recording, array-like of shape (T, N), list of these, or windows of shape (M, T, N)
+        X : Recording, array-like (T, N) or (M, T, N), list of trials, or WindowView
             Traces. Frames that a `WindowView` covers several times count once.
         y : None
             Ignored.
@@ -360,27 +276,17 @@ class OasisDeconvolver(TransformerMixin, BaseEstimator):
             The fitted deconvolver.
         """
         self._check_parameters()
-        segments, frame_rate = _read_segments(X)
-        if self.frame_rate is not None:
-            given = check_frame_rate(self.frame_rate)
-            if frame_rate is not None and not np.isclose(frame_rate, given, rtol=1e-3):
-                raise ValueError(
-                    f"X was recorded at {frame_rate:g} Hz, but OasisDeconvolver has "
-                    f"frame_rate={given:g}; leave it None, or correct one of them."
-                )
-            frame_rate = given
-        if frame_rate is None:
-            raise ValueError(
-                "OasisDeconvolver needs a frame rate, and a bare array has none; pass "
-                "frame_rate=... (Hz) or fit on a Recording."
-            )
+        read = self._read(X, encoded=False, check_orientation=True)
+        known = {"frame_rate": self.frame_rate, "X": read.frame_rate}
+        frame_rate = common_frame_rate(known, needed_by="OasisDeconvolver")
+        segments = segments_of(read.data)
         n_frames = sum(map(len, segments))
         if n_frames < _MIN_FRAMES:
             raise ValueError(
                 f"X holds {n_frames} frames (n_samples={n_frames}), too few to learn from; "
                 f"pass at least {_MIN_FRAMES}."
             )
-        self.n_features_in_ = segments[0].shape[1]
+        self._learn(X, read)
         self.frame_rate_ = frame_rate
         if self.decay_time is None:
             self.decay_time_ = _estimate_decay_time(segments, frame_rate)
@@ -412,40 +318,32 @@ class OasisDeconvolver(TransformerMixin, BaseEstimator):
 
         Parameters
         ----------
-        X : Recording, array-like of shape (T, N), list of these, or windows of shape (M, T, N)
+        X : Recording, array-like (T, N) or (M, T, N), list of trials, or WindowView
             Traces of the neurons seen by `fit`, at the same frame rate.
 
         Returns
         -------
-        spikes : ndarray of shape (T, N) or (M, T, N), float32, or list of ndarray
-            Shaped like `X`; a list for a list. Frames outside a Recording's segments hold 0.
+        Recording, ndarray shaped like X, float32, or list of these
+            Spikes: the same kind as X, an array for a view. Frames outside a Recording's segments
+            hold 0.
         """
-        check_is_fitted(self)
-        if isinstance(X, (list, tuple)) and np.ndim(_first(X)) == 2:
-            # One message for whatever is wrong with the list as a whole.
-            as_segments(X, check_orientation=False)
-            return [self.transform(segment) for segment in X]
-        if isinstance(X, Recording):
-            self._check_frame_rate(X.frame_rate)
-            check_n_neurons(X.n_neurons, self)
-            spikes = np.zeros(X.shape, dtype=np.float32)
-            inferred = self._infer(X.segment_traces())
-            for (start, stop), part in zip(X.segments, inferred, strict=True):
+        read = self._check(X, encoded=False)
+        common_frame_rate({"X": read.frame_rate, "the data of fit": self.frame_rate_})
+        return self._spikes_of(read.data)
+
+    def _spikes_of(self, data: Any) -> Any:
+        if isinstance(data, list):
+            return [self._spikes_of(trial) for trial in data]
+        if isinstance(data, Recording):
+            spikes = np.zeros(data.shape, dtype=np.float32)
+            inferred = self._infer(data.segment_traces())
+            for (start, stop), part in zip(data.segments, inferred, strict=True):
                 spikes[start:stop] = part
-            return spikes
-        if is_lazy(X) or np.ndim(X) == 3:
-            windows = check_windows(X, estimator=type(self).__name__, encoded=False)
-            if is_lazy(windows):
-                self._check_frame_rate(windows.frame_rate)
-            check_n_neurons(windows.shape[2], self)
-            starts = range(0, len(windows), _BATCH_WINDOWS)
-            return np.concatenate(
-                self._infer(windows[start : start + _BATCH_WINDOWS] for start in starts)
-            )
-        # Orientation was a matter for fit: a single window has few frames for good reason.
-        traces = check_recording(X, check_orientation=False)
-        check_n_neurons(traces.shape[1], self)
-        return self._infer([traces])[0]
+            return data.with_traces(spikes, "events" if self.output == "events" else None)
+        if data.ndim == 2:
+            return self._infer([data])[0]
+        starts = range(0, len(data), _BATCH_WINDOWS)
+        return np.concatenate(self._infer(data[at : at + _BATCH_WINDOWS] for at in starts))
 
     def to_spike_trains(self, spikes: ArrayLike, t_start: float = 0.0) -> list[Any]:
         """Turn spikes into neo spike trains at the fitted frame rate.
@@ -489,13 +387,6 @@ class OasisDeconvolver(TransformerMixin, BaseEstimator):
             delayed(_infer_part)(part, binary, parameters) for part in parts
         )
 
-    def _check_frame_rate(self, frame_rate: float | None) -> None:
-        if frame_rate is not None and not np.isclose(frame_rate, self.frame_rate_, rtol=1e-3):
-            raise ValueError(
-                f"X was recorded at {frame_rate:g} Hz, but the deconvolver was fitted at "
-                f"{self.frame_rate_:g} Hz; fit one for this frame rate."
-            )
-
     def _check_parameters(self) -> None:
         if self.threshold_unit not in ("noise", "trace"):
             raise ValueError(
@@ -522,10 +413,6 @@ def _infer_part(part: Any, binary: bool, parameters: dict[str, np.ndarray]) -> n
     return (spikes > 0).astype(np.float32) if binary else spikes
 
 
-def _first(X: Any) -> Any:
-    return X[0] if len(X) else X
-
-
 def _per_neuron(value: ArrayLike, n_neurons: int, name: str) -> np.ndarray:
     array = np.asarray(value, dtype=np.float64)
     if array.shape not in ((), (n_neurons,)):
@@ -534,17 +421,6 @@ def _per_neuron(value: ArrayLike, n_neurons: int, name: str) -> np.ndarray:
             f"{array.shape}."
         )
     return np.broadcast_to(array, (n_neurons,))
-
-
-def _read_segments(X: Any) -> tuple[list[np.ndarray], float | None]:
-    """Uninterrupted segments to learn from, and their frame rate where X knows it."""
-    if is_lazy(X):
-        check_windows(X, estimator="OasisDeconvolver", encoded=False)
-        if X.transforms:
-            return list(X.gather()), X.frame_rate
-        return X.covered_frames(), X.frame_rate
-    segments = as_segments(X)
-    return segments.arrays, segments.frame_rate
 
 
 def _constant(segments: list[np.ndarray]) -> np.ndarray:

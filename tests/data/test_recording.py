@@ -14,7 +14,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calgan import Recording, Windower
-from calgan.data.recording import Segments, as_segments
+from calgan.data.segments import Segments, as_segments
 
 
 @pytest.fixture
@@ -317,7 +317,7 @@ def test_as_segments_refuses_windows() -> None:
 @pytest.mark.parametrize(
     ("change", "match"),
     [
-        ({"frame_rate": 11.0}, "share their frame_rate, but one has 10.0 and another 11.0"),
+        ({"frame_rate": 11.0}, "frame rates differ: X\\[0\\] says 10 Hz and X\\[1\\] 11 Hz"),
         ({"units": "counts"}, "share their units"),
         ({"roi_ids": ["a", "b"]}, "share their roi_ids, but they differ; select"),
     ],

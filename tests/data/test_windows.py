@@ -18,7 +18,7 @@ from sklearn.model_selection import KFold, cross_val_score
 from sklearn.utils import _safe_indexing
 
 from calgan import Recording, Windower
-from calgan.data.windows import WindowView, gather, iter_batches, map_windows
+from calgan.data.windows import WindowView, gather, iter_batches, segments_of
 
 
 def add(X: np.ndarray, value: float) -> np.ndarray:
@@ -230,7 +230,7 @@ def test_covered_frames(traces: np.ndarray) -> None:
     np.testing.assert_array_equal(frames[1], traces[20:24])
     np.testing.assert_array_equal(frames[2], traces[70:74])
     assert all(np.shares_memory(each, traces) for each in frames)
-    with pytest.raises(ValueError, match="has transforms"):
+    with pytest.raises(ValueError, match="changes what a frame is"):
         view.map(np.negative).covered_frames()
 
 
@@ -242,6 +242,57 @@ def test_covered_frames_are_those_of_the_windows(chosen: list[int]) -> None:
     np.testing.assert_array_equal(np.concatenate(runs), np.unique(np.asarray(view)))
     assert all((np.diff(run) == 1).all() for run in runs)
     assert all(after[0] > before[-1] + 1 for before, after in itertools.pairwise(runs))
+
+
+def test_segments_of_windows_hold_each_covered_frame_once(traces: np.ndarray) -> None:
+    recording = Recording(traces, 10.0)
+    halves = Recording(traces, 10.0, segments=[[0, 100], [120, 240]])
+    for view, parts in (
+        (Windower(16).fit_transform(recording), [traces]),
+        (Windower(16).fit_transform(recording)[::-1], [traces]),  # in any order
+        (Windower(16, stride=16).fit_transform(recording), [traces]),
+        (Windower(16).fit_transform(halves), [traces[:100], traces[120:]]),
+        (Windower(16).fit_transform(recording)[[5, 5, 30, 5]], [traces[5:21], traces[30:46]]),
+    ):
+        segments = segments_of(view)
+        assert len(segments) == len(parts)
+        for segment, part in zip(segments, parts, strict=True):
+            np.testing.assert_array_equal(segment, part)
+
+
+def centred(windows: np.ndarray) -> np.ndarray:
+    return windows - windows.mean(axis=1, keepdims=True)
+
+
+def test_frame_wise_transforms_keep_segments_and_others_do_not(traces: np.ndarray) -> None:
+    view = Windower(16, stride=16).fit_transform(traces)
+    doubled = view.map(partial(np.multiply, 2.0), frame_wise=True)
+    (segment,) = segments_of(doubled)
+    np.testing.assert_array_equal(segment, 2 * traces)
+    for other in (view.map(centred), doubled.map(centred), view.map(centred).map(abs)):
+        assert [len(each) for each in segments_of(other)] == [16] * len(view)
+    np.testing.assert_allclose(
+        [each.mean() for each in segments_of(view.map(centred))], 0, atol=1e-5
+    )
+
+
+def test_frames_are_transformed_once_each_for_segments(traces: np.ndarray) -> None:
+    seen = []
+
+    def count(frames: np.ndarray) -> np.ndarray:
+        seen.append(len(frames))
+        return frames
+
+    segments_of(Windower(16).fit_transform(traces).map(count, frame_wise=True))
+    assert sum(seen) == len(traces)
+
+
+def test_segments_of_arrays_and_recordings(traces: np.ndarray) -> None:
+    windows = traces.reshape(15, 16, 5)
+    assert [len(each) for each in segments_of(windows)] == [16] * 15
+    recording = Recording(traces, 10.0, segments=[[0, 100], [120, 240]])
+    assert [len(each) for each in segments_of(recording)] == [100, 120]
+    assert [len(each) for each in segments_of([traces[:50], recording])] == [50, 100, 120]
 
 
 def test_a_pickle_is_no_larger_than_the_recording(traces: np.ndarray) -> None:
@@ -282,9 +333,6 @@ def test_functions_of_views_and_arrays_agree(view: WindowView) -> None:
     np.testing.assert_array_equal(gather(view, slice(2, 4)), gather(expanded, slice(2, 4)))
     for ours, theirs in zip(iter_batches(view, 25), iter_batches(expanded, 25), strict=True):
         np.testing.assert_array_equal(ours, theirs)
-    lazy = map_windows(view, np.negative)
-    assert isinstance(lazy, WindowView)
-    np.testing.assert_array_equal(np.asarray(lazy), map_windows(expanded, np.negative))
 
 
 def test_windower_learns(traces: np.ndarray) -> None:
@@ -351,7 +399,9 @@ def test_transform_compares_with_what_was_fitted(traces: np.ndarray) -> None:
     windower = Windower(16).fit(Recording(traces, 12.0))
     with pytest.raises(ValueError, match="X has 3 features, but Windower is expecting 5"):
         windower.transform(traces[:, :3])
-    with pytest.raises(ValueError, match="recorded at 10 Hz, but Windower was fitted at 12 Hz"):
+    with pytest.raises(
+        ValueError, match="frame rates differ: X says 10 Hz and the data of fit 12 Hz"
+    ):
         windower.transform(Recording(traces, 10.0))
     assert len(windower.transform(traces)) == 225  # a bare array says nothing of its rate
 

@@ -83,7 +83,7 @@ def test_a_short_held_out_recording_has_no_intervals(recordings, samples):
         ({"synthetic": np.zeros((50, 3, 8))}, ValueError, "windows of 3 frames"),
         ({"synthetic": np.full((50, 40, 8), np.nan)}, ValueError, "synthetic contains NaN"),
         ({"synthetic": np.zeros((50, 40, 8), complex)}, ValueError, "Complex data"),
-        ({"synthetic": np.zeros((50, 2100, 8))}, ValueError, "longest uninterrupted segment of re"),
+        ({"synthetic": np.zeros((50, 2100, 8))}, ValueError, "longest segment of re"),
         ({"train": np.zeros((500, 3))}, ValueError, "train has 3 neurons and real has 8"),
         ({"train": np.zeros((30, 8))}, ValueError, "segment of train has only 30"),
         ({"train": "F.npy"}, TypeError, "train must be an array"),

@@ -276,13 +276,13 @@ def test_nearest_correlation_of_the_paper() -> None:
 
 
 @pytest.fixture(scope="module")
-def short_recording() -> np.ndarray:
+def short_recording() -> Recording:
     """Return inferred spikes of a short real recording: their covariances contradict each other."""
     recording = datasets.load_zebrafish_tectum().select(slice(0, 60))
     return OasisDeconvolver().fit_transform(recording)
 
 
-def test_a_repair_is_told_and_small(short_recording: np.ndarray) -> None:
+def test_a_repair_is_told_and_small(short_recording: Recording) -> None:
     with pytest.warns(UserWarning, match="no dichotomized Gaussian has exactly") as caught:
         model = DichotomizedGaussian(random_state=0).fit(short_recording)
     assert model.repaired_
@@ -697,14 +697,14 @@ def test_the_simulation_is_what_it_says() -> None:
     assert (np.abs(first - process.mean / (1 - 0.95)) < 5 * error).all()
 
 
-def test_the_simulation_takes_over_given_spikes(short_recording: np.ndarray) -> None:
+def test_the_simulation_takes_over_given_spikes(short_recording: Recording) -> None:
     with pytest.warns(UserWarning, match="no dichotomized Gaussian has exactly") as caught:
         process = datasets.make_dichotomized_gaussian_process(
             spikes=short_recording, frame_rate=2.1646
         )
     assert caught[0].filename == __file__
-    np.testing.assert_allclose(process.mean, short_recording.mean(axis=0), rtol=1e-6)
-    wanted = np.corrcoef(short_recording.T)
+    np.testing.assert_allclose(process.mean, short_recording.traces.mean(axis=0), rtol=1e-6)
+    wanted = np.corrcoef(short_recording.traces.T)
     assert np.abs(process.correlation - wanted).max() == pytest.approx(
         process.spike_model.max_deviation_, abs=1e-6
     )

@@ -16,7 +16,6 @@ from calgan import (
     Windower,
     datasets,
 )
-from calgan.data.segments import uninterrupted_segments
 from calgan.data.windows import WindowView
 
 WIDTH = 40
@@ -37,7 +36,7 @@ def test_spikes_are_inferred_once_a_frame(
     recording: Recording, baseline: DichotomizedGaussianCalcium
 ) -> None:
     deconvolver = OasisDeconvolver(output="amplitudes").fit(recording)
-    amplitudes = deconvolver.transform(recording)
+    amplitudes = deconvolver.transform(recording).traces
     spikes = amplitudes > 0
     np.testing.assert_allclose(baseline.spike_model_.mean_, spikes.mean(axis=0), rtol=1e-12)
     wanted = np.cov(spikes.T, ddof=0)
@@ -120,60 +119,6 @@ def test_a_pipeline_gives_the_units_of_the_recording(recording: Recording) -> No
     np.testing.assert_allclose(
         samples.mean(axis=(0, 1)), 500 + 200 * plain.sample(300).mean(axis=(0, 1)), rtol=0.01
     )
-
-
-# From windows to segments
-
-
-def test_views_are_stitched(recording: Recording) -> None:
-    traces = recording.traces
-    halves = Recording(traces, 10.0, segments=[[0, 900], [1000, 2000]])
-    for view, parts in (
-        (Windower(WIDTH).fit_transform(recording), [traces]),
-        (Windower(WIDTH).fit_transform(recording)[::-1], [traces]),  # in any order
-        (Windower(WIDTH, stride=WIDTH).fit_transform(recording), [traces]),
-        (Windower(WIDTH).fit_transform(halves), [traces[:900], traces[1000:]]),
-        (Windower(WIDTH).fit_transform(recording)[[5, 5, 30, 5]], [traces[5:70]]),
-        (Windower(WIDTH).fit_transform(recording)[[0, 100]], [traces[:40], traces[100:140]]),
-    ):
-        segments = uninterrupted_segments(view)
-        assert len(segments) == len(parts)
-        for segment, part in zip(segments, parts, strict=True):
-            np.testing.assert_array_equal(segment, part)
-
-
-def scale(windows: np.ndarray) -> np.ndarray:
-    return 2 * windows + 1
-
-
-def centre(windows: np.ndarray) -> np.ndarray:
-    return windows - windows.mean(axis=1, keepdims=True)
-
-
-def test_transformed_views_are_stitched_where_windows_agree(recording: Recording) -> None:
-    view = Windower(WIDTH).fit_transform(recording)
-    (segment,) = uninterrupted_segments(view.map(scale))
-    np.testing.assert_array_equal(segment, scale(recording.traces))
-    apart = uninterrupted_segments(view.map(centre))
-    assert {len(each) for each in apart} == {WIDTH}
-    assert len(apart) < 2 * len(recording) / WIDTH
-    np.testing.assert_allclose([each.mean() for each in apart], 0, atol=1e-5)
-    # Windows that share no frame cannot be seen to agree.
-    borders = uninterrupted_segments(
-        Windower(WIDTH, stride=WIDTH).fit_transform(recording).map(centre)
-    )
-    assert [len(each) for each in borders] == [WIDTH] * (len(recording) // WIDTH)
-
-
-def test_few_windows_are_gathered(recording: Recording) -> None:
-    gathered = []
-
-    def count(windows: np.ndarray) -> np.ndarray:
-        gathered.append(len(windows))
-        return windows
-
-    uninterrupted_segments(Windower(WIDTH).fit_transform(recording).map(count))
-    assert sum(gathered) < 1.1 * len(recording) / WIDTH
 
 
 # Settings and refusals

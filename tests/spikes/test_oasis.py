@@ -254,7 +254,7 @@ def test_fit_is_deterministic_and_leaves_the_global_generator_alone(traces):
 def test_every_form_of_a_recording_gives_the_same_spikes(traces):
     recording = Recording(traces, 10.0)
     deconvolver = OasisDeconvolver().fit(recording)
-    events = deconvolver.transform(recording)
+    events = deconvolver.transform(recording).traces
     assert events.shape == (2000, 4)
     assert events.dtype == np.float32
     assert deconvolver.frame_rate_ == 10.0
@@ -263,7 +263,7 @@ def test_every_form_of_a_recording_gives_the_same_spikes(traces):
     assert_array_equal(deconvolver.transform(traces.astype(np.float32).tolist()), events)
     as_list = deconvolver.transform([recording, recording[:300]])
     assert [part.shape for part in as_list] == [(2000, 4), (300, 4)]
-    assert_array_equal(as_list[0], events)
+    assert_array_equal(as_list[0].traces, events)
 
 
 def test_a_list_of_segments_shorter_than_the_population_is_transformed_without_a_warning():
@@ -275,7 +275,7 @@ def test_a_list_of_segments_shorter_than_the_population_is_transformed_without_a
 def test_segments_are_deconvolved_apart_and_gaps_hold_no_spikes(traces):
     recording = Recording(traces, 10.0, segments=[[0, 500], [700, 2000]])
     deconvolver = OasisDeconvolver().fit(recording)
-    events = deconvolver.transform(recording)
+    events = deconvolver.transform(recording).traces
     assert_array_equal(events[500:700], 0.0)
     assert_array_equal(events[700:], deconvolver.transform(traces[700:].astype(np.float32)))
 
@@ -389,7 +389,7 @@ def test_parameters_that_are_no_numbers_are_refused(traces, parameter):
 
 
 def test_a_frame_rate_other_than_that_of_the_data_is_refused(traces):
-    with pytest.raises(ValueError, match="recorded at 30 Hz, but OasisDeconvolver has frame_rate"):
+    with pytest.raises(ValueError, match="frame rates differ: frame_rate says 10 Hz and X 30 Hz"):
         OasisDeconvolver(10.0).fit(Recording(traces, 30.0))
     assert OasisDeconvolver(30.0).fit(Recording(traces, 30.0)).frame_rate_ == 30.0
 
@@ -400,7 +400,7 @@ def test_bad_data_are_refused(traces):
         deconvolver.transform(traces[:, :3])
     with pytest.raises(ValueError, match="NaN or infinity"):
         deconvolver.transform(np.full((10, 4), np.nan))
-    with pytest.raises(ValueError, match="fitted at 10 Hz"):
+    with pytest.raises(ValueError, match="X says 30 Hz and the data of fit 10 Hz"):
         deconvolver.transform(Recording(traces, 30.0))
     with pytest.raises(ValueError, match="too few to learn from"):
         OasisDeconvolver(10.0).fit([[0.0], [1.0]])

@@ -12,7 +12,6 @@ from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Bunch
 
 from calgan.data.recording import Recording
-from calgan.data.segments import uninterrupted_segments
 from calgan.data.validation import (
     as_seed,
     check_integer,
@@ -20,7 +19,7 @@ from calgan.data.validation import (
     common_frame_rate,
     rng_from,
 )
-from calgan.data.windows import WindowView
+from calgan.data.windows import cut_windows, segments_of
 from calgan.generators.base import SamplingMixin
 from calgan.generators.dichotomized_gaussian import DichotomizedGaussian
 from calgan.generators.dichotomized_gaussian.model import check_lags
@@ -183,7 +182,7 @@ class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
         known["deconvolver"] = getattr(self.deconvolver, "frame_rate", None)
         frame_rate = common_frame_rate(known, needed_by=name)
         seed = as_seed(self.random_state)
-        segments = uninterrupted_segments(X)
+        segments = segments_of(X)
         check_lags(n_lags, max(map(len, segments)), "the windows")
         with warnings.catch_warnings():
             # A window may well hold fewer frames than neurons.
@@ -196,10 +195,10 @@ class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             deconvolver.fit(recordings)
-            inferred = deconvolver.transform(recordings)
+            inferred = [part.traces for part in deconvolver.transform(recordings)]
             spikes = [(part > 0).astype(np.float32) for part in inferred]
             n_deconvolution = len(caught)
-            model.fit(_as_windows(spikes, X.shape[1]))
+            model.fit(cut_windows(spikes, X.shape[1]))
         for warning in caught[:n_deconvolution]:
             warnings.warn(str(warning.message), warning.category, stacklevel=2)
         if max(model.max_deviation_, model.max_lag_deviation_) > _LARGE_DEVIATION:
@@ -292,17 +291,6 @@ class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _as_windows(segments: list[np.ndarray], window: int) -> WindowView:
-    """View segments as all their windows, which cover every frame."""
-    counts = [len(segment) - window + 1 for segment in segments]
-    return WindowView(
-        segments=tuple(segments),
-        segment=np.repeat(np.arange(len(segments)), counts),
-        start=np.concatenate([np.arange(count) for count in counts]),
-        window=window,
-    )
 
 
 def _filter(

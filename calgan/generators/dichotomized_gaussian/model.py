@@ -598,7 +598,7 @@ def _read_spikes(X: Any) -> tuple[list[np.ndarray], int | None]:
         n_frames = windows.shape[1]
         if not is_lazy(windows):
             return [windows], n_frames
-        if windows.transforms:
+        if not windows.frame_wise:
             return [windows.gather()], n_frames
         return [run[None] for run in windows.covered_frames()], n_frames
     return [check_recording(X, name="spikes")[None]], None

@@ -18,7 +18,6 @@ from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
 import calgan
-from calgan.data.segments import uninterrupted_segments
 from calgan.data.validation import (
     as_seed,
     check_integer,
@@ -27,6 +26,7 @@ from calgan.data.validation import (
     common_frame_rate,
     rng_from,
 )
+from calgan.data.windows import segments_of
 from calgan.generators.base import SamplingMixin
 from calgan.generators.factor_model.calibration import calibrate
 from calgan.generators.factor_model.initial_fit import initial_model
@@ -234,7 +234,7 @@ class CalciumFactorModel(SamplingMixin, BaseEstimator):
         learner.roi_ids_ = getattr(X, "roi_ids", None)
         learner.seed_ = as_seed(self.random_state)
         with progress(self.verbose, f"{name}: reading windows"):
-            parts = [np.asarray(part, dtype=np.float32) for part in uninterrupted_segments(X)]
+            parts = [np.asarray(part, dtype=np.float32) for part in segments_of(X)]
             learner.fingerprint_ = _fingerprint(parts)
         low, high = (f([f(part, axis=0) for part in parts], axis=0) for f in (np.min, np.max))
         warn_of_constant(low == high, stacklevel=3)
