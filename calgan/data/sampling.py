@@ -104,3 +104,10 @@ def _is_invertible(transformer: Any) -> bool:
     if isinstance(transformer, FunctionTransformer):
         return transformer.func is None or transformer.inverse_func is not None
     return hasattr(transformer, "inverse_transform")
+
+
+def generator_of(estimator: Any) -> Any:
+    """The generator at the end of a search or pipeline."""
+    if hasattr(estimator, "best_estimator_"):
+        return generator_of(estimator.best_estimator_)
+    return generator_of(estimator.steps[-1][1]) if hasattr(estimator, "steps") else estimator

@@ -14,7 +14,7 @@ from numpy.typing import ArrayLike
 
 from calgan import metrics
 from calgan.data.validation import check_integer
-from calgan.plotting._comparison import Comparison, check_neurons, pick_windows
+from calgan.plotting._comparison import Comparison, choose_neurons, pick_windows
 from calgan.plotting._correlations import correlation_order
 from calgan.plotting._display import ComparisonDisplay
 from calgan.plotting.style import (
@@ -25,7 +25,6 @@ from calgan.plotting.style import (
     read_groups,
     resize,
     roi_names,
-    spread_neurons,
 )
 
 _SHOWN = ("real", "synthetic", "dichotomized_gaussian")
@@ -108,12 +107,8 @@ class TracesDisplay(ComparisonDisplay):
         arrays = read_groups(self.windows, 3, "windows")
         spikes = {} if self.spikes is None else read_groups(self.spikes, 3, "spikes")
         first = next(iter(arrays))
-        n_neurons = arrays[first].shape[2]
-        rows = check_neurons(neurons, n_neurons)
-        if rows is None:
-            real = arrays[first]
-            activity = spikes[first].sum(axis=(0, 1)) if spikes else real.std(axis=(0, 1))
-            rows = spread_neurons(activity, _N_TRACES)
+        activity = (spikes[first].sum if spikes else arrays[first].std)(axis=(0, 1))
+        rows = choose_neurons(neurons, activity, _N_TRACES)
         chosen = pick_windows(arrays, spikes, window)
         traces = {group: arrays[group][i] for group, i in chosen.items()}
         resize(figure, 9.0, 0.7 + 0.95 * len(rows))
@@ -130,7 +125,7 @@ class TracesDisplay(ComparisonDisplay):
                 ax.yaxis.set_major_locator(MaxNLocator(3))
             axes[0, column].set_title(label_of(group), color=color_of(group))
             axes[-1, column].set_xlabel("time in window (s)")
-        names = roi_names(self.roi_ids, n_neurons)
+        names = roi_names(self.roi_ids, len(activity))
         for ax, neuron in zip(axes[:, 0], rows, strict=True):
             shown = np.concatenate([array[:, neuron] for array in traces.values()])
             low, high = padded(float(shown.min()), float(shown.max()))

@@ -10,8 +10,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
 from calgan.metrics.two_sample import roc_area
-from calgan.plotting._comparison import check_evaluation
-from calgan.plotting._display import Display
+from calgan.plotting._display import EvaluationDisplay
 from calgan.plotting.style import (
     Array,
     Groups,
@@ -27,7 +26,7 @@ _GRID = np.linspace(0.0, 1.0, 201)
 
 
 @dataclass(repr=False, eq=False)
-class RocDisplay(Display):
+class RocDisplay(EvaluationDisplay):
     """ROC curves of a classifier of held-out windows against each group's, and its scores.
 
     Parameters
@@ -49,35 +48,13 @@ class RocDisplay(Display):
     scores: Groups
 
     @classmethod
-    def from_evaluation(cls, evaluation: Any, *, ax: Axes | None = None) -> Self:
-        """Draw the classifier's curves of an evaluation.
-
-        Parameters
-        ----------
-        evaluation : Evaluation
-            Result of `calgan.evaluate`.
-        ax : matplotlib Axes, default=None
-            Axes whose place the panels share. None makes a figure.
-
-        Returns
-        -------
-        display : RocDisplay
-            The display, drawn: the curves, and the scores of synthetic and of training windows.
-
-        Raises
-        ------
-        TypeError
-            If it is no evaluation.
-        ValueError
-            If its recordings were too short for a classifier.
-        """
-        check_evaluation(evaluation)
+    def _of(cls, evaluation: Any) -> Self:
         scores = evaluation.classifier_scores
         if not scores:
             raise ValueError(
                 "evaluation holds no classifier scores: its recordings are too short for one."
             )
-        return cls({group: scores[group] for group in _GROUPS if group in scores}).plot(ax=ax)
+        return cls({group: scores[group] for group in _GROUPS if group in scores})
 
     def _draw(self, figure: FigureBase) -> None:
         arrays = read_groups(self.scores, None, "scores")

@@ -25,7 +25,7 @@ from calgan.data.validation import (
     rng_from,
 )
 from calgan.metrics import bin_frames_for
-from calgan.plotting.style import Array
+from calgan.plotting.style import Array, spread_neurons
 from calgan.spikes.oasis import OasisDeconvolver
 
 # Groups of most figures, and of those that show the controls, too; the first is filled.
@@ -96,14 +96,14 @@ class Comparison:
 
     def few_spikes(self, groups: tuple[str, ...]) -> dict[str, Array]:
         """Spikes of so many windows that a value for each pair of neurons fits memory."""
-        n_pairs = max(self.n_neurons * (self.n_neurons - 1) // 2, 1)
-        most = max(_MAX_PAIR_VALUES // n_pairs, 2)
+        most = max(_MAX_PAIR_VALUES // self.n_pairs(), 2)
         return {group: array[:most] for group, array in self.of(self.spikes, groups).items()}
 
-    def need_pairs(self, what: str) -> None:
-        """Refuse one neuron, of which there are no pairs."""
+    def n_pairs(self) -> int:
+        """Number of pairs of neurons; a single neuron is refused."""
         if self.n_neurons < 2:
-            raise ValueError(f"{what} compares pairs of neurons, but there is only one neuron.")
+            raise ValueError("the figure compares pairs of neurons, but there is only one neuron.")
+        return int(self.n_neurons * (self.n_neurons - 1) // 2)
 
 
 def compare_samples(
@@ -115,17 +115,16 @@ def compare_samples(
     spikes: Any,
     deconvolver: Any,
     random_state: Any,
-    asker: str,
 ) -> Comparison:
     """Compare real and synthetic windows; see `ComparisonDisplay.from_samples`."""
     if deconvolver is not None and not hasattr(deconvolver, "transform"):
         raise TypeError(
             f"deconvolver must be an OasisDeconvolver, got {type(deconvolver).__name__}."
         )
-    samples = np.asarray(check_windows(synthetic, name="synthetic", estimator=asker, encoded=False))
+    samples = np.asarray(check_windows(synthetic, name="synthetic", encoded=False))
     rng = rng_from(as_seed(random_state), 0)
-    source = _source(real, samples, "real", asker)
-    train_source = None if train is None else _source(train, samples, "train", asker)
+    source = _source(real, samples, "real")
+    train_source = None if train is None else _source(train, samples, "train")
     check_same_neurons(source, samples, train_source)
     sources = [each for each in (source, train_source) if each is not None]
     windows = {"real": _windows(real, source, len(samples), "real", rng), "synthetic": samples}
@@ -144,7 +143,6 @@ def compare_samples(
 
 def compare_evaluation(evaluation: Any) -> Comparison:
     """Compare the windows and spikes that an evaluation has kept."""
-    check_evaluation(evaluation)
     groups = [
         name for name, windows in evaluation.windows.items() if windows is not None and len(windows)
     ]
@@ -169,12 +167,12 @@ def _is_array(X: Any) -> bool:
     return not is_lazy(X) and getattr(X, "ndim", None) == 3
 
 
-def _source(X: Any, samples: Array, name: str, asker: str) -> WindowSource:
+def _source(X: Any, samples: Array, name: str) -> WindowSource:
     """Real data as a source of windows; an array of windows is taken as it is."""
     window = samples.shape[1]
     if not _is_array(X):
         return read_source(X, window, name=name)
-    windows = np.asarray(check_windows(X, name=name, estimator=asker, encoded=False))
+    windows = np.asarray(check_windows(X, name=name, encoded=False))
     if windows.shape[1] != window:
         raise ValueError(
             f"{name} holds windows of {windows.shape[1]} frames, but the synthetic windows have "
@@ -234,10 +232,11 @@ def _given_spikes(spikes: Any, windows: dict[str, Array], real_is_array: bool) -
     return result
 
 
-def check_neurons(neurons: Any, n_neurons: int) -> NDArray[np.intp] | None:
-    """Indices of neurons as an array, None for None; anything out of range is refused."""
+def choose_neurons(neurons: Any, activity: Array, n: int) -> NDArray[np.intp]:
+    """Indices of neurons, checked; for None `n` of them spread over the ranks of activity (N,)."""
     if neurons is None:
-        return None
+        return spread_neurons(activity, n)
+    n_neurons = len(activity)
     indices = np.atleast_1d(np.asarray(neurons))
     if indices.ndim != 1 or indices.size == 0 or indices.dtype.kind not in "iu":
         raise ValueError(

@@ -71,7 +71,6 @@ class CorrelationDisplay(ComparisonDisplay):
 
     @classmethod
     def _of(cls, comparison: Comparison) -> Self:
-        comparison.need_pairs(cls.__name__)
         frames = comparison.bin_frames
         spikes = comparison.few_spikes(WITH_CONTROLS)
         correlations = {
@@ -171,7 +170,6 @@ class CorrelationScatterDisplay(_PairScatterDisplay):
 
     @classmethod
     def _of(cls, comparison: Comparison, *, of: str = "traces") -> Self:
-        comparison.need_pairs(cls.__name__)
         values = _values(comparison, of, WITH_CONTROLS)
         return cls({g: metrics.correlation_matrix(array) for g, array in values.items()}, of=of)
 
@@ -211,7 +209,6 @@ class CovarianceScatterDisplay(_PairScatterDisplay):
 
     @classmethod
     def _of(cls, comparison: Comparison, *, of: str = "spikes") -> Self:
-        comparison.need_pairs(cls.__name__)
         values = _values(comparison, of, WITH_CONTROLS)
         return cls({group: _covariance(array) for group, array in values.items()}, of=of)
 
@@ -254,7 +251,6 @@ class CorrelationMatrixDisplay(ComparisonDisplay):
 
     @classmethod
     def _of(cls, comparison: Comparison, *, of: str = "traces") -> Self:
-        comparison.need_pairs(cls.__name__)
         values = _values(comparison, of, _MATRICES)
         matrices = {group: metrics.correlation_matrix(array) for group, array in values.items()}
         return cls(matrices, order=correlation_order(matrices.get("train", matrices["real"])))
@@ -310,7 +306,8 @@ def _covariance(values: Array) -> Array:
 
 
 def _values(comparison: Comparison, of: str, groups: tuple[str, ...]) -> dict[str, Array]:
-    """Traces, or spikes counted in half-second bins, (M, T or bins, N)."""
+    """Traces, or spikes counted in half-second bins, (M, T or bins, N), of two neurons or more."""
+    comparison.n_pairs()
     if of == "traces":
         return comparison.of(comparison.windows, groups)
     if of != "spikes":

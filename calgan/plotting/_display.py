@@ -18,7 +18,12 @@ from sklearn.utils.validation import check_is_fitted
 
 from calgan.data.sampling import sample
 from calgan.data.validation import as_seed, check_integer
-from calgan.plotting._comparison import Comparison, compare_evaluation, compare_samples
+from calgan.plotting._comparison import (
+    Comparison,
+    check_evaluation,
+    compare_evaluation,
+    compare_samples,
+)
 from calgan.plotting.style import new_figure, styled
 
 _DPI = 110
@@ -105,8 +110,67 @@ class Display(ABC):
         return f'<img alt="{type(self).__name__}" src="data:image/png;base64,{code}"/>'
 
 
-class ComparisonDisplay(Display):
+class EvaluationDisplay(Display):
+    """A display that an evaluation has the numbers for."""
+
+    @classmethod
+    def from_evaluation(cls, evaluation: Any, **options: Any) -> Self:
+        """Draw from the numbers that an evaluation has kept.
+
+        Parameters
+        ----------
+        evaluation : Evaluation
+            Result of `calgan.evaluate`.
+        **options
+            Options of the class and of its `plot`, such as ``ax``.
+
+        Returns
+        -------
+        display : Display
+            The display, drawn.
+
+        Raises
+        ------
+        TypeError
+            If it is no evaluation, or there is no such option.
+        ValueError
+            If the evaluation lacks what the figure shows, such as a train-test baseline.
+        """
+        given, drawing = cls._read_options(options)
+        check_evaluation(evaluation)
+        return cls._of(cls._read(evaluation), **given).plot(**drawing)
+
+    @classmethod
+    def _read(cls, evaluation: Any) -> Any:
+        """What `_of` takes of an evaluation."""
+        return evaluation
+
+    @classmethod
+    @abstractmethod
+    def _of(cls, source: Any) -> Self:
+        """Take the numbers of the figure. Further keywords are options of the constructors."""
+
+    @classmethod
+    def _read_options(cls, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Split options into those of `_of` and of `plot`, before anything slow is done."""
+        _, *of = inspect.signature(cls._of).parameters
+        plot = [name for name in inspect.signature(cls.plot).parameters if name != "self"]
+        for name in options:
+            if name not in (*of, *plot):
+                raise TypeError(
+                    f"{cls.__name__} has no option {name!r}; its options are "
+                    f"{', '.join([*of, *plot])}."
+                )
+        given = {name: value for name, value in options.items() if name in of}
+        return given, {name: value for name, value in options.items() if name in plot}
+
+
+class ComparisonDisplay(EvaluationDisplay):
     """A display of real beside synthetic windows."""
+
+    @classmethod
+    def _read(cls, evaluation: Any) -> Comparison:
+        return compare_evaluation(evaluation)
 
     @classmethod
     def from_estimator(
@@ -214,49 +278,5 @@ class ComparisonDisplay(Display):
             spikes=spikes,
             deconvolver=deconvolver,
             random_state=random_state,
-            asker=cls.__name__,
         )
         return cls._of(comparison, **given).plot(**drawing)
-
-    @classmethod
-    def from_evaluation(cls, evaluation: Any, **options: Any) -> Self:
-        """Draw from the windows and spikes that an evaluation has kept.
-
-        Parameters
-        ----------
-        evaluation : Evaluation
-            Result of `calgan.evaluate`.
-        **options
-            Options of the class and of its `plot`, such as ``ax``.
-
-        Returns
-        -------
-        display : Display
-            The display, drawn.
-
-        Raises
-        ------
-        TypeError
-            If it is no evaluation, or there is no such option.
-        """
-        given, drawing = cls._read_options(options)
-        return cls._of(compare_evaluation(evaluation), **given).plot(**drawing)
-
-    @classmethod
-    @abstractmethod
-    def _of(cls, comparison: Comparison) -> Self:
-        """Compute the numbers of the figure. Further keywords are options of the constructors."""
-
-    @classmethod
-    def _read_options(cls, options: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
-        """Split options into those of `_of` and of `plot`, before anything slow is done."""
-        of = [name for name in inspect.signature(cls._of).parameters if name != "comparison"]
-        plot = [name for name in inspect.signature(cls.plot).parameters if name != "self"]
-        for name in options:
-            if name not in (*of, *plot):
-                raise TypeError(
-                    f"{cls.__name__} has no option {name!r}; its options are "
-                    f"{', '.join([*of, *plot])}."
-                )
-        given = {name: value for name, value in options.items() if name in of}
-        return given, {name: value for name, value in options.items() if name in plot}

@@ -65,7 +65,7 @@ class KLHistogramDisplay(ComparisonDisplay):
         spikes = comparison.of(comparison.spikes, WITH_TRAIN)
         rates = {group: metrics.firing_rate(array, rate).T for group, array in spikes.items()}
         divergences = {"firing_rate": _row_divergences(rates, protocol, pooled=False)}
-        if comparison.n_neurons * (comparison.n_neurons - 1) // 2 >= _MIN_PAIRS:
+        if comparison.n_neurons > 1 and comparison.n_pairs() >= _MIN_PAIRS:
             few = comparison.few_spikes(WITH_TRAIN)
             n_windows = min(len(array) for array in few.values())
             statistics: dict[str, Callable[[Array], Array]] = {

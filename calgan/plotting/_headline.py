@@ -11,8 +11,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 
 from calgan.metrics.groups import GROUPS
-from calgan.plotting._comparison import check_evaluation
-from calgan.plotting._display import Display
+from calgan.plotting._display import EvaluationDisplay
 from calgan.plotting.style import (
     COLORS,
     color_of,
@@ -29,7 +28,7 @@ _SMALLEST_RATIO, _LARGEST_RATIO = 0.1, 300.0
 
 
 @dataclass(repr=False, eq=False)
-class HeadlineDisplay(Display):
+class HeadlineDisplay(EvaluationDisplay):
     """Distance of every statistic over its train-test baseline, with the controls.
 
     Parameters
@@ -59,30 +58,8 @@ class HeadlineDisplay(Display):
     statistics: Iterable[Any]
 
     @classmethod
-    def from_evaluation(cls, evaluation: Any, *, ax: Axes | None = None) -> Self:
-        """Draw the headline of an evaluation.
-
-        Parameters
-        ----------
-        evaluation : Evaluation
-            Result of `calgan.evaluate`, with ``train=``.
-        ax : matplotlib Axes, default=None
-            Axes whose place the chart takes. None makes a figure.
-
-        Returns
-        -------
-        display : HeadlineDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        TypeError
-            If it is no evaluation.
-        ValueError
-            If it was made without ``train=``, so that there is no baseline.
-        """
-        check_evaluation(evaluation)
-        return cls(evaluation.statistics).plot(ax=ax)
+    def _of(cls, evaluation: Any) -> Self:
+        return cls(evaluation.statistics)
 
     def _draw(self, figure: FigureBase) -> None:
         rows = [row for row in self.statistics if _finite(row.value) and _has_baseline(row)]

@@ -12,7 +12,7 @@ from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from calgan import metrics
-from calgan.plotting._comparison import WITH_CONTROLS, WITH_TRAIN, Comparison, check_neurons
+from calgan.plotting._comparison import WITH_CONTROLS, WITH_TRAIN, Comparison, choose_neurons
 from calgan.plotting._display import ComparisonDisplay
 from calgan.plotting.style import (
     Array,
@@ -25,7 +25,6 @@ from calgan.plotting.style import (
     resize,
     rms,
     roi_names,
-    spread_neurons,
 )
 
 _N_NEURONS = 12
@@ -102,9 +101,7 @@ class FiringRateDisplay(ComparisonDisplay):
     def _draw(self, figure: FigureBase, *, neurons: Any) -> None:
         arrays = read_groups(self.rates, 2, "rates")
         first = next(iter(arrays.values()))
-        chosen = check_neurons(neurons, first.shape[1])
-        if chosen is None:
-            chosen = spread_neurons(first.mean(axis=0), _N_NEURONS)
+        chosen = choose_neurons(neurons, first.mean(axis=0), _N_NEURONS)
         names = roi_names(self.roi_ids, first.shape[1])
         n_columns = 3 if len(chosen) in (5, 6) else min(4, len(chosen))
         n_rows = -(-len(chosen) // n_columns)

@@ -12,8 +12,8 @@ from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
 from sklearn.utils.validation import check_is_fitted
 
-from calgan.plotting._comparison import check_evaluation
-from calgan.plotting._display import Display
+from calgan.data.sampling import generator_of
+from calgan.plotting._display import EvaluationDisplay
 from calgan.plotting.style import COLORS, Array, padded, resize
 
 _CAPITALS = {"kl": "KL", "rmse": "RMSE", "w1": "W1"}
@@ -22,7 +22,7 @@ _FIRST_PANELS = 4  # that validation statistics do not displace
 
 
 @dataclass(repr=False, eq=False)
-class TrainingDisplay(Display):
+class TrainingDisplay(EvaluationDisplay):
     """Losses and validation statistics over the training steps.
 
     Parameters
@@ -69,12 +69,7 @@ class TrainingDisplay(Display):
             If it keeps no history.
         """
         check_is_fitted(estimator)
-        generator = estimator
-        while hasattr(generator, "best_estimator_") or hasattr(generator, "steps"):
-            if hasattr(generator, "best_estimator_"):
-                generator = generator.best_estimator_
-            else:
-                generator = generator.steps[-1][1]
+        generator = generator_of(estimator)
         history = getattr(generator, "history_", None)
         if not history:
             raise ValueError(
@@ -84,35 +79,13 @@ class TrainingDisplay(Display):
         return cls(list(history), best_step=getattr(generator, "best_iter_", None)).plot(**options)
 
     @classmethod
-    def from_evaluation(cls, evaluation: Any, **options: Any) -> Self:
-        """Draw the training of the model that an evaluation was given.
-
-        Parameters
-        ----------
-        evaluation : Evaluation
-            Result of `calgan.evaluate`, with ``model=``.
-        **options
-            Options of `plot`.
-
-        Returns
-        -------
-        display : TrainingDisplay
-            The display, drawn.
-
-        Raises
-        ------
-        TypeError
-            If it is no evaluation.
-        ValueError
-            If the evaluation was made without ``model=``, or the model keeps no history.
-        """
-        check_evaluation(evaluation)
+    def _of(cls, evaluation: Any) -> Self:
         if not evaluation.history:
             raise ValueError(
                 "evaluation holds no training history: evaluate with model=, a model that was "
                 "trained in steps."
             )
-        return cls(evaluation.history, best_step=evaluation.meta.get("best_iter")).plot(**options)
+        return cls(evaluation.history, best_step=evaluation.meta.get("best_iter"))
 
     def plot(self, *, max_panels: int = 12, ax: Axes | None = None) -> Self:
         """Draw a panel for each quantity; the y axes hold the central 98 % of the values.

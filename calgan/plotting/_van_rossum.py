@@ -12,7 +12,7 @@ from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from calgan import metrics
-from calgan.plotting._comparison import WITH_CONTROLS, Comparison, check_neurons
+from calgan.plotting._comparison import WITH_CONTROLS, Comparison, choose_neurons
 from calgan.plotting._display import ComparisonDisplay
 from calgan.plotting.style import (
     Groups,
@@ -22,7 +22,6 @@ from calgan.plotting.style import (
     read_groups,
     resize,
     roi_names,
-    spread_neurons,
 )
 
 _N_WINDOWS, _N_NEURONS = 50, 4
@@ -58,7 +57,6 @@ class VanRossumDisplay(ComparisonDisplay):
 
     @classmethod
     def _of(cls, comparison: Comparison) -> Self:
-        comparison.need_pairs(cls.__name__)
         spikes = comparison.few_spikes(WITH_CONTROLS)
         rate = comparison.frame_rate
         return cls({g: metrics.van_rossum_distance(array, rate) for g, array in spikes.items()})
@@ -141,9 +139,7 @@ class VanRossumMatrixDisplay(ComparisonDisplay):
             for group, array in self.distances.items()
         }
         first = next(iter(arrays.values()))
-        chosen = check_neurons(neurons, len(first))
-        if chosen is None:
-            chosen = spread_neurons(first.mean(axis=(1, 2)), _N_NEURONS)
+        chosen = choose_neurons(neurons, first.mean(axis=(1, 2)), _N_NEURONS)
         names = roi_names(self.roi_ids, len(first))
         resize(figure, max(2.25 * len(chosen), 3.0), 0.5 + 2.15 * len(arrays))
         axes = figure.subplots(len(arrays), len(chosen), squeeze=False)

@@ -607,7 +607,7 @@ def test_unfitted_estimators_are_refused(data):
             lambda d: plotting.CorrelationDisplay.from_samples(
                 d["real"][:, :, :1], d["synthetic"][:, :, :1], frame_rate=RATE
             ),
-            "CorrelationDisplay compares pairs of neurons, but there is only one",
+            "compares pairs of neurons, but there is only one",
         ),
         (lambda d: given(d, plotting.WindowsDisplay, n_shown=0), "n_shown must be an integer"),
         (lambda d: given(d, plotting.RasterDisplay, deconvolver="oasis"), "OasisDeconvolver, got"),
