@@ -20,9 +20,17 @@ from adapters import (
 )
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
+from sklearn.pipeline import Pipeline
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
-from calgan import FFTEncoder, MinMaxScaler, NeuronSorter, OasisDeconvolver, Windower
+from calgan import (
+    FFTEncoder,
+    MinMaxScaler,
+    NeuronSorter,
+    OasisDeconvolver,
+    Recording,
+    Windower,
+)
 from calgan.data.windows import WindowView
 
 WINDOW = 16
@@ -247,6 +255,195 @@ def test_inverse_returns_the_input(case: Case, kind: str, data: Any) -> None:
     back = transformer.inverse_transform(transformer.transform(X))
     assert back.dtype == np.float32
     np.testing.assert_allclose(back, X, rtol=1e-5, atol=1e-6 * np.abs(X).max())
+
+
+# A transformer returns what it is given, and takes parameters of the right neurons only.
+
+KEEPING = {  # those that give traces for traces
+    "MinMaxScaler": (MinMaxScaler, "a.u."),
+    "MinMaxScaler-per_neuron": (lambda: MinMaxScaler(per_neuron=True), "a.u."),
+    "NeuronSorter-correlation": (NeuronSorter, "counts"),
+    "NeuronSorter-seriation": (lambda: NeuronSorter("seriation"), "counts"),
+    "NeuronSorter-position": (lambda: NeuronSorter("position"), "counts"),
+    "OasisDeconvolver-events": (OasisDeconvolver, "events"),
+    "OasisDeconvolver-amplitudes": (lambda: OasisDeconvolver(output="amplitudes"), "counts"),
+}
+every_keeping = pytest.mark.parametrize(
+    ("make", "units"), [pytest.param(*case, id=name) for name, case in KEEPING.items()]
+)
+IDS = ["a", "b", "c", "d", "e"]
+POSITIONS = {"a": (0, 0), "b": (20, 1), "c": (10, 0), "d": (40, 0), "e": (30, 1)}
+SEGMENTS = [[0, 100], [120, 240]]
+
+
+@pytest.fixture
+def recording(traces: np.ndarray) -> Recording:
+    return Recording(
+        traces,
+        10.0,
+        roi_ids=IDS,
+        units="counts",
+        segments=SEGMENTS,
+        metadata={"positions": [POSITIONS[i] for i in IDS], "mouse": "M1"},
+    )
+
+
+@every_keeping
+def test_a_recording_stays_a_recording(make: Any, units: str, recording: Recording) -> None:
+    transformer = make().fit(recording)
+    out = transformer.transform(recording)
+    assert isinstance(out, Recording)
+    assert out.frame_rate == 10.0
+    assert out.segments.tolist() == SEGMENTS
+    assert out.units == units
+    assert out.metadata["mouse"] == "M1"
+    # Each neuron keeps its id, its position and its own trace.
+    assert sorted(out.roi_ids) == IDS
+    assert [tuple(p) for p in out.metadata["positions"]] == [POSITIONS[i] for i in out.roi_ids]
+    for segment, (start, stop) in zip(out.segment_traces(), SEGMENTS, strict=True):
+        np.testing.assert_array_equal(segment, transformer.transform(recording.traces[start:stop]))
+    if hasattr(transformer, "inverse_transform"):
+        back = transformer.inverse_transform(out)
+        np.testing.assert_allclose(back.traces, recording.traces, rtol=1e-5, atol=1e-5)
+        assert back.roi_ids.tolist() == IDS
+        assert back.units == "counts"
+
+
+@every_keeping
+def test_a_list_of_trials_stays_a_list(make: Any, units: str, recording: Recording) -> None:
+    trials = [recording[:100], recording[120:]]
+    transformer = make().fit(trials)
+    whole = make().fit(recording).transform(recording)
+    assert transformer.n_features_in_ == 5
+    assert transformer.roi_ids_.tolist() == IDS
+    out = transformer.transform(trials)
+    assert isinstance(out, list)
+    for trial, segment in zip(out, whole.segment_traces(), strict=True):
+        assert isinstance(trial, Recording)
+        assert trial.units == units
+        np.testing.assert_array_equal(trial.traces, segment)
+    mixed = transformer.transform([recording[:100], recording.traces[120:]])
+    assert [type(each) for each in mixed] == [Recording, np.ndarray]
+    np.testing.assert_array_equal(mixed[1], out[1].traces)
+    if hasattr(transformer, "inverse_transform"):
+        for trial, given in zip(transformer.inverse_transform(out), trials, strict=True):
+            np.testing.assert_allclose(trial.traces, given.traces, rtol=1e-5, atol=1e-5)
+    with pytest.raises(ValueError, match="segment 1 has 3"):
+        transformer.transform([recording.traces, recording.traces[:, :3]])
+
+
+@every_keeping
+def test_frames_outside_the_segments_are_not_learnt_from(
+    make: Any, units: str, recording: Recording
+) -> None:
+    other = recording.traces.copy()
+    other[100:120] = 1000 * np.random.default_rng(0).normal(size=(20, 5))
+    learnt = make().fit(recording).transform(recording.traces)
+    again = make().fit(recording.with_traces(other)).transform(recording.traces)
+    np.testing.assert_array_equal(again, learnt)
+
+
+NAMED = {
+    "Windower": lambda: Windower(WINDOW),
+    "FFTEncoder": FFTEncoder,
+    **{name: make for name, (make, _) in KEEPING.items()},
+}
+
+
+NAMED_DATA = [
+    (name, kind)
+    for name in NAMED
+    for kind in ("recording", "trials", "view")
+    if kind == "view" or name != "FFTEncoder"  # takes windows
+    if kind != "view" or name != "NeuronSorter-position"  # views have no positions
+]
+
+
+@pytest.mark.parametrize(("name", "kind"), NAMED_DATA)
+def test_other_neurons_are_refused(name: str, kind: str, recording: Recording) -> None:
+    def of(recording: Recording) -> Any:
+        if kind == "view":
+            return Windower(WINDOW).fit_transform(recording)
+        return recording if kind == "recording" else [recording[:100], recording[120:]]
+
+    transformer = NAMED[name]().fit(of(recording))
+    reordered = recording.select([0, 2, 1, 3, 4])
+    with pytest.raises(
+        ValueError, match=r"another order than .* roi_ids\[1\] is 'c' instead of 'b'"
+    ):
+        transformer.transform(of(reordered))
+    others = Recording(recording.traces, 10.0, roi_ids=list("abxde"), units="counts")
+    with pytest.raises(ValueError, match=r"are not those that .* roi_ids\[2\] is 'x' instead of"):
+        transformer.transform(of(others))
+    # What has no ids passes, in both directions.
+    bare = of(recording)
+    bare = np.asarray(bare) if kind == "view" else recording.traces
+    if name != "Windower" or kind != "view":
+        transformer.transform(bare)
+    if name not in ("NeuronSorter-position", "OasisDeconvolver-events"):
+        unnamed = NAMED[name]()
+        if "Oasis" in name:
+            unnamed.set_params(frame_rate=10.0)
+        if name != "Windower" or kind != "view":
+            unnamed.fit(bare).transform(of(reordered))
+
+
+def test_a_sorter_takes_back_what_it_has_sorted_only(recording: Recording) -> None:
+    sorter = NeuronSorter().fit(recording)
+    assert sorter.transform(recording).roi_ids.tolist() != IDS
+    with pytest.raises(ValueError, match="another order"):
+        sorter.inverse_transform(recording)
+    with pytest.raises(ValueError, match="another order"):
+        sorter.transform(sorter.transform(recording))
+
+
+@pytest.mark.parametrize(
+    "make",
+    [MinMaxScaler, NeuronSorter, lambda: OasisDeconvolver(10.0), lambda: Windower(WINDOW)],
+    ids=["MinMaxScaler", "NeuronSorter", "OasisDeconvolver", "Windower"],
+)
+def test_columns_of_a_data_frame_are_checked_as_by_scikit_learn(
+    make: Any, traces: np.ndarray
+) -> None:
+    pandas = pytest.importorskip("pandas")
+    transformer = make().fit(pandas.DataFrame(traces, columns=IDS))
+    assert transformer.feature_names_in_.tolist() == IDS
+    transformer.transform(pandas.DataFrame(traces, columns=IDS))
+    transformer.transform(traces)
+    with pytest.raises(ValueError, match="Feature names must be in the same order"):
+        transformer.transform(pandas.DataFrame(traces, columns=IDS[::-1]))
+    with pytest.raises(ValueError, match="Feature names unseen at fit time"):
+        transformer.transform(pandas.DataFrame(traces, columns=["x", *IDS[1:]]))
+    assert not hasattr(transformer.fit(traces), "feature_names_in_")
+
+
+FRAME_WISE = {
+    "MinMaxScaler": lambda: MinMaxScaler(per_neuron=True),
+    "NeuronSorter": NeuronSorter,
+    "both": lambda: Pipeline([("sorter", NeuronSorter()), ("scaler", MinMaxScaler())]),
+}
+
+
+@pytest.mark.parametrize("make", FRAME_WISE.values(), ids=FRAME_WISE)
+def test_a_view_keeps_its_segments(make: Any, recording: Recording) -> None:
+    view = Windower(WINDOW).fit_transform(recording)[3:-2]
+    transformer = make().fit(view)
+    out = transformer.transform(view)
+    segments = out.covered_frames()
+    for segment, (start, stop) in zip(segments, [[3, 100], [120, 238]], strict=True):
+        np.testing.assert_array_equal(segment, transformer.transform(recording.traces[start:stop]))
+    back = transformer.inverse_transform(out)
+    assert back.units == "counts"
+    assert back.roi_ids.tolist() == IDS
+    np.testing.assert_allclose(back.covered_frames()[0], recording.traces[3:100], atol=1e-5)
+
+
+def test_an_encoded_view_has_no_segments(recording: Recording) -> None:
+    view = FFTEncoder().fit_transform(Windower(WINDOW).fit_transform(recording))
+    for out in (view, MinMaxScaler().fit_transform(view)):
+        assert not out.frame_wise
+        with pytest.raises(ValueError, match="mixes frames"):
+            out.covered_frames()
 
 
 # scikit-learn's own checks. On 2-D data a recording's frames are the rows; through the adapters

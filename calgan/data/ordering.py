@@ -105,6 +105,9 @@ class NeuronSorter(Transformer):
         Neuron ``order_[i]`` of the data becomes neuron i.
     n_features_in_ : int
         Number of neurons N.
+    roi_ids_ : ndarray of shape (N,) or None
+        ROI ids of the data seen by `fit`; data with other ids are refused. ``feature_names_in_``
+        are the column names, if `fit` saw a data frame.
 
     Notes
     -----

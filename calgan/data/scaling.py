@@ -43,6 +43,9 @@ class MinMaxScaler(Transformer):
         ``(hi - lo) / (data_max_ - data_min_)``, 0 where the data are constant.
     n_features_in_ : int
         Number of neurons N.
+    roi_ids_ : ndarray of shape (N,) or None
+        ROI ids of the data seen by `fit`; data with other ids are refused. ``feature_names_in_``
+        are the column names, if `fit` saw a data frame.
 
     References
     ----------

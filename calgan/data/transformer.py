@@ -22,7 +22,7 @@ from calgan.data.validation import (
 
 
 class Read(NamedTuple):
-    """Checked data: a Recording, a view, an array or a list; None is what they do not say."""
+    """Checked data (a Recording, a view, an array or a list), and what is known of them."""
 
     data: Any
     n_neurons: int

@@ -22,59 +22,23 @@ _CHUNK_VALUES = 4_000_000  # read at a time by `iter_frames`: 32 MB as float64
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class WindowView:  # numpydoc ignore=PR02
+class WindowView:
     """Read-only, array-like view of windows that are gathered when they are needed.
 
     A view holds the segments once and two integers a window. Slices, integer and boolean arrays
-    give views (the windows keep their segment and start); one integer gives an array, and
-    ``np.asarray(view)`` expands everything.
-
-    Parameters
-    ----------
-    segments : tuple of ndarray of shape (T_i, N), float32
-        The uninterrupted segments that the windows are cut from.
-    segment : ndarray of shape (M,), int
-        Which segment each window lies in.
-    start : ndarray of shape (M,), int
-        First frame of each window within its segment.
-    window : int
-        Frames a window, before any transform.
-    frame_rate : float, default=None
-        Frames per second (Hz), if known.
-    roi_ids : ndarray of shape (N,), default=None
-        Ids of the neurons, if known.
-    transforms : tuple of callable, default=()
-        Functions applied, in turn, to each gathered batch (m, ...).
-    sample_shape : tuple of int, default=None
-        Shape of one window after the transforms; None means (window, N).
-    units : str, default=None
-        Units of the traces, if known.
-    frame_wise : bool, default=True
-        Whether the transforms treat each frame by itself, and so may be applied to segments.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan import Windower
-    >>> view = Windower(window=4, stride=2).fit_transform(np.arange(20.0).reshape(10, 2))
-    >>> view
-    WindowView(shape=(4, 4, 2), window=4, stride=2, segments=1, 128 bytes if expanded)
-    >>> view[1:3].start
-    array([2, 4])
-    >>> view[0].shape
-    (4, 2)
+    give views, one integer gives an array, and ``np.asarray(view)`` expands everything.
     """
 
-    segments: tuple[np.ndarray, ...]
-    segment: np.ndarray
-    start: np.ndarray
-    window: int
-    frame_rate: float | None = None
+    segments: tuple[np.ndarray, ...]  # uninterrupted, (T_i, N) each, float32
+    segment: np.ndarray  # which of them each window lies in, (M,)
+    start: np.ndarray  # first frame of each window within its segment, (M,)
+    window: int  # frames a window, before any transform
+    frame_rate: float | None = None  # Hz
     roi_ids: np.ndarray | None = None
-    transforms: tuple[Callable[[np.ndarray], np.ndarray], ...] = ()
-    sample_shape: tuple[int, ...] | None = None
+    transforms: tuple[Callable[[np.ndarray], np.ndarray], ...] = ()  # applied to batches in turn
+    sample_shape: tuple[int, ...] | None = None  # of a window after them; None means (window, N)
     units: str | None = None
-    frame_wise: bool = True
+    frame_wise: bool = True  # whether each transform treats each frame by itself
 
     def __post_init__(self) -> None:
         for name in ("segment", "start"):
@@ -181,8 +145,8 @@ class WindowView:  # numpydoc ignore=PR02
         """
         if not self.frame_wise:
             raise ValueError(
-                "a transform of this view changes what a frame is, so it has no segments any "
-                "more; use iter_batches."
+                "a transform of this view mixes frames, so the view has lost its segments; use "
+                "iter_batches."
             )
         for which, base in enumerate(self.segments):
             start = self.start[self.segment == which]
@@ -286,9 +250,10 @@ def iter_batches(X: Any, batch_size: int = 64) -> Iterator[np.ndarray]:
 
 
 def iter_frames(X: Any) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
-    """Yield data in pieces that fit memory, and how many windows hold each frame (None: one).
+    """Yield data in pieces, and how many windows hold each frame (None: one).
 
-    Pieces are frames (t, N), each once, or windows where these cannot be taken apart.
+    Pieces are frames (t, N), each once, or windows (m, T, N) or (m, T, N, C) if a view has lost its
+    segments or X is an array of windows.
     """
     if is_lazy(X) and X.frame_wise:
         yield from X.iter_frames(max(1, _CHUNK_VALUES // X.shape[2]))

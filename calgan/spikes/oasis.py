@@ -178,7 +178,10 @@ class OasisDeconvolver(Transformer):
     threshold_ : ndarray of shape (N,)
         Smallest spike in units of the traces; infinite for neurons without noise.
     n_features_in_ : int
-        Number of neurons.
+        Number of neurons N.
+    roi_ids_ : ndarray of shape (N,) or None
+        ROI ids of the data seen by `fit`; data with other ids are refused. ``feature_names_in_``
+        are the column names, if `fit` saw a data frame.
     frame_rate_ : float
         Frames per second (Hz).
 

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from sklearn.utils import Bunch
 
 from calgan import Recording, Windower
 from calgan.data.segments import Segments, as_segments
@@ -245,6 +246,32 @@ def test_roi_first_warns() -> None:
 def test_bad_fields(kwargs: dict[str, Any], error: type[Exception], match: str) -> None:
     with pytest.raises(error, match=match):
         Recording(np.zeros((6, 2)), 10.0, **kwargs)
+
+
+def test_other_traces_keep_what_belongs_to_the_neurons_and_frames() -> None:
+    components = Bunch(calcium=np.zeros((60, 3)))
+    recording = Recording(
+        np.ones((60, 3)),
+        10.0,
+        roi_ids=[4, 2, 9],
+        units="counts",
+        segments=[[0, 20], [30, 60]],
+        metadata={"positions": np.zeros((3, 2)), "components": components, "synthetic": True},
+    )
+    halved = recording.traces / 2
+    other = recording.with_traces(halved, units="dF/F")
+    np.testing.assert_array_equal(other.traces, 0.5)
+    halved[:] = 7  # the caller's array is not shared
+    np.testing.assert_array_equal(other.traces, 0.5)
+    assert other == Recording(
+        other.traces, 10.0, roi_ids=[4, 2, 9], units="dF/F", segments=[[0, 20], [30, 60]]
+    )
+    assert set(other.metadata) == {"positions", "synthetic"}  # components were of the old traces
+    assert recording.with_traces(recording.traces).units == "counts"
+    with pytest.raises(ValueError, match=r"the recording's shape \(60, 3\), got \(60, 2\)"):
+        recording.with_traces(np.ones((60, 2)))
+    with pytest.raises(ValueError, match="NaN or infinity"):
+        recording.with_traces(np.full((60, 3), np.nan))
 
 
 def test_as_segments_of_a_recording(recording: Recording) -> None:

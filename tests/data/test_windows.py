@@ -230,7 +230,7 @@ def test_covered_frames(traces: np.ndarray) -> None:
     np.testing.assert_array_equal(frames[1], traces[20:24])
     np.testing.assert_array_equal(frames[2], traces[70:74])
     assert all(np.shares_memory(each, traces) for each in frames)
-    with pytest.raises(ValueError, match="changes what a frame is"):
+    with pytest.raises(ValueError, match="mixes frames"):
         view.map(np.negative).covered_frames()
 
 
