@@ -30,7 +30,7 @@ _LAZY = {
     "make_calcium_pipeline": "calgan.pipeline",
     "sample": "calgan.data.sampling",
 }
-_SUBMODULES = ("datasets", "metrics", "model_selection", "plotting")
+_SUBMODULES = ("datasets", "evaluation", "metrics", "model_selection", "plotting")
 
 __all__ = [*_LAZY, *_SUBMODULES, "__version__"]
 

@@ -1,4 +1,4 @@
-"""Models as one safetensors file with a JSON header: loading runs no code from the file."""
+"""Files of generators: models as safetensors with a JSON header; loading runs no code from them."""
 
 from __future__ import annotations
 
@@ -6,29 +6,142 @@ import json
 import os
 import tempfile
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save_file
+from sklearn.utils.validation import check_is_fitted
+
+import calgan
+from calgan.generators.settings import plain
 
 FORMAT = "calgan-model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
 
 
-def _flat(tensors: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
-    for key, value in tensors.items():
+class SavingMixin:
+    """Saves a fitted generator as one file, and loads it.
+
+    A subclass names the fitted attributes that JSON can hold in ``_fitted``, and says the rest by
+    `_state` and `_restore`.
+    """
+
+    _fitted: ClassVar[tuple[str, ...]]
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        """Return what else was fitted: as JSON can hold it, and arrays in nested dicts."""
+        raise NotImplementedError
+
+    def _restore(self, state: dict[str, Any], arrays: dict[str, Any]) -> None:
+        """Take what `_state` gave; the attributes of ``_fitted`` are set."""
+        raise NotImplementedError
+
+    def save(self, path: str | os.PathLike[str]) -> None:
+        """Save the fitted model, with its training state if it has one, as one safetensors file.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File to write.
+
+        Raises
+        ------
+        sklearn.exceptions.NotFittedError
+            If it is not fitted.
+        IsADirectoryError, FileNotFoundError
+            If `path` is a folder, or lies in a folder that does not exist.
+        """
+        check_is_fitted(self)
+        model: Any = self
+        params = model.get_params(deep=False)
+        if not (params["random_state"] is None or isinstance(params["random_state"], int)):
+            params["random_state"] = model.seed_  # a generator object cannot be written down
+        state, arrays = self._state()
+        header = {
+            "class": type(self).__name__,
+            "calgan_version": calgan.__version__,
+            "params": plain(params),
+            "fitted": {name: getattr(self, name) for name in self._fitted},
+            "state": state,
+        }
+        write_model(path, header, arrays)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Load a model saved by `save`.
+
+        Parameters
+        ----------
+        path : str or path-like
+            File written by `save`.
+
+        Returns
+        -------
+        generator
+            Of the class it is called on, fitted: it draws the same samples from the same seed (with
+            ``random_state=None``, anew each time), and goes on training where it can.
+
+        Raises
+        ------
+        FileNotFoundError
+            If there is no such file.
+        ValueError
+            If the file is no model of this class.
+        """
+        header, arrays = read_model(path, cls.__name__)
+        try:
+            model = cls(**header["params"])
+            for name in cls._fitted:
+                setattr(model, name, header["fitted"][name])
+            model._restore(header["state"], arrays)
+        except (KeyError, TypeError, RuntimeError, AttributeError) as error:
+            raise ValueError(
+                f"{path} is a damaged model file of calgan, or one of another version: {error}"
+            ) from error
+        return model
+
+
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a file that can be written, or refuse it."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"a file name must be a path such as 'traces.npy', got {path!r}.")
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: give the name of a file in it.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"The folder {path.parent} does not exist: create it first.")
+    return path
+
+
+@contextmanager
+def replaced(path: Path) -> Iterator[str]:
+    """Give a temporary file that takes the place of `path` once it is complete."""
+    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
+    os.close(handle)
+    try:
+        yield temporary
+        os.chmod(temporary, 0o644)
+        os.replace(temporary, path)
+    except BaseException:
+        Path(temporary).unlink(missing_ok=True)
+        raise
+
+
+def _flat(arrays: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, NDArray[Any]]]:
+    for key, value in arrays.items():
         if isinstance(value, dict):
             yield from _flat(value, f"{prefix}{key}/")
         else:  # an array, or a tensor of torch; safetensors refuses shared memory
             yield f"{prefix}{key}", np.asarray(value).copy()
 
 
-def _nested(tensors: dict[str, Any]) -> dict[str, Any]:
+def _nested(arrays: dict[str, Any]) -> dict[str, Any]:
     result: dict[str, Any] = {}
-    for key, value in tensors.items():
+    for key, value in arrays.items():
         *folders, name = key.split("/")
         place = result
         for folder in folders:
@@ -38,104 +151,28 @@ def _nested(tensors: dict[str, Any]) -> dict[str, Any]:
 
 
 def write_model(
-    path: str | os.PathLike[str], header: dict[str, Any], tensors: dict[str, Any]
+    path: str | os.PathLike[str], header: dict[str, Any], arrays: dict[str, Any]
 ) -> None:
-    """Write a model file under a temporary name, then rename it.
-
-    Parameters
-    ----------
-    path : str or path-like
-        File to write; an existing one is replaced only once the new one is complete.
-    header : dict
-        JSON-able description.
-    tensors : dict
-        Arrays or tensors on the CPU, in dicts nested as deeply as is convenient.
-
-    Raises
-    ------
-    IsADirectoryError, FileNotFoundError
-        If `path` is a folder, or lies in none.
-
-    Examples
-    --------
-    >>> import pathlib, tempfile
-    >>> import torch
-    >>> from calgan.generators.files import read_model, write_model
-    >>> with tempfile.TemporaryDirectory() as folder:
-    ...     path = pathlib.Path(folder) / "model.safetensors"
-    ...     write_model(path, {"class": "Mine"}, {"weights": {"bias": torch.zeros(2)}})
-    ...     header, tensors = read_model(path, "Mine")
-    >>> header["class"], tensors["weights"]["bias"].tolist()
-    ('Mine', [0.0, 0.0])
-    """
-    path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(
-            f"{path} is a folder: give the name of a file to save the model to."
-        )
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"The folder {path.parent} does not exist: create it first.")
+    """Write a model file; an existing one is replaced only once the new one is complete."""
+    path = check_target(path)
     text = json.dumps({"format": FORMAT, "format_version": FORMAT_VERSION, **header})
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        save_file(
-            dict(_flat(tensors)),
-            temporary,
-            metadata={"calgan": text},
-        )
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
+    with replaced(path) as temporary:
+        save_file(dict(_flat(arrays)), temporary, metadata={"calgan": text})
 
 
-def read_model(
-    path: str | os.PathLike[str], kind: str, *, framework: str = "pt"
-) -> tuple[dict[str, Any], dict[str, Any]]:
-    """Read a model file that holds a model of class `kind`.
-
-    Parameters
-    ----------
-    path : str or path-like
-        File written by `write_model`.
-    kind : str
-        Class name that the header must state.
-    framework : {"pt", "numpy"}, default="pt"
-        What weights are returned as: tensors of torch or arrays.
-
-    Returns
-    -------
-    header : dict
-    tensors : dict
-        Weights, nested as they were.
-
-    Raises
-    ------
-    FileNotFoundError
-        If there is no such file.
-    ValueError
-        If the file is no model of calgan, of another class, damaged, or of a newer format.
-
-    Examples
-    --------
-    >>> from calgan.generators.files import read_model
-    >>> read_model("nowhere.safetensors", "CalciumGAN")
-    Traceback (most recent call last):
-    FileNotFoundError: There is no model file at nowhere.safetensors.
-    """
+def read_model(path: str | os.PathLike[str], kind: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Read the header and the nested arrays of a model of class `kind`."""
     path = Path(path)
     if not path.is_file():
         raise FileNotFoundError(f"There is no model file at {path}.")
     foreign = f"{path} is no model saved by calgan: load() reads files written by {kind}.save()."
     try:
-        with safe_open(path, framework=framework) as file:
+        with safe_open(path, framework="numpy") as file:
             text = (file.metadata() or {}).get("calgan")
             if text is None:
                 raise ValueError(foreign)
             header = json.loads(text)
-            tensors = _nested({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
+            arrays = _nested({key: file.get_tensor(key) for key in file.keys()})  # noqa: SIM118
     except (SafetensorError, json.JSONDecodeError, OSError) as error:
         raise ValueError(f"{foreign} ({type(error).__name__}: it may be damaged.)") from error
     if not isinstance(header, dict) or header.get("format") != FORMAT:
@@ -146,4 +183,4 @@ def read_model(
         )
     if header.get("class") != kind:
         raise ValueError(f"{path} holds a {header.get('class')}, not a {kind}.")
-    return header, tensors
+    return header, arrays

@@ -29,61 +29,19 @@ _NAMED_NEURONS = 10
 
 
 class FitWarning(UserWarning):
-    """The samples of a fitted generator do not match its training windows.
-
-    Examples
-    --------
-    >>> import warnings
-    >>> from calgan.generators.fit_check import FitWarning
-    >>> warnings.simplefilter("ignore", FitWarning)
-    """
+    """The samples of a fitted generator do not match its training windows."""
 
 
 @contextmanager
 def progress(verbose: int | None, description: str) -> Iterator[None]:
-    """Show what is being done, and for how long, while a phase of unknown length lasts.
-
-    Parameters
-    ----------
-    verbose : int or None
-        0 is silent, 1 shows it, None shows it on a terminal only.
-    description : str
-        Name of the phase.
-
-    Yields
-    ------
-    None
-
-    Examples
-    --------
-    >>> from calgan.generators.fit_check import progress
-    >>> with progress(0, "CalciumGAN: reading windows"):
-    ...     pass
-    """
+    """Show what is being done, and for how long, while a phase of unknown length lasts."""
     hidden = None if verbose is None else verbose < 1  # None: hidden unless on a terminal
     with tqdm(desc=description, bar_format="{desc} [{elapsed}]", disable=hidden):
         yield
 
 
 def n_compared_windows(shape: tuple[int, ...]) -> int:
-    """Return how many windows `check_fit` compares.
-
-    Parameters
-    ----------
-    shape : tuple of int
-        Shape (M, T, N) of the training windows.
-
-    Returns
-    -------
-    int
-        At most 200, and about 4 million values to infer spikes from; at least 8 (or M).
-
-    Examples
-    --------
-    >>> from calgan.generators.fit_check import n_compared_windows
-    >>> n_compared_windows((5000, 64, 100)), n_compared_windows((5000, 2048, 100))
-    (200, 19)
-    """
+    """Return how many windows `check_fit` compares."""
     m, width, n_neurons = shape
     limit = min(
         _INFERRED_VALUES // (width * min(n_neurons, _INFERRED_NEURONS)),

@@ -17,56 +17,14 @@ _TINY = 0.01  # keeps a baseline that is nearly 0 from ruling the score
 
 
 def spread(indices: NDArray[np.intp], limit: int) -> NDArray[np.intp]:
-    """Return at most `limit` of the indices, evenly spread.
-
-    Parameters
-    ----------
-    indices : ndarray of shape (n,)
-        Indices, in order.
-    limit : int
-        Largest number to return.
-
-    Returns
-    -------
-    ndarray of shape (min(n, limit),)
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> spread(np.arange(9), 3)
-    array([0, 4, 8])
-    """
+    """Return at most `limit` of the indices, evenly spread."""
     if len(indices) <= limit:
         return indices
     return indices[np.linspace(0, len(indices) - 1, limit).round().astype(int)]
 
 
 def split_in_time(X: Any, fraction: float) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Hold out the last windows in time and drop those that share a frame with them.
-
-    Parameters
-    ----------
-    X : WindowView or ndarray of shape (M, T, N)
-        Windows; an array, which knows no starts, is taken as ordered in time, and nothing is
-        dropped.
-    fraction : float
-        Share of the windows to hold out.
-
-    Returns
-    -------
-    train, held_out : ndarray of int
-        Indices of windows. `held_out` is empty when it would hold fewer than 8 windows or leave
-        fewer than 2 to train on.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan import Windower
-    >>> view = Windower(10).fit_transform(np.zeros((100, 2)))
-    >>> train, held_out = split_in_time(view, 0.2)
-    >>> len(view), train.max(), held_out.min()
-    (91, np.int64(63), np.int64(73))
-    """
+    """Hold out the last windows in time and drop those that share a frame with them."""
     m = X.shape[0]
     everything = np.arange(m)
     n_held = round(fraction * m)
@@ -86,32 +44,7 @@ def split_in_time(X: Any, fraction: float) -> tuple[NDArray[np.intp], NDArray[np
 
 
 class Tracker:
-    """Compares windows with held-out real ones, each statistic beside its train-test baseline.
-
-    Parameters
-    ----------
-    held_out : ndarray of shape (M, T, N)
-        Held-out real windows.
-    training : ndarray of shape (K, T, N)
-        Real training windows: spike inference is fitted on them, and M of them give the baseline.
-    frame_rate : float or None
-        Frame rate in Hz; None tracks the statistics of traces only.
-
-    Attributes
-    ----------
-    baseline : dict of str to float
-        The statistics of as many training windows.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> windows = np.random.default_rng(0).normal(size=(40, 16, 3)).astype(np.float32)
-    >>> tracker = Tracker(windows[:10], windows[10:], frame_rate=None)
-    >>> sorted(tracker.baseline)
-    ['correlation_matrix_rmse', 'increment_w1', 'log_spectrum_error', 'marginal_w1']
-    >>> tracker.compare(windows[:10])["marginal_w1"]
-    0.0
-    """
+    """Compares windows with held-out real ones, each statistic beside its train-test baseline."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""What generators that train networks share: from windows to a model that is kept."""
+"""Generators that train networks: from windows to a model that is kept."""
 
 from __future__ import annotations
 
@@ -6,20 +6,18 @@ import copy
 import dataclasses
 import hashlib
 import math
-import os
 import warnings
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any, ClassVar, Self
 
 import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
-from sklearn.utils.validation import check_is_fitted
-from torch import Tensor, nn
+from sklearn.pipeline import Pipeline
+from torch import nn
 
-import calgan
 from calgan.data.validation import (
     as_seed,
     check_integer,
@@ -31,82 +29,165 @@ from calgan.data.validation import (
 )
 from calgan.data.windows import gather
 from calgan.generators.base import SamplingMixin
-from calgan.generators.files import read_model, write_model
+from calgan.generators.files import SavingMixin
 from calgan.generators.fit_check import check_fit, progress, warn_of_constant
 from calgan.generators.monitor import MIN_HELD_OUT, Tracker, split_in_time, spread
-from calgan.training.devices import noise, to_numpy, to_tensor
+from calgan.generators.settings import TrainingSettings
+from calgan.training.devices import make_fabric, noise, to_numpy, to_tensor
 from calgan.training.loop import (
     Check,
+    Steps,
     TrainingState,
     clock,
     copy_on_cpu,
     final_weights,
-    make_fabric,
     run_training,
 )
 
 # Independent uses of one seed.
-_INIT, _TRAIN, _CHECK, _SAMPLE, _SUMMARY = range(5)
+_INIT, _TRAIN, _CHECK, _SUMMARY = 0, 1, 2, 4  # 3: `SamplingMixin`'s windows
 _STATISTICS_VALUES = 16_000_000  # real values that the statistics are computed from (64 MB)
 _CHECK_VALUES = 8_000_000
 _CHECK_WINDOWS = 128
 _WARN_FROM = 100  # steps; samples after fewer need not match
 
 
-class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
-    """A generator of windows whose networks are trained step by step.
+# Described once, for the class docstrings of all of them.
+_PARAMETERS = """
+    max_iter : int, default=None
+        Generator steps in total; None takes the settings'.
+    max_time : float, default=None
+        Limit in seconds, counted from the first line of ``fit``; whichever of the two comes first
+        ends the training. One step is taken in any case, and the checks at the end are made.
+    batch_size : int, default=None
+        Windows a batch; None takes the settings'.
+    filters : int, default=None
+        Channel unit of the networks; None takes the settings'.
+    learning_rate : float, default=None
+        Step size of Adam for the generator; None takes the settings'.
+    validation_fraction : float, default=None
+        Share of the windows, the last in time, held out to track statistics while it trains;
+        training windows that overlap them are left out. 0 trains on all windows and tracks nothing,
+        and so, with a warning, does a share that is fewer than 8 windows. None takes the settings'.
+    frame_rate : float, default=None
+        Frames per second (Hz), for the spike statistics that are tracked; None takes that of the
+        windows (a ``WindowView`` of a ``Recording`` knows it).
+    device : str, default="auto"
+        "auto", "cpu", "cuda", "cuda:<number>" or "mps". The fitted networks are on the CPU.
+    precision : {"32-true", "bf16-mixed", "16-mixed", "mixed"}, default="32-true"
+        Arithmetic of the networks; losses are float32 always. "mixed" is float16 with loss scaling
+        on a GPU, bfloat16 on a CPU that has it, else float32.
+    warm_start : bool, default=False
+        Whether ``fit`` goes on from the last state until `max_iter` steps are done in total.
+    verbose : int, default=None
+        1 shows a progress bar, 0 does not, None does on a terminal.
+    random_state : int, RandomState, Generator or None, default=None
+        Seed of initialisation, training and, by default, sampling.
+"""
+_ATTRIBUTES = """
+    n_iter_ : int
+        Steps taken.
+    best_iter_ : int
+        Step whose weights `generator_` has.
+    stopped_ : str
+        Why training ended: "max_iter", "max_time", "early stopping", "interrupted", or "diverged"
+        (numbers that are not finite, or a "loss" that ends far above where it began), in which case
+        it went back to the last check of a state that had not diverged.
+    validation_baseline_ : dict
+        Train-test baseline of each tracked statistic: training against held-out windows.
+    fit_summary_ : dict
+        Samples against training windows, for each neuron: "sd_ratio" and "rate_ratio", lists of N
+        ratios of standard deviations and of inferred rates, and "mismatched", the numbers of the
+        neurons that do not match. Empty if X was encoded, and if the check was interrupted.
+    trained_statistics_ : tuple of str
+        Statistics that the objective trains on.
+    encoding_ : sklearn.pipeline.Pipeline
+        Fitted steps between the windows and the network: samples come back through them.
+    n_features_in_, n_frames_in_ : int
+        Neurons N and frames T of a window.
+    n_channels_in_ : int or None
+        Channels C of encoded windows; None for traces.
+    frame_rate_ : float or None
+        Frame rate (Hz), where known.
+    seed_ : int
+        Seed in force.
+    fingerprint_ : str
+        SHA-256 of the training windows, evenly thinned out where they are many.
+"""
 
-    A subclass has the parameters ``max_iter``, ``max_time``, ``frame_rate``, ``device``,
-    ``precision``, ``warm_start``, ``verbose``, ``check_every``, ``n_iter_no_change`` and
-    ``random_state``, settings (a dataclass that its parameters resolve to), networks, and a step.
-    What is here is the rest: validation, the split in time, tracking, resuming, sampling, files.
 
-    A copy trains, and the generator takes over all that the copy has learnt, at once, when it is
-    done: an error before or in training leaves the former model as it was.
-
-    See Also
-    --------
-    calgan.CalciumGAN : Trained against a critic.
-    calgan.CalciumFlow : Trained by flow matching.
-
-    Examples
-    --------
-    >>> from calgan import CalciumFlow, CalciumGAN
-    >>> [issubclass(generator, TrainedGenerator) for generator in (CalciumFlow, CalciumGAN)]
-    [True, True]
-    """
-
-    _settings_class: ClassVar[type]
-    # Settings that the networks' shapes depend on: training cannot go on once they change.
-    _widths: ClassVar[tuple[str, ...]]
-
+class _Fitted:
     n_features_in_: int
     n_frames_in_: int
     n_channels_in_: int | None
+    settings_: Any
+    encoding_: Pipeline
     generator_: nn.Module
-    trained_statistics_: tuple[str, ...]
     validation_baseline_: dict[str, float]
     fit_summary_: dict[str, list[Any]]
-    # The parameters that every subclass has.
-    max_time: float | None
-    n_iter_no_change: int
-    check_every: int
-    frame_rate: float | None
-    device: str
-    precision: str
-    warm_start: bool
-    verbose: int | None
-    random_state: Any
+
+
+# A dataclass: the fields are the parameters of the constructor, declared once for all subclasses.
+@dataclass(eq=False, repr=False, kw_only=True)
+class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
+    """A generator of windows whose networks are trained step by step.
+
+    A subclass has settings, an encoding of windows, networks, and a step. What is here is the rest:
+    validation, the split in time, tracking, resuming, sampling, files.
+
+    A copy trains, and the generator takes over all that the copy has learnt, at once, when it is
+    done: an error before or in training leaves the former model as it was.
+    """
+
+    max_iter: int | None = None
+    max_time: float | None = None
+    batch_size: int | None = None
+    filters: int | None = None
+    learning_rate: float | None = None
+    validation_fraction: float | None = None
+    frame_rate: float | None = None
+    device: str = "auto"
+    precision: str = "32-true"
+    warm_start: bool = False
+    verbose: int | None = None
+    random_state: Any = None
+    settings: dict[str, Any] | None = None
+
+    # Settings that the networks' shapes depend on: training cannot go on once they change.
+    _widths: ClassVar[tuple[str, ...]]
+    _fitted: ClassVar[tuple[str, ...]] = (
+        "n_features_in_",
+        "n_frames_in_",
+        "n_channels_in_",
+        "seed_",
+        "frame_rate_",
+        "validation_baseline_",
+        "history_",
+        "n_iter_",
+        "best_iter_",
+        "stopped_",
+        "fingerprint_",
+        "fit_summary_",
+    )
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        doc = (cls.__doc__ or "").replace("\n    {parameters}\n", _PARAMETERS)
+        cls.__doc__ = doc.replace("\n    {attributes}\n", _ATTRIBUTES)
 
     # ------------------------------------------------------------------ what a subclass says
 
     @abstractmethod
-    def _resolve(self) -> Any:
-        """Return the settings that the parameters stand for, all checked."""
+    def _default_settings(self) -> TrainingSettings:
+        """Return the settings that parameters override."""
+
+    @abstractmethod
+    def _steps(self) -> Pipeline:
+        """Return the steps, not fitted, that bring windows to what the network learns."""
 
     @abstractmethod
     def _build_networks(self) -> dict[str, nn.Module]:
-        """Build the networks for the windows' shape, "generator" among them."""
+        """Build the networks for the shape of encoded windows, "generator" among them."""
 
     @abstractmethod
     def _initialise(self, modules: dict[str, Any], reference: NDArray[np.float32]) -> None:
@@ -117,22 +198,13 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
         """Return the optimisers of the networks."""
 
     @abstractmethod
-    def _make_step(
-        self,
-        X: Any,
-        train: NDArray[np.intp],
-        reference: NDArray[np.float32],
-        state: TrainingState,
-        fabric: Any,
-    ) -> Callable[[int], dict[str, float]]:
-        """Return what takes the step of a number and returns its row of the history."""
+    def _make_step(self, reference: NDArray[np.float32], **parts: Any) -> Steps:
+        """Return what takes a step, of the parts that all `Steps` have."""
 
-    def _matched_statistics(self, settings: Any) -> tuple[str, ...]:
-        """Return the statistics that the objective trains on."""
+    @property
+    def trained_statistics_(self) -> tuple[str, ...]:
+        """Statistics that the objective trains on."""
         return ()
-
-    def _check_reference(self, reference: NDArray[np.float32]) -> None:
-        """Refuse windows (m, T, F) in units that the networks cannot give back."""
 
     # ------------------------------------------------------------------ public verbs
 
@@ -153,16 +225,16 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
         Raises
         ------
         ValueError
-            If X is a 2-D recording, holds NaN or inf, has too few or too short windows, a width
-            that the network cannot halve often enough, or (for the thesis's sigmoid) values outside
-            [0, 1]; if a parameter is out of range.
+            If X is a 2-D recording, holds NaN or inf, has too few windows, or windows that are too
+            short or that the network cannot halve often enough; if a parameter or setting is out of
+            range.
 
         Warns
         -----
         UserWarning
             If some neurons are constant; if `validation_fraction` of the windows cannot be held
             out; if training, or the check at its end, is interrupted.
-        calgan.generators.fit_check.FitWarning
+        FitWarning
             If samples do not match the training windows (see `fit_summary_`) after 100 steps or
             more.
         sklearn.exceptions.ConvergenceWarning
@@ -214,114 +286,6 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
         learner._train(X, getattr(learner, "n_iter_", 0) + steps, started, warn=False)
         return self._keep(learner)
 
-    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> NDArray[np.float32]:
-        """Draw synthetic windows.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of windows. The first windows do not depend on how many follow.
-        random_state : int, RandomState, Generator or None, default=None
-            Seed of the draw; None takes the estimator's own.
-
-        Returns
-        -------
-        windows : ndarray of shape (n_samples, T, N) or (n_samples, T, N, C), float32
-            In the units of the windows that it was fitted on.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If it is not fitted.
-        ValueError
-            If `n_samples` is not positive.
-        """
-        check_is_fitted(self, "generator_")
-        n_samples = check_integer(n_samples, "n_samples")
-        rng = rng_from(self.random_state if random_state is None else random_state, _SAMPLE)
-        return self._unfold(self._draw(self.generator_, n_samples, rng))
-
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Save the fitted model, its training state included, as one safetensors file.
-
-        Parameters
-        ----------
-        path : str or path-like
-            File to write.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If it is not fitted.
-        """
-        check_is_fitted(self, "generator_")
-        params = self.get_params(deep=False)
-        if not (params["random_state"] is None or isinstance(params["random_state"], int)):
-            params["random_state"] = self.seed_  # a generator object cannot be written down
-        header = {
-            "class": type(self).__name__,
-            "calgan_version": calgan.__version__,
-            "params": {key: _plain(value) for key, value in params.items()},
-            "settings": dataclasses.asdict(self.settings_),
-            "fitted": {name: getattr(self, name) for name in _FITTED},
-            "state": {k: self._checkpoint[k] for k in _CHECKPOINT_NUMBERS},
-        }
-        tensors = {
-            "kept": self.generator_.state_dict(),
-            "weights": self._checkpoint["weights"],
-            "optimizers": self._checkpoint["optimizers"],
-        }
-        write_model(path, header, tensors)
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Load a model saved by `save`.
-
-        Parameters
-        ----------
-        path : str or path-like
-            File written by `save`.
-
-        Returns
-        -------
-        TrainedGenerator
-            Of the class it is called on, fitted: it can go on training, and draws the same samples
-            from the same seed (with ``random_state=None``, anew each time, as before).
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If the file is no model of this class.
-        """
-        header, tensors = read_model(path, cls.__name__)
-        try:
-            model = cls(**header["params"])
-            settings = dict(header["settings"], betas=tuple(header["settings"]["betas"]))
-            model.settings_ = cls._settings_class(**settings)
-            for name in _FITTED:
-                setattr(model, name, header["fitted"][name])
-            model.trained_statistics_ = tuple(model.trained_statistics_)
-            modules = model._build_networks()
-            for name, module in modules.items():
-                weights = tensors["kept"] if name == "generator" else tensors["weights"][name]
-                module.load_state_dict(weights)
-                setattr(model, f"{name}_", module.eval().requires_grad_(False))
-            model._checkpoint = {
-                **header["state"],
-                "weights": tensors["weights"],
-                "optimizers": {
-                    name: {int(index): moments for index, moments in states.items()}
-                    for name, states in tensors.get("optimizers", {}).items()
-                },
-            }
-        except (KeyError, TypeError, RuntimeError, AttributeError) as error:
-            raise ValueError(
-                f"{path} is a damaged model file of calgan, or one of another version: {error}"
-            ) from error
-        return model
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
@@ -332,7 +296,12 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
 
     def _learner(self, X: Any, go_on: bool) -> Self:
         """Validate parameters and windows; return a copy to train, untrained unless it goes on."""
-        settings = self._resolve()
+        params = self.get_params(deep=False)
+        settings = self._default_settings().overridden(params, self.settings, type(self).__name__)
+        if self.max_time is not None:
+            check_real("max_time", self.max_time, above=0)
+        if not (self.verbose is None or isinstance(self.verbose, (bool, np.bool_))):
+            check_integer(self.verbose, "verbose", minimum=0)
         make_fabric(self.device, self.precision)  # fails before any work is lost
         if X.shape[0] < 2:
             raise ValueError(
@@ -355,37 +324,12 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
             learner.seed_ = as_seed(self.random_state)
         learner.settings_ = settings
         learner.frame_rate_ = frame_rate
-        learner.trained_statistics_ = learner._matched_statistics(settings)
         return learner
 
     def _keep(self, learner: Self) -> Self:
         """Become a copy that has been trained: the only place where a fit changes the generator."""
         self.__dict__ = learner.__dict__  # one assignment: not even Ctrl-C leaves half of it
         return self
-
-    def _check_training_parameters(self, settings: Any) -> None:
-        """Check what the settings and parameters of all trained generators have in common."""
-        check_integer(settings.batch_size, "batch_size", minimum=2)
-        if settings.max_iter is not None:
-            check_integer(settings.max_iter, "max_iter", minimum=1)
-        for name in ("n_iter_no_change", "check_every"):
-            check_integer(getattr(self, name), name)
-        check_real("learning_rate", settings.learning_rate, above=0)
-        check_real("ema", settings.ema, least=0, below=1)
-        check_real("validation_fraction", settings.validation_fraction, least=0, below=1)
-        if self.max_time is not None:
-            check_real("max_time", self.max_time, above=0)
-        if not (self.verbose is None or isinstance(self.verbose, (bool, np.bool_))):
-            check_integer(self.verbose, "verbose", minimum=0)
-
-    def _given(self, settings: Any) -> dict[str, Any]:
-        """Return the parameters that are not None and override one of the settings."""
-        names = {field.name for field in dataclasses.fields(settings)}
-        params = self.get_params(deep=False)
-        return {k: _plain(v) for k, v in params.items() if k in names and v is not None}
-
-    def _step_rng(self, number: int) -> np.random.Generator:
-        return rng_from(self.seed_, _TRAIN, number)
 
     def _init_seeds(self, n: int) -> list[int]:
         return [int(seed) for seed in rng_from(self.seed_, _INIT).integers(2**62, size=n)]
@@ -396,17 +340,28 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
         with progress(self.verbose, f"{name}: reading windows"):
             fabric = make_fabric(self.device, self.precision)
             train, held_out = split_in_time(X, settings.validation_fraction)
+            if not hasattr(self, "encoding_"):
+                self.encoding_ = self._steps().fit(X)
+            encoded = self.encoding_.transform(X)
             reference = self._reference(X, train)
             state = self._build_state(reference, fabric)
             former = getattr(self, "validation_baseline_", None)
             self.validation_baseline_ = {}
-            check = self._make_check(X, held_out, reference, state) if len(held_out) else None
+            check = self._make_check(encoded, held_out, reference, state) if len(held_out) else None
             if check is None and settings.validation_fraction > 0 and former != {}:  # not told yet
                 self._warn_that_nothing_is_tracked(X.shape[0], len(held_out))
             if state.step and self.validation_baseline_ != former:  # other windows, other scores
                 state.forget_best()
-            step = self._make_step(X, train, reference, state, fabric)
-        patience = math.ceil(self.n_iter_no_change / self.check_every)
+            step = self._make_step(
+                reference,
+                settings=settings,
+                state=state,
+                fabric=fabric,
+                train=train,
+                batch=lambda indices: to_tensor(self._fold(gather(encoded, indices))),
+                rng_of_step=lambda number: rng_from(self.seed_, _TRAIN, number),
+            )
+        patience = math.ceil(settings.n_iter_no_change / settings.check_every)
         self.stopped_ = run_training(
             state,
             step,
@@ -414,13 +369,13 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
             max_time=self.max_time,
             started=started,
             check=check,
-            check_every=self.check_every,
+            check_every=settings.check_every,
             patience=patience if settings.early_stopping else None,
             verbose=self.verbose,
             description=f"{name}: training",
         )
         with progress(self.verbose, f"{name}: choosing the best state"):
-            self.best_iter_, weights = final_weights(state, check, self.check_every)
+            self.best_iter_, weights = final_weights(state, check, settings.check_every)
         # Plain modules on the CPU, and what resuming needs as plain tensors.
         self._checkpoint = state.checkpoint()
         for key, module in state.modules.items():
@@ -434,7 +389,7 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
         """Compare samples with training windows; Ctrl-C ends this, and the model is kept."""
         self.fit_summary_ = check_fit(
             X,
-            lambda n: self._draw(self.generator_, n, rng_from(self.seed_, _SUMMARY)),
+            lambda n: self._draw_traces(n, rng_from(self.seed_, _SUMMARY)),
             type(self).__name__,
             indices=train,
             frame_rate=self.frame_rate_,
@@ -467,14 +422,13 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
         )
 
     def _reference(self, X: Any, train: NDArray[np.intp]) -> NDArray[np.float32]:
-        """Gather real windows (m, T, F), spread over the training windows, for the statistics."""
-        limit = max(16, _STATISTICS_VALUES // int(np.prod(X.shape[1:])))
-        reference = self._fold(gather(X, spread(train, limit)))
-        self._check_reference(reference)
+        """Gather real windows, spread over the training windows, and encode them (m, T, F)."""
+        limit = max(16, _STATISTICS_VALUES // math.prod(self._encoded_shape))
+        windows = gather(X, spread(train, limit))
         if not hasattr(self, "generator_"):
-            warn_of_constant(np.ptp(reference, axis=(0, 1)) == 0, stacklevel=5)
-        self.fingerprint_ = hashlib.sha256(reference.tobytes()).hexdigest()
-        return reference
+            warn_of_constant(np.ptp(windows, axis=(0, 1)).ravel() == 0, stacklevel=5)
+        self.fingerprint_ = hashlib.sha256(windows.tobytes()).hexdigest()
+        return self._fold(self.encoding_.transform(windows))
 
     def _build_state(self, reference: NDArray[np.float32], fabric: Any) -> TrainingState:
         """Build networks and optimisers, fresh from the seed or as the last call left them."""
@@ -503,7 +457,7 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
 
     def _make_check(
         self,
-        X: Any,
+        encoded: Any,
         held_out: NDArray[np.intp],
         reference: NDArray[np.float32],
         state: TrainingState,
@@ -514,9 +468,9 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
         the held-out windows are constant and there is nothing to compare.
         """
         limit = min(_CHECK_WINDOWS, max(8, _CHECK_VALUES // reference[0].size))
-        real = self._fold(gather(X, spread(held_out, limit)))
+        real = self._fold(gather(encoded, spread(held_out, limit)))
         some = reference[spread(np.arange(len(reference)), 4 * limit)]
-        frame_rate = self.frame_rate_ if self.n_channels_in_ is None else None
+        frame_rate = self.frame_rate_ if len(self._encoded_shape) == 2 else None
         tracker = Tracker(real, some, frame_rate)
         if not tracker.baseline:
             return None
@@ -536,16 +490,31 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
     def _draw(
         self, generator: Any, n_samples: int, rng: np.random.Generator
     ) -> NDArray[np.float32]:
+        """Draw encoded windows (n, T, F)."""
         size = int(generator.noise_size)
         device = next(generator.parameters()).device
-        per_window = size + self.n_frames_in_ * self.n_features_in_
-        step = int(np.clip(_CHECK_VALUES // per_window, 1, 256))
+        step = int(np.clip(_CHECK_VALUES // (size + math.prod(self._encoded_shape)), 1, 256))
         return np.concatenate(
             [
                 to_numpy(generator(noise(rng, min(step, n_samples - i), size).to(device)))
                 for i in range(0, n_samples, step)
             ]
         )
+
+    def _draw_traces(self, n_samples: int, rng: np.random.Generator) -> NDArray[np.float32]:
+        drawn = self._draw(self.generator_, n_samples, rng)
+        if not np.isfinite(drawn).all():  # what a step would refuse to take back
+            channels = () if self.n_channels_in_ is None else (self.n_channels_in_,)
+            shape = (n_samples, self.n_frames_in_, self.n_features_in_, *channels)
+            return np.full(shape, np.nan, dtype=np.float32)
+        return self.encoding_.inverse_transform(drawn.reshape(n_samples, *self._encoded_shape))
+
+    @property
+    def _encoded_shape(self) -> tuple[int, ...]:
+        """Shape (T, N) or (T, N, C) of one encoded window."""
+        channels = () if self.n_channels_in_ is None else (self.n_channels_in_,)
+        one = np.zeros((1, self.n_frames_in_, self.n_features_in_, *channels), dtype=np.float32)
+        return self.encoding_.transform(one).shape[1:]
 
     def _check_shape(self, X: Any) -> None:
         check_n_neurons(int(X.shape[2]), self)
@@ -567,37 +536,72 @@ class TrainedGenerator(SamplingMixin, ABC, BaseEstimator):
                     f"to {new!r}: call fit with warm_start=False to start again."
                 )
 
-    def _batch(self, X: Any, indices: NDArray[np.intp]) -> Tensor:
-        return to_tensor(self._fold(gather(X, indices)))
-
     @staticmethod
     def _fold(windows: NDArray[np.float32]) -> NDArray[np.float32]:
         """Treat the channels of an encoding as further features: (m, T, N, C) -> (m, T, N C)."""
         return windows.reshape(*windows.shape[:2], -1)
 
-    def _unfold(self, windows: NDArray[np.float32]) -> NDArray[np.float32]:
-        if self.n_channels_in_ is None:
-            return windows
-        return windows.reshape(*windows.shape[:2], self.n_features_in_, self.n_channels_in_)
+    # ------------------------------------------------------------------ files
+
+    def _state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        numbers = {name: self._checkpoint[name] for name in _CHECKPOINT_NUMBERS}
+        learnt = {
+            name: {key: value for key, value in vars(step).items() if key.endswith("_")}
+            for name, step in self.encoding_.steps
+        }
+        # Numbers are arrays of the file; ids, units and what is not known stand in its header.
+        texts = {
+            name: {k: _listed(v) for k, v in values.items() if not _is_numeric(v)}
+            for name, values in learnt.items()
+        }
+        encoding = {
+            name: {k: v for k, v in values.items() if _is_numeric(v)}
+            for name, values in learnt.items()
+        }
+        settings = dataclasses.asdict(self.settings_)
+        return {"settings": settings, "training": numbers, "encoding": texts}, {
+            "kept": self.generator_.state_dict(),
+            "weights": self._checkpoint["weights"],
+            "optimizers": self._checkpoint["optimizers"],
+            "encoding": encoding,
+        }
+
+    def _restore(self, state: dict[str, Any], arrays: dict[str, Any]) -> None:
+        settings = dict(state["settings"], betas=tuple(state["settings"]["betas"]))
+        self.settings_ = type(self._default_settings())(**settings)
+        self.encoding_ = self._steps()
+        for name, step in self.encoding_.steps:
+            for key, value in arrays["encoding"][name].items():
+                setattr(step, key, value[()])
+            for key, text in state["encoding"][name].items():
+                setattr(step, key, np.array(text) if isinstance(text, list) else text)
+        tensors = {name: _as_tensors(each) for name, each in arrays.items() if name != "encoding"}
+        for name, module in self._build_networks().items():
+            weights = tensors["kept"] if name == "generator" else tensors["weights"][name]
+            module.load_state_dict(weights)
+            setattr(self, f"{name}_", module.eval().requires_grad_(False))
+        self._checkpoint = {
+            **state["training"],
+            "weights": tensors["weights"],
+            "optimizers": {
+                name: {int(index): moments for index, moments in states.items()}
+                for name, states in tensors.get("optimizers", {}).items()
+            },
+        }
 
 
 _CHECKPOINT_NUMBERS = ("best_score", "best_step", "final_check", "loss_scale")
-_FITTED = (
-    "n_features_in_",
-    "n_frames_in_",
-    "n_channels_in_",
-    "seed_",
-    "frame_rate_",
-    "trained_statistics_",
-    "validation_baseline_",
-    "history_",
-    "n_iter_",
-    "best_iter_",
-    "stopped_",
-    "fingerprint_",
-    "fit_summary_",
-)
 
 
-def _plain(value: Any) -> Any:
-    return value.item() if isinstance(value, np.generic) else value
+def _is_numeric(value: Any) -> bool:
+    return np.asarray(value).dtype.kind in "biuf"
+
+
+def _listed(value: Any) -> Any:
+    return value.tolist() if isinstance(value, np.ndarray) else value
+
+
+def _as_tensors(arrays: Any) -> Any:
+    if isinstance(arrays, dict):
+        return {name: _as_tensors(each) for name, each in arrays.items()}
+    return torch.from_numpy(np.array(arrays))

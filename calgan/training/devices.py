@@ -1,13 +1,18 @@
-"""Bridges between numpy, scikit-learn seeds and torch."""
+"""Devices, precision, and bridges between numpy and torch."""
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
+from typing import Any
 
 import numpy as np
 import torch
+from lightning_fabric import Fabric
 from numpy.typing import NDArray
+
+PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "mixed")
 
 
 @contextmanager
@@ -43,3 +48,58 @@ def to_tensor(array: NDArray[np.float32], device: torch.device | str = "cpu") ->
 def cpu_state(module: torch.nn.Module) -> dict[str, torch.Tensor]:
     """Copy a module's state dict to the CPU."""
     return {key: value.detach().cpu().clone() for key, value in module.state_dict().items()}
+
+
+def _has_bfloat16() -> bool:
+    """Tell whether this CPU multiplies bfloat16 in hardware; torch before 2.12 cannot say."""
+    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
+    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
+
+
+def resolve_precision(device: str, precision: str) -> str:
+    """Return the precision that "mixed" stands for on a kind of device; others as they are."""
+    if precision != "mixed":
+        return precision
+    if device != "cpu":
+        return "16-mixed"
+    return "bf16-mixed" if _has_bfloat16() else "32-true"
+
+
+@contextmanager
+def _quiet_fabric() -> Iterator[None]:
+    """Keep Fabric from announcing the precision at every fit, whatever `verbose` says."""
+    logger = logging.getLogger("lightning_fabric.utilities.rank_zero")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def make_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
+    """Open a device ("auto", "cpu", "cuda", "cuda:1", "mps") at a precision, both checked."""
+    if precision not in PRECISIONS:
+        raise ValueError(f"precision must be one of {PRECISIONS}, got {precision!r}.")
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    kind, _, number = str(device).partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (number and not number.isdigit()):
+        raise ValueError(
+            f"device must be 'auto', 'cpu', 'cuda', 'cuda:<number>' or 'mps', got {device!r}."
+        )
+    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
+        raise ValueError(
+            f"device={device!r} was asked for, but {torch.cuda.device_count()} CUDA devices are "
+            "visible here: use device='cpu' or 'auto'."
+        )
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise ValueError("device='mps' was asked for, but is not available: use device='cpu'.")
+    if kind == "cpu" and precision == "16-mixed":
+        raise ValueError(
+            "precision='16-mixed' needs a GPU: on a CPU use 'bf16-mixed' or '32-true'."
+        )
+    precision = resolve_precision(kind, precision)
+    devices: Any = [int(number or 0)] if kind == "cuda" else 1
+    with _quiet_fabric():
+        return Fabric(accelerator=kind, devices=devices, precision=precision)  # type: ignore[arg-type]

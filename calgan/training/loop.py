@@ -1,28 +1,25 @@
-"""The training loop, written once: state, stopping, checks, progress, devices and precision."""
+"""The training loop, written once: state, stopping, checks and progress."""
 
 from __future__ import annotations
 
 import copy
-import logging
 import math
 import time
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from statistics import median
 from typing import Any
 
+import numpy as np
 import torch
-from lightning_fabric import Fabric
+from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 from tqdm.auto import tqdm
 
 from calgan.training.devices import cpu_state
-
-PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "mixed")
 
 # A loss that ends this many times above where it began has diverged.
 _DIVERGED = 5.0
@@ -32,127 +29,11 @@ _LOSS_STEPS = 20  # the median loss of so many steps is a beginning, or an end
 Check = Callable[[], tuple[float, dict[str, float]]]
 
 
-def _has_bfloat16() -> bool:
-    """Tell whether this CPU multiplies bfloat16 in hardware; torch before 2.12 cannot say."""
-    capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
-    return any(capabilities.get(name) for name in ("avx512_bf16", "amx_bf16", "bf16"))
-
-
-def resolve_precision(device: str, precision: str) -> str:
-    """Return the precision that "mixed" stands for on a kind of device; others as they are.
-
-    Parameters
-    ----------
-    device : {"cpu", "cuda", "mps"}
-        Kind of device.
-    precision : str
-        Name of the arithmetic, as `make_fabric` takes it.
-
-    Returns
-    -------
-    precision : str
-        For "mixed": "16-mixed" on a GPU, "bf16-mixed" on a CPU that has it, else "32-true".
-
-    Examples
-    --------
-    >>> resolve_precision("cuda", "mixed")
-    '16-mixed'
-    >>> resolve_precision("cpu", "32-true")
-    '32-true'
-    """
-    if precision != "mixed":
-        return precision
-    if device != "cpu":
-        return "16-mixed"
-    return "bf16-mixed" if _has_bfloat16() else "32-true"
-
-
-@contextmanager
-def _quiet_fabric() -> Iterator[None]:
-    """Keep Fabric from announcing the precision at every fit, whatever `verbose` says."""
-    logger = logging.getLogger("lightning_fabric.utilities.rank_zero")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
-    try:
-        yield
-    finally:
-        logger.setLevel(level)
-
-
-def make_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
-    """Open one device at a precision.
-
-    Parameters
-    ----------
-    device : str, default="auto"
-        "auto" (CUDA when there is one, else the CPU), "cpu", "cuda", "cuda:1", "mps".
-    precision : {"32-true", "bf16-mixed", "16-mixed", "mixed"}, default="32-true"
-        Lightning Fabric's name of the arithmetic; "mixed" picks one, see `resolve_precision`.
-
-    Returns
-    -------
-    lightning_fabric.Fabric
-
-    Raises
-    ------
-    ValueError
-        If the device is absent or unknown, or the precision unknown or not for that device.
-
-    Examples
-    --------
-    >>> make_fabric("cpu").device
-    device(type='cpu')
-    """
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {PRECISIONS}, got {precision!r}.")
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
-    kind, _, number = str(device).partition(":")
-    if kind not in ("cpu", "cuda", "mps") or (number and not number.isdigit()):
-        raise ValueError(
-            f"device must be 'auto', 'cpu', 'cuda', 'cuda:<number>' or 'mps', got {device!r}."
-        )
-    if kind == "cuda" and int(number or 0) >= torch.cuda.device_count():
-        raise ValueError(
-            f"device={device!r} was asked for, but {torch.cuda.device_count()} CUDA devices are "
-            "visible here: use device='cpu' or 'auto'."
-        )
-    if kind == "mps" and not torch.backends.mps.is_available():
-        raise ValueError("device='mps' was asked for, but is not available: use device='cpu'.")
-    if kind == "cpu" and precision == "16-mixed":
-        raise ValueError(
-            "precision='16-mixed' needs a GPU: on a CPU use 'bf16-mixed' or '32-true'."
-        )
-    precision = resolve_precision(kind, precision)
-    devices: Any = [int(number or 0)] if kind == "cuda" else 1
-    with _quiet_fabric():
-        return Fabric(accelerator=kind, devices=devices, precision=precision)  # type: ignore[arg-type]
-
-
 @dataclass
 class TrainingState:
     """All that training changes, and all that resuming needs.
 
     Every random draw of step ``i`` comes from the seed and ``i``, so no generator's state is here.
-
-    Attributes
-    ----------
-    modules : dict of str to torch.nn.Module
-        Networks in training, "generator" among them.
-    optimizers : dict of str to torch.optim.Optimizer
-        Their optimisers.
-    averaged : torch.nn.Module
-        Moving average of the generator's weights, or the generator itself.
-    history : list of dict
-        One row a step.
-    best_score : float
-        Lowest score of a check so far, infinity before the first.
-    best_step : int
-        Step of that check.
-    best_weights : dict of str to Tensor or None
-        Weights of `averaged` at that step, on the CPU.
-    final_check : bool
-        Whether the last row holds a check off the schedule.
     """
 
     modules: dict[str, nn.Module]
@@ -239,18 +120,35 @@ class TrainingState:
         return [*self.modules.values(), self.averaged, *self.optimizers.values()]
 
 
+@dataclass(frozen=True, kw_only=True)
+class Steps:
+    """Parts that a step of training needs; a subclass says how to take it."""
+
+    settings: Any
+    state: TrainingState  # changed in place
+    fabric: Any  # device and precision
+    train: NDArray[np.intp]  # indices of the windows to train on
+    batch: Callable[[NDArray[np.intp]], Tensor]  # gathers windows (m, T, F) by their indices
+    rng_of_step: Callable[[int], np.random.Generator]  # draws of a step depend on its number alone
+
+    def __call__(self, number: int) -> dict[str, float]:
+        """Take the step of that number; return its row of the history."""
+        raise NotImplementedError
+
+    def descend(self, name: str, loss: Tensor, clip_norm: float = 0.0) -> None:
+        """Take a step of one network's optimiser down a loss."""
+        optimizer = self.state.optimizers[name]
+        optimizer.zero_grad()
+        self.fabric.backward(loss)
+        if clip_norm > 0:
+            self.fabric.clip_gradients(
+                self.state.modules[name], optimizer, max_norm=clip_norm, error_if_nonfinite=False
+            )
+        optimizer.step()
+
+
 def clock() -> float:
-    """Return the seconds that `max_time` counts, from an arbitrary moment.
-
-    Returns
-    -------
-    float
-
-    Examples
-    --------
-    >>> clock() <= clock()
-    True
-    """
+    """Return the seconds that `max_time` counts, from an arbitrary moment."""
     return time.monotonic()
 
 
@@ -260,22 +158,6 @@ def loss_has_risen(history: list[dict[str, Any]]) -> bool:
     The median "loss" of the last 20 steps is compared with that of the first 20: more than 5 times
     that is far above. Nothing is told of fewer than 40 steps, of a loss that begins at 0 or below,
     and of rows without a "loss": the losses of adversaries do not measure how good a generator is.
-
-    Parameters
-    ----------
-    history : list of dict
-        One row a step.
-
-    Returns
-    -------
-    bool
-
-    Examples
-    --------
-    >>> loss_has_risen([{"loss": 2.0}] * 30 + [{"loss": 11.0}] * 30)
-    True
-    >>> loss_has_risen([{"critic_loss": 2.0}] * 30 + [{"critic_loss": 11.0}] * 30)
-    False
     """
     if len(history) < 2 * _LOSS_STEPS or "loss" not in history[0]:
         return False
@@ -286,26 +168,7 @@ def loss_has_risen(history: list[dict[str, Any]]) -> bool:
 
 @torch.no_grad()
 def update_average(averaged: nn.Module, module: nn.Module, step: int, decay: float) -> None:
-    """Move the averaged weights towards the current ones, faster in the first steps.
-
-    Parameters
-    ----------
-    averaged, module : torch.nn.Module
-        Average, changed in place, and the network in training; nothing is done if they are one.
-    step : int
-        Steps taken before this one.
-    decay : float
-        Largest weight of the old average, in [0, 1).
-
-    Examples
-    --------
-    >>> from torch import nn
-    >>> average, current = nn.Linear(1, 1, bias=False), nn.Linear(1, 1, bias=False)
-    >>> _ = nn.init.zeros_(average.weight), nn.init.ones_(current.weight)
-    >>> update_average(average, current, step=0, decay=0.99)
-    >>> round(average.weight.item(), 3)
-    0.9
-    """
+    """Move the averaged weights towards the current ones, faster in the first steps."""
     if averaged is module:
         return
     weight = 1 - min(decay, (1 + step) / (10 + step))
@@ -332,43 +195,6 @@ def run_training(
     `check_every` steps, with a check or without. It diverges if losses or weights are no longer
     finite numbers, or if its loss ends far above where it began (see `loss_has_risen`; states in
     which it is far above are not looked at).
-
-    Parameters
-    ----------
-    state : TrainingState
-        Changed in place.
-    train_step : callable
-        Takes the step's number, trains one step, returns a history row.
-    max_iter : int
-        Total number of steps, those already taken included.
-    max_time : float, default=None
-        Limit in seconds, counted from `started`. One step is taken even if it has passed.
-    started : float, default=None
-        Moment on the `clock` from which `max_time` counts; None is that of this call.
-    check : callable, default=None
-        Judges the current state; called every `check_every` steps and at the end.
-    check_every : int, default=50
-        Steps between checks.
-    patience : int, default=None
-        Checks without improvement after which to stop; None never stops early.
-    verbose : int, default=None
-        0 is silent, 1 shows a progress bar, None shows it on a terminal only.
-    description : str, default="training"
-        Label of the progress bar.
-
-    Returns
-    -------
-    reason : {"max_iter", "max_time", "early stopping", "diverged", "interrupted"}
-
-    Examples
-    --------
-    >>> from torch import nn
-    >>> network = nn.Linear(1, 1)
-    >>> state = TrainingState({"generator": network}, {}, network)
-    >>> run_training(state, lambda number: {"loss": 1 / (number + 1)}, max_iter=2)
-    'max_iter'
-    >>> state.history
-    [{'step': 1, 'loss': 1.0}, {'step': 2, 'loss': 0.5}]
     """
     if started is None:
         started = clock()
@@ -436,32 +262,7 @@ def run_training(
 
 
 def final_weights(state: TrainingState, check: Check | None, check_every: int) -> tuple[int, dict]:
-    """Return the step and weights to keep: the best of all checks, one at the end included.
-
-    Parameters
-    ----------
-    state : TrainingState
-        After `run_training`; its last row gets the figures of a check off the schedule.
-    check : callable or None
-        As for `run_training`.
-    check_every : int
-        Steps between checks.
-
-    Returns
-    -------
-    step : int
-        Step that the weights are of.
-    weights : dict of str to Tensor
-        Weights of ``state.averaged``, on the CPU.
-
-    Examples
-    --------
-    >>> from torch import nn
-    >>> network = nn.Linear(1, 1)
-    >>> state = TrainingState({"generator": network}, {}, network)
-    >>> final_weights(state, None, 50)[0]
-    0
-    """
+    """Return the step and weights to keep: the best of all checks, one at the end included."""
     last = cpu_state(state.averaged)
     if check is None or state.step == 0:
         return state.step, last
@@ -480,22 +281,5 @@ def final_weights(state: TrainingState, check: Check | None, check_every: int) -
 
 
 def copy_on_cpu(module: nn.Module) -> nn.Module:
-    """Return a plain copy of a module on the CPU, in evaluation mode and without gradients.
-
-    Parameters
-    ----------
-    module : torch.nn.Module
-        On any device.
-
-    Returns
-    -------
-    torch.nn.Module
-        The copy.
-
-    Examples
-    --------
-    >>> from torch import nn
-    >>> any(p.requires_grad for p in copy_on_cpu(nn.Linear(2, 2)).parameters())
-    False
-    """
+    """Return a plain copy of a module on the CPU, in evaluation mode and without gradients."""
     return copy.deepcopy(module).to("cpu").eval().requires_grad_(False)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 import dataclasses
 import hashlib
-import os
 import time
 import warnings
 from collections.abc import Iterator
@@ -14,10 +13,8 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
-from sklearn.utils.validation import check_is_fitted
 from tqdm.auto import tqdm
 
-import calgan
 from calgan.data.validation import (
     as_seed,
     check_integer,
@@ -31,6 +28,7 @@ from calgan.generators.base import SamplingMixin
 from calgan.generators.factor_model.calibration import calibrate
 from calgan.generators.factor_model.initial_fit import initial_model
 from calgan.generators.factor_model.model import FactorModel, Simulation, simulate
+from calgan.generators.files import SavingMixin
 from calgan.generators.fit_check import check_fit, progress, warn_of_constant
 from calgan.spikes.calcium import fit_calcium, without_artefacts
 
@@ -49,7 +47,7 @@ _MATCHED = (
 )
 
 
-class CalciumFactorModel(SamplingMixin, BaseEstimator):
+class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
     r"""Latent factors drive spikes, spikes are filtered into calcium, and noise is added.
 
     For neuron n at frame t, with independent random variables:
@@ -147,6 +145,19 @@ class CalciumFactorModel(SamplingMixin, BaseEstimator):
     >>> model.sample_recording(60.0)
     Recording(600 frames x 5 neurons, 10 Hz, 60.0 s, dF/F, synthetic)
     """
+
+    _fitted = (
+        "n_features_in_",
+        "n_frames_in_",
+        "frame_rate_",
+        "units_",
+        "seed_",
+        "history_",
+        "n_iter_",
+        "stopped_",
+        "fit_summary_",
+        "fingerprint_",
+    )
 
     n_features_in_: int
     n_frames_in_: int
@@ -325,90 +336,20 @@ class CalciumFactorModel(SamplingMixin, BaseEstimator):
 
     # ------------------------------------------------------------------ files
 
-    def save(self, path: str | os.PathLike[str]) -> None:
-        """Save the fitted model as one safetensors file.
+    def _state(self) -> tuple[dict[str, Any], dict[str, Any]]:
+        ids = None if self.roi_ids_ is None else np.asarray(self.roi_ids_).tolist()
+        return {"roi_ids": ids}, dataclasses.asdict(self.model_)
 
-        Parameters
-        ----------
-        path : str or path-like
-            File to write.
-
-        Raises
-        ------
-        sklearn.exceptions.NotFittedError
-            If it is not fitted.
-        """
-        from calgan.generators.files import write_model
-
-        check_is_fitted(self)
-        params = self.get_params(deep=False)
-        if not (params["random_state"] is None or isinstance(params["random_state"], int)):
-            params["random_state"] = self.seed_  # a generator object cannot be written down
-        header = {
-            "class": type(self).__name__,
-            "calgan_version": calgan.__version__,
-            "params": {k: v.item() if isinstance(v, np.generic) else v for k, v in params.items()},
-            "fitted": {name: getattr(self, name) for name in _FITTED},
-            "roi_ids": None if self.roi_ids_ is None else np.asarray(self.roi_ids_).tolist(),
-        }
-        write_model(path, header, dataclasses.asdict(self.model_))
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Load a model saved by `save`.
-
-        Parameters
-        ----------
-        path : str or path-like
-            File written by `save`.
-
-        Returns
-        -------
-        CalciumFactorModel
-            Fitted: it draws the same samples from the same seed.
-
-        Raises
-        ------
-        FileNotFoundError
-            If there is no such file.
-        ValueError
-            If the file is no such model.
-        """
-        from calgan.generators.files import read_model
-
-        header, arrays = read_model(path, cls.__name__, framework="numpy")
-        try:
-            model = cls(**header["params"])
-            for name in _FITTED:
-                setattr(model, name, header["fitted"][name])
-            ids = header["roi_ids"]
-            model.roi_ids_ = None if ids is None else np.array(ids)
-            model.model_ = FactorModel(**arrays)
-        except (KeyError, TypeError) as error:
-            raise ValueError(
-                f"{path} is a damaged model file of calgan, or one of another version: {error}"
-            ) from error
-        return model
+    def _restore(self, state: dict[str, Any], arrays: dict[str, Any]) -> None:
+        ids = state["roi_ids"]
+        self.roi_ids_ = None if ids is None else np.array(ids)
+        self.model_ = FactorModel(**arrays)
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
         return tags
-
-
-_FITTED = (
-    "n_features_in_",
-    "n_frames_in_",
-    "frame_rate_",
-    "units_",
-    "seed_",
-    "history_",
-    "n_iter_",
-    "stopped_",
-    "fit_summary_",
-    "fingerprint_",
-)
 
 
 def _fingerprint(parts: list[np.ndarray]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from typing import Any, cast
+from typing import cast
 
 import torch
 import torch.nn.functional as F
@@ -41,37 +41,8 @@ class FlowGenerator(nn.Module):
     """A 1-D U-Net that predicts velocities, and samples by following them.
 
     Windows in standardised units are moved along straight lines between noise (time 0) and data
-    (time 1); the network predicts the velocity of a point on its way [1]_. `forward` solves the
-    differential equation from noise by Heun's method.
-
-    Parameters
-    ----------
-    n_frames, n_features : int
-        Shape (T, F) of a window.
-    channels : int, default=96
-        Width of the network.
-    kernel_size : int, default=5
-        Kernel in frames (odd).
-    max_depth : int, default=2
-        Number of resolutions below the finest; fewer for short windows.
-    n_steps : int, default=12
-        Heun steps from noise to data, of two evaluations each.
-
-    Raises
-    ------
-    ValueError
-        If `kernel_size` is even: equal padding on both sides would change the number of frames.
-
-    References
-    ----------
-    .. [1] Liu, Gong & Liu, "Flow Straight and Fast: Learning to Generate and Transfer Data with
-       Rectified Flow", ICLR 2023, arXiv:2209.03003.
-
-    Examples
-    --------
-    >>> net = FlowGenerator(64, 10, channels=16)
-    >>> net(torch.zeros(2, net.noise_size)).shape
-    torch.Size([2, 64, 10])
+    (time 1); the network predicts the velocity of a point on its way (Liu, Gong & Liu, ICLR 2023).
+    `forward` solves the differential equation from noise by Heun's method.
     """
 
     def __init__(
@@ -114,10 +85,6 @@ class FlowGenerator(nn.Module):
         self.up = nn.ModuleList(_Block(channels, kernel_size) for _ in range(depth))
         self.last = nn.GroupNorm(_groups(channels), channels)
         self.outlet = nn.Conv1d(channels, n_features, kernel_size, padding=padding)
-
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        """Return what the optimiser trains: everything, at one step size."""
-        return [{"params": list(self.parameters())}]
 
     @torch.no_grad()
     def start(self) -> None:

@@ -12,45 +12,36 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from calgan.training.layers import (
-    Standardiser,
-    exponential_filter,
-    inverse_softplus,
-    strided_depth,
-)
+from calgan.training.layers import Standardiser, strided_depth
 
 _DECODER_SPEED = 5.0
+
+
+def _inverse_softplus(value: Tensor) -> Tensor:
+    """Return what softplus maps to `value`, which must be above 0."""
+    return value + torch.log(-torch.expm1(-value))  # expm1(value) overflows
+
+
+def exponential_filter(amplitudes: Tensor, decay: Tensor) -> Tensor:
+    """Filter (M, N, L) by ``c_t = decay c_{t-1} + a_t`` from rest, decay (N,) in (0, 1).
+
+    Computed through the FFT, because a recursion over frames is slow to differentiate.
+    """
+    length = amplitudes.shape[-1]
+    steps = torch.arange(length, device=amplitudes.device, dtype=amplitudes.dtype)
+    size = 2 * length  # padded, so that the end does not wrap around to the start
+    response = torch.fft.rfft(decay[:, None] ** steps, n=size)
+    spectrum = torch.fft.rfft(amplitudes, n=size) * response
+    return torch.fft.irfft(spectrum, n=size)[..., :length]
 
 
 class CalciumGenerator(nn.Module):
     """A compact generator that knows what calcium does: events, rise and decay, noise.
 
     A convolutional body turns noise on a coarse time grid into the drive of every neuron; the
-    drive plus private noise, rectified, gives events; events rise and decay exponentially, each
+    drive plus independent noise, rectified, gives events; events rise and decay exponentially, each
     neuron with its own time constants; measurement noise is added. Everything before the crop is
     equivariant in time, so windows are slices of a stationary process and no frame is special.
-
-    Parameters
-    ----------
-    n_frames, n_neurons : int
-        Shape (T, N) of a window.
-    channels : int, default=64
-        Width of the body.
-    latent : int, default=16
-        Noise channels on the coarse grid (one step in 2**depth frames), and as many that are
-        constant over the window.
-    kernel_size : int, default=5
-        Kernel of the body in frames (odd).
-    max_depth : int, default=3
-        Number of upsampling layers; fewer for short windows, see `strided_depth`.
-    decoder : bool, default=True
-        False leaves events and decay out, for windows that are no traces (an encoding).
-
-    Examples
-    --------
-    >>> net = CalciumGenerator(64, 10)
-    >>> net(torch.zeros(2, net.noise_size)).shape
-    torch.Size([2, 64, 10])
     """
 
     def __init__(
@@ -89,7 +80,7 @@ class CalciumGenerator(nn.Module):
         )
         self.drive = nn.Conv1d(channels, n_neurons, 1)
         # Unconstrained: decays pass through a sigmoid, scales through a softplus.
-        self.private = nn.Parameter(torch.full((n_neurons,), 0.5))
+        self.independent = nn.Parameter(torch.full((n_neurons,), 0.5))
         self.gain = nn.Parameter(torch.full((n_neurons,), 0.5))
         self.decay = nn.Parameter(torch.full((n_neurons,), 1.0))
         self.rise = nn.Parameter(torch.full((n_neurons,), -1.5))
@@ -103,7 +94,7 @@ class CalciumGenerator(nn.Module):
 
         They live on a scale of one, where the steps of a convolution's weights lead nowhere.
         """
-        names = ("private", "gain", "decay", "rise", "baseline", "noise_scale", "shot")
+        names = ("independent", "gain", "decay", "rise", "baseline", "noise_scale", "shot")
         constants = [getattr(self, name) for name in names]
         ids = {id(p) for p in constants}
         weights = [p for p in self.parameters() if id(p) not in ids]
@@ -114,7 +105,7 @@ class CalciumGenerator(nn.Module):
         """Start noise, baseline and decay from real windows (m, T, N) in standardised units."""
         steps = (windows[:, 1:] - windows[:, :-1]).abs().flatten(0, 1)
         noise = 1.4826 * steps.median(dim=0).values / math.sqrt(2)
-        self.noise_scale.copy_(inverse_softplus(noise.clamp(0.05, 1.0)))
+        self.noise_scale.copy_(_inverse_softplus(noise.clamp(0.05, 1.0)))
         if not self.decoder:
             return
         n_frames = windows.shape[1]
@@ -124,7 +115,7 @@ class CalciumGenerator(nn.Module):
         )
         decay = (far / near.clamp(min=1e-3)).clamp(0.05, 0.9) ** (1 / 3)
         self.decay.copy_(torch.logit(decay))
-        # Two standard deviations of the private noise below threshold: few events, but large ones.
+        # Two standard deviations of the independent noise below threshold: few, but large events.
         # Many small ones would have the same mean and variance, and training hardly leaves them.
         nn.init.constant_(cast(Tensor, self.drive.bias), -2.0)
         frames = windows.flatten(0, 1)
@@ -159,7 +150,7 @@ class CalciumGenerator(nn.Module):
         Calcium and events are in standardised units; events begin with the lead-in.
         """
         m = len(noise)
-        state, coarse, *fine, private, measurement = noise.split(self.sizes, dim=1)
+        state, coarse, *fine, independent, measurement = noise.split(self.sizes, dim=1)
         coarse = coarse.view(m, self.latent, -1)
         x = torch.cat([coarse, state[:, :, None].expand_as(coarse)], dim=1)
         x = F.leaky_relu(self.inlet(x), 0.2)
@@ -168,7 +159,9 @@ class CalciumGenerator(nn.Module):
             y = F.leaky_relu(block(torch.cat([x, extra.view(m, self.fine, -1)], dim=1)), 0.2)
             x = (x + y) * math.sqrt(0.5)
         drive = self.drive(x)[..., self.edge : -self.edge].float()
-        drive = drive + F.softplus(self.private)[:, None] * private.view(m, self.n_neurons, -1)
+        drive = drive + F.softplus(self.independent)[:, None] * independent.view(
+            m, self.n_neurons, -1
+        )
         scale = F.softplus(self.noise_scale)[:, None]
         rectified = F.relu(drive)
         if self.decoder:
@@ -192,20 +185,7 @@ class CalciumGenerator(nn.Module):
 
 
 class CompactCritic(nn.Module):
-    """A small critic: neurons are mixed first, then strided convolutions run over time.
-
-    Parameters
-    ----------
-    n_frames, n_neurons : int
-        Shape (T, N) of a window.
-    channels, kernel_size, max_depth : int
-        As in `CalciumGenerator`.
-
-    Examples
-    --------
-    >>> CompactCritic(64, 10)(torch.zeros(2, 64, 10)).shape
-    torch.Size([2])
-    """
+    """A small critic: neurons are mixed first, then strided convolutions run over time."""
 
     def __init__(
         self,

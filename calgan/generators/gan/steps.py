@@ -8,46 +8,18 @@ from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor
 
 from calgan.generators.gan import objectives
-from calgan.generators.gan.recipes import Recipe
 from calgan.training.devices import noise
-from calgan.training.loop import TrainingState, update_average
-
-LOSSES = ("wasserstein", "relativistic")
+from calgan.training.loop import Steps, update_average
 
 
-@dataclass(frozen=True)
-class AdversarialSteps:
-    """What a step of adversarial training needs, the state included.
+@dataclass(frozen=True, kw_only=True)
+class AdversarialSteps(Steps):
+    """Steps of a generator against a critic."""
 
-    Attributes
-    ----------
-    settings : Recipe
-        Step sizes, weights, numbers of steps.
-    state : TrainingState
-        Networks "generator" and "critic", changed in place.
-    fabric : lightning_fabric.Fabric
-        Device and precision.
-    train : ndarray of shape (m,)
-        Windows to train on.
-    batch : callable
-        Gathers windows by their indices, as a Tensor (m, T, F).
-    match : callable or None
-        Statistics matching of generated windows, a Tensor of no dimensions.
-    rng_of_step : callable
-        Random generator of a step, by its number: draws depend on nothing else.
-    """
-
-    settings: Recipe
-    state: TrainingState
-    fabric: Any
-    train: NDArray[np.intp]
-    batch: Callable[[NDArray[np.intp]], Tensor]
-    match: Callable[[Tensor], Tensor] | None
-    rng_of_step: Callable[[int], np.random.Generator]
+    match: Callable[[Tensor], Tensor] | None  # statistics matching of generated windows (M, T, F)
 
     def __call__(self, number: int) -> dict[str, float]:
         """Take the critic's steps and one generator step; return a row of the history."""
@@ -82,14 +54,7 @@ class AdversarialSteps:
             matching = self.match(fake)
             row["matching"] = float(matching.detach())
             loss = loss + s.matching * matching
-        optimizer = self.state.optimizers["generator"]
-        optimizer.zero_grad()
-        self.fabric.backward(loss)
-        if s.clip_norm > 0:
-            self.fabric.clip_gradients(
-                generator, optimizer, max_norm=s.clip_norm, error_if_nonfinite=False
-            )
-        optimizer.step()
+        self.descend("generator", loss, s.clip_norm)
         update_average(self.state.averaged, generator, number, s.ema)
         return row
 
@@ -99,10 +64,7 @@ class AdversarialSteps:
         wasserstein = self.settings.loss == "wasserstein"
         losses = self._wasserstein if wasserstein else self._relativistic
         loss, penalty = losses(real, fake, rng)
-        optimizer = self.state.optimizers["critic"]
-        optimizer.zero_grad()
-        self.fabric.backward(loss + self.settings.gradient_penalty * penalty)
-        optimizer.step()
+        self.descend("critic", loss + self.settings.gradient_penalty * penalty)
         return {"critic_loss": float(loss.detach()), "gradient_penalty": float(penalty.detach())}
 
     # The critic's loss and penalty. Penalties are in float32 and outside the loss scaling: the

@@ -1,49 +1,23 @@
-"""The thesis's 1-D networks: convolutions over time, neurons as channels."""
+"""The 1-D networks of the thesis: convolutions over time, neurons as channels."""
 
 from __future__ import annotations
 
 import itertools
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from calgan.training.layers import LEAKY_SLOPE, channel_norm, phase_shuffle, strided_depth
+from calgan.generators.gan.layers import LEAKY_SLOPE, PublishedCritic, channel_norm, phase_shuffle
+from calgan.training.layers import strided_depth
 
 
 class WaveGANGenerator(nn.Module):
-    """The 1-D CalciumGAN generator: transposed convolutions over time, neurons as channels.
+    """The published 1-D generator (Table 3.1): transposed convolutions over time.
 
-    Parameters
-    ----------
-    n_frames, n_neurons : int
-        Shape (T, N) of a window.
-    noise_size : int, default=32
-        Length of the noise vector.
-    filters : int, default=64
-        Channel unit; layer i of D has ``(D - i) * filters`` channels, the last has N.
-    kernel_size : int, default=24
-        Kernel in frames (even).
-    max_depth : int, default=5
-        Number of strided layers; fewer for short windows, see `strided_depth`.
-    layer_norm : bool, default=True
-        Normalise over channels after each convolution. The channels of the last are the neurons:
-        of one or two, which normalised would be constant or functions of one another, it keeps
-        scale and shift alone.
-
-    References
-    ----------
-    Li, "Synthesising Realistic Calcium Imaging Data of Neuronal Populations using Deep Generative
-    Models", MScR thesis, Edinburgh 2020, Table 3.1.
-
-    Examples
-    --------
-    >>> net = WaveGANGenerator(2048, 102)
-    >>> sum(p.numel() for p in net.parameters())
-    4375740
+    Layer i of D has ``(D - i) * filters`` channels, and the last has the N neurons.
     """
 
     def __init__(
@@ -73,10 +47,6 @@ class WaveGANGenerator(nn.Module):
         )
         self.head = nn.Linear(n_neurons, n_neurons)
 
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        """Return what the optimiser trains: everything, at one step size."""
-        return [{"params": list(self.parameters())}]
-
     def forward(self, noise: Tensor) -> Tensor:
         """Turn noise (M, noise_size) into windows (M, T, N) in [0, 1]."""
         x = F.leaky_relu(self.dense(noise), LEAKY_SLOPE)
@@ -86,26 +56,10 @@ class WaveGANGenerator(nn.Module):
         return torch.sigmoid(self.head(x.transpose(1, 2)).float())
 
 
-class WaveGANCritic(nn.Module):
-    """The 1-D CalciumGAN critic: strided convolutions over time with phase shuffle.
+class WaveGANCritic(PublishedCritic):
+    """The published 1-D critic (Table 3.1): strided convolutions over time, with phase shuffle.
 
-    Parameters
-    ----------
-    n_frames, n_neurons : int
-        Shape (T, N) of a window.
-    filters, kernel_size, max_depth : int
-        As in `WaveGANGenerator`; layer i has ``i * filters`` channels.
-    phase_shuffle : int, default=10
-        Largest shift m; a layer of length L uses ``min(m, L // 8)``.
-
-    References
-    ----------
-    Li, MScR thesis, Edinburgh 2020, Table 3.1.
-
-    Examples
-    --------
-    >>> sum(p.numel() for p in WaveGANCritic(2048, 102).parameters())
-    4110273
+    Layer i has ``i * filters`` channels. A layer of length L is shifted by at most ``L // 8``.
     """
 
     def __init__(
@@ -120,7 +74,6 @@ class WaveGANCritic(nn.Module):
     ) -> None:
         super().__init__()
         depth = strided_depth(n_frames, max_depth)
-        self.value_scale = 1.0
         channels = [n_neurons, *(filters * k for k in range(1, depth + 1))]
         self.convs = nn.ModuleList(
             nn.Conv1d(a, b, kernel_size, stride=2, padding=kernel_size // 2 - 1)
@@ -133,14 +86,6 @@ class WaveGANCritic(nn.Module):
     def draw_shifts(self, rng: np.random.Generator) -> tuple[int, ...]:
         """Draw one phase shift a layer, for one call."""
         return tuple(int(rng.integers(-m, m + 1)) for m in self.max_shifts)
-
-    def standardised(self, windows: Tensor) -> Tensor:
-        """Return windows as they are: this critic works in the units of its data."""
-        return windows
-
-    def judge(self, windows: Tensor, shifts: Sequence[int] = ()) -> Tensor:
-        """Score windows (M, T, N), as `forward` does."""
-        return self(windows, shifts)
 
     def forward(self, windows: Tensor, shifts: Sequence[int] = ()) -> Tensor:
         """Score windows (M, T, N), higher is more real; `shifts` are phase shifts a layer."""

@@ -1,4 +1,4 @@
-"""The thesis's 2-D networks: convolutions over time and neurons."""
+"""The 2-D networks of the thesis: convolutions over time and neurons."""
 
 from __future__ import annotations
 
@@ -11,13 +11,14 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from calgan.training.layers import (
+from calgan.generators.gan.layers import (
     LEAKY_SLOPE,
     ChannelAffine,
+    PublishedCritic,
     channel_norm,
     phase_shuffle,
-    strided_depth,
 )
+from calgan.training.layers import strided_depth
 
 _CRITIC_STRIDE = 4
 _MIN_CRITIC_STEPS = 2
@@ -36,10 +37,9 @@ def _max_shift(n_steps: int, phase_shuffle: int) -> int:
 
 
 class WaveGAN2DGenerator(nn.Module):
-    """The CalciumGAN-2D generator: transposed convolutions over time and neurons.
+    """The published 2-D generator (Table A.2): transposed convolutions over time and neurons.
 
-    Kernels span time and neighbouring neurons, so that the order of the neurons matters: see
-    `calgan.NeuronSorter`.
+    Its layers have 5, 3, 2 and 1 times `filters` channels, and the last has those of the windows.
 
     One deviation from the published program: after the last convolution it normalises over the
     channels, of which traces have one and Fourier coefficients two. Normalised, one channel is
@@ -47,32 +47,6 @@ class WaveGAN2DGenerator(nn.Module):
     learn nothing. That layer keeps its parameters, a scale and a shift a channel, and with them
     the published count, but does not normalise. The same goes for a layer of one channel, which
     ``filters=1`` has.
-
-    Parameters
-    ----------
-    n_frames, n_neurons : int
-        Shape (T, N) of a window.
-    n_channels : int, default=1
-        Channels C of an encoding; 1 for traces.
-    noise_size : int, default=32
-        Length of the noise vector.
-    filters : int, default=20
-        Channel unit; the layers have 5, 3, 2 and 1 times as many, the last has C.
-    kernel_size : int, default=8
-        Kernel in frames and in neurons (even).
-    max_depth : int, default=5
-        Number of strided layers, at most 5; fewer for short windows, see `strided_depth`.
-
-    References
-    ----------
-    Li, "Synthesising Realistic Calcium Imaging Data of Neuronal Populations using Deep Generative
-    Models", MScR thesis, University of Edinburgh, 2020, Table A.2.
-
-    Examples
-    --------
-    >>> net = WaveGAN2DGenerator(2048, 102)
-    >>> sum(p.numel() for p in net.parameters())
-    4242329
     """
 
     def __init__(
@@ -110,10 +84,6 @@ class WaveGAN2DGenerator(nn.Module):
         )
         self.head = nn.Linear(n_channels, n_channels)
 
-    def parameter_groups(self, learning_rate: float) -> list[dict[str, Any]]:
-        """Return what the optimiser trains: everything, at one step size."""
-        return [{"params": list(self.parameters())}]
-
     def forward(self, noise: Tensor) -> Tensor:
         """Turn noise (M, noise_size) into windows (M, T, N C) in [0, 1]."""
         x = F.leaky_relu(self.dense(noise), LEAKY_SLOPE)
@@ -128,36 +98,11 @@ class WaveGAN2DGenerator(nn.Module):
         return torch.sigmoid(self.head(x).float()).flatten(2)
 
 
-class WaveGAN2DCritic(nn.Module):
-    """The CalciumGAN-2D critic: convolutions over time and neurons, strided in time.
+class WaveGAN2DCritic(PublishedCritic):
+    """The published 2-D critic (Table A.2): convolutions over time and neurons, strided in time.
 
-    Phase shuffle shifts activations in time and across neurons.
-
-    Parameters
-    ----------
-    n_frames, n_neurons : int
-        Shape (T, N) of a window.
-    n_channels : int, default=1
-        Channels C of an encoding; 1 for traces.
-    filters : int, default=20
-        Channel unit; layer i has ``i * filters`` channels.
-    kernel_size : int, default=16
-        Kernel in frames and in neurons (even). The thesis's text says 8, but its program has 16,
-        and only 16 gives the parameter count of Table A.2.
-    max_depth : int, default=5
-        Number of layers, of stride 4 in time; fewer for short windows.
-    phase_shuffle : int, default=10
-        Largest shift m, in time and across neurons. In time, a layer of L <= 2 m steps uses
-        ``L // 8``, and none where 8 or fewer are left; across N neurons it is at most ``N // 8``.
-
-    References
-    ----------
-    Li, MScR thesis, University of Edinburgh, 2020, Table A.2.
-
-    Examples
-    --------
-    >>> sum(p.numel() for p in WaveGAN2DCritic(2048, 102).parameters())
-    4121821
+    Layer i has ``i * filters`` channels. Phase shuffle shifts in time and across neurons. The text
+    of the thesis says kernels of 8, but its program has 16, and so does the count of Table A.2.
     """
 
     def __init__(
@@ -172,7 +117,6 @@ class WaveGAN2DCritic(nn.Module):
         phase_shuffle: int = 10,
     ) -> None:
         super().__init__()
-        self.value_scale = 1.0
         self.n_channels = n_channels
         lengths = [n_frames]
         while len(lengths) <= max_depth and lengths[-1] >= _CRITIC_STRIDE * _MIN_CRITIC_STEPS:
@@ -202,14 +146,6 @@ class WaveGAN2DCritic(nn.Module):
         return tuple(
             (int(rng.integers(-m, m + 1)), int(rng.integers(-n, n + 1))) for m, n in self.max_shifts
         )
-
-    def standardised(self, windows: Tensor) -> Tensor:
-        """Return windows as they are: this critic works in the units of its data."""
-        return windows
-
-    def judge(self, windows: Tensor, shifts: Sequence[tuple[int, int]] = ()) -> Tensor:
-        """Score windows (M, T, N C), as `forward` does."""
-        return self(windows, shifts)
 
     def forward(self, windows: Tensor, shifts: Sequence[tuple[int, int]] = ()) -> Tensor:
         """Score windows (M, T, N C), higher is more real; `shifts` are phase shifts a layer."""

@@ -36,26 +36,6 @@ class PatchCritic(nn.Module):
     random segment of the windows, by which single ones are harder to remember. All layers are
     products of matrices with overlapping patches, whose second derivatives are cheaper on a CPU
     than those of convolutions.
-
-    Parameters
-    ----------
-    n_frames, n_neurons : int
-        Shape (T, N) of a window.
-    channels : int, default=64
-        Width of the part that mixes the neurons.
-    neuron_channels : int, default=8
-        Shared filters of single neurons.
-    kernel_size : int, default=8
-        Frames of a patch; the next starts half a patch later.
-    max_depth : int, default=3
-        Number of time scales; fewer for short windows.
-    crop : float, default=0.5
-        Largest share of a window that a call in training leaves out; two patches are left at least.
-
-    Examples
-    --------
-    >>> PatchCritic(64, 10)(torch.zeros(2, 64, 10)).shape
-    torch.Size([2])
     """
 
     def __init__(
