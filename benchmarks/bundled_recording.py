@@ -1,4 +1,4 @@
-"""A recipe on the bundled recording, over seeds: every statistic against its train-test baseline.
+"""A generator on the bundled recording, over seeds: every statistic against its train-test baseline.
 
 The same split, windows and evaluation as ``make demo``; the seed governs training, sampling and
 evaluation. Prints, for each statistic, the mean ratio to the train-test baseline over seeds with
@@ -6,8 +6,8 @@ the smallest and largest, what the neuron-shuffled control and the dichotomized 
 the memorisation figures.
 
     python benchmarks/bundled_recording.py --seeds 0 1 2    # the default
-    python benchmarks/bundled_recording.py --recipe compact
-    python benchmarks/bundled_recording.py --recipe compact --adversarial 0    # matching alone
+    python benchmarks/bundled_recording.py --generator gan
+    python benchmarks/bundled_recording.py --generator gan --adversarial 0    # matching alone
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ def control_ratio(statistic: Statistic, name: str) -> float:
 
 def main() -> None:
     """Run the seeds and print the table."""
-    parser = argparse.ArgumentParser(description="A recipe on the bundled recording.")
+    parser = argparse.ArgumentParser(description="A generator on the bundled recording.")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--recipe", default=None, help="default: that of make_calcium_pipeline")
+    parser.add_argument("--generator", default="factor_model")
+    parser.add_argument("--variant", default=None, help="of CalciumGAN")
     parser.add_argument("--max-iter", type=int, default=None)
     parser.add_argument(
         "--adversarial", type=float, default=None, help="weight of the critic (GANs)"
@@ -44,21 +45,18 @@ def main() -> None:
     arguments = parser.parse_args()
     given = {
         name: getattr(arguments, name)
-        for name in ("max_iter", "adversarial")
+        for name in ("max_iter", "variant")
         if getattr(arguments, name) is not None
     }
+    if arguments.adversarial is not None:
+        given["settings"] = {"adversarial": arguments.adversarial}
     recording = datasets.load_zebrafish_tectum()
     train, test = train_test_blocks(recording, test_size=0.3, gap=WINDOW)
     evaluations = []
     for seed in arguments.seeds:
         began = time.perf_counter()
         model = make_calcium_pipeline(
-            "1d",
-            window=WINDOW,
-            random_state=seed,
-            recipe=arguments.recipe,
-            verbose=0,
-            **given,
+            arguments.generator, window=WINDOW, random_state=seed, verbose=0, **given
         ).fit(train)
         seconds = time.perf_counter() - began
         evaluation = evaluate(test, model.sample(500), train=train, model=model, random_state=seed)

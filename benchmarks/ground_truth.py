@@ -26,10 +26,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from calgan import (
-    DichotomizedGaussianCalcium,
     OasisDeconvolver,
     Pipeline,
-    Windower,
     make_calcium_pipeline,
 )
 from calgan.datasets import make_dichotomized_gaussian_process
@@ -44,14 +42,14 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "n_samples": 500,
         "models": {
             "CalciumGAN (16 filters)": {
-                "recipe": "thesis",
+                "variant": "1d",
                 "filters": 16,
                 "batch_size": 8,
                 "learning_rate": 5e-4,
-                "critic_learning_rate": 5e-4,
+                "settings": {"critic_learning_rate": 5e-4},
                 "max_iter": 400,
             },
-            "CalciumGAN, compact recipe": {"recipe": "compact", "max_iter": 600},
+            "CalciumGAN, compact": {"variant": "compact", "max_iter": 600},
             "dichotomized Gaussian": None,
         },
     },
@@ -60,8 +58,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
         "window": 2048,
         "n_samples": 1000,
         "models": {
-            "CalciumGAN": {"recipe": "thesis", "device": "cuda", "precision": "16-mixed"},
-            "CalciumGAN, compact recipe": {"recipe": "compact", "device": "cuda", "max_iter": 4000},
+            "CalciumGAN": {"variant": "1d", "device": "cuda", "precision": "16-mixed"},
+            "CalciumGAN, compact": {"variant": "compact", "device": "cuda", "max_iter": 4000},
             "dichotomized Gaussian": None,
         },
     },
@@ -71,9 +69,8 @@ CONFIGS: dict[str, dict[str, Any]] = {
 def build(settings: dict[str, Any] | None, window: int, seed: int) -> Pipeline:
     """Return the unfitted pipeline of a model; None stands for the dichotomized Gaussian."""
     if settings is None:
-        generator = DichotomizedGaussianCalcium(random_state=seed)
-        return Pipeline([("windower", Windower(window)), ("generator", generator)])
-    return make_calcium_pipeline("1d", window=window, random_state=seed, verbose=0, **settings)
+        return make_calcium_pipeline("dichotomized_gaussian", window=window, random_state=seed)
+    return make_calcium_pipeline("gan", window=window, random_state=seed, verbose=0, **settings)
 
 
 def binned_covariance(spikes: np.ndarray, bin_frames: int) -> np.ndarray:

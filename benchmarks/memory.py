@@ -3,8 +3,8 @@
 21,576 frames x 102 neurons, windows of 2,048 frames at stride 2: expanded, the windows alone would
 take 8 GB. The figure is the process's peak resident set (ru_maxrss), imports included.
 
-    python benchmarks/memory.py              # both recipes
-    python benchmarks/memory.py thesis       # one, in this process
+    python benchmarks/memory.py              # both variants
+    python benchmarks/memory.py 1d           # one, in this process
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ FRAMES, NEURONS, WIDTH, STRIDE, STEPS, BATCH = 21_576, 102, 2048, 2, 10, 8
 LIMIT_GB = 2.0
 
 
-def measure(recipe: str) -> None:
-    """Train one recipe and print what it took."""
+def measure(variant: str) -> None:
+    """Train one variant and print what it took."""
     import numpy as np
 
     from calgan import Recording, make_calcium_pipeline
@@ -30,11 +30,11 @@ def measure(recipe: str) -> None:
     traces += 0.3 * rng.standard_normal(traces.shape, dtype=np.float32)
     recording = Recording(traces, frame_rate=24.0)
     pipeline = make_calcium_pipeline(
-        "1d",
+        "gan",
         window=WIDTH,
         stride=STRIDE,
         random_state=0,
-        recipe=recipe,
+        variant=variant,
         batch_size=BATCH,
         max_iter=STEPS,
         verbose=0,
@@ -44,7 +44,7 @@ def measure(recipe: str) -> None:
     expanded = windows * WIDTH * NEURONS * 4 / 1e9
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e9
     print(
-        f"{recipe:8s} {windows} windows ({expanded:.1f} GB if expanded), {STEPS} steps at batch "
+        f"{variant:8s} {windows} windows ({expanded:.1f} GB if expanded), {STEPS} steps at batch "
         f"{BATCH}: peak {peak:.2f} GB",
         flush=True,
     )
@@ -56,5 +56,5 @@ if __name__ == "__main__":
     if len(sys.argv) > 1:
         measure(sys.argv[1])
     else:  # a process each, or the second would inherit the first one's peak
-        for name in ("thesis", "compact"):
+        for name in ("1d", "compact"):
             subprocess.run([sys.executable, __file__, name], check=True)

@@ -1,8 +1,8 @@
 """Mixed precision: are the samples as good, and what does it save?
 
 Speed: seconds a training step of the published 1-D networks (102 neurons, 2048 frames) and of the
-compact recipe on the bundled recording, in float32 and in mixed precision, in turns within one run;
-the ratio of the medians is what counts, as the machine may be busy. Statistics: the compact recipe
+compact variant on the bundled recording, in float32 and in mixed precision, in turns within one run;
+the ratio of the medians is what counts, as the machine may be busy. Statistics: the compact variant
 on the bundled recording in both, over seeds; the spread over seeds of float32 is the noise that
 mixed precision has to stay in.
 
@@ -22,7 +22,7 @@ import numpy as np
 
 from calgan import CalciumGAN, datasets, evaluate, make_calcium_pipeline
 from calgan.model_selection import train_test_blocks
-from calgan.training.loop import resolve_precision
+from calgan.training.devices import resolve_precision
 
 PRECISIONS = ("32-true", "mixed")
 SHOWN = (
@@ -99,7 +99,7 @@ def main() -> None:
         full,
         arguments.rounds,
         2,
-        recipe="thesis",
+        variant="1d",
         device=arguments.device,
         batch_size=arguments.batch_size,
     )
@@ -107,15 +107,14 @@ def main() -> None:
     frames = np.asarray(train.traces)
     windows = np.stack([frames[i : i + WINDOW] for i in range(0, len(frames) - WINDOW, 4)])
     compact = seconds_a_step(windows, arguments.rounds, 20, device=arguments.device)
-    report_speed("compact recipe, bundled recording", compact)
+    report_speed("compact variant, bundled recording", compact)
 
     rows: dict[str, list[list[float]]] = {precision: [] for precision in PRECISIONS}
     for seed in arguments.seeds:
         for precision in PRECISIONS:
             model = make_calcium_pipeline(
-                "1d",
+                "gan",
                 window=WINDOW,
-                recipe="compact",
                 random_state=seed,
                 max_iter=arguments.max_iter,
                 precision=precision,

@@ -1,6 +1,6 @@
 """The thesis's recorded-data experiment (its section 4.3): models x three mean divergences.
 
-Trains every model of the thesis's Table 4.3, and the compact recipe beside them, on recordings that
+Trains every model of the thesis's Table 4.3, and the compact variant beside them, on recordings that
 can be had, and writes the table under two protocols:
 
 ``blocked``
@@ -42,11 +42,8 @@ import numpy as np
 from sklearn.exceptions import ConvergenceWarning
 
 from calgan import (
-    CalciumFlow,
-    DichotomizedGaussianCalcium,
     Pipeline,
     Recording,
-    Windower,
     evaluate,
     make_calcium_pipeline,
 )
@@ -132,7 +129,7 @@ CONFIGS = {
         {"filters": 16, "batch_size": 8, "learning_rate": 1e-3, "max_iter": 350},
         {"filters": 4, "batch_size": 8, "learning_rate": 1e-3, "max_iter": 150},
         {"max_iter": 450},
-        {"channels": 48, "max_iter": 600, "check_every": 200},
+        {"filters": 48, "max_iter": 600, "settings": {"check_every": 200}},
         n_samples=500,
         n_test=500,
     ),
@@ -141,7 +138,7 @@ CONFIGS = {
         {"device": "cuda", "precision": "16-mixed"},
         {"device": "cuda", "precision": "16-mixed"},
         {"device": "cuda", "max_iter": 4000},
-        {"device": "cuda", "max_iter": 20000, "check_every": 1000},
+        {"device": "cuda", "max_iter": 20000, "settings": {"check_every": 1000}},
     ),
 }
 
@@ -161,26 +158,20 @@ def build(
     """Return the unfitted pipeline of a model."""
     if model.startswith("dg"):
         n_lags = max(1, round(2.0 * frame_rate)) if model == "dg-lags" else 0
-        generator = DichotomizedGaussianCalcium(n_lags=n_lags, random_state=seed)
-        return Pipeline([("windower", Windower(window)), ("generator", generator)])
+        return make_calcium_pipeline(
+            "dichotomized_gaussian", window=window, random_state=seed, n_lags=n_lags
+        )
     if model == "flow":
-        params = dict(config.flow)
-        if steps is not None:
-            params["max_iter"] = steps
-        flow = CalciumFlow(random_state=seed, verbose=0, **params)
-        return Pipeline([("windower", Windower(window)), ("generator", flow)])
-    if model == "compact":
-        variant, recipe, params = "1d", "compact", dict(config.compact)
+        name, params = "flow", dict(config.flow)
     else:
-        variant, recipe = model, "thesis"
-        params = dict(config.two_dimensional if "2d" in model else config.one_dimensional)
-    if "learning_rate" in params:
-        params["critic_learning_rate"] = params["learning_rate"]
+        published = config.two_dimensional if "2d" in model else config.one_dimensional
+        params = dict(config.compact if model == "compact" else published)
+        if "learning_rate" in params:
+            params["settings"] = {"critic_learning_rate": params["learning_rate"]}
+        name, params["variant"] = "gan", model
     if steps is not None:
         params["max_iter"] = steps
-    return make_calcium_pipeline(
-        variant, window=window, recipe=recipe, random_state=seed, verbose=0, **params
-    )
+    return make_calcium_pipeline(name, window=window, random_state=seed, verbose=0, **params)
 
 
 def run_cell(

@@ -59,7 +59,7 @@ def test_the_default_stands_first_and_takes_the_time_it_takes():
     assert next(iter(recipes_of.RECIPES)) == "factor-model"
     recording, _ = make_recording(60.0, n_neurons=4, random_state=0)
     fitted = recipes_of.RECIPES["factor-model"].fit(recipes_of.Job(recording, 32, 0, 0.0))
-    default = make_calcium_pipeline("1d", window=32)
+    default = make_calcium_pipeline(window=32)
     assert type(fitted.model[-1]) is type(default[-1])
     assert fitted.facts["stopped"] == "max_iter"
     assert fitted.facts["steps"] == default[-1].max_iter

@@ -44,7 +44,7 @@ LIGHT = [
     *(f"calgan.{name}" for name in PUBLIC),
     "calgan.generators.dichotomized_gaussian.estimator",
     "calgan.generators.factor_model.estimator",
-    "calgan.generators.gan.recipes",
+    "calgan.generators.gan.variants",
     "calgan.pipeline",
 ]
 MOST_LINES = 600

@@ -18,6 +18,7 @@ from calgan import (
     CalciumFactorModel,
     CalciumFlow,
     CalciumGAN,
+    DichotomizedGaussianCalcium,
     FFTEncoder,
     MinMaxScaler,
     OasisDeconvolver,
@@ -27,11 +28,7 @@ from calgan import (
     make_calcium_pipeline,
     sample,
 )
-from calgan.generators.gan.compact import CalciumGenerator
-from calgan.generators.gan.wavegan import WaveGANGenerator
-from calgan.generators.gan.wavegan2d import WaveGAN2DGenerator
 from calgan.model_selection import BlockedKFold
-from calgan.pipeline import VARIANTS, variant_grid
 
 WIDTH = 16
 
@@ -195,223 +192,101 @@ def test_it_clones_and_pickles(traces: np.ndarray) -> None:
 # make_calcium_pipeline
 
 
-def test_make_calcium_pipeline_has_the_named_steps() -> None:
-    model = make_calcium_pipeline("1d", window=64, frame_rate=2.16, random_state=3, max_iter=7)
-    assert isinstance(model, calgan.Pipeline)
-    names = ["windower", "sorter", "encoder", "scaler", "generator"]
-    assert [name for name, _ in model.steps] == names
-    assert model["sorter"] == model["encoder"] == "passthrough"
-    generator = model[-1]
-    assert isinstance(generator, CalciumFactorModel)
-    assert (generator.frame_rate, generator.random_state, generator.max_iter) == (2.16, 3, 7)
-    windower = model["windower"]
-    assert (windower.window, windower.stride) == (64, 1)
-    assert make_calcium_pipeline(window=64, stride=5)["windower"].stride == 5
-    model.set_params(encoder=FFTEncoder(), generator__max_iter=2)
-    assert model[-1].max_iter == 2
-
-
 @pytest.mark.parametrize(
-    ("recipe", "kind"),
+    ("name", "kind"),
     [
-        (None, CalciumFactorModel),
-        ("factor-model", CalciumFactorModel),
+        ("factor_model", CalciumFactorModel),
+        ("gan", CalciumGAN),
         ("flow", CalciumFlow),
-        ("compact", CalciumGAN),
-        ("relativistic", CalciumGAN),
-        ("thesis", CalciumGAN),
+        ("dichotomized_gaussian", DichotomizedGaussianCalcium),
     ],
 )
-def test_the_recipe_names_what_learns(recipe: str | None, kind: type) -> None:
-    model = make_calcium_pipeline(
-        window=64, recipe=recipe, frame_rate=5.0, random_state=4, max_iter=9
-    )
-    generator: Any = model[-1]
-    assert type(generator) is kind
-    if kind is CalciumGAN:
-        assert generator.recipe == recipe
-    assert (generator.frame_rate, generator.random_state, generator.max_iter) == (5.0, 4, 9)
-    names = ["windower", "sorter", "encoder", "scaler", "generator"]
-    assert [name for name, _ in model.steps] == names
+def test_a_name_makes_a_pipeline_of_windower_and_generator(name: str, kind: type) -> None:
+    model = make_calcium_pipeline(name, window=64, stride=5, frame_rate=2.16, random_state=3)
+    assert isinstance(model, calgan.Pipeline)
+    assert [step for step, _ in model.steps] == ["windower", "generator"]
+    assert (model[0].window, model[0].stride) == (64, 5)
+    assert type(model[-1]) is kind
+    assert (model[-1].frame_rate, model[-1].random_state) == (2.16, 3)
 
 
-def test_the_thesis_scales_by_one_global_range_and_the_factor_model_not_at_all() -> None:
-    for recipe in ("flow", "compact", "relativistic"):
-        assert make_calcium_pipeline(window=64, recipe=recipe)["scaler"].per_neuron
-    assert not make_calcium_pipeline(window=64, recipe="thesis")["scaler"].per_neuron
-    assert make_calcium_pipeline("2d", window=64)["scaler"].feature_range == (0.0, 1.0)
-    for recipe in (None, "factor-model"):
-        assert make_calcium_pipeline(window=64, recipe=recipe)["scaler"] == "passthrough"
+def test_the_default_is_the_factor_model_at_every_start() -> None:
+    model = make_calcium_pipeline(window=64, max_iter=7)
+    assert isinstance(model[-1], CalciumFactorModel)
+    assert model[-1].max_iter == 7
+    assert model[0].stride == 1
+    assert make_calcium_pipeline("gan", window=64, variant="2d")[-1].variant == "2d"
 
 
-def test_the_factor_model_of_a_pipeline_samples_in_the_units_of_the_recording(
-    traces: np.ndarray,
-) -> None:
-    recording = Recording(1000 + 300 * traces, 10.0)
-    model = make_calcium_pipeline(window=32, random_state=0, max_iter=1, verbose=0).fit(recording)
-    np.testing.assert_array_equal(model[-1].sample(3), model.sample(3))
-    assert model.sample_recording(60.0).frame_rate == 10.0
+def test_an_estimator_is_cloned_and_given_the_parameters() -> None:
+    gan = CalciumGAN(max_iter=5)
+    model = make_calcium_pipeline(gan, window=64, random_state=3, batch_size=8)
+    assert (model[-1].max_iter, model[-1].batch_size, model[-1].random_state) == (5, 8, 3)
+    assert gan.get_params() == CalciumGAN(max_iter=5).get_params()
+    assert make_calcium_pipeline(NoiseGenerator(), window=16)[-1].max_iter == 20
 
 
 def test_make_calcium_pipeline_refuses_what_it_does_not_know() -> None:
-    with pytest.raises(ValueError, match="variant must be one of 1d, 1d-no-shuffle, .* got '3d'"):
-        make_calcium_pipeline("3d", window=64)
-    with pytest.raises(ValueError, match="variant must be one of"):
-        variant_grid(["1d", "3d"])
-    with pytest.raises(ValueError, match="variants is empty: name at least one of 1d, "):
-        variant_grid([])
-    known = "recipe must be one of factor-model, flow, thesis, compact, relativistic, got 'theses'"
-    with pytest.raises(ValueError, match=known):
-        make_calcium_pipeline("1d", window=64, recipe="theses")
-    with pytest.raises(ValueError, match=r"recipe must be one of .* got \['flow'\]"):
-        make_calcium_pipeline("1d", window=64, recipe=["flow"])
-    with pytest.raises(ValueError, match="'2d' has architecture='wavegan2d', but .*='wavegan' was"):
-        make_calcium_pipeline("2d", window=64, architecture="wavegan")
-    with pytest.raises(ValueError, match="has phase_shuffle=0, but phase_shuffle=5 was given"):
-        make_calcium_pipeline("1d-no-shuffle", window=64, phase_shuffle=5)
-    make_calcium_pipeline("2d", window=64, architecture="wavegan2d")  # what it has anyway
+    names = "'factor_model', 'gan', 'flow', 'dichotomized_gaussian' or an estimator, got '1d'"
+    with pytest.raises(ValueError, match=f"generator must be {names}"):
+        make_calcium_pipeline("1d", window=64)
+    for wrong in (CalciumGAN, 3, ["gan"]):
+        with pytest.raises(TypeError, match="or an unfitted estimator .an instance., got"):
+            make_calcium_pipeline(wrong, window=64)
     with pytest.raises(TypeError, match="CalciumGAN has no parameter 'epochs', 'learn_fast'"):
-        make_calcium_pipeline(window=64, recipe="compact", epochs=3, learn_fast=True)
+        make_calcium_pipeline("gan", window=64, epochs=3, learn_fast=True)
+    with pytest.raises(TypeError, match="NoiseGenerator has no parameter 'frame_rate'"):
+        make_calcium_pipeline(NoiseGenerator(), window=64, frame_rate=10.0)
 
 
-@pytest.mark.parametrize(
-    ("recipe", "kind", "foreign"),
-    [
-        (None, "CalciumFactorModel", "filters"),
-        ("factor-model", "CalciumFactorModel", "device"),
-        ("flow", "CalciumFlow", "n_factors"),
-        ("compact", "CalciumGAN", "n_factors"),
-    ],
-)
-def test_parameters_are_those_of_what_the_recipe_makes(
-    recipe: str | None, kind: str, foreign: str
+@pytest.mark.parametrize("name", ["factor_model", "gan", "flow", "dichotomized_gaussian"])
+def test_a_calcium_pipeline_learns_and_samples_in_the_units_of_the_recording(
+    name: str, traces: np.ndarray
 ) -> None:
-    with pytest.raises(TypeError, match=f"{kind} has no parameter '{foreign}': .*another recipe"):
-        make_calcium_pipeline(window=64, recipe=recipe, **{foreign: 4})
-
-
-@pytest.mark.parametrize("recipe", ["factor-model", "flow"])
-@pytest.mark.parametrize("variant", [name for name in VARIANTS if name != "1d"])
-def test_what_is_no_calcium_gan_has_no_variants(recipe: str, variant: str) -> None:
-    with pytest.raises(ValueError, match=f"variant '{variant}' .* recipe='{recipe}' does not have"):
-        make_calcium_pipeline(variant, window=64, recipe=recipe)
-    with pytest.raises(ValueError, match=f"recipe must be one of .* got '{recipe}'"):
-        variant_grid(variant, recipe=recipe)
-
-
-@pytest.mark.parametrize("recipe", [None, "flow", "relativistic"])
-def test_a_calcium_pipeline_learns_and_samples(recipe: str | None, traces: np.ndarray) -> None:
     recording = Recording(1000 + 300 * traces, 10.0)
-    short = {"max_iter": 2, "verbose": 0} | ({"batch_size": 4} if recipe else {})
-    model = make_calcium_pipeline("1d", window=32, recipe=recipe, random_state=0, **short)
-    windows = model.fit(recording).sample(3)
+    short = {} if name == "dichotomized_gaussian" else {"max_iter": 2, "verbose": 0}
+    model = make_calcium_pipeline(name, window=32, random_state=0, **short).fit(recording)
+    windows = model.sample(3)
     assert windows.shape == (3, 32, 5)
     assert windows.dtype == np.float32
     assert 800 < windows.mean() < 1800
+    np.testing.assert_array_equal(model[-1].sample(3), windows)
     assert model[-1].n_features_in_ == 5
 
 
-def test_the_factor_model_refuses_an_encoder_that_is_set_later(traces: np.ndarray) -> None:
-    model = make_calcium_pipeline(window=32, random_state=0, max_iter=1, verbose=0)
-    model.set_params(encoder=FFTEncoder("packed"))
-    with pytest.raises(ValueError, match="CalciumFactorModel takes windows of shape"):
-        model.fit(Recording(traces, 10.0))
-
-
 def test_one_search_runs_over_generators(traces: np.ndarray) -> None:
-    factor_model = CalciumFactorModel(max_iter=2, verbose=0, random_state=0)
-    short = {"max_iter": 2, "batch_size": 4, "verbose": 0, "random_state": 0}
-    generators = [
-        factor_model,
-        CalciumFlow(channels=4, n_steps=2, validation_fraction=0, **short),
-        CalciumGAN(filters=2, validation_fraction=0, **short),
-    ]
+    short = {"max_iter": 2, "verbose": 0, "random_state": 0}
+    trained = short | {"batch_size": 4, "filters": 2, "validation_fraction": 0}
+    generators = [CalciumFactorModel(**short), CalciumFlow(**trained), CalciumGAN(**trained)]
     view = Windower(32).fit_transform(Recording(1000 + 300 * traces, 10.0))
     search = GridSearchCV(
         make_calcium_pipeline(window=32),
-        [
-            {"generator": generators, "scaler": [MinMaxScaler(per_neuron=True), "passthrough"]},
-            {"generator": generators[:1], "generator__max_iter": [1]},
-        ],
+        [{"generator": generators}, {"generator": generators[:1], "generator__max_iter": [1]}],
         cv=BlockedKFold(2),
         scoring=negative_error,
         error_score="raise",
     ).fit(view)
     tried = [params["generator"] for params in search.cv_results_["params"]]
-    assert [type(generator) for generator in tried].count(CalciumFactorModel) == 3
+    assert [type(generator) for generator in tried].count(CalciumFactorModel) == 2
     assert np.isfinite(search.cv_results_["mean_test_score"]).all()
     best = search.best_params_["generator"]
     assert type(search.best_estimator_[-1]) is type(best)
     assert not hasattr(best, "n_iter_")  # a candidate is cloned, not fitted
-    assert sample(search, 2).shape == (2, 32, 5)
     assert 500 < sample(search, 20).mean() < 2500
 
 
-# Variants
-
-SMALL = {"filters": 2, "max_iter": 2, "batch_size": 4, "verbose": 0}
-
-
-@pytest.mark.parametrize("variant", VARIANTS)
-@pytest.mark.parametrize("recipe", ["thesis", "compact", "relativistic"])
-def test_every_variant_learns_and_samples(variant: str, recipe: str, traces: np.ndarray) -> None:
-    recording = Recording(1000 + 300 * traces, 10.0)
-    model = make_calcium_pipeline(variant, window=32, recipe=recipe, random_state=0, **SMALL)
-    windows = model.fit(recording).sample(3)
-    assert windows.shape == (3, 32, 5)
-    assert windows.dtype == np.float32
-    assert np.isfinite(windows).all()
-    kind = type(model[-1].generator_)
-    if variant.startswith("2d"):
-        assert kind is WaveGAN2DGenerator
-        channels = 2 if "fft" in variant else 1
-        assert model[-1].generator_.head.in_features == channels
-    else:
-        assert kind is (WaveGANGenerator if recipe == "thesis" else CalciumGenerator)
-    if variant == "2d-sorted":
-        assert sorted(model["sorter"].order_) == list(range(5))
-
-
-def test_the_recipe_of_a_variant_is_the_published_one_unless_it_is_1d() -> None:
-    for variant in VARIANTS:
-        model = make_calcium_pipeline(variant, window=64)
-        if variant == "1d":
-            assert isinstance(model[-1], CalciumFactorModel)
-        else:
-            assert model[-1].recipe == "thesis"
-    assert make_calcium_pipeline("1d-no-shuffle", window=64)[-1].phase_shuffle == 0
-    assert make_calcium_pipeline("2d", window=64, phase_shuffle=3)[-1].phase_shuffle == 3
-
-
-def test_a_grid_of_variants_makes_each_of_them_out_of_any_other() -> None:
-    for recipe in ("thesis", "compact", "relativistic"):
-        grid = variant_grid(recipe=recipe)
-        for first in VARIANTS:
-            for variant, params in zip(VARIANTS, grid, strict=True):
-                model = make_calcium_pipeline(first, window=64, recipe=recipe)
-                model.set_params(**{name: values[0] for name, values in params.items()})
-                expected = make_calcium_pipeline(variant, window=64, recipe=recipe)
-                assert repr(model.get_params()) == repr(expected.get_params())
-
-
-def test_variants_do_not_share_their_steps() -> None:
-    first, second = (make_calcium_pipeline("2d-fft", window=64) for _ in range(2))
-    first.set_params(encoder__layout="packed")
-    assert second["encoder"].layout == "full"
-
-
 def test_one_search_runs_over_the_variants(traces: np.ndarray) -> None:
-    # The folds have fewer windows than the compact recipe can hold some out of.
-    model = make_calcium_pipeline(
-        "1d", window=32, recipe="compact", random_state=0, validation_fraction=0, **SMALL
-    )
-    grid = variant_grid(["1d", "1d-no-shuffle", "2d", "2d-fft"]) + variant_grid(
-        "1d", recipe="compact"
-    )
+    small = {"filters": 2, "max_iter": 2, "batch_size": 4, "verbose": 0, "random_state": 0}
+    # The folds have fewer windows than the compact variant can hold some out of.
+    model = make_calcium_pipeline("gan", window=32, validation_fraction=0, **small)
+    variants = ["1d", "1d-no-shuffle", "2d", "2d-fft", "compact"]
     view = Windower(32).fit_transform(1000 + 300 * traces)
     search = GridSearchCV(
-        model, grid, cv=BlockedKFold(2), scoring=negative_error, error_score="raise"
+        model,
+        {"generator__variant": variants},
+        cv=BlockedKFold(2),
+        scoring=negative_error,
+        error_score="raise",
     ).fit(view)
-    assert len(search.cv_results_["params"]) == 5
-    assert sample(search, 2).shape == (2, 32, 5)
+    assert [params["generator__variant"] for params in search.cv_results_["params"]] == variants
     assert 500 < sample(search, 20).mean() < 2500

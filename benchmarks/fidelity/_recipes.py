@@ -21,14 +21,11 @@ import numpy as np
 from benchmarks.fidelity import outside
 from calgan import (
     CalciumFactorModel,
-    CalciumFlow,
-    DichotomizedGaussianCalcium,
     Pipeline,
     Recording,
     Windower,
     make_calcium_pipeline,
 )
-from calgan.generators.gan.recipes import RECIPES as CALGAN_RECIPES
 
 # More steps than any budget allows: time ends the training.
 _NO_LIMIT = 10**7
@@ -120,12 +117,11 @@ def _fit_pipeline(pipeline: Pipeline, job: Job) -> Fitted:
     return Fitted(pipeline.sample, pipeline, facts)
 
 
-def _calgan(recipe: str, **params: Any) -> Callable[[Job], Fitted]:
+def _trained(generator: str, **params: Any) -> Callable[[Job], Fitted]:
     def fit(job: Job) -> Fitted:
         pipeline = make_calcium_pipeline(
-            "1d",
+            generator,
             window=job.window,
-            recipe=recipe,
             random_state=job.seed,
             max_iter=_NO_LIMIT,
             max_time=60.0 * job.minutes,
@@ -141,30 +137,9 @@ def _calgan(recipe: str, **params: Any) -> Callable[[Job], Fitted]:
 def _factor_model(**params: Any) -> Callable[[Job], Fitted]:
     def fit(job: Job) -> Fitted:
         pipeline = make_calcium_pipeline(
-            "1d",
-            window=job.window,
-            recipe="factor-model",
-            random_state=job.seed,
-            verbose=0,
-            **params,
+            window=job.window, random_state=job.seed, verbose=0, **params
         )
         return _fit_pipeline(pipeline, job)
-
-    return fit
-
-
-def _flow(**params: Any) -> Callable[[Job], Fitted]:
-    def fit(job: Job) -> Fitted:
-        flow = CalciumFlow(
-            _NO_LIMIT,
-            max_time=60.0 * job.minutes,
-            random_state=job.seed,
-            device="cpu",
-            verbose=0,
-            **params,
-        )
-        steps = [("windower", Windower(job.window)), ("generator", flow)]
-        return _fit_pipeline(Pipeline(steps), job)
 
     return fit
 
@@ -172,9 +147,10 @@ def _flow(**params: Any) -> Callable[[Job], Fitted]:
 def _dichotomized_gaussian(seconds: float) -> Callable[[Job], Fitted]:
     def fit(job: Job) -> Fitted:
         n_lags = min(round(seconds * job.recording.frame_rate), 60, job.window // 2)
-        generator = DichotomizedGaussianCalcium(n_lags=n_lags, random_state=job.seed)
-        steps = [("windower", Windower(job.window)), ("generator", generator)]
-        return _fit_pipeline(Pipeline(steps), job)
+        pipeline = make_calcium_pipeline(
+            "dichotomized_gaussian", window=job.window, n_lags=n_lags, random_state=job.seed
+        )
+        return _fit_pipeline(pipeline, job)
 
     return fit
 
@@ -233,16 +209,21 @@ RECIPES: dict[str, Recipe] = {
     "factor-model": Recipe("CalciumFactorModel (default)", _factor_model(), has_budget=False),
     "thesis": Recipe(
         "thesis, reduced",
-        _calgan("thesis", filters=16, batch_size=8, learning_rate=1e-3, critic_learning_rate=1e-3),
+        _trained(
+            "gan",
+            variant="1d",
+            filters=16,
+            batch_size=8,
+            learning_rate=1e-3,
+            settings={"critic_learning_rate": 1e-3},
+        ),
     ),
-    "thesis-full": Recipe("thesis, full width", _calgan("thesis")),
-    # Every other recipe of CalciumGAN is compared as it is, under its own name.
+    "thesis-full": Recipe("thesis, full width", _trained("gan", variant="1d")),
     **{
-        name: Recipe(f"CalciumGAN, {name}", _calgan(name))
-        for name in CALGAN_RECIPES
-        if name != "thesis"
+        name: Recipe(f"CalciumGAN, {name}", _trained("gan", variant=name))
+        for name in ("compact", "relativistic")
     },
-    "flow": Recipe("CalciumFlow", _flow()),
+    "flow": Recipe("CalciumFlow", _trained("flow")),
     "dg": Recipe("dichotomized Gaussian", _dichotomized_gaussian(0.0), has_budget=False),
     "dg-lags": Recipe("DG with 2 s of lags", _dichotomized_gaussian(2.0), has_budget=False),
     **{name: Recipe(model.label, _outside(name)) for name, model in outside.MODELS.items()},

@@ -42,10 +42,10 @@ def progress(verbose: int | None, description: str) -> Iterator[None]:
 
 def n_compared_windows(shape: tuple[int, ...]) -> int:
     """Return how many windows `check_fit` compares."""
-    m, width, n_neurons = shape
+    m, window, n_neurons = shape
     limit = min(
-        _INFERRED_VALUES // (width * min(n_neurons, _INFERRED_NEURONS)),
-        _VALUES // (width * n_neurons),
+        _INFERRED_VALUES // (window * min(n_neurons, _INFERRED_NEURONS)),
+        _VALUES // (window * n_neurons),
         _MAX_WINDOWS,
     )
     return min(m, max(_MIN_WINDOWS, limit))

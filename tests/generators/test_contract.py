@@ -57,16 +57,22 @@ CASES = {
     "CalciumGAN-compact": Case(CalciumGAN, WINDOWS, (WIDTH, N_NEURONS), short=TINY),
     "CalciumFactorModel": Case(CalciumFactorModel, WINDOWS, (WIDTH, N_NEURONS)),
     "CalciumFlow": Case(
-        lambda: CalciumFlow(channels=8, n_steps=3), WINDOWS, (WIDTH, N_NEURONS), short=TINY
+        lambda: CalciumFlow(filters=8, settings={"n_steps": 3}),
+        WINDOWS,
+        (WIDTH, N_NEURONS),
+        short=TINY,
     ),
     "CalciumGAN-relativistic": Case(
-        lambda: CalciumGAN(recipe="relativistic"), WINDOWS, (WIDTH, N_NEURONS), short=TINY
+        lambda: CalciumGAN("relativistic"), WINDOWS, (WIDTH, N_NEURONS), short=TINY
     ),
-    "CalciumGAN-thesis": Case(
-        lambda: CalciumGAN(recipe="thesis"), WINDOWS, (WIDTH, N_NEURONS), short=TINY
+    "CalciumGAN-1d": Case(lambda: CalciumGAN("1d"), WINDOWS, (WIDTH, N_NEURONS), short=TINY),
+    "CalciumGAN-2d-fft": Case(
+        lambda: CalciumGAN("2d-fft", filters=2), WINDOWS, (WIDTH, N_NEURONS), short=TINY
     ),
-    "pipeline-2d": Case(
-        lambda: make_calcium_pipeline("2d", window=WIDTH, frame_rate=10.0, filters=2),
+    "pipeline-2d-sorted": Case(
+        lambda: make_calcium_pipeline(
+            "gan", variant="2d-sorted", window=WIDTH, frame_rate=10.0, filters=2
+        ),
         250 + 40 * scaled_traces(),
         (WIDTH, N_NEURONS),
         prefix="generator__",
@@ -98,7 +104,7 @@ CASES = {
         short={},
     ),
     "pipeline": Case(
-        lambda: make_calcium_pipeline("1d", window=WIDTH, frame_rate=10.0),
+        lambda: make_calcium_pipeline(window=WIDTH, frame_rate=10.0),
         250 + 40 * scaled_traces(),  # in counts: samples must come back in these units
         (WIDTH, N_NEURONS),
         prefix="generator__",
@@ -184,7 +190,6 @@ def expected_failed_checks(estimator: BaseEstimator) -> dict[str, str]:
     return {"check_fit2d_1sample": "one window cannot be learnt from, and the refusal says so"}
 
 
-# The thesis's recipe takes data in [0, 1] only, which the checks do not feed.
 @parametrize_with_checks(
     [
         # They feed fewer windows than can be held out.

@@ -13,7 +13,7 @@ import pytest
 
 from calgan import Recording, Windower
 from calgan.datasets import make_recording
-from calgan.generators import base
+from calgan.generators import fit_check
 from calgan.generators.fit_check import (
     FitWarning,
     check_fit,
@@ -102,9 +102,9 @@ def test_a_constant_neuron_is_not_flagged(windows: np.ndarray) -> None:
 def test_few_events_tell_nothing() -> None:
     a, b = np.zeros((2, 50, 1))
     a[:6], b[:2] = 1, 1
-    assert not base._counts_differ(a, b).any()  # a ratio of 3, and 4 < 4 sqrt(8)
+    assert not fit_check._counts_differ(a, b).any()  # a ratio of 3, and 4 < 4 sqrt(8)
     a[:] = 1  # 50 events and 2: 48 > 4 sqrt(52)
-    assert base._counts_differ(a, b).all()
+    assert fit_check._counts_differ(a, b).all()
 
 
 def test_chance_does_not_flag_windows_of_one_process() -> None:
@@ -153,7 +153,7 @@ def test_a_nominal_frame_rate_is_taken_where_none_is_known(windows: np.ndarray) 
 
 
 def test_events_of_many_neurons_are_inferred_for_some(windows: np.ndarray) -> None:
-    with mock.patch.object(base, "_INFERRED_NEURONS", 3):
+    with mock.patch.object(fit_check, "_INFERRED_NEURONS", 3):
         summary = compare_with_training(windows, times(windows, 1, 9), RATE)
     assert np.isfinite(summary["rate_ratio"]).sum() == 3
     assert np.isfinite(summary["sd_ratio"]).all()

@@ -12,7 +12,7 @@ from calgan import CalciumFlow, FFTEncoder, Windower
 from calgan.data.windows import WindowView
 from calgan.datasets import make_recording
 from calgan.generators.flow.network import FlowGenerator
-from calgan.generators.flow.objective import flow_matching
+from calgan.generators.flow.steps import flow_matching
 from calgan.training.layers import seeded_init
 
 
@@ -23,16 +23,12 @@ def windows() -> WindowView:
 
 
 def quick(**params: Any) -> CalciumFlow:
-    defaults = {
-        "max_iter": 4,
-        "channels": 8,
-        "n_steps": 3,
-        "batch_size": 8,
-        "check_every": 2,
-        "random_state": 0,
-        "verbose": 0,
-    }
-    return CalciumFlow(**(defaults | params))
+    """Return a small model; what is no parameter is a setting."""
+    params = {"max_iter": 4, "filters": 8, "batch_size": 8, "random_state": 0} | params
+    names = set(params) & set(CalciumFlow().get_params())
+    settings = {"n_steps": 3, "check_every": 2}
+    settings |= {name: value for name, value in params.items() if name not in names}
+    return CalciumFlow(verbose=0, settings=settings, **{name: params[name] for name in names})
 
 
 def test_the_objective_is_the_error_of_the_velocity_on_straight_lines() -> None:
@@ -97,7 +93,7 @@ def test_it_learns_the_distribution() -> None:
     X = np.stack([np.repeat(level[:, None], 16, 1), rng.normal(5, 2, (400, 16))], axis=2)
     X += 0.1 * rng.standard_normal(X.shape)
     flow = quick(
-        max_iter=300, channels=32, batch_size=64, n_steps=8, validation_fraction=0, ema=0.95
+        max_iter=300, filters=32, batch_size=64, n_steps=8, validation_fraction=0, ema=0.95
     ).fit(X.astype(np.float32))
     samples = flow.sample(400)
     means = samples[:, :, 0].mean(axis=1)
@@ -131,8 +127,8 @@ def test_a_resumed_run_is_the_uninterrupted_one(windows: WindowView, tmp_path: A
 
 def test_going_on_with_another_width_is_refused(windows: WindowView) -> None:
     flow = quick().fit(windows)
-    with pytest.raises(ValueError, match="channels changed from 8 to 16"):
-        flow.set_params(channels=16, warm_start=True).fit(windows)
+    with pytest.raises(ValueError, match="filters changed from 8 to 16"):
+        flow.set_params(filters=16, warm_start=True).fit(windows)
 
 
 @pytest.mark.parametrize("warm_start", [False, True])
@@ -148,7 +144,12 @@ def test_a_fit_that_fails_leaves_the_former_model(
         assert len(vars(flow)) == len(before)
         np.testing.assert_array_equal(flow.sample(3), draws)
 
-    flow.set_params(warm_start=warm_start, max_iter=8, check_every=1, validation_fraction=0.2)
+    flow.set_params(
+        warm_start=warm_start,
+        max_iter=8,
+        settings={"n_steps": 3, "check_every": 1},
+        validation_fraction=0.2,
+    )
     for wrong in ({"verbose": "loud"}, {"max_time": 0}, {"precision": "float8"}):
         former = {name: getattr(flow, name) for name in wrong}
         with pytest.raises((ValueError, TypeError)):
@@ -191,10 +192,11 @@ def test_encoded_windows_come_back_encoded(windows: WindowView) -> None:
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"channels": 0}, "channels must be an integer of at least 1"),
+        ({"filters": 0}, "filters must be an integer of at least 1"),
         ({"n_steps": 1.5}, "n_steps must be an integer"),
         ({"learning_rate": 0.0}, "learning_rate must be"),
         ({"max_iter": 0}, "max_iter must be"),
+        ({"layers": 3}, "settings has 'layers', but CalciumFlow .* has only betas, check_every"),
         ({"ema": 1.0}, "ema must be"),
         ({"batch_size": 1}, "batch_size must be"),
     ],

@@ -12,13 +12,23 @@ import numpy as np
 import pytest
 import torch
 from sklearn.exceptions import ConvergenceWarning
+from sklearn.pipeline import make_pipeline
 
-from calgan import CalciumGAN, FFTEncoder, MinMaxScaler, Recording, Windower
+from calgan import (
+    CalciumGAN,
+    FFTEncoder,
+    MinMaxScaler,
+    NeuronSorter,
+    Pipeline,
+    Recording,
+    Windower,
+)
 from calgan.data.windows import WindowView
 from calgan.datasets import make_recording
 from calgan.generators.fit_check import FitWarning
 from calgan.generators.gan import objectives
 from calgan.generators.gan.steps import AdversarialSteps
+from calgan.generators.gan.variants import VARIANTS, get_variant
 from calgan.training.layers import Standardiser
 
 
@@ -29,19 +39,28 @@ def windows() -> WindowView:
 
 
 def quick(**params: Any) -> CalciumGAN:
+    """Return a small model; what is no parameter is a setting."""
     defaults = {"max_iter": 4, "filters": 4, "batch_size": 8, "random_state": 0, "check_every": 2}
-    return CalciumGAN(**(defaults | params))
+    return set_of(CalciumGAN(), **(defaults | params))
+
+
+def set_of(gan: CalciumGAN, **params: Any) -> CalciumGAN:
+    """Set parameters and, of what is none, settings."""
+    others = {name: params.pop(name) for name in set(params) - set(gan.get_params())}
+    if others:
+        params["settings"] = (gan.settings or {}) | others
+    return gan.set_params(**params)
 
 
 def weights(module: torch.nn.Module) -> torch.Tensor:
     return torch.cat([p.detach().flatten() for p in module.parameters()])
 
 
-# ------------------------------------------------------------------ recipes and parameters
+# ------------------------------------------------------------------ variants and parameters
 
 
 def test_thesis_settings_are_table_4_1() -> None:
-    settings = CalciumGAN("thesis")._resolve()
+    settings = get_variant("1d")
     assert settings.learning_rate == settings.critic_learning_rate == 1e-4
     assert settings.betas == (0.9, 0.999)
     assert (settings.batch_size, settings.n_critic, settings.gradient_penalty) == (128, 5, 10.0)
@@ -55,7 +74,7 @@ def test_thesis_default_length_is_400_passes(
 ) -> None:
     asked = []
     monkeypatch.setattr(CalciumGAN, "_train", lambda _self, _X, n, _started: asked.append(n))
-    CalciumGAN("thesis").fit(np.zeros((300, 32, 2)))
+    CalciumGAN("1d").fit(np.zeros((300, 32, 2)))
     assert asked == [400 * 3]
 
 
@@ -71,7 +90,7 @@ def test_the_thesis_takes_five_critic_steps_on_one_real_batch(
         return plain(self, a, b, *rest)
 
     monkeypatch.setattr(AdversarialSteps, "_critic_step", note)
-    quick(recipe="thesis", max_iter=2).fit(MinMaxScaler().fit_transform(windows))
+    quick(variant="1d", max_iter=2).fit(windows)
     assert len(real) == 10
     assert all(torch.equal(batch, real[0]) for batch in real[:5])
     assert all(torch.equal(batch, real[5]) for batch in real[5:])
@@ -79,17 +98,17 @@ def test_the_thesis_takes_five_critic_steps_on_one_real_batch(
     assert not any(torch.equal(a, b) for a, b in itertools.pairwise(fake))
 
 
-def test_parameters_override_the_recipe(windows: WindowView) -> None:
+def test_parameters_and_settings_override_the_variant(windows: WindowView) -> None:
     gan = quick(learning_rate=0.5, matching=0).fit(windows)
     assert gan.settings_.learning_rate == 0.5
-    assert gan.settings_.n_critic == 1  # the recipe's
+    assert gan.settings_.n_critic == 1  # the variant's
     assert "matching" not in gan.history_[0]
     assert gan.trained_statistics_ == ()
     assert "correlation_matrix" in quick().fit(windows).trained_statistics_
 
 
-def test_trained_statistics_are_those_that_the_recipe_matches(windows: WindowView) -> None:
-    gan = quick(recipe="relativistic", max_iter=1).fit(windows)
+def test_trained_statistics_are_those_that_the_variant_matches(windows: WindowView) -> None:
+    gan = quick(variant="relativistic", max_iter=1).fit(windows)
     assert "correlation_matrix" in gan.trained_statistics_
     assert "marginals" not in gan.trained_statistics_
     samples = torch.from_numpy(gan.sample(8))
@@ -105,8 +124,11 @@ def test_trained_statistics_are_those_that_the_recipe_matches(windows: WindowVie
 @pytest.mark.parametrize(
     ("params", "message"),
     [
-        ({"recipe": "wgan"}, "recipe must be one of"),
-        ({"loss": "hinge"}, "loss must be None or one of .*got 'hinge'"),
+        ({"variant": "wgan"}, "variant must be one of compact, relativistic, 1d, .* got 'wgan'"),
+        ({"depth": 3}, "settings has 'depth', but CalciumGAN .compact. has only adversarial, "),
+        ({"kernel_size": 3}, "settings has 'kernel_size', but CalciumGAN"),
+        ({"n_critic": 0}, "n_critic must be an integer of at least 1"),
+        ({"loss": "hinge"}, "loss must be one of .*got 'hinge'"),
         ({"max_iter": 0}, "max_iter"),
         ({"max_iter": 2.5}, "max_iter"),
         ({"max_time": -1}, "max_time must be a finite number above 0"),
@@ -134,6 +156,68 @@ def test_bad_parameters_are_named(
         quick(**params).fit(windows)
 
 
+def test_settings_are_a_dict_of_what_is_no_parameter(windows: WindowView) -> None:
+    with pytest.raises(ValueError, match="'filters', which CalciumGAN has as a parameter: pass it"):
+        CalciumGAN(settings={"filters": 3}).fit(windows)
+    with pytest.raises(TypeError, match="settings must be a dict of CalciumGAN's settings, got 3"):
+        CalciumGAN(settings=3).fit(windows)
+
+
+# ------------------------------------------------------------------ encoding
+
+
+@pytest.mark.parametrize("variant", VARIANTS)
+def test_every_variant_learns_and_samples_in_the_units_of_its_windows(
+    variant: str, windows: WindowView, tmp_path: Any
+) -> None:
+    counts = Windower(32).fit_transform(Recording(1000 + 300 * windows.segments[0], 10.0))
+    gan = quick(variant=variant, filters=2, max_iter=2, batch_size=4).fit(counts)
+    samples = gan.sample(5)
+    assert samples.shape == (5, 32, 4)
+    assert 500 < samples.mean() < 2500
+    assert set(gan.fit_summary_) == {"sd_ratio", "rate_ratio", "mismatched"}
+    scores = gan.score_samples(counts[:3])
+    gan.save(tmp_path / "model")
+    again = CalciumGAN.load(tmp_path / "model")
+    np.testing.assert_array_equal(again.sample(5), samples)
+    np.testing.assert_array_equal(again.score_samples(counts[:3]), scores)
+
+
+@pytest.mark.parametrize(
+    ("variant", "steps"),
+    [
+        ("compact", [MinMaxScaler(per_neuron=True)]),
+        ("1d", [MinMaxScaler()]),
+        ("2d-sorted", [NeuronSorter(), MinMaxScaler()]),
+        ("2d-fft-packed", [FFTEncoder("packed"), MinMaxScaler()]),
+    ],
+)
+def test_windows_are_encoded_as_a_pipeline_of_their_own_would(
+    variant: str, steps: list[Any], windows: WindowView
+) -> None:
+    front = make_pipeline(*steps)
+    encoded = np.asarray(front.fit_transform(windows))
+    gan = quick(variant=variant, max_iter=1, validation_fraction=0).fit(windows)
+    found = np.asarray(gan.encoding_.transform(windows))
+    np.testing.assert_array_equal(found, encoded)
+    assert found.min() >= -1e-6
+    assert found.max() <= 1 + 1e-6
+
+
+def test_going_on_keeps_the_encoding_of_the_first_windows(windows: WindowView) -> None:
+    gan = quick(variant="2d-sorted").partial_fit(windows)
+    before = contents(gan)["encoding_"]
+    gan.partial_fit(10 * np.asarray(windows)[::-1])
+    assert contents(gan)["encoding_"] == before
+
+
+def test_scalers_and_sorters_before_it_are_undone_by_the_pipeline(windows: WindowView) -> None:
+    model = Pipeline([("sorter", NeuronSorter()), ("scaler", MinMaxScaler()), ("gan", quick())])
+    drawn = model.fit(windows).sample_components(3)
+    np.testing.assert_array_equal(drawn.traces, model.sample(3))
+    assert np.abs(model.sample(100).mean() - np.mean(windows)) < np.std(windows)
+
+
 # ------------------------------------------------------------------ wrong windows
 
 
@@ -145,11 +229,6 @@ def test_a_width_the_network_cannot_halve_is_refused() -> None:
 def test_one_window_is_too_few() -> None:
     with pytest.raises(ValueError, match="at least 2 windows"):
         quick().fit(np.zeros((1, 32, 3)))
-
-
-def test_the_sigmoid_wants_scaled_windows(windows: WindowView) -> None:
-    with pytest.raises(ValueError, match=r"scaled to \[0, 1\].*MinMaxScaler"):
-        quick(recipe="thesis").fit(windows)
 
 
 def test_silent_neurons_are_named_and_stay_silent(windows: WindowView) -> None:
@@ -186,7 +265,9 @@ def test_without_its_weight_the_critic_leaves_the_generator_alone(windows: Windo
 def test_training_moves_the_samples_towards_the_data(windows: WindowView) -> None:
     real = np.array(windows)
     start, end = (
-        CalciumGAN(max_iter=n, random_state=0, validation_fraction=0, ema=0).fit(windows)
+        CalciumGAN(max_iter=n, random_state=0, validation_fraction=0, settings={"ema": 0}).fit(
+            windows
+        )
         for n in (1, 80)
     )
     # One batch's value is noisy (its spread is as large as its mean late on): means of several.
@@ -201,10 +282,10 @@ def test_training_moves_the_samples_towards_the_data(windows: WindowView) -> Non
     assert distance(end) < 0.5 * distance(start)
 
 
-@pytest.mark.parametrize("recipe", ["compact", "relativistic"])
-def test_critic_learns_to_tell_real_from_noise(windows: WindowView, recipe: str) -> None:
+@pytest.mark.parametrize("variant", ["compact", "relativistic"])
+def test_critic_learns_to_tell_real_from_noise(windows: WindowView, variant: str) -> None:
     params = {"max_iter": 60, "matching": 0, "learning_rate": 1e-9, "filters": 16}
-    gan = quick(recipe=recipe, **params).fit(windows)
+    gan = quick(variant=variant, **params).fit(windows)
     rng = np.random.default_rng(0)
     real = np.array(windows[::5])
     noise = rng.permuted(real, axis=1)
@@ -213,8 +294,8 @@ def test_critic_learns_to_tell_real_from_noise(windows: WindowView, recipe: str)
 
 @pytest.mark.filterwarnings("ignore::calgan.FitWarning")
 def test_relativistic_critic_alone_correlates_the_samples(windows: WindowView) -> None:
-    params = {"recipe": "relativistic", "matching": 0, "random_state": 0, "validation_fraction": 0}
-    start, end = (CalciumGAN(max_iter=n, **params).fit(windows) for n in (1, 150))
+    params = {"random_state": 0, "validation_fraction": 0, "settings": {"matching": 0}}
+    start, end = (CalciumGAN("relativistic", max_iter=n, **params).fit(windows) for n in (1, 150))
     assert end.trained_statistics_ == ()
     pairs = np.triu_indices(4, 1)
     real = np.corrcoef(np.array(windows).reshape(-1, 4).T)[pairs].mean()
@@ -241,7 +322,7 @@ def test_the_relativistic_loss_is_that_of_its_pairs_and_penalties(
 
     slope = torch.tensor(0.02, requires_grad=True)
     monkeypatch.setattr(AdversarialSteps, "_critic_step", note)
-    quick(recipe="relativistic", max_iter=1, validation_fraction=0).fit(windows)
+    quick(variant="relativistic", max_iter=1, validation_fraction=0).fit(windows)
     real, fake = (0.02 * sums for sums in seen["sums"])
     assert seen["row"]["critic_loss"] == pytest.approx(
         np.logaddexp(0, fake - real).mean(), rel=1e-4
@@ -250,15 +331,12 @@ def test_the_relativistic_loss_is_that_of_its_pairs_and_penalties(
     assert seen["row"]["gradient_penalty"] == pytest.approx((32 * 4 * 0.02) ** 2, rel=1e-4)
 
 
-@pytest.mark.parametrize("architecture", ["calcium", "wavegan", "wavegan2d"])
-def test_either_loss_trains_all_networks(windows: WindowView, architecture: str) -> None:
-    scaled = MinMaxScaler().fit_transform(windows)
-    params = {"architecture": architecture, "max_iter": 1, "filters": 2, "random_state": 0}
-    gans = [CalciumGAN(recipe, **params).fit(scaled) for recipe in ("relativistic", "compact")] + [
-        CalciumGAN("compact", **params, loss="relativistic", matching=0).fit(scaled)
-    ]
-    assert [gan.settings_.loss for gan in gans] == ["relativistic", "wasserstein", "relativistic"]
-    assert all(math.isfinite(gan.history_[0]["gradient_penalty"]) for gan in gans)
+@pytest.mark.parametrize("variant", ["compact", "relativistic", "1d", "2d"])
+@pytest.mark.parametrize("loss", ["wasserstein", "relativistic"])
+def test_either_loss_trains_all_networks(windows: WindowView, variant: str, loss: str) -> None:
+    gan = quick(variant=variant, loss=loss, max_iter=1, filters=2).fit(windows)
+    assert gan.settings_.loss == loss
+    assert math.isfinite(gan.history_[0]["gradient_penalty"])
 
 
 def test_tracked_statistics_and_their_baseline(windows: WindowView) -> None:
@@ -303,23 +381,22 @@ def test_early_stopping(windows: WindowView, monkeypatch: pytest.MonkeyPatch) ->
     assert quick(max_iter=10, n_iter_no_change=6, early_stopping=False).fit(windows).n_iter_ == 10
 
 
-@pytest.mark.parametrize("recipe", ["compact", "relativistic", "thesis"])
+@pytest.mark.parametrize("variant", ["compact", "relativistic", "1d"])
 @pytest.mark.parametrize("validation_fraction", [0, 0.1])
 def test_training_that_diverges_says_so_and_keeps_the_last_good_state(
-    windows: WindowView, recipe: str, validation_fraction: float
+    windows: WindowView, variant: str, validation_fraction: float
 ) -> None:
-    scaled = MinMaxScaler().fit_transform(windows)
-    params = {"recipe": recipe, "validation_fraction": validation_fraction, "warm_start": True}
-    good = quick(**params).fit(scaled)
-    gan = quick(**params).fit(scaled)
-    gan.set_params(max_iter=20, learning_rate=1e30, critic_learning_rate=1e30)
+    params = {"variant": variant, "validation_fraction": validation_fraction, "warm_start": True}
+    good = quick(**params).fit(windows)
+    gan = quick(**params).fit(windows)
+    set_of(gan, max_iter=20, learning_rate=1e30, critic_learning_rate=1e30)
     with pytest.warns(ConvergenceWarning, match="diverged at step 5.*smaller learning_rate"):
-        gan.fit(scaled)
+        gan.fit(windows)
     assert gan.stopped_ == "diverged"
     assert gan.n_iter_ == len(gan.history_) == 4
     np.testing.assert_array_equal(gan.sample(3), good.sample(3))
     for model in (gan, good):  # and it can go on from there
-        model.set_params(max_iter=6, learning_rate=None, critic_learning_rate=None).fit(scaled)
+        model.set_params(max_iter=6, learning_rate=None, settings=good.settings).fit(windows)
     np.testing.assert_array_equal(gan.sample(3), good.sample(3))
 
 
@@ -372,17 +449,16 @@ def test_ema_averages_and_can_be_left_out(windows: WindowView) -> None:
 
 
 @pytest.mark.parametrize("interruption", [2, 3])  # on and off the schedule of the checks
-@pytest.mark.parametrize("recipe", ["compact", "relativistic", "thesis"])
+@pytest.mark.parametrize("variant", ["compact", "relativistic", "1d"])
 def test_resuming_is_bit_for_bit_an_uninterrupted_run(
-    windows: WindowView, tmp_path: Any, interruption: int, recipe: str
+    windows: WindowView, tmp_path: Any, interruption: int, variant: str
 ) -> None:
-    scaled = MinMaxScaler().fit_transform(windows)
-    params = {"recipe": recipe, "validation_fraction": 0.1, "max_iter": 6}
-    whole = quick(**params).fit(scaled)
-    part = quick(**params | {"max_iter": interruption}).fit(scaled)
+    params = {"variant": variant, "validation_fraction": 0.1, "max_iter": 6}
+    whole = quick(**params).fit(windows)
+    part = quick(**params | {"max_iter": interruption}).fit(windows)
     part.save(tmp_path / "part.calgan")
     part = CalciumGAN.load(tmp_path / "part.calgan")
-    part.set_params(max_iter=6, warm_start=True).fit(scaled)
+    set_of(part, max_iter=6, warm_start=True).fit(windows)
     assert torch.equal(weights(whole.generator_), weights(part.generator_))
     assert torch.equal(weights(whole.critic_), weights(part.critic_))
     assert whole.history_ == part.history_
@@ -394,7 +470,7 @@ def test_resuming_is_bit_for_bit_an_uninterrupted_run(
     [
         ({"filters": 8}, "filters changed from 4 to 8"),
         ({"noise_size": 3}, "noise_size changed from 16 to 3"),
-        ({"recipe": "thesis"}, "architecture changed from 'calcium' to 'wavegan'"),
+        ({"variant": "1d"}, "network changed from 'compact' to 'wavegan'"),
     ],
 )
 def test_going_on_with_other_networks_is_refused(
@@ -402,11 +478,11 @@ def test_going_on_with_other_networks_is_refused(
 ) -> None:
     gan = quick().fit(windows)
     before = gan.settings_
-    for go_on in (gan.set_params(**change).partial_fit, gan.set_params(warm_start=True).fit):
+    for go_on in (set_of(gan, **change).partial_fit, set_of(gan, warm_start=True).fit):
         with pytest.raises(ValueError, match=message):
             go_on(windows)
     assert gan.settings_ == before
-    gan.set_params(warm_start=False, recipe="compact").fit(windows)
+    set_of(gan, warm_start=False, variant="compact").fit(windows)
 
 
 @pytest.mark.parametrize(
@@ -416,7 +492,7 @@ def test_going_on_with_other_networks_is_refused(
 def test_the_other_settings_may_change_between_calls(
     windows: WindowView, change: dict[str, Any], ema: float
 ) -> None:
-    gan = quick(ema=ema).fit(windows).set_params(warm_start=True, max_iter=6, **change).fit(windows)
+    gan = set_of(quick(ema=ema).fit(windows), warm_start=True, max_iter=6, **change).fit(windows)
     assert gan.n_iter_ == 6
     (value,) = change.values()
     assert getattr(gan.settings_, next(iter(change))) == value
@@ -430,7 +506,7 @@ def test_a_call_that_fails_leaves_the_former_state(
         # Fails when all steps are done.
         broken.setattr("calgan.generators.trained.final_weights", None)
         with pytest.raises(TypeError):
-            gan.set_params(warm_start=True, max_iter=8).fit(windows)
+            set_of(gan, warm_start=True, max_iter=8).fit(windows)
     assert gan.n_iter_ == len(gan.history_) == 4
     gan.fit(windows)
     assert torch.equal(weights(whole.critic_), weights(gan.critic_))
@@ -445,7 +521,6 @@ def contents(gan: Any) -> dict[str, Any]:
 @pytest.mark.parametrize(
     ("params", "data", "message"),
     [
-        ({}, lambda X: 10 * X, r"scaled to \[0, 1\]"),
         ({}, lambda X: X[:1], "at least 2 windows"),
         ({}, lambda X: np.where(X > 0.5, np.nan, X), "NaN"),
         ({"verbose": "loud"}, lambda X: X, "verbose must be an integer"),
@@ -454,26 +529,26 @@ def contents(gan: Any) -> dict[str, Any]:
         ({"device": "tpu"}, lambda X: X, "device must be"),
         # These two are refused by a warm start too, in other words.
         ({}, lambda X: np.tile(X, (1, 2, 1))[:, :34], "nearest being 32 and 36|fitted on windows"),
-        ({"architecture": "wavegan2d", "filters": 3}, lambda X: 10 * X, "scaled|changed from"),
+        ({"loss": "hinge"}, lambda X: X, "loss must be"),
     ],
 )
 def test_a_refused_refit_leaves_the_former_model(
     windows: WindowView, params: dict[str, Any], data: Any, message: str, warm_start: bool
 ) -> None:
-    scaled = np.array(MinMaxScaler().fit_transform(windows))
-    gan = quick(recipe="thesis", validation_fraction=0.1, max_iter=2).fit(scaled)
+    data_ = np.array(windows)
+    gan = quick(variant="1d", validation_fraction=0.1, max_iter=2).fit(data_)
     before, draws = contents(gan), gan.sample(3)
-    gan.set_params(warm_start=warm_start, max_iter=4, **params)
+    set_of(gan, warm_start=warm_start, max_iter=4, **params)
     with pytest.raises((ValueError, TypeError), match=message):
-        gan.fit(data(scaled))
+        gan.fit(data(data_))
     assert contents(gan) == before
     np.testing.assert_array_equal(gan.sample(3), draws)
 
 
 def test_a_refused_first_fit_leaves_nothing(windows: WindowView) -> None:
-    gan = quick(recipe="thesis")
-    with pytest.raises(ValueError, match="scaled to"):
-        gan.fit(windows)
+    gan = quick(variant="1d")
+    with pytest.raises(ValueError, match="nearest being 32 and 36"):
+        gan.fit(np.tile(np.array(windows[:9]), (1, 2, 1))[:, :34])
     assert contents(gan) == {}
 
 
@@ -499,7 +574,7 @@ def test_an_error_in_training_leaves_the_former_model(
             raise MemoryError("no memory is left")
         return plain(self, number)
 
-    gan.set_params(warm_start=warm_start, max_iter=9, learning_rate=0.1, n_critic=2)
+    set_of(gan, warm_start=warm_start, max_iter=9, learning_rate=0.1, n_critic=2)
     with monkeypatch.context() as broken:
         broken.setattr(AdversarialSteps, "__call__", step)
         with pytest.raises(MemoryError):
@@ -514,7 +589,7 @@ def test_an_error_after_the_last_check_leaves_the_former_history(
 ) -> None:
     gan = quick(max_iter=3, validation_fraction=0).fit(windows)
     before = contents(gan)
-    gan.set_params(warm_start=True, validation_fraction=0.1)  # no step is left, but a check is
+    set_of(gan, warm_start=True, validation_fraction=0.1)  # no step is left, but a check is
     with monkeypatch.context() as broken:
         broken.setattr("calgan.training.loop.TrainingState.checkpoint", None)
         with pytest.raises(TypeError):
@@ -551,7 +626,7 @@ def test_a_split_that_cannot_be_made_says_so(
     assert [w.filename for w in caught] == [__file__]  # once, and it points at the call of fit
     assert (gan.stopped_, gan.best_iter_, gan.validation_baseline_) == ("max_iter", 4, {})
     gan.partial_fit(data)  # it is not said again
-    gan.set_params(validation_fraction=0).fit(data)
+    set_of(gan, validation_fraction=0).fit(data)
 
 
 def test_windows_that_all_overlap_the_held_out_ones_say_so(windows: WindowView) -> None:
@@ -596,7 +671,7 @@ def test_the_best_state_of_other_windows_is_no_yardstick(windows: WindowView) ->
 def test_a_refit_forgets_the_former_baseline(windows: WindowView) -> None:
     gan = quick().fit(windows)
     assert gan.validation_baseline_
-    assert gan.set_params(validation_fraction=0).fit(windows).validation_baseline_ == {}
+    assert set_of(gan, validation_fraction=0).fit(windows).validation_baseline_ == {}
 
 
 def test_encoded_windows_come_back_encoded(windows: WindowView) -> None:
@@ -679,7 +754,7 @@ def test_a_model_without_a_step_can_be_saved(windows: WindowView, tmp_path: Any)
     gan.save(tmp_path / "model.calgan")
     again = CalciumGAN.load(tmp_path / "model.calgan")
     np.testing.assert_array_equal(again.sample(2), gan.sample(2))
-    again.set_params(warm_start=True, learning_rate=None).fit(windows)
+    set_of(again, warm_start=True, learning_rate=None).fit(windows)
     assert torch.equal(weights(again.critic_), weights(quick().fit(windows).critic_))
 
 
@@ -723,7 +798,7 @@ def test_damaged_and_other_models_are_refused(windows: WindowView, tmp_path: Any
     write_model(path, {"class": "CalciumFlow"}, {})
     with pytest.raises(ValueError, match="holds a CalciumFlow, not a CalciumGAN"):
         CalciumGAN.load(path)
-    write_model(path, {"class": "CalciumGAN", "params": {"recipe": "compact"}}, {})
+    write_model(path, {"class": "CalciumGAN", "params": {"variant": "compact"}}, {})
     with pytest.raises(ValueError, match="damaged model file"):
         CalciumGAN.load(path)
     write_model(path, {"class": "CalciumGAN", "format_version": 99}, {})

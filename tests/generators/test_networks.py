@@ -11,11 +11,12 @@ from published_networks import count, keras_dense, leaky, scrambled, shuffle_slo
 from scipy.signal import lfilter
 from torch import nn
 
-from calgan.generators.gan.compact import CalciumGenerator, CompactCritic
-from calgan.generators.gan.critics import PatchCritic
+from calgan.generators.gan.compact import CalciumGenerator, CompactCritic, exponential_filter
+from calgan.generators.gan.layers import ChannelNorm, phase_shuffle
+from calgan.generators.gan.patch_critic import PatchCritic
 from calgan.generators.gan.wavegan import WaveGANCritic, WaveGANGenerator
 from calgan.training import layers
-from calgan.training.layers import exponential_filter, phase_shuffle, strided_depth
+from calgan.training.layers import strided_depth
 
 
 def test_parameter_counts_of_table_3_1() -> None:
@@ -84,7 +85,7 @@ def test_few_neurons_are_neither_constant_nor_tied_together(n_neurons: int) -> N
     for i in range(1, n_neurons):
         assert abs(float(torch.corrcoef(ranks[:, [0, i]].T)[0, 1])) < 0.999
     assert count(net.norms) == 2 * (12 + 8 + n_neurons)
-    assert isinstance(WaveGANGenerator(64, 3).norms[-1], layers.ChannelNorm)
+    assert isinstance(WaveGANGenerator(64, 3).norms[-1], ChannelNorm)
 
 
 # The published networks again, as TensorFlow defines their layers: kernels (time, in, out), 'same'
@@ -132,7 +133,7 @@ def test_critic_is_the_published_one_layer_by_layer() -> None:
 
 
 def test_layer_norm_is_over_channels_only() -> None:
-    norm = layers.ChannelNorm(4)
+    norm = ChannelNorm(4)
     x = torch.randn(2, 4, 7, generator=torch.Generator().manual_seed(0))
     expected = (x - x.mean(1, keepdim=True)) / (
         x.var(1, unbiased=False, keepdim=True) + 1e-3
@@ -253,7 +254,7 @@ def test_compact_generator_makes_sharp_rises_and_slow_decays() -> None:
         net.drive.bias.fill_(-3.0)
         net.decay.fill_(2.0)
         net.rise.fill_(-8.0)
-        net.private.fill_(1.5)
+        net.independent.fill_(1.5)
         noise = torch.randn(50, net.noise_size, generator=torch.Generator().manual_seed(0))
         steps = net(noise).diff(dim=1)
     assert float(steps.max()) > 2 * float(-steps.min())

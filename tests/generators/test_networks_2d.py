@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 from published_networks import count, keras_dense, leaky, scrambled, shuffle_slowly
 from torch import nn
 
+from calgan.generators.gan.layers import ChannelNorm, phase_shuffle
 from calgan.generators.gan.wavegan2d import WaveGAN2DCritic, WaveGAN2DGenerator
-from calgan.training.layers import ChannelNorm, phase_shuffle, seeded_init
+from calgan.training.layers import seeded_init
 
 
 def test_parameter_counts_of_table_a_2() -> None:

@@ -10,12 +10,10 @@ from sklearn.model_selection import GridSearchCV, RandomizedSearchCV
 
 import calgan
 from calgan import Windower, make_calcium_pipeline
-from calgan.data.ordering import NeuronSorter
 from calgan.data.windows import WindowView
 from calgan.datasets import make_process
 from calgan.metrics import make_scorer
 from calgan.model_selection import BlockedKFold, search_table
-from calgan.pipeline import variant_grid
 
 VARIANTS = ["1d", "1d-no-shuffle", "2d-sorted", "2d-fft-packed"]
 WIDTH, NEURONS = 32, 6
@@ -29,7 +27,13 @@ def windows() -> WindowView:
 
 def small_pipeline() -> calgan.Pipeline:
     return make_calcium_pipeline(
-        "1d", window=WIDTH, recipe="thesis", max_iter=1, filters=4, batch_size=4, random_state=0
+        "gan",
+        window=WIDTH,
+        variant="1d",
+        max_iter=1,
+        filters=4,
+        batch_size=4,
+        random_state=0,
     )
 
 
@@ -42,12 +46,14 @@ def scores_of(search: GridSearchCV | RandomizedSearchCV) -> dict[str, np.ndarray
 
 
 SEARCHES = {
-    "grid": lambda **params: GridSearchCV(small_pipeline(), variant_grid(VARIANTS), **params),
+    "grid": lambda **params: GridSearchCV(
+        small_pipeline(), {"generator__variant": VARIANTS}, **params
+    ),
     "random": lambda **params: RandomizedSearchCV(
         small_pipeline(),
         {
             "generator__learning_rate": loguniform(1e-4, 1e-2),
-            "sorter": ["passthrough", NeuronSorter("seriation")],
+            "generator__variant": ["2d", "2d-sorted"],
         },
         n_iter=4,
         random_state=3,

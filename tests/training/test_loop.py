@@ -12,12 +12,11 @@ from lightning_fabric.plugins import MixedPrecision
 from sklearn.exceptions import ConvergenceWarning
 from torch import nn
 
-from calgan import training
+from calgan.training import devices
+from calgan.training.devices import make_fabric, resolve_precision
 from calgan.training.loop import (
     TrainingState,
     final_weights,
-    make_fabric,
-    resolve_precision,
     run_training,
     update_average,
 )
@@ -189,7 +188,7 @@ def test_what_mixed_precision_stands_for(
     capabilities = {"avx2": True, "avx512_bf16": has_bfloat16}
     monkeypatch.setattr(torch.cpu, "get_capabilities", lambda: capabilities, raising=False)
     assert resolve_precision(device, "mixed") == expected
-    for precision in set(training.PRECISIONS) - {"mixed"}:
+    for precision in set(devices.PRECISIONS) - {"mixed"}:
         assert resolve_precision(device, precision) == precision
     if device == "cpu":
         assert type(make_fabric("cpu", "mixed").strategy.precision).__name__ == (
