@@ -1,4 +1,4 @@
-"""A generator on the bundled recording, over seeds: every statistic against its train-test baseline.
+"""A generator on the bundled recording, over seeds: statistics against their train-test baseline.
 
 The same split, windows and evaluation as ``make demo``; the seed governs training, sampling and
 evaluation. Prints, for each statistic, the mean ratio to the train-test baseline over seeds with

@@ -1,7 +1,7 @@
 """Mixed precision: are the samples as good, and what does it save?
 
 Speed: seconds a training step of the published 1-D networks (102 neurons, 2048 frames) and of the
-compact variant on the bundled recording, in float32 and in mixed precision, in turns within one run;
+compact variant on the bundled recording, in float32 and in mixed precision, in turns in one run;
 the ratio of the medians is what counts, as the machine may be busy. Statistics: the compact variant
 on the bundled recording in both, over seeds; the spread over seeds of float32 is the noise that
 mixed precision has to stay in.

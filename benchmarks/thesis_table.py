@@ -1,7 +1,7 @@
 """The thesis's recorded-data experiment (its section 4.3): models x three mean divergences.
 
-Trains every model of the thesis's Table 4.3, and the compact variant beside them, on recordings that
-can be had, and writes the table under two protocols:
+Trains every model of the thesis's Table 4.3, and the compact variant beside them, on recordings
+that can be had, and writes the table under two protocols:
 
 ``blocked``
     calgan's own: training and held-out segments are apart in time, divergences are smoothed and

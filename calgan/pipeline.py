@@ -9,7 +9,6 @@ import numpy as np
 import sklearn.pipeline
 from sklearn.base import clone
 from sklearn.utils import Bunch
-from sklearn.utils.metaestimators import available_if
 
 import calgan
 from calgan.data.ordering import NeuronSorter
@@ -95,15 +94,11 @@ class Pipeline(SamplingMixin, sklearn.pipeline.Pipeline):
     [4096, 4096, 1808]
     """
 
-    # Docstrings are those of `SamplingMixin`.
-
-    @available_if(lambda self: hasattr(_last_step(self), "sample") or hasattr(self[-1], "refit"))
-    def sample(  # noqa: D102
-        self, n_samples: int = 1, *, random_state: Any = None
-    ) -> np.ndarray:
+    @offered_if(_last_step_has("sample"), like=SamplingMixin.sample)
+    def sample(self, n_samples: int = 1, *, random_state: Any = None) -> np.ndarray:  # noqa: D102
         return sample(self, n_samples, random_state=random_state)
 
-    @offered_if(_last_step_has("sample_components"))
+    @offered_if(_last_step_has("sample_components"), like=SamplingMixin.sample_components)
     def sample_components(  # noqa: D102
         self, n_samples: int = 1, *, random_state: Any = None
     ) -> Bunch:

@@ -56,6 +56,8 @@ def places() -> set[str]:
             # Bases are read as part of their classes.
             found |= {f"{base.__module__}.{base.__qualname__}" for base in value.__mro__}
             found |= {place for _, place in public_methods(value)}
+            constructors = inspect.getmembers(value, inspect.ismethod)
+            found |= {f"{each.__module__}.{each.__qualname__}" for _, each in constructors}
         elif inspect.isfunction(value):
             found.add(f"{value.__module__}.{value.__qualname__}")
     return found

@@ -40,14 +40,18 @@ class _Offered:
         return MethodType(self.method, instance)
 
 
-def offered_if(why_not: Callable[[Any], str | None]) -> Callable[[_Method], _Method]:
+def offered_if(
+    why_not: Callable[[Any], str | None], *, like: Callable[..., Any] | None = None
+) -> Callable[[_Method], _Method]:
     """Offer a method to the instances that nothing speaks against.
 
     `why_not` takes the instance and returns None, or the sentence that says why it has no such
-    method: ``hasattr`` is then False, and the AttributeError of a call is that sentence.
+    method: ``hasattr`` is then False, and the AttributeError of a call is that sentence. The method
+    may have its docstring from one that it is `like`.
     """
 
     def decorate(method: _Method) -> _Method:
+        method.__doc__ = method.__doc__ if like is None else like.__doc__
         return cast(_Method, _Offered(method, why_not))
 
     return decorate

@@ -29,7 +29,21 @@ _NAMED_NEURONS = 10
 
 
 class FitWarning(UserWarning):
-    """The samples of a fitted generator do not match its training windows."""
+    r"""The samples of a fitted generator do not match its training windows.
+
+    A neuron is mismatched if the ratio of its standard deviations (samples to training windows) is
+    outside 0.7 to 1.4, or that of its inferred rates outside 0.5 to 2, and if the difference
+    exceeds 4 standard errors. Standard deviations are pooled over windows and frames. One
+    `OasisDeconvolver`, fitted on the training windows, infers the spikes of both; 0.5 is added to
+    each count. Standard errors come from the variation between windows; that of a count is at least
+    Poisson, so that the difference of two counts must exceed :math:`4 \sqrt{n_1 + n_2}`.
+
+    Examples
+    --------
+    >>> import warnings
+    >>> from calgan import FitWarning
+    >>> warnings.simplefilter("ignore", FitWarning)
+    """
 
 
 @contextmanager
@@ -56,48 +70,10 @@ def compare_with_training(
     samples: NDArray[np.float32],
     frame_rate: float | None = None,
 ) -> dict[str, list[Any]]:
-    r"""Compare each neuron's standard deviation and inferred rate in samples and training windows.
+    """Compare each neuron in as many samples as training windows (M, T, N), see `FitWarning`.
 
-    Standard deviations are pooled over windows and frames. One `OasisDeconvolver`, fitted on the
-    training windows, infers the events of both; 0.5 is added to each count. A ratio is that of the
-    samples to the training windows.
-
-    A neuron is mismatched if its standard deviation ratio is outside 0.7 to 1.4 or its rate ratio
-    outside 0.5 to 2, and the difference (of standard deviations, or of events) exceeds 4 standard
-    errors. These come from the variation between windows; that of a count is at least Poisson, so
-    that the difference of two counts must exceed :math:`4 \sqrt{n_1 + n_2}`.
-
-    Parameters
-    ----------
-    windows : ndarray of shape (M, T, N)
-        Training windows.
-    samples : ndarray of shape (M, T, N)
-        As many samples.
-    frame_rate : float, default=None
-        Frames per second (Hz); None takes 10 Hz for the spike inference.
-
-    Returns
-    -------
-    dict
-        Numbers as JSON can hold them: "sd_ratio" and "rate_ratio", lists of N floats rounded to 4
-        digits, and "mismatched", the numbers of mismatched neurons in order. A neuron that is
-        constant in the training windows has an "sd_ratio" of NaN and is never mismatched; one with
-        samples that are not finite has infinity and always is. With more than 2,000 neurons events
-        are inferred for 2,000 evenly spaced ones, and "rate_ratio" is NaN for the others.
-
-    Raises
-    ------
-    ValueError
-        If the two arrays differ in shape.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.generators.fit_check import compare_with_training
-    >>> windows = np.random.default_rng(0).normal(size=(40, 16, 3)).astype(np.float32)
-    >>> summary = compare_with_training(windows, windows * np.float32([1, 3, 1]))
-    >>> summary["sd_ratio"], summary["mismatched"]
-    ([1.0, 3.0, 1.0], [1])
+    Lists as JSON can hold them, NaN where there is nothing to compare; samples that are not finite
+    have an "sd_ratio" of infinity. Of more than 2,000 neurons, 2,000 have a "rate_ratio".
     """
     windows, samples = np.asarray(windows), np.asarray(samples)
     if windows.ndim != 3 or windows.shape != samples.shape:
@@ -137,26 +113,6 @@ def warn_of_mismatch(summary: dict[str, list[Any]], name: str, *, stacklevel: in
     """Warn, at most once, of neurons whose samples do not match the training windows.
 
     If at least half of the neurons are mismatched, the warning is about the model as a whole.
-
-    Parameters
-    ----------
-    summary : dict
-        From `compare_with_training`; nothing is said of an empty one.
-    name : str
-        Name of the generator.
-    stacklevel : int, default=2
-        As for `warnings.warn`: 2 is the line that calls this function.
-
-    Warns
-    -----
-    FitWarning
-        If neurons are mismatched.
-
-    Examples
-    --------
-    >>> from calgan.generators.fit_check import warn_of_mismatch
-    >>> ratios = [1.0, 1.1, 0.9]
-    >>> warn_of_mismatch({"sd_ratio": ratios, "rate_ratio": ratios, "mismatched": []}, "CalciumGAN")
     """
     wrong = summary.get("mismatched", [])
     if not wrong:
@@ -187,26 +143,7 @@ def warn_of_mismatch(summary: dict[str, list[Any]], name: str, *, stacklevel: in
 
 
 def warn_of_constant(constant: NDArray[np.bool_], *, stacklevel: int = 2) -> None:
-    """Warn of neurons that are constant in the training windows.
-
-    Parameters
-    ----------
-    constant : ndarray of bool of shape (N,)
-        Which neurons, or features of an encoding, are constant.
-    stacklevel : int, default=2
-        As for `warnings.warn`: 2 is the line that calls this function.
-
-    Warns
-    -----
-    UserWarning
-        If there are any: it names the first five.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.generators.fit_check import warn_of_constant
-    >>> warn_of_constant(np.zeros(3, dtype=bool))
-    """
+    """Warn of neurons that are constant in the training windows."""
     silent = np.flatnonzero(constant)
     if len(silent):
         names = ", ".join(map(str, silent[:5])) + (", ..." if len(silent) > 5 else "")
@@ -230,49 +167,7 @@ def check_fit(
     warn: bool = True,
     stacklevel: int = 2,
 ) -> dict[str, list[Any]]:
-    """Compare samples of a fitted generator with its training windows: the last phase of a fit.
-
-    Parameters
-    ----------
-    X : WindowView or ndarray of shape (M, T, N) or (M, T, N, C)
-        Training windows.
-    draw : callable
-        Takes a number of windows and returns that many samples. It must draw from a stream of its
-        own, so that samples drawn after the fit do not depend on the check.
-    name : str
-        Name of the generator.
-    indices : ndarray of int, default=None
-        Which of the windows the generator was trained on, in order; None means all of them.
-    frame_rate : float, default=None
-        Frames per second (Hz), where known.
-    verbose : int or None, default=0
-        As for `progress`.
-    warn : bool, default=True
-        Whether to warn of mismatched neurons.
-    stacklevel : int, default=2
-        As for `warnings.warn`: 2 is the line that calls this function.
-
-    Returns
-    -------
-    summary : dict
-        `compare_with_training` of a few evenly spaced windows. Empty for encoded windows, which
-        are no traces, and if the check was interrupted.
-
-    Warns
-    -----
-    FitWarning
-        If neurons are mismatched, see `warn_of_mismatch`.
-    UserWarning
-        If Ctrl-C ends the check. The generator is fitted all the same.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.generators.fit_check import check_fit
-    >>> windows = np.random.default_rng(0).normal(size=(40, 16, 3)).astype(np.float32)
-    >>> check_fit(windows, lambda n: windows[:n], "replay")["mismatched"]
-    []
-    """
+    """Compare samples of a fitted generator with its training windows: the last phase of a fit."""
     if len(X.shape) != 3:
         return {}
     try:

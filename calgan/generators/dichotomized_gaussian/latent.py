@@ -27,34 +27,6 @@ def threshold_covariance(h: ArrayLike, k: ArrayLike, correlation: ArrayLike) -> 
     For standard Gaussians U, V with :math:`\operatorname{corr}(U, V) = \rho` it is
     :math:`P(U > h, V > k) - P(U > h) \, P(V > k)`, computed from Owen's T function [1]_ in the
     quadrant where both probabilities are at most a half, so that small ones keep their digits.
-
-    Parameters
-    ----------
-    h, k : array-like
-        Thresholds; infinity is welcome (and gives 0).
-    correlation : array-like
-        Correlation :math:`\rho` in [-1, 1]. The three arrays are broadcast.
-
-    Returns
-    -------
-    ndarray
-        The covariance.
-
-    Raises
-    ------
-    ValueError
-        If a correlation is outside [-1, 1], or anything is NaN.
-
-    References
-    ----------
-    .. [1] Owen, D. B. (1956). Tables for computing bivariate normal probabilities. Annals of
-       Mathematical Statistics, 27(4), 1075-1090. https://doi.org/10.1214/aoms/1177728074
-
-    Examples
-    --------
-    >>> from calgan.generators.dichotomized_gaussian import threshold_covariance
-    >>> threshold_covariance(0.0, 0.0, [-1.0, 0.0, 1.0])
-    array([-0.25,  0.  ,  0.25])
     """
     h, k, rho = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (h, k, correlation)))
     if np.isnan(h).any() or np.isnan(k).any() or not (np.abs(rho) <= 1).all():
@@ -76,29 +48,7 @@ def threshold_covariance(h: ArrayLike, k: ArrayLike, correlation: ArrayLike) -> 
 
 
 def count_variance(thresholds: ArrayLike) -> np.ndarray:
-    """Variances of the counts that thresholds make of a latent Gaussian.
-
-    Parameters
-    ----------
-    thresholds : array-like of shape (N, K)
-        Thresholds of each neuron, in increasing order; infinite ones are never exceeded.
-
-    Returns
-    -------
-    ndarray of shape (N,)
-        The variances.
-
-    Raises
-    ------
-    ValueError
-        If the thresholds are not 2-D, or NaN.
-
-    Examples
-    --------
-    >>> from calgan.generators.dichotomized_gaussian import count_variance
-    >>> count_variance([[0.0], [float("inf")]])
-    array([0.25, 0.  ])
-    """
+    """Variances of the counts that thresholds make of a latent Gaussian."""
     p = ndtr(-_check_thresholds(thresholds))
     # E[count^2] = sum over k of (2 k - 1) P(count >= k).
     return np.maximum(p @ (2.0 * np.arange(p.shape[1]) + 1.0) - p.sum(axis=1) ** 2, 0.0)
@@ -109,30 +59,6 @@ def count_covariance(thresholds: ArrayLike, latent_correlation: ArrayLike) -> np
 
     Neuron i counts how many of its thresholds its latent variable exceeds. The covariance of two
     counts is the sum of `threshold_covariance` over their pairs of thresholds.
-
-    Parameters
-    ----------
-    thresholds : array-like of shape (N, K)
-        Thresholds of each neuron, in increasing order; infinite ones are never exceeded.
-    latent_correlation : array-like of shape (N, N)
-        Correlation matrix of the latent Gaussian.
-
-    Returns
-    -------
-    ndarray of shape (N, N)
-        Covariance matrix of the counts.
-
-    Raises
-    ------
-    ValueError
-        If the thresholds are not 2-D, or the matrix is not symmetric, finite and as large.
-
-    Examples
-    --------
-    >>> from calgan.generators.dichotomized_gaussian import count_covariance
-    >>> count_covariance([[0.0], [0.0]], [[1.0, 0.5], [0.5, 1.0]]).round(4)
-    array([[0.25  , 0.0833],
-           [0.0833, 0.25  ]])
     """
     thresholds = _check_thresholds(thresholds)
     latent = _check_matrix(latent_correlation, "latent_correlation", thresholds)
@@ -157,36 +83,6 @@ def latent_correlation(thresholds: ArrayLike, covariance: ArrayLike) -> tuple[np
     The covariance of two counts increases with the latent correlation :math:`\sin\theta`, so there
     is one root a pair; it is found for all pairs at once by Newton steps in :math:`\theta`, kept
     inside a shrinking bracket.
-
-    Parameters
-    ----------
-    thresholds : array-like of shape (N, K)
-        Thresholds of each neuron, in increasing order; infinite ones are never exceeded.
-    covariance : array-like of shape (N, N)
-        Wanted covariance matrix of the counts; its diagonal is not used.
-
-    Returns
-    -------
-    correlation : ndarray of shape (N, N)
-        Latent correlations, with 1 on the diagonal and 0 for neurons that never vary. Not
-        necessarily a positive definite matrix.
-    n_clipped : int
-        Number of pairs whose covariance lies outside what counts with these thresholds can have
-        (Fréchet's bounds); they have the nearest one that they can.
-
-    Raises
-    ------
-    ValueError
-        If the thresholds are not 2-D, or the matrix is not symmetric, finite and as large.
-
-    Examples
-    --------
-    >>> from calgan.generators.dichotomized_gaussian import latent_correlation
-    >>> covariance = [[1 / 4, 1 / 12], [1 / 12, 1 / 4]]
-    >>> correlation, n_clipped = latent_correlation([[0.0], [0.0]], covariance)
-    >>> correlation.round(9), n_clipped
-    (array([[1. , 0.5],
-           [0.5, 1. ]]), 0)
     """
     thresholds = _check_thresholds(thresholds)
     covariance = _check_matrix(covariance, "covariance", thresholds)
@@ -210,38 +106,6 @@ def nearest_correlation(
     Alternating projections onto the positive semidefinite matrices and those with unit diagonal,
     with Dykstra's correction, without which they would end in some common point and not in the
     nearest [1]_.
-
-    Parameters
-    ----------
-    matrix : array-like of shape (N, N)
-        Symmetric matrix.
-    tol : float, default=1e-8
-        Relative distance of the two projections at which to stop.
-    max_iter : int, default=2000
-        Largest number of projections.
-
-    Returns
-    -------
-    ndarray of shape (N, N)
-        Positive semidefinite, with unit diagonal.
-
-    Raises
-    ------
-    ValueError
-        If the matrix is not square, symmetric and finite.
-
-    References
-    ----------
-    .. [1] Higham, N. J. (2002). Computing the nearest correlation matrix - a problem from finance.
-       IMA Journal of Numerical Analysis, 22(3), 329-343. https://doi.org/10.1093/imanum/22.3.329
-
-    Examples
-    --------
-    >>> from calgan.generators.dichotomized_gaussian import nearest_correlation
-    >>> nearest_correlation([[1, 1, 0], [1, 1, 1], [0, 1, 1]]).round(4)
-    array([[1.    , 0.7607, 0.1573],
-           [0.7607, 1.    , 0.7607],
-           [0.1573, 0.7607, 1.    ]])
     """
     unit = check_symmetric(matrix, "matrix")
     correction = np.zeros_like(unit)
@@ -265,39 +129,6 @@ def nearest_count_correlation(
     ones: for sparse neurons latent correlations of -0.3 and -1 give nearly the same covariance,
     yet count as far apart. This minimises the squared error of the counts' own correlations, over
     correlation matrices written as products of unit vectors, by L-BFGS from a given matrix.
-
-    Parameters
-    ----------
-    thresholds : array-like of shape (N, K)
-        Thresholds of each neuron, in increasing order; infinite ones are never exceeded.
-    covariance : array-like of shape (N, N)
-        Wanted covariance matrix of the counts; its diagonal is not used.
-    latent : array-like of shape (N, N)
-        Correlation matrix to start from; positive semidefinite.
-    max_iter : int, default=100
-        Largest number of steps.
-
-    Returns
-    -------
-    ndarray of shape (N, N)
-        Positive semidefinite, with unit diagonal.
-
-    Raises
-    ------
-    ValueError
-        If the thresholds are not 2-D, or a matrix is not symmetric, finite and as large.
-
-    Examples
-    --------
-    Three pairs of neurons that never spike together, which is more than can be:
-
-    >>> import numpy as np
-    >>> from calgan.generators.dichotomized_gaussian import nearest_count_correlation
-    >>> wanted = 0.25 * (2 * np.eye(3) - 1)
-    >>> nearest_count_correlation(np.zeros((3, 1)), wanted, np.eye(3) * 1.3 - 0.3).round(2)
-    array([[ 1. , -0.5, -0.5],
-           [-0.5,  1. , -0.5],
-           [-0.5, -0.5,  1. ]])
     """
     thresholds = _check_thresholds(thresholds)
     covariance = _check_matrix(covariance, "covariance", thresholds)
@@ -338,27 +169,7 @@ def nearest_count_correlation(
 
 
 def square_root(correlation: np.ndarray) -> np.ndarray:
-    """Return A with A @ A.T a correlation matrix, and rows of length 1.
-
-    Parameters
-    ----------
-    correlation : ndarray of shape (N, N)
-        Correlation matrix; eigenvalues below 0 are taken for rounding.
-
-    Returns
-    -------
-    ndarray of shape (N, N)
-        The root.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.generators.dichotomized_gaussian import square_root
-    >>> root = square_root(np.array([[1.0, 0.6], [0.6, 1.0]]))
-    >>> (root @ root.T).round(12)
-    array([[1. , 0.6],
-           [0.6, 1. ]])
-    """
+    """Return A with A @ A.T a correlation matrix, and rows of length 1."""
     values, vectors = eigh(correlation)
     root = vectors * np.sqrt(np.maximum(values, 0.0))
     return root / np.linalg.norm(root, axis=1, keepdims=True)
