@@ -105,6 +105,22 @@ class SavingMixin:
         return model
 
 
+def split_fitted(step: Any) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the fitted attributes of a transformer: those for a JSON header, and numbers."""
+    learnt = {name: value for name, value in vars(step).items() if name.endswith("_")}
+    arrays = {k: v for k, v in learnt.items() if np.asarray(v).dtype.kind in "biuf"}
+    texts = {k: v.tolist() if isinstance(v, np.ndarray) else v for k, v in learnt.items()}
+    return {name: text for name, text in texts.items() if name not in arrays}, arrays
+
+
+def join_fitted(step: Any, texts: dict[str, Any], arrays: dict[str, Any]) -> None:
+    """Give a transformer the fitted attributes that `split_fitted` took from another."""
+    for name, text in texts.items():
+        setattr(step, name, np.array(text) if isinstance(text, list) else text)
+    for name, value in arrays.items():
+        setattr(step, name, value[()])
+
+
 def check_target(path: str | os.PathLike[str]) -> Path:
     """Return the path of a file that can be written, or refuse it."""
     if not isinstance(path, (str, os.PathLike)):

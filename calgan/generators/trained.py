@@ -29,7 +29,7 @@ from calgan.data.validation import (
 )
 from calgan.data.windows import gather
 from calgan.generators.base import SamplingMixin
-from calgan.generators.files import SavingMixin
+from calgan.generators.files import SavingMixin, join_fitted, split_fitted
 from calgan.generators.fit_check import check_fit, progress, warn_of_constant
 from calgan.generators.monitor import MIN_HELD_OUT, Tracker, split_in_time, spread
 from calgan.generators.settings import TrainingSettings
@@ -545,19 +545,8 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
 
     def _state(self) -> tuple[dict[str, Any], dict[str, Any]]:
         numbers = {name: self._checkpoint[name] for name in _CHECKPOINT_NUMBERS}
-        learnt = {
-            name: {key: value for key, value in vars(step).items() if key.endswith("_")}
-            for name, step in self.encoding_.steps
-        }
-        # Numbers are arrays of the file; ids, units and what is not known stand in its header.
-        texts = {
-            name: {k: _listed(v) for k, v in values.items() if not _is_numeric(v)}
-            for name, values in learnt.items()
-        }
-        encoding = {
-            name: {k: v for k, v in values.items() if _is_numeric(v)}
-            for name, values in learnt.items()
-        }
+        parts = {name: split_fitted(step) for name, step in self.encoding_.steps}
+        texts, encoding = ({name: each[i] for name, each in parts.items()} for i in (0, 1))
         settings = dataclasses.asdict(self.settings_)
         return {"settings": settings, "training": numbers, "encoding": texts}, {
             "kept": self.generator_.state_dict(),
@@ -571,10 +560,7 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
         self.settings_ = type(self._default_settings())(**settings)
         self.encoding_ = self._steps()
         for name, step in self.encoding_.steps:
-            for key, value in arrays["encoding"][name].items():
-                setattr(step, key, value[()])
-            for key, text in state["encoding"][name].items():
-                setattr(step, key, np.array(text) if isinstance(text, list) else text)
+            join_fitted(step, state["encoding"][name], arrays["encoding"][name])
         tensors = {name: _as_tensors(each) for name, each in arrays.items() if name != "encoding"}
         for name, module in self._build_networks().items():
             weights = tensors["kept"] if name == "generator" else tensors["weights"][name]
@@ -591,14 +577,6 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
 
 
 _CHECKPOINT_NUMBERS = ("best_score", "best_step", "final_check", "loss_scale")
-
-
-def _is_numeric(value: Any) -> bool:
-    return np.asarray(value).dtype.kind in "biuf"
-
-
-def _listed(value: Any) -> Any:
-    return value.tolist() if isinstance(value, np.ndarray) else value
 
 
 def _as_tensors(arrays: Any) -> Any:
