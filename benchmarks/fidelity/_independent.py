@@ -16,12 +16,8 @@ import numpy as np
 from calgan import Recording
 from calgan.data.drawing import WindowSource, read_source
 from calgan.data.validation import rng_from
-from calgan.evaluation.statistics._two_sample import (
-    FoldedWindows,
-    compare_windows,
-    count_folds,
-    fold_recording,
-)
+from calgan.evaluation.statistics.folds import FoldedWindows, count_folds, fold_recording
+from calgan.evaluation.statistics.windows import compare_windows
 
 AREAS = ("classifier_auc", "shape_classifier_auc")
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from calgan.evaluation._procedure import evaluate
+from calgan.evaluation._evaluate import evaluate
 from calgan.evaluation._result import Evaluation
 from calgan.evaluation._statistic import Statistic
 

@@ -22,20 +22,9 @@ _MAX_REFERENCE_VALUES = 40_000_000
 
 
 def covering_starts(starts: np.ndarray, max_shift: int) -> np.ndarray:
-    """Return a few of `starts` such that each start is within `max_shift` of one of them.
+    """Return a few of `starts` such that each start is within `max_shift` frames of one of them.
 
     A replay of any training window then coincides with one of them, shifted.
-
-    Parameters
-    ----------
-    starts : ndarray of shape (S,)
-        Frames at which windows can start, increasing.
-    max_shift : int
-        Largest shift in frames.
-
-    Returns
-    -------
-    ndarray
     """
     chosen = []
     position = 0
@@ -56,23 +45,8 @@ def memorisation_figure(
 ) -> dict[str, Any]:
     """Compare the samples' distance to training windows with that to held-out windows.
 
-    Parameters
-    ----------
-    synthetic : ndarray of shape (n, T, N)
-        Synthetic windows.
-    train, real : WindowSource
-        Training and held-out recording.
-    replay : callable
-        Gives so many training windows, or all there are, in the place of samples.
-    rng : numpy.random.Generator
-        Source of the choice of windows.
-    n_bootstrap : int
-        Resamplings of the samples behind the interval.
-
-    Returns
-    -------
-    dict
-        See `Evaluation.memorisation`.
+    ``replay`` gives so many training windows, or all there are, in the place of samples. The
+    result is `Evaluation.memorisation`.
     """
     max_shift = train.window // 8
     samples = synthetic
@@ -104,7 +78,7 @@ def memorisation_figure(
         "interval": tuple(float(end) for end in np.quantile(medians, [0.025, 0.975])),
         "replay": replay_value,
         "second_held_out": None if second is None else float(np.median(second[0])),
-        "second_held_out_interval": second and _block_interval(*second, n_bootstrap, rng),
+        "second_held_out_interval": second and block_interval(*second, n_bootstrap, rng),
         "share_copied": float(np.mean(ratios < 0.5 * (replay_value + new))),
         "membership": {
             "value": membership(synthetic),
@@ -145,7 +119,7 @@ def _second_held_out(
     return np.concatenate(ratios), np.concatenate(blocks)
 
 
-def _block_interval(
+def block_interval(
     values: np.ndarray, blocks: np.ndarray, n_bootstrap: int, rng: np.random.Generator
 ) -> tuple[float, float] | None:
     """Return the 95 % interval of a median of windows of which blocks are resampled."""

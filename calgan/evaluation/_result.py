@@ -10,27 +10,19 @@ from typing import Any
 
 import numpy as np
 
-from calgan.evaluation._statistic import (
-    CONTROLS,
+from calgan.evaluation._controls import CONTROL_LEGENDS, CONTROLS
+from calgan.evaluation._format import plain
+from calgan.evaluation._statistic import Statistic
+from calgan.evaluation._table import (
     NOT_AVAILABLE,
-    Statistic,
-    judged_interval,
-    plain,
-    show,
-    show_control,
-    show_interval,
-    show_judged,
+    Table,
+    as_html,
+    as_text,
+    copying_table,
+    statistics_table,
 )
-from calgan.metrics.groups import GROUPS
 
-_CONTROL_LEGENDS = {
-    "replay": "replay: training windows in place of synthetic ones",
-    "shuffled": "shuffled: each neuron taken from another window",
-    "dichotomized_gaussian": "DG: a dichotomized Gaussian, right in the rates of spikes, their "
-    "correlations within a frame, and on average their course over up to 2 s; in nothing else",
-}
-
-_WIDTH = 120
+_LINE_WIDTH = 120
 
 
 @dataclass(frozen=True, eq=False)
@@ -197,24 +189,26 @@ class Evaluation:
         )
 
     def __str__(self) -> str:
-        lines = [line for text in self.heading() for line in _wrap(text, "")]
-        columns = f"{'':33}{'synthetic':>10}{'baseline':>9} {'95 % interval':<18}"
-        columns += f"{'ratio':>7} {'95 % interval':<14}"
-        columns += "".join(f"{CONTROLS.get(name, name):>9}" for name in self.controls)
-        for group, group_title in GROUPS.items():
-            rows = [statistic for statistic in self.statistics if statistic.group == group]
-            if not rows:
-                continue
-            lines += ["", group_title, columns if group == "published" else ""]
-            lines = lines if lines[-1] else lines[:-1]
-            lines += [self._row(statistic) for statistic in rows]
-        lines += ["", *self._memorisation_lines(), ""]
-        lines += [line for text in self.legend() for line in _wrap(text, "")]
+        lines = [line for text in self._heading() for line in _wrap(text)]
+        for table in self._tables():
+            lines += ["", *as_text(table)]
+        lines += ["", *(line for text in self._legend() for line in _wrap(text))]
         lines += ["", "In words"]
         lines += [line for text in self.conclusion for line in _wrap(text, "- ")]
-        return "\n".join(line.rstrip() for line in lines)
+        return "\n".join(lines)
 
-    def heading(self) -> list[str]:
+    def _repr_html_(self) -> str:
+        tables = [as_html(table) for table in self._tables()]
+        lines = [f"<p>{html.escape(line)}</p>" for line in self._heading()]
+        legend = [f"<p><small>{html.escape(text)}</small></p>" for text in self._legend()]
+        items = "".join(f"<li>{html.escape(text)}</li>" for text in self.conclusion)
+        return "".join([*lines, *tables, *legend, f"<ul>{items}</ul>"])
+
+    def _tables(self) -> tuple[Table, Table]:
+        """Return the statistics and what is known of copies."""
+        return statistics_table(self.statistics, self.controls), copying_table(self.memorisation)
+
+    def _heading(self) -> list[str]:
         """Return the lines that say what was compared."""
         seconds = self.window / self.frame_rate
         meta = self.meta
@@ -237,14 +231,15 @@ class Evaluation:
             f"side by side), {train}",
         ]
 
-    def legend(self) -> list[str]:
+    def _legend(self) -> list[str]:
         """Return the sentences that say how the table is read."""
+        controls = [CONTROL_LEGENDS[name] for name in CONTROLS if name in self.controls]
         texts = [
-            "baseline: held-out against training windows; ratio: distance of the synthetic windows "
-            "over that of the baseline (1 - r where higher is better, marked ^), 1 is as close as "
-            "real data, or, with a sign, the difference to a baseline that may be 0"
-            + "".join(f"; {_CONTROL_LEGENDS[name]}" for name in CONTROLS if name in self.controls)
-            + ". Units, where there are any, follow the name."
+            "baseline: train-test baseline, held-out against training windows; ratio: distance of "
+            "the synthetic windows over that baseline (1 - r where higher is better, marked ^), 1 "
+            "is as close as real data; with a sign: the difference to a baseline that may be 0. "
+            "Units, where there are any, follow the name.",
+            *(["; ".join(controls) + "."] if controls else []),
         ]
         trained = self.meta.get("trained_on_statistics")
         if trained is None:
@@ -255,107 +250,8 @@ class Evaluation:
             texts.append("The model was trained on none of these statistics.")
         return texts
 
-    def _row(self, statistic: Statistic) -> str:
-        mark = " ^" if statistic.better == "higher" else ""
-        mark += " *" if statistic.trained_on else ""
-        label = f"  {statistic.label}{f' [{statistic.unit}]' if statistic.unit else ''}{mark}"
-        row = f"{label:<33}{show(statistic.value):>10}"
-        names = self.controls
-        if statistic.baseline is None:
-            # The replay needs the training recording as the baseline does: it is not there either.
-            others = [name for name in names if name != "replay"]
-            row += f"{NOT_AVAILABLE:^{49 + 9 * (len(names) - len(others))}}"
-            names = tuple(others)
-        else:
-            row += (
-                f"{show(statistic.baseline):>9} {show_interval(statistic.baseline_interval):<18}"
-                f"{show_judged(statistic):>7} {show_interval(judged_interval(statistic)):<14}"
-            )
-        # A long interval takes its room from the blanks before the first control.
-        end = 93 + 9 * (len(self.controls) - len(names))
-        for name in names:
-            end += 9
-            row += f"{show_control(statistic.controls.get(name)):>{end - len(row)}}"
-        return row
 
-    def _memorisation_lines(self) -> list[str]:
-        title = "Memorisation (distance to training windows over distance to held-out windows)"
-        if self.memorisation is None:
-            return [title, f"{'  synthetic':<33} {NOT_AVAILABLE}"]
-        result = self.memorisation
-        lines = [
-            title,
-            f"{'  synthetic':<33}{show(result['value']):>10} {show_interval(result['interval'])}",
-            f"{'  replayed training windows':<33}{show(result['replay']):>10}",
-        ]
-        second = result["second_held_out"]
-        shown = "  recording too short"
-        if second is not None:
-            shown = f"{show(second):>10} "
-            interval = result.get("second_held_out_interval")
-            shown += "" if interval is None else show_interval(interval)
-        lines.append(f"{'  a second held-out segment':<33}{shown}")
-        membership = result.get("membership")
-        if membership is None:
-            return lines
-        drift = membership["drift"]
-        return [
-            *lines,
-            "Membership (are training windows nearer to the samples than held-out windows? 0.5: no,"
-            " 1: always)",
-            f"{'  synthetic':<33}{show(membership['value']):>10}",
-            f"{'  replayed training windows':<33}{show(membership['replay']):>10}",
-            f"{'  other training segments (drift)':<33}"
-            + ("  recording too short" if drift is None else f"{show(drift):>9}"),
-        ]
-
-    def _repr_html_(self) -> str:
-        heads = (
-            "statistic", "synthetic", "baseline", "95 % interval", "ratio", "95 % interval",
-            *(CONTROLS.get(name, name) for name in self.controls),
-        )  # fmt: skip
-        parts = [f"<p>{html.escape(line)}</p>" for line in self.heading()]
-        parts.append("<table><thead><tr>")
-        parts += [f"<th>{html.escape(head)}</th>" for head in heads]
-        parts.append("</tr></thead><tbody>")
-        for group, title in GROUPS.items():
-            rows = [statistic for statistic in self.statistics if statistic.group == group]
-            if not rows:
-                continue
-            parts.append(
-                f"<tr><th colspan='{len(heads)}' style='text-align:left'>"
-                f"{html.escape(title)}</th></tr>"
-            )
-            parts += [self._html_row(statistic) for statistic in rows]
-        parts.append("</tbody></table>")
-        parts.append(f"<pre>{html.escape(chr(10).join(self._memorisation_lines()))}</pre>")
-        parts += [f"<p><small>{html.escape(text)}</small></p>" for text in self.legend()]
-        items = "".join(f"<li>{html.escape(text)}</li>" for text in self.conclusion)
-        return "".join([*parts, f"<ul>{items}</ul>"])
-
-    def _html_row(self, statistic: Statistic) -> str:
-        unit = f" [{statistic.unit}]" if statistic.unit else ""
-        mark = (" ^" if statistic.better == "higher" else "") + (
-            " *" if statistic.trained_on else ""
-        )
-        names = list(self.controls)
-        first = f"<th style='text-align:left'>{html.escape(statistic.label + unit + mark)}</th>"
-        first += f"<td>{show(statistic.value)}</td>"
-        if statistic.baseline is None:
-            n_missing = 4 + ("replay" in names)
-            cells = f"<td colspan='{n_missing}'>{html.escape(NOT_AVAILABLE)}</td>"
-            names = [name for name in names if name != "replay"]
-        else:
-            values = (
-                show(statistic.baseline),
-                show_interval(statistic.baseline_interval),
-                show_judged(statistic),
-                show_interval(judged_interval(statistic)),
-            )
-            cells = "".join(f"<td>{value}</td>" for value in values)
-        cells += "".join(f"<td>{show_control(statistic.controls.get(name))}</td>" for name in names)
-        return f"<tr>{first}{cells}</tr>"
-
-
-def _wrap(text: str, bullet: str) -> list[str]:
-    return textwrap.wrap(text, _WIDTH, initial_indent=bullet, subsequent_indent=" " * len(bullet))
+def _wrap(text: str, bullet: str = "") -> list[str]:
+    """Wrap a sentence into lines."""
+    indent = " " * len(bullet)
+    return textwrap.wrap(text, _LINE_WIDTH, initial_indent=bullet, subsequent_indent=indent)

@@ -1,18 +1,17 @@
-"""One row of an evaluation, and how its numbers are written."""
+"""One row of an evaluation, and how it is made of values and replicates."""
 
 from __future__ import annotations
 
-import math
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
-NOT_AVAILABLE = "not available (pass train=)"
-
-CONTROLS = {"replay": "replay", "shuffled": "shuffled", "dichotomized_gaussian": "DG"}
-"""Controls, in the order of the table, and the heads of their columns."""
+from calgan.evaluation._format import plain
+from calgan.evaluation._settings import Settings
+from calgan.evaluation.statistics.bootstrap import bootstrap_interval
+from calgan.evaluation.statistics.definition import StatisticInfo
 
 
 @dataclass(frozen=True)
@@ -32,8 +31,8 @@ class Statistic:
     value_interval : tuple of float or None
         95 % bootstrap interval of `value`.
     baseline : float or None
-        Held-out against training windows: what another segment of the real recording scores.
-        None without a training recording.
+        Train-test baseline: held-out against training windows, what another segment of the real
+        recording scores. None without a training recording.
     baseline_interval : tuple of float or None
         95 % bootstrap interval of `baseline`.
     ratio : float or None
@@ -43,9 +42,9 @@ class Statistic:
     ratio_interval : tuple of float or None
         95 % bootstrap interval of `ratio`.
     controls : dict
-        The same statistic of held-out windows against replayed training windows
-        (``"replay"``, None without a training recording), against windows whose neurons were
-        shuffled (``"shuffled"``) and against windows of a dichotomized Gaussian
+        The same statistic of held-out windows against replayed training windows (``"replay"``,
+        None without a training recording), against windows whose neurons were shuffled
+        (``"shuffled"``) and against windows of a dichotomized Gaussian
         (``"dichotomized_gaussian"``, None where it could not be fitted). One that `evaluate` was
         told to leave out is not in it.
     trained_on : bool
@@ -98,84 +97,59 @@ class Statistic:
 
     def to_dict(self) -> dict[str, Any]:
         """Return the statistic as plain Python values."""
-        return {
-            "name": self.name,
-            "label": self.label,
-            "group": self.group,
-            "value": plain(self.value),
-            "value_interval": plain(self.value_interval),
-            "baseline": plain(self.baseline),
-            "baseline_interval": plain(self.baseline_interval),
-            "difference": plain(self.difference),
-            "difference_interval": plain(self.difference_interval),
-            "ratio": plain(self.ratio),
-            "ratio_interval": plain(self.ratio_interval),
-            "controls": plain(self.controls),
-            "trained_on": self.trained_on,
-            "better": self.better,
-            "unit": self.unit,
-            "judged_by": self.judged_by,
-        }
+        result: dict[str, Any] = plain({**asdict(self), "difference": self.difference})
+        return result
 
 
-def show(value: float | None, digits: int = 3) -> str:
-    """Return a number with `digits` significant digits, or a dash for None."""
-    if value is None:
-        return "-"
-    if not math.isfinite(value):
-        return "undefined" if math.isnan(value) else "infinite"
-    value = float(f"{value:.{digits - 1}e}")  # rounded first: 0.997 has its digits as 1.0
-    if abs(value) < 1e-6:
-        return f"{0.0:.{digits}f}"
-    if abs(value) >= 1e5 or abs(value) < 1e-4:
-        return f"{value:.{digits - 1}e}"
-    return f"{value:.{max(0, digits - 1 - math.floor(math.log10(abs(value))))}f}"
+def make_row(
+    info: StatisticInfo,
+    values: Mapping[str, float],
+    replicates: Mapping[str, np.ndarray],
+    settings: Settings,
+) -> Statistic:
+    """Return a row from the values of all groups and from replicates (R,) of some."""
 
+    def excess(value: Any) -> Any:
+        return 1.0 - value if info.better == "higher" else value
 
-def show_control(value: float | None) -> str:
-    """Return a control's number, or "n/a" where there is none."""
-    return "n/a" if value is None else show(value)
-
-
-def show_ratio(value: float | None) -> str:
-    """Return a ratio with two significant digits."""
-    return show(value, 2)
-
-
-def show_judged(statistic: Statistic) -> str:
-    """Return the ratio, or a signed difference where that is what the statistic is judged by."""
-    if statistic.judged_by != "difference" or statistic.difference is None:
-        return show_ratio(statistic.ratio)
-    text = show(statistic.difference, 2)
-    return text if text.startswith("-") or not text[0].isdigit() else f"+{text}"
-
-
-def judged_interval(statistic: Statistic) -> tuple[float, float] | None:
-    """Return the interval of what the statistic is judged by."""
-    if statistic.judged_by == "difference":
-        return statistic.difference_interval
-    return statistic.ratio_interval
-
-
-def show_interval(interval: Sequence[float] | None, digits: int = 2) -> str:
-    """Return an interval in brackets, or a dash for None."""
-    if interval is None:
-        return "-"
-    return f"[{show(interval[0], digits)}, {show(interval[1], digits)}]"
-
-
-def plain(value: Any) -> Any:
-    """Return numpy scalars, arrays, tuples and non-finite numbers as what JSON can hold."""
-    if isinstance(value, Mapping):
-        return {str(key): plain(item) for key, item in value.items()}
-    if isinstance(value, np.ndarray):
-        return plain(value.tolist())
-    if isinstance(value, (list, tuple)):
-        return [plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return plain(value.item())
-    if isinstance(value, float):
-        return value if math.isfinite(value) else None
-    if value is None or isinstance(value, (bool, int, str)):
-        return value
-    return str(value)
+    value, baseline = values["synthetic"], values.get("train")
+    by_difference = info.judged_by == "difference"
+    kind = "difference" if by_difference else "distance"
+    kind = "correlation" if info.better == "higher" else kind
+    intervals = {
+        name: bootstrap_interval(values[name], each, kind, info.limits)
+        for name, each in replicates.items()
+    }
+    ratio = ratio_interval = difference_interval = None
+    if baseline is not None and by_difference:
+        if "train" in replicates:
+            gaps = replicates["synthetic"] - replicates["train"]
+            difference_interval = bootstrap_interval(value - baseline, gaps, "difference")
+    elif baseline is not None:
+        lowest = excess(baseline)
+        ratio = float(excess(value) / lowest) if lowest > 0 else float("inf")
+        if np.isnan(value + baseline):
+            ratio = float("nan")
+        if "train" in replicates and np.isfinite(ratio):
+            denominator = excess(replicates["train"])
+            usable = denominator > 0
+            if usable.any():
+                ratios = excess(replicates["synthetic"])[usable] / denominator[usable]
+                ratio_interval = bootstrap_interval(ratio, ratios)
+    return Statistic(
+        name=info.name,
+        label=info.label,
+        group=info.group,
+        value=value,
+        value_interval=intervals.get("synthetic"),
+        baseline=baseline,
+        baseline_interval=intervals.get("train"),
+        ratio=ratio,
+        ratio_interval=ratio_interval,
+        controls={name: values.get(name) for name in settings.controls},
+        trained_on=bool((settings.trained_on or frozenset()) & {info.name, *info.trained_by}),
+        better=info.better,
+        unit=info.unit,
+        judged_by=info.judged_by,
+        difference_interval=difference_interval,
+    )

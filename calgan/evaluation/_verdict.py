@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from calgan.evaluation._statistic import Statistic, show, show_interval, show_ratio
+from calgan.evaluation._format import show, show_interval
+from calgan.evaluation._statistic import Statistic
 from calgan.metrics.groups import GROUPS
 
 # Between a replay (0) and new data (1): below the first the model copies, above the second not.
@@ -32,23 +33,7 @@ def conclude(
     meta: dict[str, Any],
     protocol: str,
 ) -> tuple[str, ...]:
-    """Return the sentences below the table.
-
-    Parameters
-    ----------
-    statistics : sequence of Statistic
-        Rows of the table.
-    memorisation : dict or None
-        The memorisation figure and its yardsticks.
-    meta : dict
-        Remarks and shares gathered on the way.
-    protocol : {"blocked", "thesis"}
-        How the statistics were estimated.
-
-    Returns
-    -------
-    tuple of str
-    """
+    """Return the sentences below the table."""
     sentences = [*_collapse(meta)]
     if memorisation is None:
         sentences.append(
@@ -60,7 +45,7 @@ def conclude(
     sentences += _population(statistics, "shuffled", "the neuron-shuffled control")
     sentences += _population(statistics, "dichotomized_gaussian", "the dichotomized Gaussian")
     sentences += _insensitive(statistics)
-    sentences += _told_apart(statistics)
+    sentences += told_apart(statistics)
     if memorisation is not None:
         sentences.append(_memorised(memorisation, meta["shared_frames"]))
         sentences += _membership(memorisation, meta["shared_frames"])
@@ -128,8 +113,8 @@ def _distance(statistics: Sequence[Statistic]) -> list[str]:
         worst = max(rows, key=lambda s: s.ratio or 0.0)
         mean = _geometric_mean([s.ratio for s in rows if s.ratio is not None])
         parts.append(
-            f"{show_ratio(mean)} times in the {_NAMES[group]} statistics"
-            + (f" (worst: {worst.label}, {show_ratio(worst.ratio)})" if len(rows) > 1 else "")
+            f"{show(mean, 2)} times in the {_NAMES[group]} statistics"
+            + (f" (worst: {worst.label}, {show(worst.ratio, 2)})" if len(rows) > 1 else "")
         )
     if not parts:
         return []
@@ -196,7 +181,7 @@ def _insensitive(statistics: Sequence[Statistic]) -> list[str]:
     ]
 
 
-def _told_apart(statistics: Sequence[Statistic]) -> list[str]:
+def told_apart(statistics: Sequence[Statistic]) -> list[str]:
     """What the classifiers find, against what they find in training windows."""
     rows = {s.name: s for s in statistics if s.name in ("classifier_auc", "shape_classifier_auc")}
     if not rows:
@@ -307,7 +292,7 @@ def _trained_on(statistics: Sequence[Statistic], meta: dict[str, Any]) -> list[s
         )
         ratios = [s.ratio for s in others if s.ratio is not None and np.isfinite(s.ratio)]
         if ratios:
-            text += f" ({show_ratio(_geometric_mean(ratios))} times the baseline)"
+            text += f" ({show(_geometric_mean(ratios), 2)} times the baseline)"
         sentences.append(text + ".")
     if meta.get("trained_on_others"):
         sentences.append(

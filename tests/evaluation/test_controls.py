@@ -20,8 +20,8 @@ from calgan.data.drawing import (
     draw_from_recording,
     read_source,
 )
-from calgan.evaluation import _dichotomized
-from calgan.evaluation._statistic import show
+from calgan.evaluation import _controls
+from calgan.evaluation._format import show
 from calgan.generators.dichotomized_gaussian.estimator import DichotomizedGaussianCalcium
 
 
@@ -46,13 +46,13 @@ def test_the_dichotomized_gaussian_has_the_rates_and_correlations_of_the_trainin
         "repaired": False,
         "max_deviation": pytest.approx(0.0, abs=1e-6),
         "max_lag_deviation": pytest.approx(0.0, abs=1e-6),
-        "n_lags": _dichotomized.lags_for(RATE, WIDTH),
+        "n_lags": _controls.lags_for(RATE, WIDTH),
     }
 
 
 def test_samples_of_a_dichotomized_gaussian_score_like_that_control(recordings):
     windows = Windower(WIDTH).fit_transform(recordings[0])
-    n_lags = _dichotomized.lags_for(RATE, WIDTH)
+    n_lags = _controls.lags_for(RATE, WIDTH)
     model = DichotomizedGaussianCalcium(n_lags=n_lags, random_state=11).fit(windows)
     evaluation = judge(recordings, model.sample(200))
     for statistic in evaluation.statistics:
@@ -140,7 +140,7 @@ class _NotFinite(_Unfit):
 def test_a_dichotomized_gaussian_that_cannot_be_fitted_is_not_available(
     recordings, samples, of_truth, monkeypatch, tmp_path, model, why
 ):
-    monkeypatch.setattr(_dichotomized, "DichotomizedGaussianCalcium", model)
+    monkeypatch.setattr(_controls, "DichotomizedGaussianCalcium", model)
     evaluation = judge(recordings, samples)
     remark = next(text for text in evaluation.conclusion if "no dichotomized Gaussian" in text)
     assert why in remark
@@ -161,7 +161,7 @@ def test_warnings_of_the_dichotomized_gaussian_become_remarks(recordings, sample
             warnings.warn("its correlations were repaired.", UserWarning, stacklevel=2)
             return self
 
-    monkeypatch.setattr(_dichotomized, "DichotomizedGaussianCalcium", Warns)
+    monkeypatch.setattr(_controls, "DichotomizedGaussianCalcium", Warns)
     evaluation = judge(recordings, samples[:100], n_splits=1, n_bootstrap=0)
     assert "Of the dichotomized Gaussian: its correlations were repaired." in evaluation.conclusion
     assert evaluation.meta["remarks"]

@@ -16,14 +16,11 @@ from calgan.data.drawing import (
     read_source,
 )
 from calgan.datasets import make_process
-from calgan.evaluation._bootstrap import (
-    draw_values,
-    replicate_values,
-    sum_by_block,
-)
-from calgan.evaluation.statistics import _measures as measures_module
-from calgan.evaluation.statistics._base import Context
-from calgan.evaluation.statistics._events import event_times, holds_events
+from calgan.evaluation import statistics
+from calgan.evaluation.statistics import Context
+from calgan.evaluation.statistics.bootstrap import draw_values, replicate_values, sum_by_block
+from calgan.evaluation.statistics.definition import Sums
+from calgan.evaluation.statistics.events import event_times
 
 
 @pytest.fixture(scope="module")
@@ -103,7 +100,7 @@ ORACLES = {
 
 @pytest.mark.parametrize("name", ORACLES)
 def test_sums_give_what_the_metrics_give(pair, name):
-    _, _, values, _ = compute(pair, getattr(measures_module, name))
+    _, _, values, _ = compute(pair, getattr(statistics, name))
     _, arrays = pair
     for draw in range(2):
         expected = ORACLES[name](arrays["real"][draw], arrays["synthetic"][draw], arrays["real"][0])
@@ -114,7 +111,7 @@ def test_sums_give_what_the_metrics_give(pair, name):
 
 
 def test_intervals_are_compared_exactly_where_every_frame_is_an_edge(pair):
-    _, measure, values, _ = compute(pair, measures_module.InterSpikeIntervals)
+    _, measure, values, _ = compute(pair, statistics.InterSpikeIntervals)
     assert measure.edges[0] == 1
     assert measure.edges[-1] == WIDTH - 1
     (_, real), (_, other) = (pair[1][name][0] for name in ("real", "synthetic"))
@@ -130,10 +127,10 @@ def test_coarse_intervals_are_compared_closely():
     rng = np.random.default_rng(0)
     real, other = (rng.random((40, 600, 3)) < rate for rate in (0.02, 0.03))
     traces = np.zeros(real.shape, dtype=np.float32)
-    measure = measures_module.InterSpikeIntervals(Context(traces, real, RATE, 40))
+    measure = statistics.InterSpikeIntervals(Context(traces, real, RATE, 40))
     assert np.diff(measure.edges).max() > 10
     sums = [measure.features(traces, x).astype(float).sum(axis=0) for x in (real, other)]
-    (value,) = measure.compare(np.array(40), sums[0], np.array(40), sums[1])
+    (value,) = measure.compare(*(Sums(np.array(40), each) for each in sums))
     expected = metrics.isi_wasserstein(real, other, RATE).mean()
     assert float(value) == pytest.approx(expected, rel=0.02)
 
@@ -142,25 +139,27 @@ def test_neurons_that_never_fire_twice_do_not_look_good():
     spikes = np.zeros((20, 60, 2))
     spikes[:, ::10, 0] = 1  # the second neuron has no real interval: it is left out
     traces = np.zeros(spikes.shape, dtype=np.float32)
-    measure = measures_module.InterSpikeIntervals(Context(traces, spikes, RATE, 20))
-    real = measure.features(traces, spikes).astype(float).sum(axis=0)
-    silent = measure.features(traces, 0 * spikes).astype(float).sum(axis=0)
-    n = np.array(20)
-    (value,) = measure.compare(n, real, n, silent)
+    measure = statistics.InterSpikeIntervals(Context(traces, spikes, RATE, 20))
+    real, silent = (
+        Sums(np.array(20), measure.features(traces, x).astype(float).sum(axis=0))
+        for x in (spikes, 0 * spikes)
+    )
+    (value,) = measure.compare(real, silent)
     assert float(value) == pytest.approx((60 - 10) / RATE)  # as intervals of a whole window
-    (nothing,) = measure.compare(n, silent, n, real)
+    (nothing,) = measure.compare(silent, real)
     assert np.isnan(nothing)
 
 
 def test_events_of_a_silent_side_are_undefined(pair):
     traces, spikes = pair[1]["real"][0]
-    measure = measures_module.EventShapes(Context(traces, spikes, RATE, 60))
-    real = measure.features(traces, spikes).astype(float).sum(axis=0)
-    silent = measure.features(traces, 0 * spikes).astype(float).sum(axis=0)
-    n = np.array(60)
-    assert np.isnan(measure.compare(n, real, n, silent)).all()
-    assert np.isnan(measure.compare(n, silent, n, real)).all()
-    without = measures_module.EventShapes(Context(traces, 0 * spikes, RATE, 60))
+    measure = statistics.EventShapes(Context(traces, spikes, RATE, 60))
+    real, silent = (
+        Sums(np.array(60), measure.features(traces, x).astype(float).sum(axis=0))
+        for x in (spikes, 0 * spikes)
+    )
+    assert np.isnan(measure.compare(real, silent)).all()
+    assert np.isnan(measure.compare(silent, real)).all()
+    without = statistics.EventShapes(Context(traces, 0 * spikes, RATE, 60))
     assert without.features(traces, spikes).sum() == 0
 
 
@@ -168,7 +167,8 @@ def test_events_of_a_silent_side_are_undefined(pair):
     ("width", "rate", "expected"), [(40, 10.0, True), (12, 30.0, False), (64, 2.16, True)]
 )
 def test_short_windows_have_no_events(width, rate, expected):
-    assert holds_events(width, rate) == expected
+    context = Context(*np.zeros((2, 1, width, 1)), rate, 1)
+    assert statistics.EventShapes.exists(context) == expected
     _, lead, rise, tail = event_times(width, rate)
     assert lead / rate <= 1.0 + 1 / rate
     assert tail / rate <= 2.0 + 1 / rate
@@ -176,14 +176,14 @@ def test_short_windows_have_no_events(width, rate, expected):
 
 
 def test_lagged_correlations_and_autocorrelation(pair):
-    _, measure, values, _ = compute(pair, measures_module.LaggedCorrelations)
+    _, measure, values, _ = compute(pair, statistics.LaggedCorrelations)
     assert measure.lag == 10
     (real, _), (other, _) = (pair[1][name][0] for name in ("real", "synthetic"))
     gap = metrics.lagged_correlation_matrix(real, 10) - metrics.lagged_correlation_matrix(other, 10)
     gap = gap[~np.eye(5, dtype=bool)]
     assert values[0, 0] == pytest.approx(np.sqrt(np.mean(gap**2)), rel=1e-4)
 
-    _, measure, values, _ = compute(pair, measures_module.Autocorrelation)
+    _, measure, values, _ = compute(pair, statistics.Autocorrelation)
     assert measure.lags[-1] == 20
     gap = metrics.autocorrelation(real, 20) - metrics.autocorrelation(other, 20)
     gap = gap[:, measure.lags[1:]]
@@ -197,28 +197,30 @@ def test_grid_wasserstein_is_the_exact_one(pair, shift, rel):
     real, spikes = arrays["real"][0]
     other = (arrays["synthetic"][0][0] + shift).astype(np.float32)
     for kind, oracle in (
-        (measures_module.Marginals, metrics.wasserstein_marginals),
-        (measures_module.Increments, metrics.wasserstein_increments),
+        (statistics.Marginals, metrics.wasserstein_marginals),
+        (statistics.Increments, metrics.wasserstein_increments),
     ):
         measure = kind(Context(real, spikes, RATE, 60))
         sums = [measure.features(x, spikes).sum(axis=0) for x in (real, other)]
-        (value,) = measure.compare(np.array(60), sums[0], np.array(50), sums[1])
+        (value,) = measure.compare(Sums(np.array(60), sums[0]), Sums(np.array(50), sums[1]))
         assert float(value) == pytest.approx(oracle(real, other).mean(), rel=rel, abs=5e-3)
 
 
 def test_equal_windows_are_at_distance_zero(pair):
     context = Context(*pair[1]["real"][0], RATE, 60)
-    for kind in (*measures_module.PUBLISHED, *measures_module.POPULATION, *measures_module.TRACE):
+    for kind in (*statistics.PUBLISHED, *statistics.OTHERS):
         measure = kind(context)
         sums = measure.features(context.traces, context.spikes).astype(float).sum(axis=0)
         n = np.array(len(context.traces))
-        for info, value in zip(measure.infos, measure.compare(n, sums, n, sums), strict=True):
+        for info, value in zip(
+            measure.infos, measure.compare(Sums(n, sums), Sums(n, sums)), strict=True
+        ):
             best = 1.0 if info.better == "higher" else 0.0
             assert float(value) == pytest.approx(best, abs=1e-6), info.name
 
 
 def test_unweighted_replicates_are_the_estimate(pair):
-    for kind in (measures_module.CorrelationMatrix, measures_module.VanRossum):
+    for kind in (statistics.CorrelationMatrix, statistics.VanRossum):
         _, measure, values, (real, other) = compute(pair, kind)
         ones = [np.ones((4, sums.n.shape[1])) for sums in (real, other)]
         replicates = replicate_values(measure, real, other, *ones)

@@ -12,7 +12,7 @@ from evaluation_cases import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calgan.evaluation._memorisation import _block_interval, covering_starts
+from calgan.evaluation._memorisation import block_interval, covering_starts
 
 
 def test_memorisation_tells_a_replay_from_new_windows(of_truth, of_replay):
@@ -96,8 +96,8 @@ def test_a_median_of_blocks_varies_with_the_blocks():
     apart = blocks / 8 + 0.001 * rng.normal(size=160)
     alike = rng.permutation(apart)
     wide, narrow = (
-        np.ptp(_block_interval(values, blocks, 300, np.random.default_rng(1)))
+        np.ptp(block_interval(values, blocks, 300, np.random.default_rng(1)))
         for values in (apart, alike)
     )
     assert wide > 2 * narrow
-    assert _block_interval(apart[:40], blocks[:40], 300, rng) is None
+    assert block_interval(apart[:40], blocks[:40], 300, rng) is None

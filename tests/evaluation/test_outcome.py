@@ -21,8 +21,9 @@ from evaluation_cases import (
 
 from calgan import CalciumFactorModel, evaluate
 from calgan.evaluation import Evaluation, Statistic
-from calgan.evaluation._statistic import NOT_AVAILABLE, show
-from calgan.evaluation._verdict import _told_apart
+from calgan.evaluation._format import show
+from calgan.evaluation._table import NOT_AVAILABLE
+from calgan.evaluation._verdict import told_apart
 
 
 def test_every_row_has_its_yardsticks(of_truth):
@@ -93,7 +94,9 @@ def test_a_difference_has_a_sign_where_a_ratio_has_none(of_collapse):
 
 def test_html_is_escaped_and_complete(of_truth):
     page = of_truth._repr_html_()
-    assert page.count("<tr>") == 1 + 4 + len(of_truth.statistics)
+    n_of_copies = 6
+    assert page.count('<th scope="row">') == len(of_truth.statistics) + n_of_copies
+    assert page.count('<tr class="group">') == 4 + 2
     assert "Published statistics" in page
 
 
@@ -224,5 +227,5 @@ def test_the_verdict_on_a_classifier(value, baseline, interval, said):
         )
         for name in ("classifier_auc", "shape_classifier_auc")
     ]  # fmt: skip
-    (text,) = _told_apart(rows)
+    (text,) = told_apart(rows)
     assert text.endswith(said)

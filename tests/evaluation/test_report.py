@@ -188,7 +188,7 @@ def test_the_page_says_what_was_measured(page):
         "Twice the baseline &amp; a half.",
         "correlation &lt;matrix&gt; r",
         "0.610",
-        "[0.700, 0.900]",
+        "[0.70, 0.90]",
         "0.0213",
         "0.0317",
         "Dichotomized Gaussian</th>",

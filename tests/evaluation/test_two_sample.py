@@ -12,15 +12,15 @@ from sklearn.metrics import roc_auc_score
 
 from calgan import Recording, metrics
 from calgan.data.drawing import read_source
-from calgan.evaluation.statistics._two_sample import (
+from calgan.evaluation.statistics.folds import (
     FoldedWindows,
-    compare_windows,
     count_folds,
     fold_recording,
     fold_samples,
     fold_shuffled,
     fold_starts,
 )
+from calgan.evaluation.statistics.windows import compare_windows
 from calgan.model_selection import thesis_split
 
 

@@ -14,14 +14,7 @@ from typing import Any
 import numpy as np
 
 import calgan
-from calgan.evaluation._statistic import (
-    NOT_AVAILABLE,
-    judged_interval,
-    show,
-    show_control,
-    show_interval,
-    show_judged,
-)
+from calgan.evaluation._table import NOT_AVAILABLE, as_html, copying_table, statistics_table
 from calgan.evaluation.report._figures import (
     SECTIONS,
     ReportFigure,
@@ -32,14 +25,13 @@ from calgan.evaluation.report._figures import (
 from calgan.evaluation.report._text import (
     BASELINE,
     BLOCKED,
-    DEFINITIONS,
     MEMBERSHIP,
     MEMORISATION,
     ROLES,
     THESIS,
 )
 from calgan.evaluation.report._theme import STYLE_SHEET
-from calgan.metrics.groups import GROUPS
+from calgan.evaluation.statistics import INFOS
 from calgan.plotting.style import COLORS, LABELS
 
 _PACKAGES = (
@@ -186,123 +178,42 @@ def _figure(item: ReportFigure, number: int, image: bytes) -> str:
     )
 
 
-def _interval(ends: Any, digits: int = 3) -> str:
-    return "" if ends is None else f" <small>{show_interval(ends, digits)}</small>"
-
-
 def _statistics_table(evaluation: Any) -> str:
-    rows = list(evaluation.statistics)
-    controls = list(evaluation.controls)
-    header = "".join(
-        f"<th>{text}</th>"
-        for text in (
-            "Statistic",
-            "Synthetic",
-            "Floor <small>[95 %]</small>",
-            "Ratio",
-            *(escape(_capital(LABELS.get(name, name))) for name in controls),
-        )
-    )
-    body = []
-    for group in dict.fromkeys(row.group for row in rows):
-        heading = escape(GROUPS.get(group, str(group)))
-        body.append(f'<tr class="group"><th colspan="{4 + len(controls)}">{heading}</th></tr>')
-        body += [_statistics_row(row, controls) for row in rows if row.group == group]
+    """Return the table of all statistics and how to read it."""
+    names = [LABELS.get(name, name) for name in evaluation.controls]
+    table = statistics_table(evaluation.statistics, evaluation.controls)
     notes = (
         "↓ less is better, ↑ more is better. Brackets: 95 % intervals of a bootstrap over blocks "
         "of the recording. A number with a sign in place of a ratio is the difference to the "
         "baseline, by which statistics are judged whose baseline may be next to nothing."
     )
-    trained = [row.label for row in rows if row.trained_on]
-    if trained:
+    if any(row.trained_on for row in evaluation.statistics):
         notes += (
             " The statistics marked “trained on” were part of the model's objective and "
             "flatter it; the unmarked ones were not."
         )
-    return (
-        '<h3>All statistics</h3><div class="scroll"><table class="statistics"><thead><tr>'
-        f"{header}</tr></thead><tbody>{''.join(body)}</tbody></table></div>"
-        f'<p class="note">{notes}</p>'
-    )
-
-
-def _capital(text: str) -> str:
-    return text[:1].upper() + text[1:]  # capitalize() would write gaussian
-
-
-def _statistics_row(row: Any, controls: list[str]) -> str:
-    arrow = "↑" if row.better == "higher" else "↓"
-    unit = f" <small>({escape(row.unit)})</small>" if row.unit else ""
-    badge = ' <span class="badge">trained on</span>' if row.trained_on else ""
-    cells = [
-        f'<th scope="row">{escape(row.label)}{unit} {arrow}{badge}</th>',
-        f"<td><b>{show(row.value)}</b>{_interval(row.value_interval)}</td>",
-    ]
-    if row.baseline is None:
-        # The replay needs the training recording as the baseline does: one cell says so for all.
-        n_missing = 2 + ("replay" in controls)
-        cells.append(f'<td class="missing" colspan="{n_missing}">{NOT_AVAILABLE}</td>')
-        controls = [name for name in controls if name != "replay"]
-    else:
-        baseline = f"{show(row.baseline)}{_interval(row.baseline_interval)}"
-        sign = "" if row.judged_by == "difference" else "×"
-        ratio = f"<b>{sign}{show_judged(row)}</b>{_interval(judged_interval(row), 2)}"
-        cells += [f"<td>{baseline}</td>", f"<td>{ratio}</td>"]
-    cells += [f"<td>{show_control(row.controls.get(name))}</td>" for name in controls]
-    return f"<tr>{''.join(cells)}</tr>"
+    page = as_html(table, ["synthetic", "baseline", "ratio", *names])
+    return f'<h3>All statistics</h3><div class="scroll">{page}</div><p class="note">{notes}</p>'
 
 
 def _memorisation(evaluation: Any) -> str:
+    """Return what is known of copies: the memorisation figure and the membership test."""
     found: Mapping[str, Any] = evaluation.memorisation or {}
-    if found.get("value") is None:
+    if not found:
         return f"<p>{escape(MEMORISATION)}</p><p><i>{NOT_AVAILABLE}</i></p>"
-    lines = [
-        ("synthetic windows", found["value"], found.get("interval")),
-        ("replayed training windows (a copying model)", found.get("replay"), None),
-        (
-            "new real windows (a second held-out segment)",
-            found.get("second_held_out"),
-            found.get("second_held_out_interval"),
-        ),
-    ]
-    n = found.get("n_samples")
-    counted = "" if n is None else f" Medians over {n} synthetic windows."
-    page = f"<p>{escape(MEMORISATION)}{counted}</p>" + _yardsticks(
-        "Nearest training ÷ nearest held-out distance", "Median ratio", lines
-    )
-    membership = found.get("membership")
-    if membership is None:
-        return page
-    lines = [
-        ("synthetic windows", membership["value"], None),
-        ("replayed training windows (a copying model)", membership["replay"], None),
-        ("real windows of other training segments (drift alone)", membership["drift"], None),
-    ]
-    return (
-        f"{page}<p>{escape(MEMBERSHIP)} From {membership['n_samples']} windows of each.</p>"
-        + _yardsticks("Training told from held-out windows", "Area", lines)
-    )
-
-
-def _yardsticks(quantity: str, head: str, lines: list[tuple[str, Any, Any]]) -> str:
-    rows = "".join(
-        f'<tr><th scope="row">{escape(label)}</th><td><b>{show(value)}</b>{_interval(ends)}</td>'
-        "</tr>"
-        for label, value, ends in lines
-        if value is not None
-    )
-    return (
-        f'<div class="scroll"><table><thead><tr><th>{quantity}</th><th>{head}</th></tr></thead>'
-        f"<tbody>{rows}</tbody></table></div>"
-    )
+    texts = [f"{MEMORISATION} Medians over {found['n_samples']} synthetic windows."]
+    if found.get("membership"):
+        texts.append(f"{MEMBERSHIP} From {found['membership']['n_samples']} windows of each.")
+    return f'{_paragraphs(texts)}<div class="scroll">{as_html(copying_table(found))}</div>'
 
 
 def _methods(evaluation: Any) -> str:
-    names = [row.name for row in evaluation.statistics if row.name in DEFINITIONS]
-    labels = {row.name: row.label for row in evaluation.statistics}
+    """Return how the numbers came about: protocol, definitions, settings and versions."""
     definitions = "".join(
-        f'<tr><th scope="row">{escape(labels[name])}</th><td>{escape(DEFINITIONS[name])}</td></tr>'
-        for name in names
+        f'<tr><th scope="row">{escape(row.label)}</th>'
+        f"<td>{escape(INFOS[row.name].definition)}</td></tr>"
+        for row in evaluation.statistics
+        if row.name in INFOS
     )
     settings = {
         "protocol": evaluation.protocol,

@@ -16,54 +16,6 @@ ROLES = {
     "else, turned into traces with each neuron's decay, amplitude and noise",
 }
 
-#: How each statistic is defined, by name.
-DEFINITIONS = {
-    "firing_rate_kl": "For each neuron, the KL divergence of the distribution over windows of its "
-    "firing rate; mean over neurons.",
-    "correlation_kl": "KL divergence of the distribution of the Pearson correlations between the "
-    "spike trains of two neurons (bins of about 0.5 s), pooled over windows and pairs.",
-    "van_rossum_kl": "KL divergence of the distribution of the van Rossum distances (exponential "
-    "kernel, τ = 1 s) between the spike trains of two neurons, pooled over windows and pairs.",
-    "population_count_kl": "KL divergence of the distribution of the number of neurons that are "
-    "active in the same frame.",
-    "correlation_matrix_r": "Pearson correlation, over all pairs of neurons, between the entries "
-    "of the real and the other correlation matrix of the traces.",
-    "correlation_matrix_rmse": "Root mean square difference of the same entries.",
-    "participation_ratio_error": "How much the effective number of dimensions of the traces (the "
-    "participation ratio of the covariance, every neuron in its real standard deviation) differs, "
-    "in decibels; judged by the difference to the baseline.",
-    "spike_correlation_matrix_r": "The agreement of the correlation matrices of the spikes in bins "
-    "of about 0.5 s, in the same way.",
-    "lagged_correlation_rmse": "Root mean square difference of the correlations of each neuron "
-    "with each neuron one second later.",
-    "mean_rate_error": "Root mean square difference of the neurons' mean firing rates.",
-    "marginal_w1": "Wasserstein-1 distance of the distributions of a neuron's trace values, in "
-    "standard deviations of the real trace; mean over neurons.",
-    "increment_w1": "The same for the changes from one frame to the next: the shape of events.",
-    "log_spectrum_error": "Root mean square difference of the neurons' log power spectra.",
-    "autocorrelation_rmse": "Root mean square difference of the neurons' autocorrelations, at lags "
-    "of up to five seconds.",
-    "window_variability_error": "How differently each neuron's mean varies from window to window, "
-    "in decibels: large when samples are too much alike.",
-    "isi_w1": "Wasserstein-1 distance of the intervals between a neuron's spikes within windows; "
-    "mean over neurons. A neuron that never spikes twice counts as one whose intervals last a "
-    "window.",
-    "event_amplitude_w1": "Wasserstein-1 distance of the amplitudes of events at isolated spikes, "
-    "as multiples of the neuron's real median.",
-    "event_rise_w1": "The same of the times from 10 to 90 % of the amplitude.",
-    "event_decay_w1": "The same of the times from the peak to half the amplitude.",
-    "classifier_auc": "Area under the ROC curve of a logistic regression that tells the group's "
-    "windows from held-out ones by features of each window, cross-validated over segments of time "
-    "that share no frames; judged by the difference to the baseline.",
-    "shape_classifier_auc": "The same by the features that are pooled over neurons only: spectrum, "
-    "skewness, autocorrelation, population activity and correlations, but no neuron's own level.",
-    "feature_mmd": "Squared maximum mean discrepancy of the features (Gaussian kernel, median "
-    "bandwidth), without the pairs that share frames; its mean is 0 for equal distributions, so "
-    "that it is judged by the difference to the baseline.",
-    "feature_sliced_w1": "Wasserstein-1 distance of the features along random directions; mean "
-    "over directions.",
-}
-
 BLOCKED = (
     "Spikes of all groups were inferred in the same way, window by window: OASIS with decay, "
     "baseline, noise and threshold of each neuron fitted once on real data and then "

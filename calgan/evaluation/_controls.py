@@ -1,4 +1,4 @@
-"""The dichotomized Gaussian as a control: right in rates, correlations and their course in time."""
+"""The controls of a comparison, and the dichotomized Gaussian among them."""
 
 from __future__ import annotations
 
@@ -11,6 +11,16 @@ import numpy as np
 from calgan.data.drawing import WindowSource
 from calgan.data.windows import cut_windows
 from calgan.generators.dichotomized_gaussian.estimator import DichotomizedGaussianCalcium
+
+CONTROLS = {"replay": "replay", "shuffled": "shuffled", "dichotomized_gaussian": "DG"}
+"""Controls, in the order of the table, and the heads of their columns."""
+
+CONTROL_LEGENDS = {
+    "replay": "replay: training windows in place of synthetic ones",
+    "shuffled": "shuffled: each neuron taken from another window",
+    "dichotomized_gaussian": "DG: a dichotomized Gaussian, right in the rates of spikes, their "
+    "correlations within a frame, and on average their course over up to 2 s; in nothing else",
+}
 
 # The published model has no memory: its spike trains are far from any real ones in van Rossum's
 # distance, and easily beaten. Memory costs nothing, so the control has it.
@@ -25,18 +35,9 @@ def lags_for(frame_rate: float, window: int) -> int:
 
 @dataclass(frozen=True)
 class GaussianWindows:
-    """Windows of a dichotomized Gaussian, or why there are none.
+    """Windows (n, T, N) of a dichotomized Gaussian, None where it cannot be fitted.
 
-    Attributes
-    ----------
-    samples : ndarray of shape (n, T, N), float32, or None
-        Windows in the units of the recording; None where the model cannot be fitted.
-    remarks : list of str
-        Why it cannot be fitted, or what the fit warned of.
-    facts : dict
-        Whether the latent correlations (in space or in time) were repaired, by how much the
-        correlations and the mean autocorrelations of the spikes miss those of the recording at
-        most, and the frames of memory. Empty without samples.
+    Remarks say why, or what the fit warned of; facts, how well it matches its spikes.
     """
 
     samples: np.ndarray | None
@@ -47,23 +48,7 @@ class GaussianWindows:
 def sample_dichotomized_gaussian(
     source: WindowSource, n: int, frame_rate: float, rng: np.random.Generator
 ) -> GaussianWindows:
-    """Fit the dichotomized Gaussian to a recording and draw windows from it.
-
-    Parameters
-    ----------
-    source : WindowSource
-        Recording to fit; segments shorter than a window are left out.
-    n : int
-        Windows to draw.
-    frame_rate : float
-        Frames per second (Hz).
-    rng : numpy.random.Generator
-        Source of the seed of the draws.
-
-    Returns
-    -------
-    GaussianWindows
-    """
+    """Fit the dichotomized Gaussian to every window of a recording and draw n windows from it."""
     model = DichotomizedGaussianCalcium(
         frame_rate,
         n_lags=lags_for(frame_rate, source.window),

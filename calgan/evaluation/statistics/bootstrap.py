@@ -8,33 +8,25 @@ from dataclasses import dataclass
 import numpy as np
 
 from calgan.data.drawing import WindowBank
-from calgan.evaluation.statistics._base import Measure
+from calgan.evaluation.statistics.definition import Measure, Sums
 
 _CHUNK_VALUES = 3_000_000
 
 
 @dataclass(frozen=True)
 class BlockSums:
-    """Sums of one measure's features over the windows of each draw and block.
-
-    Attributes
-    ----------
-    n : ndarray of shape (D, G)
-        Windows of each of D draws that lie in each of G blocks.
-    sums : ndarray of shape (D, G, K)
-        Sums of their features.
-    """
+    """Numbers of windows (D, G) in G blocks of D draws, and sums (D, G, K) of their features."""
 
     n: np.ndarray
     sums: np.ndarray
 
-    def total(self) -> tuple[np.ndarray, np.ndarray]:
-        """Return the numbers (D,) and sums (D, K) over all blocks."""
-        return self.n.sum(axis=1), self.sums.sum(axis=1)
+    def total(self, draw: int) -> Sums:
+        """Return the sums of one draw over all blocks, with a leading axis of 1."""
+        return Sums(self.n[draw].sum(keepdims=True), self.sums[draw].sum(axis=0, keepdims=True))
 
-    def weighted(self, draw: int, weights: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Return the numbers (R,) and sums (R, K) of one draw for block weights (R, G)."""
-        return weights @ self.n[draw], weights @ self.sums[draw]
+    def weighted(self, draw: int, weights: np.ndarray) -> Sums:
+        """Return the sums of one draw for weights (R, G) of blocks."""
+        return Sums(weights @ self.n[draw], weights @ self.sums[draw])
 
 
 def sum_by_block(
@@ -42,19 +34,8 @@ def sum_by_block(
 ) -> dict[str, list[BlockSums]]:
     """Sum every measure's features over the windows of every draw, a chunk of windows at a time.
 
-    Parameters
-    ----------
-    bank : WindowBank
-        Windows with their spikes.
-    measures : sequence of Measure
-        What is summed.
-    names : dict of str to bool
-        Which draws of the bank; True keeps the blocks apart, False adds them up.
-
-    Returns
-    -------
-    dict of str to list of BlockSums
-        One entry a measure.
+    ``names`` says which draws of the bank, and whether blocks are kept apart (True) or added up.
+    The result holds one entry a measure for each of them.
     """
     weights = {
         name: np.stack([np.bincount(draw, minlength=bank.n_windows) for draw in bank.lists[name]])
@@ -83,22 +64,9 @@ def sum_by_block(
 
 def draw_values(measure: Measure, real: BlockSums, other: BlockSums) -> np.ndarray:
     """Return a measure's statistics for every draw, shape (statistics, D)."""
-    return np.stack(
-        [
-            np.concatenate(values)
-            for values in zip(
-                *(
-                    measure.compare(
-                        real.n[draw].sum(keepdims=True),
-                        real.sums[draw].sum(axis=0, keepdims=True),
-                        other.n[draw].sum(keepdims=True),
-                        other.sums[draw].sum(axis=0, keepdims=True),
-                    )
-                    for draw in range(len(real.n))
-                ),
-                strict=True,
-            )
-        ]
+    draws = range(len(real.n))
+    return np.concatenate(
+        [np.stack(measure.compare(real.total(draw), other.total(draw))) for draw in draws], axis=1
     )
 
 
@@ -127,66 +95,39 @@ def replicate_values(
         for offset in range(0, len(mine), size):
             part = mine[offset : offset + size]
             result[:, part] = measure.compare(
-                *real.weighted(draw, real_weights[part]),
-                *other.weighted(draw, other_weights[part]),
+                real.weighted(draw, real_weights[part]), other.weighted(draw, other_weights[part])
             )
     return result
 
 
-def centred_interval(
-    value: float, replicates: np.ndarray, *, better: str = "lower"
+def bootstrap_interval(
+    value: float,
+    replicates: np.ndarray,
+    kind: str = "distance",
+    limits: tuple[float, float] = (-np.inf, np.inf),
 ) -> tuple[float, float]:
     """Return the 95 % interval of a bootstrap's spread around the estimate itself.
 
     Resampling repeats some blocks and leaves others out, which by itself raises a divergence and
-    lowers a correlation; the replicates are therefore moved so that their median is the estimate:
-    on a logarithmic scale for distances, on Fisher's z scale for correlations.
-
-    Parameters
-    ----------
-    value : float
-        The estimate.
-    replicates : ndarray of shape (R,)
-        The statistic of resampled blocks.
-    better : {"lower", "higher"}
-        "higher" for a correlation.
-
-    Returns
-    -------
-    tuple of float
+    lowers a correlation. The replicates (R,) are therefore moved so that their median is the
+    estimate: on a logarithmic scale for a "distance", on Fisher's z scale for a "correlation", and
+    as they are, within limits, for a "difference".
     """
     replicates = replicates[np.isfinite(replicates)]
     if len(replicates) == 0 or not np.isfinite(value):
         return (float("nan"), float("nan"))
 
     def spread(values: np.ndarray) -> np.ndarray:
-        shifts: np.ndarray = np.quantile(values, [0.025, 0.975]) - np.median(values)
-        return shifts
+        return np.asarray(np.quantile(values, [0.025, 0.975]) - np.median(values))
 
-    if better == "higher":
+    if kind == "correlation":
         limit = 1.0 - 1e-9
         ends = np.tanh(
             np.arctanh(np.clip(value, -limit, limit))
             + spread(np.arctanh(np.clip(replicates, -limit, limit)))
         )
-    elif value > 0 and replicates.min() > 0:
+    elif kind == "distance" and value > 0 and replicates.min() > 0:
         ends = value * np.exp(spread(np.log(replicates)))
     else:
-        ends = np.maximum(value + spread(replicates), 0.0)
+        ends = np.clip(value + spread(replicates), *(limits if kind == "difference" else (0, None)))
     return (float(ends[0]), float(ends[1]))
-
-
-def shifted_interval(
-    value: float, replicates: np.ndarray, limits: tuple[float, float] = (-np.inf, np.inf)
-) -> tuple[float, float]:
-    """Return the 95 % interval of a bootstrap's spread around an estimate of either sign.
-
-    The replicates are moved so that their median is the estimate, as in `centred_interval`, and cut
-    at `limits`.
-    """
-    replicates = replicates[np.isfinite(replicates)]
-    if len(replicates) == 0 or not np.isfinite(value):
-        return (float("nan"), float("nan"))
-    spread = np.quantile(replicates, [0.025, 0.975]) - np.median(replicates)
-    low, high = np.clip(value + spread, *limits)
-    return (float(low), float(high))

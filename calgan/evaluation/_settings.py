@@ -1,19 +1,63 @@
-"""What `evaluate` and the displays ask of their input, and how they refuse it."""
+"""The settings of an evaluation, and the checks of what `evaluate` is given."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Iterable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from calgan.data.drawing import WindowSource
-from calgan.data.validation import check_windows
-from calgan.evaluation._statistic import CONTROLS
+from calgan.data.validation import as_seed, check_integer, check_windows
+from calgan.evaluation._controls import CONTROLS
 
 MIN_SAMPLES = 8
-_MIN_WIDTH = 8
+_MIN_WINDOW = 8
+FEW_SAMPLES = 100
+# Windows on either side unless the user says otherwise, by protocol.
+_N_WINDOWS = {"blocked": 500, "thesis": 1000}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How windows are compared: `n_windows` on either side, `n_splits` times, at a frame rate.
+
+    ``trained_on`` holds what the model's objective matches, None if there is no telling.
+    """
+
+    protocol: str
+    controls: tuple[str, ...]
+    n_windows: int
+    n_splits: int
+    n_bootstrap: int
+    seed: int
+    frame_rate: float = np.nan
+    trained_on: frozenset[str] | None = None
+
+
+def check_settings(
+    protocol: str,
+    controls: Any,
+    n_windows: int | None,
+    n_splits: int,
+    n_bootstrap: int,
+    random_state: Any,
+) -> Settings:
+    """Return the settings that a user asked for."""
+    if protocol not in ("blocked", "thesis"):
+        raise ValueError(f"protocol must be 'blocked' or 'thesis', got {protocol!r}.")
+    controls = _check_controls(controls)
+    most = _N_WINDOWS[protocol] if n_windows is None else n_windows
+    return Settings(
+        protocol,
+        controls,
+        check_integer(most, "n_windows", minimum=MIN_SAMPLES),
+        check_integer(n_splits, "n_splits"),
+        check_integer(n_bootstrap, "n_bootstrap", minimum=0),
+        as_seed(random_state),
+    )
 
 
 def check_samples(synthetic: Any) -> np.ndarray:
@@ -32,15 +76,15 @@ def check_samples(synthetic: Any) -> np.ndarray:
             f"synthetic holds {len(samples)} windows, too few to compare distributions; sample at "
             f"least {MIN_SAMPLES} (500 is a good number)."
         )
-    if samples.shape[1] < _MIN_WIDTH:
+    if samples.shape[1] < _MIN_WINDOW:
         raise ValueError(
             f"synthetic has windows of {samples.shape[1]} frames, but correlations and spectra "
-            f"need at least {_MIN_WIDTH}; sample longer windows."
+            f"need at least {_MIN_WINDOW}; sample longer windows."
         )
     return samples
 
 
-def check_controls(controls: Any) -> tuple[str, ...]:
+def _check_controls(controls: Any) -> tuple[str, ...]:
     """Return the controls asked for, each once, in the order of the table."""
     known = ", ".join(map(repr, CONTROLS))
     if isinstance(controls, str) or not isinstance(controls, Iterable):
@@ -79,7 +123,7 @@ def find_overlap(
 
 def _frame_keys(segment: np.ndarray) -> list[int]:
     """Return a hash of every eight frames in a row, flat segments left out."""
-    span = _MIN_WIDTH
+    span = _MIN_WINDOW
     moves = np.any(np.diff(segment, axis=0) != 0, axis=1)
     return [
         hash(np.asarray(segment[start : start + span]).tobytes())

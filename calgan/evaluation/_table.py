@@ -1,0 +1,184 @@
+"""The table of an evaluation: rows and cells, as text and as HTML."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import Any
+
+from calgan.evaluation._controls import CONTROLS
+from calgan.evaluation._format import show, show_interval
+from calgan.evaluation._statistic import Statistic
+from calgan.metrics.groups import GROUPS
+
+NOT_AVAILABLE = "not available (pass train=)"
+_TOO_SHORT = "recording too short"
+_LABEL_WIDTH = 33
+# Characters of a column's values and of its intervals; text shows none of the synthetic windows.
+_WIDTHS = ((10, 0), (9, 19), (7, 15))
+_CONTROL_WIDTHS = (9, 0)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A number, its interval, and over how many columns it goes."""
+
+    text: str
+    interval: str = ""
+    n_columns: int = 1
+    is_judged: bool = False
+
+
+@dataclass(frozen=True)
+class Row:
+    """A statistic, or another quantity, and its cells."""
+
+    label: str
+    cells: tuple[Cell, ...]
+    unit: str = ""
+    better: str = ""
+    is_trained_on: bool = False
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows under headings, below the heads of the columns."""
+
+    heads: tuple[Cell, ...]
+    groups: Mapping[str, Sequence[Row]]
+
+
+def statistics_table(statistics: Iterable[Statistic], controls: Sequence[str]) -> Table:
+    """Return the table of the statistics."""
+    groups: dict[str, list[Row]] = {}
+    for group, title in GROUPS.items():
+        rows = [_statistic_row(row, controls) for row in statistics if row.group == group]
+        groups |= {title: rows} if rows else {}
+    interval = "95 % interval"
+    heads = [Cell("synthetic", interval), Cell("baseline", interval), Cell("ratio", interval)]
+    heads += [Cell(CONTROLS.get(name, name)) for name in controls]
+    return Table(tuple(heads), groups)
+
+
+def _statistic_row(row: Statistic, controls: Sequence[str]) -> Row:
+    """Return a statistic's row: a single cell where there is nothing to compare with."""
+    cells = [Cell(show(row.value), show_interval(row.value_interval), is_judged=True)]
+    if row.baseline is None:
+        # The replay control needs the training recording as the baseline does.
+        cells.append(Cell(NOT_AVAILABLE, n_columns=2 + ("replay" in controls)))
+        controls = [name for name in controls if name != "replay"]
+    else:
+        cells.append(Cell(show(row.baseline), show_interval(row.baseline_interval)))
+        cells.append(judged(row))
+    values = (row.controls.get(name) for name in controls)
+    cells += [Cell("n/a" if value is None else show(value)) for value in values]
+    return Row(row.label, tuple(cells), row.unit, row.better, row.trained_on)
+
+
+def judged(row: Statistic) -> Cell:
+    """Return the ratio, or a signed difference where that is what the statistic is judged by."""
+    if row.judged_by != "difference" or row.difference is None:
+        return Cell(show(row.ratio, 2), show_interval(row.ratio_interval), is_judged=True)
+    text = show(row.difference, 2)
+    text = text if text.startswith("-") or not text[0].isdigit() else f"+{text}"
+    return Cell(text, show_interval(row.difference_interval), is_judged=True)
+
+
+def copying_table(memorisation: Mapping[str, Any] | None) -> Table:
+    """Return the table of the memorisation figure and of the membership test."""
+    figure = "Memorisation (distance to training windows over distance to held-out windows)"
+    if memorisation is None:
+        return Table((), {figure: [Row("synthetic", (Cell(NOT_AVAILABLE),))]})
+
+    def row(label: str, value: float | None, interval: Sequence[float] | None = None) -> Row:
+        text = _TOO_SHORT if value is None else show(value)
+        return Row(label, (Cell(text, show_interval(interval), is_judged=True),))
+
+    second = memorisation.get("second_held_out_interval")
+    groups = {
+        figure: [
+            row("synthetic", memorisation["value"], memorisation.get("interval")),
+            row("replay control", memorisation["replay"]),
+            row("a second held-out segment", memorisation["second_held_out"], second),
+        ]
+    }
+    membership = memorisation.get("membership")
+    if membership is not None:
+        title = (
+            "Membership (are training windows nearer to the samples than held-out windows? "
+            "0.5: no, 1: always)"
+        )
+        groups[title] = [
+            row("synthetic", membership["value"]),
+            row("replay control", membership["replay"]),
+            row("other training segments (drift)", membership["drift"]),
+        ]
+    return Table((), groups)
+
+
+# --- text -------------------------------------------------------------------------------------
+
+
+def as_text(table: Table) -> list[str]:
+    """Return the lines of a table of at most 120 columns."""
+    widths = (*_WIDTHS, *(_CONTROL_WIDTHS for _ in table.heads[len(_WIDTHS) :]))
+    lines: list[str] = []
+    for title, rows in table.groups.items():
+        lines += ["", title] if lines else [title]
+        if len(lines) == 1 and table.heads:
+            lines.append(_line("", table.heads, widths))
+        for row in rows:
+            label = f"  {row.label}{f' [{row.unit}]' if row.unit else ''}"
+            label += (" ^" if row.better == "higher" else "") + (" *" if row.is_trained_on else "")
+            lines.append(_line(label, row.cells, widths if table.heads else ((10, 20),)))
+    return lines
+
+
+def _line(label: str, cells: Sequence[Cell], widths: Sequence[tuple[int, int]]) -> str:
+    """Return a line in which each number ends at its place, whatever stands before it."""
+    line, end, column = label.ljust(_LABEL_WIDTH), _LABEL_WIDTH, 0
+    for cell in cells:
+        mine = widths[column : column + cell.n_columns]
+        if cell.n_columns > 1:
+            end += sum(map(sum, mine))
+            line += cell.text.center(end - len(line))
+        else:
+            (of_value, of_interval) = mine[0]
+            line += cell.text.rjust(end + of_value - len(line))
+            line += f" {cell.interval}" if of_interval and cell.interval else ""
+            end += of_value + of_interval
+        column += cell.n_columns
+    return line.rstrip()
+
+
+# --- HTML -------------------------------------------------------------------------------------
+
+
+def as_html(table: Table, heads: Sequence[str] = ()) -> str:
+    """Return a table in HTML, under other heads if any are given."""
+    n_columns = 1 + max(sum(c.n_columns for c in r.cells) for g in table.groups.values() for r in g)
+    names = heads or [cell.text for cell in table.heads]
+    top = "".join(f"<th>{escape(name[:1].upper() + name[1:])}</th>" for name in names)
+    body = []
+    for title, rows in table.groups.items():
+        body.append(f'<tr class="group"><th colspan="{n_columns}">{escape(title)}</th></tr>')
+        body += [
+            f"<tr>{_html_label(row)}{''.join(map(_html_cell, row.cells))}</tr>" for row in rows
+        ]
+    head = f"<thead><tr><th>Statistic</th>{top}</tr></thead>" if top else ""
+    return f'<table class="statistics">{head}<tbody>{"".join(body)}</tbody></table>'
+
+
+def _html_label(row: Row) -> str:
+    unit = f" <small>({escape(row.unit)})</small>" if row.unit else ""
+    arrow = {"higher": " ↑", "lower": " ↓"}.get(row.better, "")
+    badge = ' <span class="badge">trained on</span>' if row.is_trained_on else ""
+    return f'<th scope="row">{escape(row.label)}{unit}{arrow}{badge}</th>'
+
+
+def _html_cell(cell: Cell) -> str:
+    if cell.text == NOT_AVAILABLE:
+        return f'<td class="missing" colspan="{cell.n_columns}">{NOT_AVAILABLE}</td>'
+    text = f"<b>{cell.text}</b>" if cell.is_judged else cell.text
+    return f"<td>{text}{f' <small>{cell.interval}</small>' if cell.interval else ''}</td>"

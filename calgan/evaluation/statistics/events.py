@@ -1,0 +1,98 @@
+"""Statistics of calcium events at isolated spikes: amplitudes, rise and decay times."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from calgan.evaluation.statistics.definition import Context, Measure, StatisticInfo, Sums
+from calgan.evaluation.statistics.distributions import (
+    area_between,
+    bins_of,
+    distribution_functions,
+    quantile_grid,
+)
+from calgan.metrics.events import (
+    IsolatedEvents,
+    event_frames,
+    isolated_events,
+    median_amplitudes,
+)
+
+
+class EventShapes(Measure):
+    """Wasserstein-1 distances of the amplitudes, rise and decay times of isolated events."""
+
+    infos = (
+        StatisticInfo(
+            "event_amplitude_w1",
+            "event amplitude (W1)",
+            "trace",
+            "Wasserstein-1 distance of the amplitudes of events at isolated spikes, as multiples "
+            "of the neuron's real median.",
+            unit="median",
+            trained_by=("event_amplitude",),
+        ),
+        StatisticInfo(
+            "event_rise_w1",
+            "event rise time (W1)",
+            "trace",
+            "The same of the times from 10 to 90 % of the amplitude.",
+            unit="s",
+            trained_by=("event_rise",),
+        ),
+        StatisticInfo(
+            "event_decay_w1",
+            "event decay time (W1)",
+            "trace",
+            "The same of the times from the peak to half the amplitude.",
+            unit="s",
+            trained_by=("event_decay",),
+        ),
+    )
+
+    def __init__(self, context: Context) -> None:
+        self.frame_rate = context.frame_rate
+        self.frames = event_times(context.window, context.frame_rate)
+        real = isolated_events(context.traces, context.spikes, *self.frames)
+        self.medians = median_amplitudes(real, context.n_neurons)
+        values = self._values(real)
+        if values.shape[1] == 0:  # nothing to compare: every distance will be undefined
+            values = np.zeros((3, 1))
+        self.grids = quantile_grid(values.T)
+
+    @classmethod
+    def exists(cls, context: Context) -> bool:
+        _, lead, rise, tail = event_times(context.window, context.frame_rate)
+        return context.window > lead + rise + tail
+
+    def _values(self, events: IsolatedEvents) -> np.ndarray:
+        """Relative amplitude, rise and decay (s) of the events of neurons with a real median."""
+        known = np.isfinite(self.medians[events.neuron])
+        return np.stack(
+            [
+                events.amplitude[known] / self.medians[events.neuron[known]],
+                events.rise_frames[known] / self.frame_rate,
+                events.decay_frames[known] / self.frame_rate,
+            ]
+        )
+
+    def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
+        events = isolated_events(traces, spikes, *self.frames)
+        window = events.window[np.isfinite(self.medians[events.neuron])]
+        n_bins = self.grids.shape[1] + 1
+        bins = window * n_bins + bins_of(self._values(events), self.grids)
+        counts = [np.bincount(each, minlength=len(traces) * n_bins) for each in bins]
+        return np.concatenate([each.reshape(len(traces), n_bins) for each in counts], axis=1)
+
+    def compare(self, real: Sums, other: Sums) -> tuple[np.ndarray, ...]:
+        n_bins = self.grids.shape[1] + 1
+        p, q = real.split(3, n_bins), other.split(3, n_bins)
+        area = area_between(distribution_functions(p), distribution_functions(q), self.grids)
+        known = (p.sum(axis=-1) > 0) & (q.sum(axis=-1) > 0)
+        return tuple(np.moveaxis(np.where(known, area, np.nan), -1, 0))
+
+
+def event_times(window: int, frame_rate: float) -> tuple[int, int, int, int]:
+    """Return the frames around an event: 1 s before and 2 s after, less in a short window."""
+    seconds = window / frame_rate
+    return event_frames(frame_rate, min(1.0, seconds / 8), min(2.0, seconds / 4))
