@@ -2,21 +2,19 @@
 Every figure, one line each
 ===========================
 
-The figures of a report come one at a time, too, as displays in scikit-learn's manner: a class that
-computes what it shows from a fitted model (``from_estimator``), from windows (``from_samples``) or
-from an evaluation (``from_evaluation``), keeps the numbers, and draws them on axes of yours or on
-a figure of its own.
+Each figure is a display in scikit-learn's manner: a class that computes its numbers from a fitted
+model (``from_estimator``), from windows (``from_samples``) or from an evaluation
+(``from_evaluation``), keeps them, and draws them on axes of yours or on a figure of its own.
 
-Here the recording is simulated, and so is the model: a small :class:`~calgan.CalciumGAN` would take
-minutes to train, and a generator that draws fresh windows of the very same process shows what a
-perfect model would look like.
+Recording and model are simulated: a generator that draws fresh windows of the process itself shows
+the figures of a perfect model.
 """
 
 # %%
 # A recording, a model
 # --------------------
-# The recording is split in time, with a gap of a window. ``PerfectModel`` has the two verbs of a
-# generator, and so takes the place of ``make_calcium_pipeline("1d", window=64)``.
+# ``PerfectModel`` has the two verbs of a generator, and takes the place of
+# ``make_calcium_pipeline(window=64)``.
 
 from __future__ import annotations
 
@@ -51,9 +49,9 @@ model = PerfectModel().fit(train)
 # %%
 # From a fitted model
 # -------------------
-# ``from_estimator`` samples the model (a pipeline or a search will do as well), draws as many
-# windows from the held-out recording at random starts, infers spikes in both alike, and draws. The
-# window shown is the one with the median number of spikes, not the prettiest.
+# ``from_estimator`` samples the model, a pipeline or a search, draws as many windows from the
+# held-out recording at random starts, infers spikes in both alike, and draws. It shows the window
+# with the median number of spikes, not the prettiest.
 
 from calgan.plotting import TracesDisplay
 
@@ -62,8 +60,8 @@ TracesDisplay.from_estimator(model, test, n_samples=200, train=train, random_sta
 # %%
 # From samples
 # ------------
-# Samples that are there already need no model. ``train=`` adds the training recording to a figure:
-# how far it is from the held-out one says how far a good model may be.
+# Samples need no model. ``train=`` adds the training recording, the train-test baseline: no model
+# can be expected to come closer to the held-out recording.
 
 from calgan.plotting import FiringRateDisplay, RateScatterDisplay
 
@@ -80,16 +78,22 @@ display
 # %%
 # From an evaluation
 # ------------------
-# An evaluation has windows and inferred spikes of every group, so that its figures are cheap, and
-# has neuron-shuffled windows besides: every neuron right, and nothing that neurons do together.
+# An evaluation holds windows and spikes of every group, so its figures are cheap. It has controls,
+# too, such as neuron-shuffled windows: every neuron is right, and nothing that they do together.
+
+from calgan.plotting import HeadlineDisplay
 
 evaluation = evaluate(
     test, synthetic, train=train, model=model, random_state=0, n_bootstrap=50, n_splits=2
 )
-
-from calgan.plotting import HeadlineDisplay
-
 HeadlineDisplay.from_evaluation(evaluation)
+
+# %%
+# ROC curves of a classifier of held-out windows against others, and its scores.
+
+from calgan.plotting import RocDisplay
+
+RocDisplay.from_evaluation(evaluation)
 
 # %%
 # Spikes of whole windows.
@@ -106,8 +110,8 @@ from calgan.plotting import WindowsDisplay
 WindowsDisplay.from_evaluation(evaluation)
 
 # %%
-# The divergences that the published table is the mean of, neuron by neuron and window by window.
-# With ``protocol="thesis"`` they are those of the published estimator.
+# The divergences that the published table averages, by neuron and by window. With
+# ``protocol="thesis"`` they are those of the published estimator.
 
 from calgan.plotting import KLHistogramDisplay
 
@@ -151,8 +155,7 @@ TrainingDisplay.from_estimator(model)
 # %%
 # On axes of your own
 # -------------------
-# Every display draws on the axes that it is given. Figures of several panels share the place of the
-# axes among them, and ``figure=`` gives them a whole figure or sub-figure.
+# ``ax=`` draws on your axes. The panels of a figure of several share their place.
 
 import matplotlib.pyplot as plt
 

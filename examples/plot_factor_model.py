@@ -25,8 +25,7 @@ from scipy.ndimage import maximum_filter1d
 from calgan import OasisDeconvolver, datasets, make_calcium_pipeline
 
 recording, _ = datasets.make_recording(600.0, n_neurons=24, random_state=0)
-model = make_calcium_pipeline("1d", window=64, n_factors=3, random_state=0, verbose=0)
-model.fit(recording)
+model = make_calcium_pipeline(window=64, n_factors=3, random_state=0, verbose=0).fit(recording)
 
 # %%
 # Sample
