@@ -1,4 +1,4 @@
-"""Decay, rise, baseline and noise of each neuron, by how well few events explain its trace."""
+"""Decay, baseline and noise of each neuron, by how well few events explain its trace."""
 
 from __future__ import annotations
 
@@ -29,7 +29,6 @@ _MOST_RESIDUAL = 5.0  # standard deviations, beyond which residuals count no mor
 _LEVELLINGS = 3
 _MAX_FRAMES = 10_000  # that decay times are searched in
 _LEAST_NOISE = 0.05  # of a trace's standard deviation
-_MAX_RISE = 0.45
 _ARTEFACTS = 3  # frames of a neuron
 _BURN_IN_DECAYS = 8
 
@@ -39,7 +38,6 @@ class Calcium(NamedTuple):
 
     deconvolver: OasisDeconvolver
     decay: Floats
-    rise: Floats
     baseline: Floats
     noise: Floats
     events: list[NDArray[np.float32]]
@@ -109,9 +107,7 @@ def fit_calcium(parts: Sequence[NDArray[np.float32]], frame_rate: float) -> Calc
     unit = np.where(known, noise, np.inf)
     baseline, _, events, residuals = explain(parts, decay, baseline, unit, THRESHOLD)
     noise = np.where(known, np.maximum(noise_of(residuals), least), 0.0)
-    return Calcium(
-        deconvolver, decay, _rises(parts, decay, known), baseline, noise, events, residuals
-    )
+    return Calcium(deconvolver, decay, baseline, noise, events, residuals)
 
 
 def explain(
@@ -166,28 +162,6 @@ def _thinned(parts: Sequence[NDArray[np.float32]]) -> list[NDArray[np.float32]]:
         first = max(len(part) - length, 0) // 2
         kept.append(part[first : first + length])
     return kept
-
-
-def _rises(parts: Sequence[NDArray[np.float32]], decay: Floats, known: NDArray[np.bool_]) -> Floats:
-    """Rise of each neuron, half of it that of the median neuron, from third moments.
-
-    Noise cancels in these, and so do bursts, which look alike in reversed time.
-    """
-    cubes, after, before = np.zeros((3, len(decay)))
-    for part in parts:
-        steps = part[1:] - decay * part[:-1]
-        steps -= steps.mean(axis=0)
-        reach = 20 * np.median(np.abs(steps), axis=0)
-        steps = np.clip(steps, -reach, reach)
-        cubes += (steps**3).sum(axis=0)
-        after += (steps[:-1] ** 2 * steps[1:]).sum(axis=0)
-        before += (steps[:-1] * steps[1:] ** 2).sum(axis=0)
-    # Of a rise r they are r and r^2, of bursts they are equal.
-    difference = np.divide(after - before, cubes, out=np.zeros_like(cubes), where=cubes > 0)
-    difference = np.clip(difference, 0.0, _MAX_RISE * (1 - _MAX_RISE))
-    rise = (1 - np.sqrt(1 - 4 * difference)) / 2
-    usual = np.median(rise[known]) if known.any() else 0.0
-    return np.asarray(0.5 * usual + 0.5 * rise)
 
 
 def burn_in_frames(decay: Floats) -> int:

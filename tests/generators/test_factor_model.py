@@ -64,13 +64,13 @@ def median_correlation(a: np.ndarray, b: np.ndarray) -> float:
 
 
 def test_calcium_is_the_filter_of_the_amplitudes(fitted: Fitted) -> None:
-    g, r = fitted.model.model_.decay, fitted.model.model_.rise
-    assert np.all((g > 0) & (g < 1) & (r >= 0) & (r < g))
+    g = fitted.model.model_.decay
+    assert np.all((g > 0) & (g < 1))
     recording = next(fitted.model.iter_recording(n_frames=10_000, chunk=10_000, random_state=1))
     for drawn in (fitted.drawn, recording):
         c, a = drawn.calcium[..., :40_000, :].astype(np.float64), drawn.amplitudes
-        wanted = (g + r) * c[..., 1:-1, :] - g * r * c[..., :-2, :] + (1 - r) * a[..., 2:, :]
-        np.testing.assert_allclose(c[..., 2:, :], wanted, atol=1e-6 * c.max())
+        wanted = g * c[..., :-1, :] + a[..., 1:, :]
+        np.testing.assert_allclose(c[..., 1:, :], wanted, atol=1e-6 * c.max())
 
 
 def test_spikes_are_counts_that_add_calcium(fitted: Fitted) -> None:

@@ -65,7 +65,6 @@ TABLE = (
     Row("fast_variance", "spike_memory", 1.0, 0.001, 3.0, doubt=1000),
     Row("slow_variance", "window_variance", 0.5, 0.001, 1.5, doubt=300),
     Row("log_amplitude", "isolated_amplitude", 0.7, -1.2, 0.4, doubt=30, relative=True),
-    Row("spread", "isolated_variance", 0.5, 0.03, 1.0, doubt=100),
     Row("growth", "size_of_events", 2.0, *GROWTH, doubt=300),
     Row("level", "residual_mean", 0.7, -np.inf, np.inf),
     Row("log_noise", "residual_size", 0.7, -0.4, 0.4, relative=True),
@@ -216,13 +215,12 @@ class _Measure:
         return statistics, relative
 
     def _of_isolated(self, events: Parts) -> Statistics:
-        count, total, squares, every = 0.0, 0.0, 0.0, 0.0
+        count, total, every = 0.0, 0.0, 0.0
         for part in events:
             alone = isolated(part)
             logs = np.log(np.where(alone, part, 1.0))
             count = count + alone.sum(axis=0)
             total = total + logs.sum(axis=0, dtype=np.float64)
-            squares = squares + np.square(logs).sum(axis=0, dtype=np.float64)
             every = every + np.square(part).sum(axis=0, dtype=np.float64)
         n = np.asarray(count, dtype=np.float64)
         mean = total / np.maximum(n, 1)
@@ -231,7 +229,6 @@ class _Measure:
         return {
             "size_of_events": (np.log(power) - 2 * mean, n),
             "isolated_amplitude": (mean, n),
-            "isolated_variance": (squares / np.maximum(n, 1) - mean**2, n),
         }
 
     def _of_counts(self, events: Parts) -> Statistics:
@@ -328,7 +325,6 @@ def _values_of(model: FactorModel) -> dict[str, Floats]:
         "fast_variance": model.own_variance[:, 0],
         "slow_variance": model.own_variance[:, 1],
         "log_amplitude": model.log_amplitude,
-        "spread": model.spread,
         "growth": model.growth,
         "level": np.zeros(len(model.decay)),
         "log_noise": model.log_noise,
@@ -353,7 +349,6 @@ def _model_of(
         log_rate=np.log(rates_of(np.exp(values["log_probability"]), variance)),
         own_variance=own,
         log_amplitude=values["log_amplitude"],
-        spread=values["spread"],
         growth=values["growth"],
         baseline=first.baseline + noise * values["level"],
         log_noise=values["log_noise"],

@@ -56,16 +56,16 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
 
         \log \lambda_n(t) &= b_n + \sum_k w_{nk} \, x_k(t) + u_n(t) + v_n(t) \\
         s_n(t) &\sim \mathrm{Poisson}(\lambda_n(t)) \\
-        a_n(t) &= \min\{A_n \, \xi_n(t) \, [1 + \kappa_n (s_n(t) - 1)], \, M_n\}
+        a_n(t) &= \min\{A_n \, [1 + \kappa_n (s_n(t) - 1)], \, M_n\}
                   \text{ if } s_n(t) > 0 \text{, else } 0 \\
-        c_n(t) &= (g_n + r_n) \, c_n(t - 1) - g_n r_n \, c_n(t - 2) + (1 - r_n) \, a_n(t) \\
+        c_n(t) &= g_n \, c_n(t - 1) + a_n(t) \\
         y_n(t) &= \beta_n + c_n(t) + \sigma_n \, \varepsilon_n(t)
 
     Each of the K factors x is a sum of smooth Gaussian processes at six time scales, from one frame
     to a window. Changes u (fast) and v (slow) belong to one neuron. :math:`\lambda` is the expected
     number of spikes in a frame, and s their number. They add the calcium a: A is the amplitude of
-    one spike, :math:`\xi` its log-normal variation, :math:`\kappa` the growth with further spikes,
-    and M the largest amplitude (the indicator saturates). Calcium c decays by g and rises by r.
+    one spike, :math:`\kappa` the growth with further spikes, and M the largest amplitude (the
+    indicator saturates). Calcium c decays by g.
     The baseline :math:`\beta` and noise make the trace y. Neurons share a part of the noise
     :math:`\varepsilon`, as they share neuropil, and that part lasts for frames.
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
 from scipy.optimize import nnls
 
 from calgan.generators.factor_model.model import FactorModel, smooth_autocorrelation
@@ -57,7 +56,7 @@ def initial_model(
     own, own_time = _own_changes(relative, axes, variances, times, fires)
     total = np.maximum(variances.sum(axis=1), _TINY)
     loadings = limited(axes * np.sqrt(total), MOST_VARIANCE)
-    amplitude, spread, largest = _amplitudes(events, calcium)
+    amplitude, largest = _amplitudes(events, calcium)
     probability = sum(np.count_nonzero(part, axis=0) for part in events) / sum(map(len, events))
     probability = np.clip(probability, *_PROBABILITIES)
     rate = rates_of(probability, np.square(loadings).sum(axis=1) + own)
@@ -73,11 +72,9 @@ def initial_model(
         own_variance=np.column_stack([own, np.full(n_neurons, 1e-3)]),
         own_times=np.array([own_time, _SLOW_WINDOWS * window]),
         log_amplitude=np.log(amplitude),
-        spread=spread,
         growth=np.clip(growth, *GROWTH),
         largest=largest,
         decay=np.clip(calcium.decay, 0.05, 0.998),
-        rise=np.clip(calcium.rise, 0.0, 0.5),
         baseline=calcium.baseline,
         log_noise=np.log(np.maximum(calcium.noise, _TINY)),
         shared_noise=noise_loadings,
@@ -183,14 +180,14 @@ def _own_changes(
     return np.full(len(axes), np.clip(size, 1e-3, 1.5)), time
 
 
-def _amplitudes(events: Parts, calcium: Calcium) -> tuple[Floats, Floats, Floats]:
-    """Median and relative spread of the amplitudes of isolated events, and the largest of all (N,).
+def _amplitudes(events: Parts, calcium: Calcium) -> tuple[Floats, Floats]:
+    """Median amplitude of isolated events, and the largest of all events (N,).
 
     Neurons with few isolated events take the usual relation to the median of all of their events.
     """
     alone = [isolated(part) for part in events]
     error = np.maximum(calcium.noise * np.sqrt(1 - calcium.decay**2), _TINY)
-    middle, largest, ratio, spread = 3.5 * error, 7.0 * error, *np.full((2, len(error)), np.nan)
+    middle, largest, ratio = 3.5 * error, 7.0 * error, np.full(len(error), np.nan)
     for i in range(len(error)):
         every = np.sort(np.concatenate([part[part[:, i] > 0, i] for part in events]))
         single = np.concatenate([p[m[:, i], i] for p, m in zip(events, alone, strict=True)])
@@ -199,13 +196,10 @@ def _amplitudes(events: Parts, calcium: Calcium) -> tuple[Floats, Floats, Floats
             largest[i] = 1.2 * every[-min(3, len(every))]  # the two largest may be artefacts
         if len(single) >= _FEW_EVENTS:
             ratio[i] = min(np.median(single) / middle[i], 1.0)
-            own = max(stats.iqr(single, scale="normal") ** 2 - error[i] ** 2, 0.0)
-            spread[i] = np.sqrt(own) / np.median(single)
-    for values, usual in ((ratio, 1.0), (spread, 0.1)):
-        known = np.isfinite(values)
-        values[~known] = np.median(values[known]) if known.any() else usual
+    known = np.isfinite(ratio)
+    ratio[~known] = np.median(ratio[known]) if known.any() else 1.0
     amplitude = middle * ratio
-    return amplitude, np.clip(spread, 0.03, 1.0), np.maximum(largest, 2 * amplitude)
+    return amplitude, np.maximum(largest, 2 * amplitude)
 
 
 def _shared_noise(residuals: Parts, rng: np.random.Generator) -> tuple[Floats, Floats]:

@@ -33,11 +33,9 @@ class FactorModel:
     own_variance: Floats  # (N, 2) of the log rate: fast, slow
     own_times: Floats  # (2,)
     log_amplitude: Floats  # (N,) logarithm of the calcium of one spike
-    spread: Floats  # (N,) standard deviation of the logarithm of amplitudes
     growth: Floats  # (N,) calcium of each further spike in a frame, beside the first
     largest: Floats  # (N,) calcium that a frame adds at most: the indicator saturates
     decay: Floats  # (N,) a frame
-    rise: Floats  # (N,) a frame
     baseline: Floats  # (N,)
     log_noise: Floats  # (N,) logarithm of the standard deviation of the noise
     shared_noise: Floats  # (N, J) loadings, in standard deviations of the noise
@@ -73,7 +71,7 @@ class Simulation:
     """
 
     def __init__(self, model: FactorModel, rng: np.random.Generator) -> None:
-        names = [*_PROCESSES, "spikes", "amplitudes", *(f"start of {p}" for p in _PROCESSES)]
+        names = [*_PROCESSES, "spikes", *(f"start of {p}" for p in _PROCESSES)]
         self.model, self.streams = model, dict(zip(names, rng.spawn(len(names)), strict=True))
         self.restart(1)
 
@@ -133,9 +131,7 @@ class Simulation:
         """Calcium that the spikes of each frame add."""
         m, fired = self.model, np.nonzero(spikes)
         neuron = fired[-1]
-        # A number each frame, fired or not: otherwise chunks would not agree.
-        jitter = self.streams["amplitudes"].standard_normal(spikes.shape, np.float32)[fired]
-        one = np.exp(m.log_amplitude[neuron] + m.spread[neuron] * (jitter - 0.5 * m.spread[neuron]))
+        one = np.exp(m.log_amplitude[neuron])
         several = one * (1 + m.growth[neuron] * (spikes[fired] - 1))
         amplitudes = np.zeros_like(spikes)
         amplitudes[fired] = np.minimum(several, m.largest[neuron])
@@ -144,10 +140,9 @@ class Simulation:
     def _calcium(self, amplitudes: Single) -> Single:
         m, calcium = self.model, np.empty_like(amplitudes)
         n_neurons = amplitudes.shape[2]
-        state = self.states.setdefault("calcium", np.zeros((self.n_runs, 2, n_neurons)))
-        for i, (g, r) in enumerate(zip(m.decay, m.rise, strict=True)):
-            drive, a = (1 - r) * amplitudes[..., i], [1.0, -(g + r), g * r]
-            calcium[..., i], state[..., i] = _filtered(drive, a, state[..., i])
+        state = self.states.setdefault("calcium", np.zeros((self.n_runs, 1, n_neurons)))
+        for i, g in enumerate(m.decay):
+            calcium[..., i], state[..., i] = _filtered(amplitudes[..., i], [1.0, -g], state[..., i])
         return calcium
 
     def _noise(self, n_frames: int) -> Single:
