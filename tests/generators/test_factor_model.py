@@ -315,5 +315,5 @@ def test_encoded_windows_are_refused(small_windows: Any) -> None:
 
 
 def test_a_frame_rate_that_contradicts_the_windows_is_refused(small_windows: Any) -> None:
-    with pytest.raises(ValueError, match=r"at 10 Hz, but CalciumFactorModel has frame_rate=24;"):
+    with pytest.raises(ValueError, match="frame_rate says 24 Hz and X 10 Hz"):
         quick(frame_rate=24.0).fit(small_windows)
