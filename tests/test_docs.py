@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import re
+import textwrap
 from pathlib import Path
 from types import ModuleType
 
@@ -72,6 +73,15 @@ def test_code_fits_the_page(page: Path) -> None:
     lines = [line for block in blocks for line in block.splitlines()]
     lines += re.findall(r"^>>> .*|^\.\.\. .*", text, re.MULTILINE)
     assert [line for line in lines if len(line) > WIDEST_CODE] == []
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_code_that_is_not_executed_compiles_and_imports_what_exists(page: Path) -> None:
+    for block in re.findall(r"code-block:: python\n\n((?: {4}.*\n|\n)+)", page.read_text()):
+        code = textwrap.dedent(block)
+        compile(code, page.name, "exec")
+        for line in re.findall(r"^from calgan.*", code, re.MULTILINE):
+            exec(line, {})
 
 
 def test_every_example_and_figure_of_a_page_exists() -> None:
