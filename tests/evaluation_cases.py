@@ -6,7 +6,7 @@ import numpy as np
 
 from calgan import evaluate
 
-RATE, WIDTH, NEURONS = 10.0, 40, 8
+RATE, WINDOW, NEURONS = 10.0, 40, 8
 CONTROLS = ("replay", "shuffled", "dichotomized_gaussian")
 PUBLISHED = ("firing_rate_kl", "correlation_kl", "van_rossum_kl")
 POPULATION = (
@@ -19,12 +19,12 @@ POPULATION = (
 )
 
 
-WINDOW = ("classifier_auc", "shape_classifier_auc", "feature_mmd", "feature_sliced_w1")
+OF_WINDOWS = ("classifier_auc", "shape_classifier_auc", "feature_mmd", "feature_sliced_w1")
 
 
 def replayed(train, n=200, seed=0):
-    starts = np.random.default_rng(seed).integers(train.n_frames - WIDTH + 1, size=n)
-    return np.asarray(train.traces)[starts[:, None] + np.arange(WIDTH)]
+    starts = np.random.default_rng(seed).integers(train.n_frames - WINDOW + 1, size=n)
+    return np.asarray(train.traces)[starts[:, None] + np.arange(WINDOW)]
 
 
 def shuffled(windows, seed=0):

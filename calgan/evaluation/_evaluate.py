@@ -330,6 +330,7 @@ def _trained_statistics(model: Any) -> frozenset[str] | None:
 
 
 def _roi_ids(real: WindowSource, train: WindowSource | None) -> np.ndarray:
+    """Return the neurons' ids, counted from 0 where no recording has any."""
     for source in (real, train):
         if source is not None and source.roi_ids is not None:
             return np.asarray(source.roi_ids)

@@ -1,4 +1,4 @@
-"""How much nearer samples lie to the training recording than to new data."""
+"""The memorisation figure: are samples nearer to the training recording than to new data?"""
 
 from __future__ import annotations
 
@@ -166,8 +166,10 @@ def _membership_by_drift(
 
 
 def _evenly(starts: np.ndarray, n: int) -> np.ndarray:
+    """Return n of the starts, evenly spaced."""
     return np.asarray(starts[np.round(np.linspace(0, len(starts) - 1, n)).astype(int)])
 
 
 def _windows(source: WindowSource, starts: np.ndarray) -> np.ndarray:
+    """Return the windows (n, T, N) at these starts."""
     return np.asarray(source.frames[starts[:, None] + np.arange(source.window)])

@@ -22,7 +22,7 @@ _N_WINDOWS = {"blocked": 500, "thesis": 1000}
 
 @dataclass(frozen=True)
 class Settings:
-    """How windows are compared: `n_windows` on either side, `n_splits` times, at a frame rate.
+    """The choices of an evaluation: `n_windows` on either side are compared `n_splits` times.
 
     ``trained_on`` holds what the model's objective matches, None if there is no telling.
     """

@@ -171,6 +171,7 @@ def as_html(table: Table, heads: Sequence[str] = ()) -> str:
 
 
 def _html_label(row: Row) -> str:
+    """Return the label, the direction that is better, and a badge."""
     unit = f" <small>({escape(row.unit)})</small>" if row.unit else ""
     arrow = {"higher": " ↑", "lower": " ↓"}.get(row.better, "")
     badge = ' <span class="badge">trained on</span>' if row.is_trained_on else ""
@@ -178,6 +179,7 @@ def _html_label(row: Row) -> str:
 
 
 def _html_cell(cell: Cell) -> str:
+    """Return a cell with its interval."""
     if cell.text == NOT_AVAILABLE:
         return f'<td class="missing" colspan="{cell.n_columns}">{NOT_AVAILABLE}</td>'
     text = f"<b>{cell.text}</b>" if cell.is_judged else cell.text

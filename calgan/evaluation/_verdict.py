@@ -1,4 +1,4 @@
-"""What the numbers of an evaluation mean, in plain sentences."""
+"""The conclusion of an evaluation, in plain sentences."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from calgan.evaluation._statistic import Statistic
 from calgan.metrics.groups import GROUPS
 
 # Between a replay (0) and new data (1): below the first the model copies, above the second not.
-_MEMORISER = 0.5
+_COPIES = 0.5
 _NEW = 0.8
 _FEW_BLOCKS = 10
 # Classifiers: an area further above that of training windows is a difference to speak of.
@@ -65,7 +65,7 @@ def conclude(
 
 
 def _position(memorisation: dict[str, Any]) -> float | None:
-    """Where the figure lies between a replay's (0) and that of new data (1), None if they agree."""
+    """Place the figure between a replay (0) and new data (1); None if these agree."""
     new = memorisation["second_held_out"]
     # A drifting recording may put new data a little above or below 1.
     new = 1.0 if new is None else min(new, 1.0)
@@ -76,6 +76,7 @@ def _position(memorisation: dict[str, Any]) -> float | None:
 
 
 def _collapse(meta: dict[str, Any]) -> list[str]:
+    """Say that samples hardly vary or have no spikes."""
     found = []
     if meta["relative_sd"] < 0.1:
         found.append(
@@ -100,10 +101,12 @@ def _collapse(meta: dict[str, Any]) -> list[str]:
 
 
 def _geometric_mean(ratios: Sequence[float]) -> float:
+    """Return the geometric mean of ratios."""
     return float(np.exp(np.mean(np.log(np.maximum(ratios, 1e-6)))))
 
 
 def _distance(statistics: Sequence[Statistic]) -> list[str]:
+    """Give the ratios to the baseline, by group."""
     parts = []
     for group in GROUPS:
         rows = [s for s in statistics if s.group == group and s.ratio is not None]
@@ -125,11 +128,13 @@ def _distance(statistics: Sequence[Statistic]) -> list[str]:
 
 
 def _beats(statistic: Statistic, control: str) -> bool:
+    """Whether the samples are nearer to the held-out windows than the control."""
     other = statistic.controls[control]
     return other is not None and statistic.excess(statistic.value) < statistic.excess(other)
 
 
 def _beats_clearly(statistic: Statistic, control: str) -> bool:
+    """Whether the whole interval is."""
     other, interval = statistic.controls[control], statistic.value_interval
     if other is None or interval is None:
         return False
@@ -163,6 +168,7 @@ def _population(statistics: Sequence[Statistic], control: str, called: str) -> l
 
 
 def _insensitive(statistics: Sequence[Statistic]) -> list[str]:
+    """Say which published statistics shuffled neurons hardly change."""
     # Rates are each neuron's own: no shuffling of neurons could change them.
     rows = [
         s
@@ -182,7 +188,7 @@ def _insensitive(statistics: Sequence[Statistic]) -> list[str]:
 
 
 def told_apart(statistics: Sequence[Statistic]) -> list[str]:
-    """What the classifiers find, against what they find in training windows."""
+    """Compare the classifiers' areas with those of training windows."""
     rows = {s.name: s for s in statistics if s.name in ("classifier_auc", "shape_classifier_auc")}
     if not rows:
         return []
@@ -221,6 +227,7 @@ def told_apart(statistics: Sequence[Statistic]) -> list[str]:
 
 
 def _memorised(memorisation: dict[str, Any], shared: float) -> str:
+    """Say whether the samples are copies."""
     if shared > _SHARED:
         return _not_held_out(memorisation, shared)
     position = _position(memorisation)
@@ -236,7 +243,7 @@ def _memorised(memorisation: dict[str, Any], shared: float) -> str:
             f"Whether the model memorises cannot be told: its figure is {value}, but new data "
             f"score hardly more than a replay ({yardstick})."
         )
-    if position < _MEMORISER:
+    if position < _COPIES:
         return f"The model memorises: its memorisation figure is {value} ({yardstick})."
     copied = memorisation["share_copied"]
     some = f"; {100 * copied:.0f} % of the samples look copied" if copied >= 0.05 else ""
@@ -249,6 +256,7 @@ def _memorised(memorisation: dict[str, Any], shared: float) -> str:
 
 
 def _not_held_out(memorisation: dict[str, Any], shared: float) -> str:
+    """Say why copies cannot be told."""
     return (
         f"Memorising cannot be judged with this split: {100 * shared:.0f} % of the held-out frames "
         "are in the training recording, so that a copy is as near to held-out windows as to "
@@ -281,6 +289,7 @@ def _membership(memorisation: dict[str, Any], shared: float) -> list[str]:
 
 
 def _trained_on(statistics: Sequence[Statistic], meta: dict[str, Any]) -> list[str]:
+    """Name the statistics that the model was trained on."""
     rows = [s for s in statistics if s.trained_on]
     sentences = []
     if rows:

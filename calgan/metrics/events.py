@@ -64,16 +64,10 @@ def inter_spike_intervals(
         Intervals in s, neuron by neuron, and window by window within a neuron. Empty where no
         window holds two spikes of a neuron.
 
-    See Also
-    --------
-    isi_wasserstein : Distance of two sets of intervals.
-
     Notes
     -----
-    Windows censor long intervals: one of ``d`` frames fits into a window of ``T`` frames from
-    ``T - d`` starts only, so that it is seen with a chance of ``(T - d) / T``, and none of ``T``
-    frames or more is. Compare windows of one length, and weigh each interval by
-    ``T / (T - d)`` for an estimate of the intervals of the recording below ``T``.
+    Windows censor long intervals: one of ``d`` frames is seen in a window of ``T`` frames with a
+    chance of ``(T - d) / T``. Compare windows of one length, or weigh intervals by ``T / (T - d)``.
 
     Examples
     --------
@@ -184,15 +178,10 @@ def event_shapes(
         If shapes differ, a time is not positive, or a window is too short for an event between
         its margins.
 
-    See Also
-    --------
-    event_wasserstein : Distances between the events of real and of synthetic traces.
-
     Notes
     -----
-    Times are interpolated between frames; no value is NaN. The maximum of a noisy trace lies
-    above the event's own peak, the more the longer the search: infer the spikes of real and
-    synthetic traces in the same way, and compare like with like.
+    Times are interpolated between frames; no value is NaN. The maximum of a noisy trace lies above
+    the event's own peak: infer the spikes of real and synthetic traces in the same way.
 
     Examples
     --------

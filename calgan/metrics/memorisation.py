@@ -1,4 +1,4 @@
-"""Are samples copies of training windows, and do they give away what a model was trained on?"""
+"""Copies: the nearest training windows of samples, and the nearest samples of these windows."""
 
 from __future__ import annotations
 
@@ -143,9 +143,9 @@ def membership_auc(
 ) -> float:
     """Tell training windows from held-out ones by their distance to the nearest sample.
 
-    A membership attack [1]_: where the samples let one find out which real windows the model was
-    fitted on, they hold copies of them. :func:`memorisation_ratio` asks the converse, whether
-    samples are copies; this one also finds the few windows that many samples repeat.
+    A membership attack [1]_: where the samples tell which real windows the model was fitted on,
+    they hold copies of them. It also finds the few windows that many samples repeat, which
+    :func:`memorisation_ratio` does not.
 
     Parameters
     ----------
@@ -171,17 +171,12 @@ def membership_auc(
     ValueError
         If all neurons are constant in ``train``, or if ``max_shift`` leaves no central frame.
 
-    See Also
-    --------
-    memorisation_ratio : Distance of samples to training and to held-out windows.
-
     Notes
     -----
     Neurons are scaled by their mean and deviation over ``train``; those constant there are left
-    out. A recording drifts: samples of a good model, too, lie nearer to the time it was fitted
-    on, and quiet windows are near to everything. Hold out blocks from among the training time
-    rather than its end, and read the figure beside that of a model that cannot copy, such as the
-    dichotomized Gaussian fitted on the same windows, and beside a replay's.
+    out. A recording drifts, so the samples of a good model, too, lie nearer to the time it was
+    fitted on. Hold out blocks from among the training time, and read the figure beside that of a
+    model that cannot copy, such as the dichotomized Gaussian, and beside that of a replay.
 
     References
     ----------

@@ -177,8 +177,7 @@ def participation_ratio(windows: ArrayLike, *, corrected: bool = False) -> float
         count more, so divide by their (real) deviations to let all count alike.
     corrected : bool, default=False
         Correct for the number of windows: both traces are estimated from pairs of different
-        windows, ``tr C_m tr C_n`` and ``tr (C_m C_n)``, whatever the correlations of frames
-        within a window. At least two windows, which should not overlap.
+        windows, ``tr C_m tr C_n`` and ``tr (C_m C_n)``. At least two windows without overlap.
 
     Returns
     -------
@@ -194,10 +193,10 @@ def participation_ratio(windows: ArrayLike, *, corrected: bool = False) -> float
 
     Notes
     -----
-    Uncorrected, few samples lower it: of ``n`` independent samples of Gaussian activity with
-    ratio ``D`` they leave about ``D n / (D + n)``, and the frames of a trace are far fewer
-    independent samples than frames. Compare equal numbers of windows, or correct. The corrected
-    ratio has a remainder of the order of ``1 / M``, since the mean is estimated as well.
+    Uncorrected, few samples lower it: ``n`` independent samples of Gaussian activity with ratio
+    ``D`` leave about ``D n / (D + n)``, and a trace holds far fewer independent samples than
+    frames. Compare equal numbers of windows, or correct. The corrected ratio has a remainder of
+    the order of ``1 / M``.
 
     References
     ----------

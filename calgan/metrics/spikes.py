@@ -152,7 +152,7 @@ def van_rossum_distance(spikes: ArrayLike, frame_rate: float, *, tau: float = 1.
               K_{ij} = \sum_{s \in i, t \in j} e^{-|s - t| / \tau}.
 
     On a frame grid a recursive filter gives these sums exactly, at a cost that is linear in time.
-    A lone spike is at distance 1 from an empty train (elephant's normalisation; divide by
+    A single spike is at distance 1 from an empty train (elephant's normalisation; divide by
     :math:`\sqrt 2` for that of [1]_).
 
     Parameters

@@ -171,7 +171,7 @@ def skewness(X: ArrayLike) -> np.ndarray:
 
     Returns
     -------
-    skewness : ndarray of shape (N,)
+    ndarray of shape (N,)
         Third standardised moment; 0 for a constant neuron.
 
     Examples

@@ -70,13 +70,12 @@ def classifier_auc(
         Function of windows ``(M, T, N)`` that returns an array ``(M, F)``, or a tuple that starts
         with one. It should treat every window by itself.
     classifier : {"logistic", "forest"}, default="logistic"
-        Logistic regression (L2) on standardised features, which finds differences of their means,
-        or a random forest, which finds other differences too but needs more windows.
+        Logistic regression (L2) on standardised features finds differences of their means. A
+        random forest finds other differences too, but needs more windows.
     groups : array-like of shape (M,), or tuple of two such arrays, default=None
-        Labels of the blocks of time that the real windows lie in; windows of one block are never
-        on both sides of a fold. A tuple gives labels to real and to synthetic windows, None for
-        a side whose windows are independent. Windows of different blocks must not overlap: leave
-        out those that cross from one block into the next.
+        Labels of the blocks of time of the real windows; windows of one block are never on both
+        sides of a fold, and windows of different blocks must not overlap. A tuple gives labels to
+        real and to synthetic windows, None for a side whose windows are independent.
     n_splits : int, default=5
         Number of folds, at most the number of windows (or blocks) of either side.
     random_state : int, None, numpy.random.RandomState or numpy.random.Generator, default=None
@@ -94,19 +93,11 @@ def classifier_auc(
         If a side has fewer windows or blocks than ``n_splits``, if ``groups`` do not fit, or if
         ``features`` returns something other than a finite array with one row a window.
 
-    See Also
-    --------
-    window_features : The default features.
-    mmd : A distance in the same spirit, without a fit.
-
     Notes
     -----
-    A recording drifts: real windows of another time can be told from these as well, so that even
-    a perfect model of the training recording scores above 0.5 against held-out windows. Compare
-    the figure of samples with that of the training windows, in their place and number.
-
-    Overlapping windows without ``groups`` make near copies of the test windows part of the fit:
-    the figure then rises with the overlap, not with the difference.
+    A recording drifts, so a perfect model of the training recording, too, scores above 0.5 against
+    held-out windows: compare with as many training windows in place of the samples. Overlapping
+    windows need ``groups``, or near copies of the test windows are part of the fit.
 
     References
     ----------
@@ -363,10 +354,9 @@ def mmd(
 
     Notes
     -----
-    What is constant in ``real`` is left out. Frame by frame, wide windows of many neurons are all
-    about equally far apart, and the test has little power: pass ``features`` then. Unbiased for
-    independent windows: overlapping ones are alike and raise it, on both sides of a comparison
-    if both overlap as much. Memory is bounded: windows are standardised and compared in blocks.
+    What is constant in ``real`` is left out. Frame by frame, long windows of many neurons are all
+    about equally far apart, and the test has little power: pass ``features`` then. The estimate is
+    unbiased for independent windows; overlapping ones raise it.
 
     References
     ----------
@@ -416,7 +406,7 @@ def sliced_wasserstein(
     """Wasserstein-1 distance of windows along random directions, averaged over directions.
 
     Windows are z-scored by the real mean and deviation of each neuron, flattened, and projected
-    on directions drawn uniformly from the unit sphere [1]_ [2]_.
+    on directions drawn uniformly from the unit sphere [1]_.
 
     Parameters
     ----------
@@ -446,15 +436,12 @@ def sliced_wasserstein(
     Notes
     -----
     What is constant in ``real`` is left out. Two finite sets from one distribution are some
-    distance apart, the more the fewer they are: compare with the distance of as many held-out
-    windows. A random direction mixes all frames and neurons, so that this statistic sees means
-    and covariances well and the shape of single events hardly.
+    distance apart, the more the fewer they are: compare with as many held-out windows. A random
+    direction mixes frames and neurons: means and covariances show well, single events hardly.
 
     References
     ----------
-    .. [1] Rabin, J., Peyré, G., Delon, J., and Bernot, M. (2011). Wasserstein barycenter and its
-       application to texture mixing. SSVM. https://doi.org/10.1007/978-3-642-24785-9_37
-    .. [2] Bonneel, N., Rabin, J., Peyré, G., and Pfister, H. (2015). Sliced and Radon Wasserstein
+    .. [1] Bonneel, N., Rabin, J., Peyré, G., and Pfister, H. (2015). Sliced and Radon Wasserstein
        barycenters of measures. Journal of Mathematical Imaging and Vision, 51, 22-45.
        https://doi.org/10.1007/s10851-014-0506-3
 

@@ -7,7 +7,7 @@ import pytest
 from evaluation_cases import (
     NEURONS,
     RATE,
-    WIDTH,
+    WINDOW,
     judge,
     replayed,
     shuffled,
@@ -30,7 +30,7 @@ def recordings(process):
 
 @pytest.fixture(scope="session")
 def samples(process):
-    return process.sample_windows(200, WIDTH, random_state=3)[0]
+    return process.sample_windows(200, WINDOW, random_state=3)[0]
 
 
 @pytest.fixture(scope="session")

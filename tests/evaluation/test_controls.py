@@ -11,7 +11,7 @@ from evaluation_cases import (
     NEURONS,
     POPULATION,
     RATE,
-    WIDTH,
+    WINDOW,
     judge,
 )
 
@@ -46,13 +46,13 @@ def test_the_dichotomized_gaussian_has_the_rates_and_correlations_of_the_trainin
         "repaired": False,
         "max_deviation": pytest.approx(0.0, abs=1e-6),
         "max_lag_deviation": pytest.approx(0.0, abs=1e-6),
-        "n_lags": _controls.lags_for(RATE, WIDTH),
+        "n_lags": _controls.lags_for(RATE, WINDOW),
     }
 
 
 def test_samples_of_a_dichotomized_gaussian_score_like_that_control(recordings):
-    windows = Windower(WIDTH).fit_transform(recordings[0])
-    n_lags = _controls.lags_for(RATE, WIDTH)
+    windows = Windower(WINDOW).fit_transform(recordings[0])
+    n_lags = _controls.lags_for(RATE, WINDOW)
     model = DichotomizedGaussianCalcium(n_lags=n_lags, random_state=11).fit(windows)
     evaluation = judge(recordings, model.sample(200))
     for statistic in evaluation.statistics:
@@ -185,7 +185,7 @@ def test_the_replay_control_is_drawn_from_other_starts():
 
 
 def test_shuffling_keeps_each_neuron_and_its_spikes(recordings):
-    source = read_source(recordings[0], WIDTH, name="train")
+    source = read_source(recordings[0], WINDOW, name="train")
     bank = draw_from_recording(source, ("train",), 50, 2, np.random.default_rng(0))
     bank = bank.with_spikes(lambda windows: windows > 0.5)
     mixed = bank.shuffled("train", np.random.default_rng(1))

@@ -8,7 +8,7 @@ from evaluation_cases import (
     CONTROLS,
     NEURONS,
     RATE,
-    WIDTH,
+    WINDOW,
     judge,
 )
 
@@ -24,7 +24,7 @@ def test_recordings_come_in_many_forms(recordings, samples, kind, tmp_path):
     elif kind == "trials":
         train, test = train.reshape(20, 200, -1), test.reshape(10, 200, -1)
     elif kind == "view":
-        windower = Windower(WIDTH, stride=4)
+        windower = Windower(WINDOW, stride=4)
         train, test = windower.fit_transform(recordings[0]), windower.transform(recordings[1])
     else:
         np.save(tmp_path / "train.npy", train)
@@ -38,7 +38,7 @@ def test_one_neuron_has_no_pairs():
     process = make_process(n_neurons=1, frame_rate=RATE, random_state=0)
     train, _ = process.sample_recording(120.0, random_state=1)
     test, _ = process.sample_recording(60.0, random_state=2)
-    synthetic, _ = process.sample_windows(100, WIDTH, random_state=3)
+    synthetic, _ = process.sample_windows(100, WINDOW, random_state=3)
     evaluation = evaluate(test, synthetic, train=train, random_state=0, n_bootstrap=20)
     names = {s.name for s in evaluation.statistics}
     assert "firing_rate_kl" in names
@@ -64,7 +64,7 @@ def test_windows_too_short_for_two_bins_have_no_spike_correlations(protocol, tmp
 
 def test_a_short_held_out_recording_has_no_intervals(recordings, samples):
     train, test = recordings
-    evaluation = judge((train, test[: WIDTH + 10]), samples[:100], n_splits=1)
+    evaluation = judge((train, test[: WINDOW + 10]), samples[:100], n_splits=1)
     assert evaluation["firing_rate_kl"].baseline_interval is None
     assert evaluation.memorisation["second_held_out"] is None
     assert "recording too short" in str(evaluation)
@@ -119,7 +119,7 @@ def test_other_neurons_or_units_are_refused(recordings, samples):
 
 
 def test_transformed_windows_are_refused(recordings, samples):
-    view = Windower(WIDTH).fit_transform(recordings[1]).map(np.negative)
+    view = Windower(WINDOW).fit_transform(recordings[1]).map(np.negative)
     with pytest.raises(ValueError, match="scaled or encoded"):
         evaluate(view, samples)
     with pytest.raises(ValueError, match="windows of 30 frames"):

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from evaluation_cases import (
     RATE,
-    WIDTH,
+    WINDOW,
 )
 
 from calgan import metrics
@@ -28,9 +28,9 @@ def pair():
     """Real and synthetic windows with spikes, and sums of each by the code under test."""
     process = make_process(n_neurons=5, frame_rate=RATE, random_state=4)
     recording, _ = process.sample_recording(100.0, random_state=5)
-    synthetic, _ = process.sample_windows(60, WIDTH, random_state=6)
+    synthetic, _ = process.sample_windows(60, WINDOW, random_state=6)
     rng = np.random.default_rng(0)
-    source = read_source(recording, WIDTH, name="real")
+    source = read_source(recording, WINDOW, name="real")
     rows = {}
 
     def infer(windows):  # the spikes need only be some function of each window
@@ -84,7 +84,7 @@ ORACLES = {
     ],
     "SpikeCorrelationMatrix": lambda r, s, e: [
         metrics.correlation_matrix_agreement(
-            *(x[1].reshape(len(x[1]), WIDTH // 5, 5, 5).sum(axis=2) for x in (r, s))
+            *(x[1].reshape(len(x[1]), WINDOW // 5, 5, 5).sum(axis=2) for x in (r, s))
         ).r
     ],
     "EventShapes": lambda r, s, e: metrics.event_wasserstein(*(events(*x) for x in (r, s))),
@@ -113,7 +113,7 @@ def test_sums_give_what_the_metrics_give(pair, name):
 def test_intervals_are_compared_exactly_where_every_frame_is_an_edge(pair):
     _, measure, values, _ = compute(pair, statistics.InterSpikeIntervals)
     assert measure.edges[0] == 1
-    assert measure.edges[-1] == WIDTH - 1
+    assert measure.edges[-1] == WINDOW - 1
     (_, real), (_, other) = (pair[1][name][0] for name in ("real", "synthetic"))
     expected = metrics.isi_wasserstein(real, other, RATE)
     counts = [len(each) for each in metrics.inter_spike_intervals(real, RATE, per_neuron=True)]
@@ -164,15 +164,15 @@ def test_events_of_a_silent_side_are_undefined(pair):
 
 
 @pytest.mark.parametrize(
-    ("width", "rate", "expected"), [(40, 10.0, True), (12, 30.0, False), (64, 2.16, True)]
+    ("window", "rate", "expected"), [(40, 10.0, True), (12, 30.0, False), (64, 2.16, True)]
 )
-def test_short_windows_have_no_events(width, rate, expected):
-    context = Context(*np.zeros((2, 1, width, 1)), rate, 1)
+def test_short_windows_have_no_events(window, rate, expected):
+    context = Context(*np.zeros((2, 1, window, 1)), rate, 1)
     assert statistics.EventShapes.exists(context) == expected
-    _, lead, rise, tail = event_times(width, rate)
+    _, lead, rise, tail = event_times(window, rate)
     assert lead / rate <= 1.0 + 1 / rate
     assert tail / rate <= 2.0 + 1 / rate
-    assert (lead + rise + tail < width) == expected
+    assert (lead + rise + tail < window) == expected
 
 
 def test_lagged_correlations_and_autocorrelation(pair):

@@ -11,10 +11,10 @@ import pytest
 from evaluation_cases import (
     CONTROLS,
     NEURONS,
+    OF_WINDOWS,
     POPULATION,
     PUBLISHED,
     RATE,
-    WIDTH,
     WINDOW,
     judge,
 )
@@ -29,7 +29,7 @@ from calgan.evaluation._verdict import told_apart
 def test_every_row_has_its_yardsticks(of_truth):
     assert tuple(s.name for s in of_truth.statistics if s.group == "published") == PUBLISHED
     assert tuple(s.name for s in of_truth.statistics if s.group == "population") == POPULATION
-    assert tuple(s.name for s in of_truth.statistics if s.group == "window") == WINDOW
+    assert tuple(s.name for s in of_truth.statistics if s.group == "window") == OF_WINDOWS
     for statistic in of_truth.statistics:
         low, high = statistic.baseline_interval
         assert low <= statistic.baseline <= high
@@ -121,12 +121,12 @@ def test_windows_and_spikes_are_kept_for_the_figures(of_truth, recordings):
         "real", "synthetic", "train", "shuffled", "dichotomized_gaussian",
     }  # fmt: skip
     for name, windows in of_truth.windows.items():
-        assert windows.shape == (200, WIDTH, NEURONS)
+        assert windows.shape == (200, WINDOW, NEURONS)
         assert windows.dtype == np.float32
         assert set(np.unique(of_truth.spikes[name])) <= {0.0, 1.0}
     assert of_truth.units == recordings[0].units
     assert of_truth.frame_rate == RATE
-    assert of_truth.window == WIDTH
+    assert of_truth.window == WINDOW
 
 
 def test_to_html_writes_what_the_report_builds(of_truth, tmp_path, monkeypatch):

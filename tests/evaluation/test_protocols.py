@@ -9,7 +9,7 @@ import pytest
 from evaluation_cases import (
     PUBLISHED,
     RATE,
-    WIDTH,
+    WINDOW,
     judge,
     replayed,
 )
@@ -47,7 +47,7 @@ def test_thesis_spikes_at_the_published_frame_rate(process):
 
 @pytest.fixture(scope="module")
 def leaking(recordings):
-    return thesis_split(recordings[0], WIDTH, n_test=120, random_state=0)
+    return thesis_split(recordings[0], WINDOW, n_test=120, random_state=0)
 
 
 def test_thesis_compares_every_window_of_the_published_split_once(recordings, samples, leaking):
@@ -94,13 +94,13 @@ def test_the_published_split_rewards_a_replay(recordings, samples, leaking):
 
 
 def test_numbers_of_windows_by_protocol(recordings, process):
-    many, _ = process.sample_windows(1100, WIDTH, random_state=3)
+    many, _ = process.sample_windows(1100, WINDOW, random_state=3)
     params = {"n_splits": 1, "n_bootstrap": 0, "controls": ()}
     assert judge(recordings, many, **params).n_windows == 500
     assert judge(recordings, many, protocol="thesis", **params).n_windows == 1000
     assert judge(recordings, many, protocol="thesis", n_windows=150, **params).n_windows == 150
     train, test = recordings
-    short = judge((train, test[: WIDTH + 10]), many, protocol="thesis", **params)
+    short = judge((train, test[: WINDOW + 10]), many, protocol="thesis", **params)
     assert short.n_windows == 11
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from evaluation_cases import CONTROLS, RATE, WIDTH, WINDOW, judge, replayed
+from evaluation_cases import CONTROLS, OF_WINDOWS, RATE, WINDOW, judge, replayed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.stats import wasserstein_distance
@@ -263,7 +263,7 @@ def test_scores_are_kept_for_the_figure(of_truth):
 
 def test_without_folds_there_is_no_classifier(recordings, samples):
     train, test = recordings
-    evaluation = judge((train, test[: 2 * WIDTH - 1]), samples[:100], n_splits=1)
+    evaluation = judge((train, test[: 2 * WINDOW - 1]), samples[:100], n_splits=1)
     names = {s.name for s in evaluation.statistics if s.group == "window"}
     assert names == {"feature_mmd", "feature_sliced_w1"}
     assert evaluation.classifier_scores == {}
@@ -271,9 +271,9 @@ def test_without_folds_there_is_no_classifier(recordings, samples):
 
 
 def test_a_replay_of_the_published_split_is_told_least(recordings, samples):
-    train, test = thesis_split(recordings[0], WIDTH, n_test=120, random_state=0)
+    train, test = thesis_split(recordings[0], WINDOW, n_test=120, random_state=0)
     evaluation = judge(
         (train, test), replayed(recordings[0]), protocol="thesis", n_splits=1, controls=()
     )
-    assert tuple(s.name for s in evaluation.statistics if s.group == "window") == WINDOW
+    assert tuple(s.name for s in evaluation.statistics if s.group == "window") == OF_WINDOWS
     assert evaluation["classifier_auc"].baseline < 0.65

@@ -18,10 +18,10 @@ def slow_ratios(samples, train, held_out, max_shift):
     """The definition, pair by pair and shift by shift."""
     mean, deviation = train.mean(axis=(0, 1)), train.std(axis=(0, 1))
     samples, train, held_out = ((X - mean) / deviation for X in (samples, train, held_out))
-    width = samples.shape[1]
+    window = samples.shape[1]
 
     def nearest(sample, windows):
-        centre = sample[max_shift : width - max_shift]
+        centre = sample[max_shift : window - max_shift]
         return min(
             np.linalg.norm(centre - window[shift : shift + len(centre)])
             for window in windows
@@ -32,9 +32,9 @@ def slow_ratios(samples, train, held_out, max_shift):
 
 
 @pytest.mark.parametrize("max_shift", [0, 1, 4, 15])
-@pytest.mark.parametrize("width", [32, 31])
-def test_ratios_follow_the_definition(max_shift, width):
-    samples, train, held_out = (smooth_windows(n, i, width) for i, n in enumerate((5, 7, 7)))
+@pytest.mark.parametrize("window", [32, 31])
+def test_ratios_follow_the_definition(max_shift, window):
+    samples, train, held_out = (smooth_windows(n, i, window) for i, n in enumerate((5, 7, 7)))
     result = memorisation_ratios(samples, train, held_out, max_shift=max_shift)
     assert_allclose(result, slow_ratios(samples, train, held_out, max_shift), rtol=1e-9)
 

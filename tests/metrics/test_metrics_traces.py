@@ -47,9 +47,9 @@ def test_autocorrelation_of_a_constant_neuron_is_zero_but_at_lag_0(windows):
 # --- spectra ----------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("width", [47, 48])
-def test_power_spectrum_agrees_with_scipy(windows, width):
-    X = windows[:, :width]
+@pytest.mark.parametrize("window", [47, 48])
+def test_power_spectrum_agrees_with_scipy(windows, window):
+    X = windows[:, :window]
     frequencies, power = metrics.power_spectrum(X, 10.0)
     expected_f, expected = signal.periodogram(X.astype(np.float64), 10.0, axis=1)
     assert_allclose(frequencies, expected_f[1:])

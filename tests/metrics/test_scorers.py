@@ -20,7 +20,7 @@ from calgan.metrics import (
 )
 from calgan.model_selection import BlockedKFold
 
-RATE, WIDTH, NEURONS = 10.0, 40, 6
+RATE, WINDOW, NEURONS = 10.0, 40, 6
 NAMES = {"firing_rate", "correlation", "van_rossum", "population_count", "correlation_matrix"}
 
 
@@ -36,7 +36,7 @@ def recording(process):
 
 @pytest.fixture(scope="module")
 def windows(recording):
-    return Windower(WIDTH, stride=4).fit_transform(recording)
+    return Windower(WINDOW, stride=4).fit_transform(recording)
 
 
 class Truth(BaseEstimator):
@@ -51,11 +51,11 @@ class Truth(BaseEstimator):
         return self
 
     def sample(self, n_samples=1, *, random_state=None):
-        draws, _ = self.process.sample_windows(n_samples, WIDTH, random_state=random_state)
+        draws, _ = self.process.sample_windows(n_samples, WINDOW, random_state=random_state)
         rng = np.random.default_rng(random_state)
         if self.shuffle:
             picks = rng.permuted(np.repeat(np.arange(n_samples)[:, None], NEURONS, axis=1), axis=0)
-            draws = draws[picks[:, None], np.arange(WIDTH)[:, None], np.arange(NEURONS)]
+            draws = draws[picks[:, None], np.arange(WINDOW)[:, None], np.arange(NEURONS)]
         return (draws + self.noise * rng.normal(size=draws.shape)).astype(np.float32)
 
 
@@ -112,7 +112,7 @@ class Bank:
     """Samples the first of the same windows, as many as are asked for."""
 
     def __init__(self, process):
-        self.windows = process.sample_windows(500, WIDTH, random_state=5)[0]
+        self.windows = process.sample_windows(500, WINDOW, random_state=5)[0]
 
     def sample(self, n_samples=1, *, random_state=None):
         return self.windows[:n_samples]
@@ -188,7 +188,7 @@ def test_wrong_input_gets_one_clear_sentence(process, windows):
     with pytest.raises(ValueError, match="frame rates differ: frame_rate says 24 Hz and X 10 Hz"):
         make_scorer("firing_rate", frame_rate=24.0)(generator, windows)
     with pytest.raises(ValueError, match="X has 5 neurons, but the samples have 6"):
-        make_scorer("firing_rate", frame_rate=RATE)(generator, np.zeros((20, WIDTH, 5)))
+        make_scorer("firing_rate", frame_rate=RATE)(generator, np.zeros((20, WINDOW, 5)))
     with pytest.raises(ValueError, match="samples hold NaN.*diverged"):
         make_scorer("firing_rate")(Broken(process), windows)
     with pytest.raises(ValueError, match="n_samples"):

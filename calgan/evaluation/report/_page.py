@@ -54,26 +54,9 @@ def build_html(
     title: str | None = None,
     figures_folder: str | os.PathLike[str] | None = None,
 ) -> str:
-    """Return the report of an evaluation as one self-contained HTML page.
+    """Return the report of an evaluation as one HTML page that loads nothing from elsewhere.
 
-    Parameters
-    ----------
-    evaluation : Evaluation
-        What :func:`calgan.evaluate` returned.
-    title : str, optional
-        Heading of the page.
-    figures_folder : str or path-like, optional
-        A folder in which to write the figures as PNG files too; made if need be.
-
-    Returns
-    -------
-    str
-        The page, with its style sheet and images in it; nothing is loaded from elsewhere.
-
-    Examples
-    --------
-    >>> from calgan.evaluation.report import build_html
-    >>> page = build_html(evaluation, title="Mouse 7, day 3")  # doctest: +SKIP
+    Its figures are written as PNG files, too, if a folder for them is given.
     """
     folder = None if figures_folder is None else Path(figures_folder)
     if folder is not None:
@@ -127,13 +110,14 @@ def build_html(
 
 
 def _facts(evaluation: Any) -> str:
-    n_windows, width, n_neurons = evaluation.windows["real"].shape
-    seconds = width / evaluation.frame_rate
+    """Return the line below the heading."""
+    n_windows, window, n_neurons = evaluation.windows["real"].shape
+    seconds = window / evaluation.frame_rate
     return " · ".join(
         [
             plural(n_neurons, "neuron"),
             f"{evaluation.frame_rate:.4g} Hz",
-            f"windows of {width} frames ({seconds:.3g} s)",
+            f"windows of {window} frames ({seconds:.3g} s)",
             f"{plural(n_windows, 'window')} a group",
             f"protocol “{evaluation.protocol}”",
             f"calgan {calgan.__version__}",
@@ -142,15 +126,18 @@ def _facts(evaluation: Any) -> str:
 
 
 def _paragraphs(text: str | Iterable[str]) -> str:
+    """Return a paragraph for each line or text."""
     parts = text.split("\n") if isinstance(text, str) else list(text)
     return "".join(f"<p>{escape(part.strip())}</p>" for part in parts if part.strip())
 
 
 def _verdict(evaluation: Any) -> str:
+    """Return the sentences of the conclusion."""
     return f'<div class="verdict">{_paragraphs(evaluation.conclusion)}</div>'
 
 
 def _colour_key(evaluation: Any) -> str:
+    """Return what the colours of the figures stand for."""
     present = {name for name, array in evaluation.windows.items() if array is not None}
     for row in evaluation.statistics:
         present |= {name for name, value in (row.controls or {}).items() if value is not None}
@@ -163,6 +150,7 @@ def _colour_key(evaluation: Any) -> str:
 
 
 def _figure(item: ReportFigure, number: int, image: bytes) -> str:
+    """Return a figure with its image and caption."""
     mime = "image/svg+xml" if item.vector else "image/png"
     data = base64.b64encode(image).decode("ascii")
     inches = item.figure.get_size_inches()
@@ -235,10 +223,12 @@ def _methods(evaluation: Any) -> str:
 
 
 def _readable_keys(meta: Mapping[str, Any]) -> dict[str, Any]:
+    """Return what is known, with keys that read as words."""
     return {str(key).replace("_", " "): value for key, value in meta.items() if value is not None}
 
 
 def _text(value: Any) -> str:
+    """Return a value of the settings as text."""
     if isinstance(value, Mapping):
         return "; ".join(f"{str(k).replace('_', ' ')}: {_text(v)}" for k, v in value.items())
     if isinstance(value, (float, np.floating)):
@@ -252,6 +242,7 @@ def _text(value: Any) -> str:
 
 
 def _versions() -> dict[str, str]:
+    """Return the versions of calgan, Python and packages that matter."""
     found = {"calgan": calgan.__version__, "Python": platform.python_version()}
     for package in _PACKAGES:
         try:
