@@ -110,27 +110,13 @@ def search_table(
 
 @dataclass(frozen=True, eq=False)
 class SearchResults:
-    """What a search found, read from its ``cv_results_``.
-
-    Attributes
-    ----------
-    labels : list of str
-        Name of each candidate.
-    scores : dict of str to ndarray of shape (K, F), float64
-        Each score of K candidates on F folds; NaN where a fit failed.
-    ranks : list of int
-        Rank of each candidate by `sort_by`, from 1; candidates with a failed fold come last.
-    fit_times : ndarray of shape (K,), float64
-        Mean time of a fit (s).
-    sort_by : str
-        Score that decides.
-    """
+    """What a search found, read from its ``cv_results_``, for K candidates and F folds."""
 
     labels: list[str]
-    scores: dict[str, np.ndarray]
-    ranks: list[int]
-    fit_times: np.ndarray
-    sort_by: str
+    scores: dict[str, np.ndarray]  # (K, F) each; NaN where a fit failed
+    ranks: list[int]  # by `sort_by`, from 1; candidates with a failed fold come last
+    fit_times: np.ndarray  # (K,) mean, in s
+    sort_by: str  # score that decides
 
     def order(self) -> np.ndarray:
         """Return the indices of the candidates, the best first."""
