@@ -15,7 +15,7 @@ _LAZY = {
     "CalciumFactorModel": "calgan.generators.factor_model",
     "CalciumFlow": "calgan.generators.flow.estimator",
     "CalciumGAN": "calgan.generators.gan.estimator",
-    "DichotomizedGaussian": "calgan.generators.dichotomized_gaussian",
+    "DichotomizedGaussian": "calgan.generators.dichotomized_gaussian.model",
     "DichotomizedGaussianCalcium": "calgan.generators.dichotomized_gaussian.estimator",
     "Evaluation": "calgan.evaluation",
     "FitWarning": "calgan.generators.fit_check",

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.special import ndtri
@@ -20,19 +20,21 @@ from calgan.data.validation import (
     common_frame_rate,
     rng_from,
 )
-from calgan.datasets.simulation import count_frames, fluorescence
-from calgan.generators.dichotomized_gaussian import DichotomizedGaussian, count_covariance
+from calgan.datasets.simulation import SimulatedProcess, fluorescence
+from calgan.generators.dichotomized_gaussian.latent import count_covariance
+from calgan.generators.dichotomized_gaussian.model import DichotomizedGaussian
+from calgan.generators.recordings import frames_in
 from calgan.spikes.calcium import burn_in_frames
 
 # Uses of one seed that must not share random numbers; traces and spikes have one each.
-_PARAMETERS, _RECORDING, _WINDOWS = range(3)
+_PARAMETERS = 0
 _SPIKES, _NOISE = range(2)
 _MAX_PROBABILITY = 0.5
 _NEURONS_AN_ASSEMBLY = 10
 
 
 @dataclass(frozen=True, eq=False, repr=False)
-class DichotomizedGaussianProcess:  # numpydoc ignore=PR02
+class DichotomizedGaussianProcess(SimulatedProcess):  # numpydoc ignore=PR02
     r"""A population whose spikes are a dichotomized Gaussian, seen through calcium.
 
     Made by `make_dichotomized_gaussian_process`; every recording and every window drawn from it
@@ -74,10 +76,7 @@ class DichotomizedGaussianProcess:  # numpydoc ignore=PR02
     mean: np.ndarray
     covariance: np.ndarray
 
-    def __post_init__(self) -> None:
-        for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
+    _units: ClassVar[str] = "a.u."
 
     @property
     def n_neurons(self) -> int:
@@ -98,92 +97,9 @@ class DichotomizedGaussianProcess:  # numpydoc ignore=PR02
         np.fill_diagonal(correlation, 1.0)
         return correlation
 
-    def sample_recording(
-        self, duration: float, random_state: Any = None
-    ) -> tuple[Recording, np.ndarray]:
-        """Draw one recording.
-
-        Parameters
-        ----------
-        duration : float
-            Length (s).
-        random_state : int, RandomState, Generator or None, default=None
-            Seed of the draw; None draws anew each time.
-
-        Returns
-        -------
-        recording : Recording
-            Traces (T, N), with ``T = round(duration * frame_rate)``.
-        spikes : ndarray of shape (T, N), float32
-            True number of spikes in each frame.
-
-        Raises
-        ------
-        TypeError
-            If the duration is not a number.
-        ValueError
-            If the duration is not finite or holds no frame.
-
-        Examples
-        --------
-        >>> from calgan.datasets import make_dichotomized_gaussian_process
-        >>> process = make_dichotomized_gaussian_process(3, random_state=0)
-        >>> recording, spikes = process.sample_recording(30.0, random_state=1)
-        >>> recording.shape == spikes.shape == (720, 3)
-        True
-        """
-        n_frames = count_frames(duration, self.frame_rate)
-        traces, spikes = self._simulate(1, n_frames, as_seed(random_state), _RECORDING)
-        recording = Recording(
-            traces[0],
-            self.frame_rate,
-            units="a.u.",
-            metadata={"source": "calgan.datasets.DichotomizedGaussianProcess"},
-        )
-        return recording, spikes[0]
-
-    def sample_windows(
-        self, n: int, window: int, random_state: Any = None
-    ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw independent windows, each as if cut from a recording of its own.
-
-        Parameters
-        ----------
-        n : int
-            Number of windows.
-        window : int
-            Frames a window.
-        random_state : int, RandomState, Generator or None, default=None
-            Seed of the draw; None draws anew each time.
-
-        Returns
-        -------
-        windows : ndarray of shape (n, window, N), float32
-            Traces.
-        spikes : ndarray of shape (n, window, N), float32
-            True number of spikes in each frame.
-
-        Raises
-        ------
-        TypeError
-            If `n` or `window` is not an integer.
-        ValueError
-            If `n` or `window` is below 1.
-
-        Examples
-        --------
-        >>> from calgan.datasets import make_dichotomized_gaussian_process
-        >>> process = make_dichotomized_gaussian_process(3, random_state=0)
-        >>> process.sample_windows(2, window=16, random_state=0)[0].shape
-        (2, 16, 3)
-        """
-        n, window = check_integer(n, "n"), check_integer(window, "window")
-        return self._simulate(n, window, as_seed(random_state), _WINDOWS)
-
     def _simulate(
         self, n: int, n_frames: int, seed: int, stream: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return traces and spikes, (n, n_frames, N) each, of n independent segments."""
         ones = np.ones(self.n_neurons)
         burn_in = burn_in_frames(self.decay * ones)
         traces = np.empty((n, n_frames, self.n_neurons), dtype=np.float32)
@@ -357,7 +273,7 @@ def make_dichotomized_gaussian_recording(
     >>> recording
     Recording(1440 frames x 10 neurons, 24 Hz, 60.0 s, a.u.)
     """
-    count_frames(duration, check_frame_rate(frame_rate))  # before a fit that may take its time
+    frames_in(duration, check_frame_rate(frame_rate))  # before a fit that may take its time
     seed = as_seed(random_state)
     process = make_dichotomized_gaussian_process(
         n_neurons,

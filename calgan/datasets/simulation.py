@@ -3,26 +3,111 @@
 from __future__ import annotations
 
 import math
-import numbers
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
 from scipy.signal import lfilter
 
 from calgan.data.recording import Recording
 from calgan.data.validation import as_seed, check_frame_rate, check_integer, rng_from
+from calgan.generators.recordings import frames_in
 from calgan.spikes.calcium import burn_in_frames
 
 # One seed serves three uses that must not share random numbers.
 _PARAMETERS, _RECORDING, _WINDOWS = range(3)
-# Calcium starts from zero; after 8 decay times 0.03 % of that start is left.
 # Windows simulated at a time, which bounds the memory of the burn-in frames.
 _WINDOW_BATCH = 128
 
 
+class SimulatedProcess:
+    """A population that recordings and windows are drawn from."""
+
+    frame_rate: float
+    _units: ClassVar[str]
+
+    def __post_init__(self) -> None:
+        for value in vars(self).values():
+            if isinstance(value, np.ndarray):
+                value.flags.writeable = False
+
+    def _known(self) -> dict[str, Any]:
+        """Return what else the metadata of a recording hold."""
+        return {}
+
+    def _simulate(
+        self, n: int, n_frames: int, seed: int, stream: int
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Return traces and spike counts, (n, n_frames, N) each, of n independent segments."""
+        raise NotImplementedError
+
+    def sample_recording(
+        self, duration: float, random_state: Any = None
+    ) -> tuple[Recording, np.ndarray]:
+        """Draw one recording.
+
+        Parameters
+        ----------
+        duration : float
+            Length (s).
+        random_state : int, RandomState, Generator or None, default=None
+            Seed of the draw; None draws anew each time.
+
+        Returns
+        -------
+        recording : Recording
+            Traces (T, N), with ``T = round(duration * frame_rate)``.
+        spikes : ndarray of shape (T, N), float32
+            True number of spikes in each frame.
+
+        Raises
+        ------
+        TypeError
+            If the duration is not a number.
+        ValueError
+            If the duration is not finite or holds no frame.
+        """
+        n_frames = frames_in(duration, self.frame_rate)
+        traces, spikes = self._simulate(1, n_frames, as_seed(random_state), _RECORDING)
+        metadata = {"source": f"calgan.datasets.{type(self).__name__}", **self._known()}
+        return Recording(traces[0], self.frame_rate, units=self._units, metadata=metadata), spikes[
+            0
+        ]
+
+    def sample_windows(
+        self, n: int, window: int, random_state: Any = None
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """Draw independent windows, each as if cut from a recording of its own.
+
+        Parameters
+        ----------
+        n : int
+            Number of windows.
+        window : int
+            Frames a window.
+        random_state : int, RandomState, Generator or None, default=None
+            Seed of the draw; None draws anew each time.
+
+        Returns
+        -------
+        windows : ndarray of shape (n, window, N), float32
+            Traces.
+        spikes : ndarray of shape (n, window, N), float32
+            True number of spikes in each frame.
+
+        Raises
+        ------
+        TypeError
+            If `n` or `window` is not an integer.
+        ValueError
+            If `n` or `window` is below 1.
+        """
+        n, window = check_integer(n, "n"), check_integer(window, "window")
+        return self._simulate(n, window, as_seed(random_state), _WINDOWS)
+
+
 @dataclass(frozen=True, eq=False, repr=False)
-class Process:  # numpydoc ignore=PR02
+class Process(SimulatedProcess):  # numpydoc ignore=PR02
     r"""A stationary population of neurons, simulated from slow drives to fluorescence.
 
     All parameters are fixed when the process is made (`make_process`), so that every recording
@@ -81,108 +166,30 @@ class Process:  # numpydoc ignore=PR02
     baselines: np.ndarray
     noise: np.ndarray
 
-    def __post_init__(self) -> None:
-        for value in vars(self).values():
-            if isinstance(value, np.ndarray):
-                value.flags.writeable = False
+    _units: ClassVar[str] = "dF/F"
 
     @property
     def n_neurons(self) -> int:
         """Number of neurons N."""
         return len(self.rates)
 
-    def sample_recording(
-        self, duration: float, random_state: Any = None
-    ) -> tuple[Recording, np.ndarray]:
-        """Draw one recording.
+    def _known(self) -> dict[str, Any]:
+        return {"assemblies": self.assemblies}
 
-        Parameters
-        ----------
-        duration : float
-            Length (s).
-        random_state : int, RandomState, Generator or None, default=None
-            Seed of the draw; None draws anew each time.
-
-        Returns
-        -------
-        recording : Recording
-            Traces (T, N) in dF/F, with ``T = round(duration * frame_rate)``.
-        spikes : ndarray of shape (T, N), float32
-            True number of spikes in each frame.
-
-        Raises
-        ------
-        TypeError
-            If the duration is not a number.
-        ValueError
-            If the duration is not finite or holds no frame.
-
-        Examples
-        --------
-        >>> from calgan.datasets import make_process
-        >>> process = make_process(n_neurons=3, random_state=0)
-        >>> recording, spikes = process.sample_recording(30.0, random_state=1)
-        >>> recording.shape == spikes.shape == (300, 3)
-        True
-        """
-        n_frames = count_frames(duration, self.frame_rate)
-        traces, spikes = self._simulate(1, n_frames, rng_from(random_state, _RECORDING))
-        recording = Recording(
-            traces[0],
-            self.frame_rate,
-            units="dF/F",
-            metadata={"source": "calgan.datasets.Process", "assemblies": self.assemblies},
-        )
-        return recording, spikes[0]
-
-    def sample_windows(
-        self, n: int, window: int, random_state: Any = None
+    def _simulate(
+        self, n: int, n_frames: int, seed: int, stream: int
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Draw independent windows, each as if cut from a recording of its own.
-
-        Parameters
-        ----------
-        n : int
-            Number of windows.
-        window : int
-            Frames a window.
-        random_state : int, RandomState, Generator or None, default=None
-            Seed of the draw; None draws anew each time.
-
-        Returns
-        -------
-        windows : ndarray of shape (n, window, N), float32
-            Traces in dF/F.
-        spikes : ndarray of shape (n, window, N), float32
-            True number of spikes in each frame.
-
-        Raises
-        ------
-        TypeError
-            If `n` or `window` is not an integer.
-        ValueError
-            If `n` or `window` is below 1.
-
-        Examples
-        --------
-        >>> from calgan.datasets import make_process
-        >>> process = make_process(n_neurons=3, random_state=0)
-        >>> process.sample_windows(2, window=16, random_state=0)[0].shape
-        (2, 16, 3)
-        """
-        n, window = check_integer(n, "n"), check_integer(window, "window")
-        rng = rng_from(random_state, _WINDOWS)
-        traces = np.empty((n, window, self.n_neurons), dtype=np.float32)
+        rng = rng_from(seed, stream)
+        traces = np.empty((n, n_frames, self.n_neurons), dtype=np.float32)
         spikes = np.empty_like(traces)
         for first in range(0, n, _WINDOW_BATCH):
             batch = slice(first, min(n, first + _WINDOW_BATCH))
-            traces[batch], spikes[batch] = self._simulate(batch.stop - first, window, rng)
+            traces[batch], spikes[batch] = self._draw(batch.stop - first, n_frames, rng)
         return traces, spikes
 
-    def _simulate(
+    def _draw(
         self, n: int, n_frames: int, rng: np.random.Generator
     ) -> tuple[np.ndarray, np.ndarray]:
-        """Return traces and spike counts, (n, n_frames, N) each, of n independent segments."""
         decay = np.exp(-1.0 / (self.frame_rate * self.decay_times))
         burn_in = burn_in_frames(decay)
         drives = self._draw_drives(n, burn_in + n_frames, rng)
@@ -342,41 +349,9 @@ def fluorescence(
     noise: np.ndarray,
     burn_in: int = 0,
 ) -> np.ndarray:
-    """Turn spikes into calcium traces: a jump a spike, an exponential decay, and white noise.
+    """Turn spikes (n, burn_in + T, N) into traces (n, T, N): jumps, exponential decay, white noise.
 
-    Parameters
-    ----------
-    spikes : ndarray of shape (n, burn_in + T, N)
-        Spikes of n independent segments, each of which starts without calcium.
-    rng : numpy.random.Generator
-        Source of the noise.
-    decay : ndarray of shape (N,)
-        Factor by which calcium decays in one frame.
-    amplitudes, baselines, noise : ndarray of shape (N,)
-        Calcium of one spike, fluorescence at rest and standard deviation of the noise, in units of
-        the traces.
-    burn_in : int, default=0
-        Frames at the start that are left out of the result.
-
-    Returns
-    -------
-    ndarray of shape (n, T, N), float32
-        The traces.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.datasets.simulation import fluorescence
-    >>> spikes, one = np.array([[[1.0], [0.0], [0.0]]]), np.ones(1)
-    >>> fluorescence(
-    ...     spikes,
-    ...     np.random.default_rng(0),
-    ...     decay=0.5 * one,
-    ...     amplitudes=one,
-    ...     baselines=2 * one,
-    ...     noise=0 * one,
-    ... ).ravel()
-    array([3.  , 2.5 , 2.25], dtype=float32)
+    Parameters are arrays (N,), the decay that of a frame. Each segment starts without calcium.
     """
     n, n_frames, n_neurons = spikes.shape
     traces = np.empty((n, n_frames - burn_in, n_neurons), dtype=np.float32)
@@ -385,42 +360,3 @@ def fluorescence(
         traces[:, :, i] = baselines[i] + calcium[:, burn_in:]
     traces += noise.astype(np.float32) * rng.standard_normal(traces.shape, np.float32)
     return traces
-
-
-def count_frames(duration: float, frame_rate: float) -> int:
-    """Return the number of frames in a duration, which must hold one.
-
-    Parameters
-    ----------
-    duration : float
-        Length (s).
-    frame_rate : float
-        Frames per second (Hz).
-
-    Returns
-    -------
-    int
-        Frames.
-
-    Raises
-    ------
-    TypeError
-        If the duration is not a number.
-    ValueError
-        If the duration is not finite or holds no frame.
-
-    Examples
-    --------
-    >>> from calgan.datasets.simulation import count_frames
-    >>> count_frames(899.0, 24.0)
-    21576
-    """
-    if isinstance(duration, bool) or not isinstance(duration, numbers.Real):
-        raise TypeError(f"duration must be a number of seconds, got {duration!r}.")
-    seconds = float(duration)
-    if not math.isfinite(seconds) or round(seconds * frame_rate) < 1:
-        raise ValueError(
-            f"duration must be finite and hold at least one frame at {frame_rate:g} Hz, got "
-            f"{seconds:g} s."
-        )
-    return round(seconds * frame_rate)

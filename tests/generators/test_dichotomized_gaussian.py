@@ -17,7 +17,7 @@ from scipy.stats import binom, multivariate_normal, norm, poisson
 from sklearn.base import clone
 
 from calgan import DichotomizedGaussian, OasisDeconvolver, Recording, Windower, datasets
-from calgan.generators.dichotomized_gaussian import (
+from calgan.generators.dichotomized_gaussian.latent import (
     count_covariance,
     count_variance,
     latent_correlation,

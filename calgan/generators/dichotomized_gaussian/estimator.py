@@ -1,4 +1,4 @@
-"""Generators to compare with: calcium traces of dichotomized-Gaussian spikes."""
+"""DichotomizedGaussianCalcium: calcium traces of dichotomized-Gaussian spikes."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from calgan.data.validation import (
 )
 from calgan.data.windows import cut_windows, segments_of
 from calgan.generators.base import SamplingMixin
-from calgan.generators.dichotomized_gaussian import DichotomizedGaussian
-from calgan.generators.dichotomized_gaussian.model import check_lags
+from calgan.generators.dichotomized_gaussian.model import DichotomizedGaussian
+from calgan.generators.dichotomized_gaussian.moments import check_lags
 from calgan.generators.fit_check import check_fit
 from calgan.spikes.calcium import burn_in_frames
 from calgan.spikes.oasis import OasisDeconvolver
@@ -71,8 +71,7 @@ class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
     fit_summary_ : dict
         Samples against training windows, for each neuron: "sd_ratio" and "rate_ratio", lists of N
         ratios of standard deviations and of inferred rates, and "mismatched", the numbers of the
-        neurons that do not match. Empty if the check was interrupted. See
-        `calgan.generators.fit_check.compare_with_training`.
+        neurons that do not match (see `FitWarning`). Empty if the check was interrupted.
     trained_statistics_ : tuple of str
         Statistics that it matches by construction: "firing_rate", "spike_correlation_matrix" and,
         with lags, "spike_autocovariance".

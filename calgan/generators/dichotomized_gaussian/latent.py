@@ -1,4 +1,4 @@
-"""What Gaussians do when thresholds are put on them: covariances of counts, and back."""
+"""Thresholds on Gaussians: from latent correlations to covariances of counts, and back."""
 
 from __future__ import annotations
 
@@ -18,15 +18,15 @@ _CHUNK = 1 << 20  # pairs of thresholds handled at a time
 # the lower end many latent correlations give the same one; this picks one near zero.
 _MARGIN = 1e-9
 _ANGLE_TOLERANCE = 1e-14
+_MAX_PARTIAL = 0.999  # of a latent process's partial autocorrelations
 _CORNER = 1.0 - 1e-12  # where the derivative by the correlation is not yet infinite
 
 
 def threshold_covariance(h: ArrayLike, k: ArrayLike, correlation: ArrayLike) -> np.ndarray:
-    r"""Covariance of two correlated Gaussians' exceedances of a threshold each.
+    """Return P(U > h, V > k) - P(U > h) P(V > k) of standard Gaussians U, V; arrays broadcast.
 
-    For standard Gaussians U, V with :math:`\operatorname{corr}(U, V) = \rho` it is
-    :math:`P(U > h, V > k) - P(U > h) \, P(V > k)`, computed from Owen's T function [1]_ in the
-    quadrant where both probabilities are at most a half, so that small ones keep their digits.
+    It is computed from Owen's T function in the quadrant where both probabilities are at most a
+    half, so that small ones keep their digits. Infinite thresholds give 0.
     """
     h, k, rho = np.broadcast_arrays(*(np.asarray(x, dtype=np.float64) for x in (h, k, correlation)))
     if np.isnan(h).any() or np.isnan(k).any() or not (np.abs(rho) <= 1).all():
@@ -48,17 +48,16 @@ def threshold_covariance(h: ArrayLike, k: ArrayLike, correlation: ArrayLike) -> 
 
 
 def count_variance(thresholds: ArrayLike) -> np.ndarray:
-    """Variances of the counts that thresholds make of a latent Gaussian."""
+    """Return the variances (N,) of the counts that thresholds (N, K) make of a latent Gaussian."""
     p = ndtr(-_check_thresholds(thresholds))
     # E[count^2] = sum over k of (2 k - 1) P(count >= k).
     return np.maximum(p @ (2.0 * np.arange(p.shape[1]) + 1.0) - p.sum(axis=1) ** 2, 0.0)
 
 
 def count_covariance(thresholds: ArrayLike, latent_correlation: ArrayLike) -> np.ndarray:
-    r"""Covariance matrix of the counts that thresholds make of a latent Gaussian.
+    """Return the covariance (N, N) of the counts that thresholds (N, K) make of a latent Gaussian.
 
-    Neuron i counts how many of its thresholds its latent variable exceeds. The covariance of two
-    counts is the sum of `threshold_covariance` over their pairs of thresholds.
+    Neuron i counts how many of its thresholds its latent variable exceeds; infinite ones never.
     """
     thresholds = _check_thresholds(thresholds)
     latent = _check_matrix(latent_correlation, "latent_correlation", thresholds)
@@ -78,11 +77,11 @@ def count_covariance(thresholds: ArrayLike, latent_correlation: ArrayLike) -> np
 
 
 def latent_correlation(thresholds: ArrayLike, covariance: ArrayLike) -> tuple[np.ndarray, int]:
-    r"""Latent correlations with which thresholds give counts of a wanted covariance.
+    """Return the latent correlations that give counts a covariance, and the number clipped.
 
-    The covariance of two counts increases with the latent correlation :math:`\sin\theta`, so there
-    is one root a pair; it is found for all pairs at once by Newton steps in :math:`\theta`, kept
-    inside a shrinking bracket.
+    The covariance of two counts increases with the latent correlation, so there is one root a pair.
+    The matrix need not be positive definite. Pairs whose covariance lies outside what counts with
+    these thresholds can have (Frechet's bounds) have the nearest one that they can.
     """
     thresholds = _check_thresholds(thresholds)
     covariance = _check_matrix(covariance, "covariance", thresholds)
@@ -101,11 +100,10 @@ def latent_correlation(thresholds: ArrayLike, covariance: ArrayLike) -> tuple[np
 def nearest_correlation(
     matrix: ArrayLike, *, tol: float = 1e-8, max_iter: int = 2000
 ) -> np.ndarray:
-    """Find the correlation matrix nearest to a symmetric matrix, in the Frobenius norm.
+    """Return the correlation matrix nearest to a symmetric matrix in the Frobenius norm.
 
-    Alternating projections onto the positive semidefinite matrices and those with unit diagonal,
-    with Dykstra's correction, without which they would end in some common point and not in the
-    nearest [1]_.
+    Alternating projections with Dykstra's correction, without which they would end in some common
+    point and not in the nearest (Higham, IMA Journal of Numerical Analysis 22, 2002).
     """
     unit = check_symmetric(matrix, "matrix")
     correction = np.zeros_like(unit)
@@ -125,10 +123,9 @@ def nearest_count_correlation(
 ) -> np.ndarray:
     """Improve a latent correlation matrix until the counts' correlations are nearest to a target.
 
-    The matrix nearest to wanted latent correlations need not give the counts nearest to the wanted
-    ones: for sparse neurons latent correlations of -0.3 and -1 give nearly the same covariance,
-    yet count as far apart. This minimises the squared error of the counts' own correlations, over
-    correlation matrices written as products of unit vectors, by L-BFGS from a given matrix.
+    The nearest latent correlations need not give the nearest counts: for sparse neurons -0.3 and -1
+    give nearly the same covariance. This minimises the squared error of the counts' correlations by
+    L-BFGS, over products of unit vectors.
     """
     thresholds = _check_thresholds(thresholds)
     covariance = _check_matrix(covariance, "covariance", thresholds)
@@ -299,3 +296,24 @@ def _unit_diagonal(matrix: np.ndarray) -> np.ndarray:
     matrix = matrix / np.outer(scale, scale)
     np.fill_diagonal(matrix, 1.0)
     return 0.5 * (matrix + matrix.T)
+
+
+def durbin_levinson(
+    autocorrelation: np.ndarray,
+) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
+    """Find the best linear predictors from 0, 1, ... past values, by Durbin and Levinson.
+
+    Partial autocorrelations of 1 or more, which no process has, are cut off. Returns the
+    autocorrelations that are left, the predictors' weights (the latest value first) and the
+    variances of their errors.
+    """
+    possible = autocorrelation.astype(np.float64).copy()
+    predictors, variances = [np.zeros(0)], [1.0]
+    for lag in range(len(possible)):
+        weights, variance = predictors[-1], variances[-1]
+        known = float(weights @ possible[:lag][::-1])
+        partial = np.clip((possible[lag] - known) / variance, -_MAX_PARTIAL, _MAX_PARTIAL)
+        possible[lag] = known + partial * variance
+        predictors.append(np.append(weights - partial * weights[::-1], partial))
+        variances.append(variance * (1.0 - partial**2))
+    return possible, predictors, np.array(variances)

@@ -14,19 +14,16 @@ from scipy.special import ndtri
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
 
-from calgan.data.recording import Recording
 from calgan.data.validation import (
     as_real_array,
     check_integer,
-    check_recording,
-    check_windows,
-    is_lazy,
     rng_from,
 )
 from calgan.generators.dichotomized_gaussian.latent import (
     check_symmetric,
     count_covariance,
     count_variance,
+    durbin_levinson,
     latent_correlation,
     nearest_correlation,
     nearest_count_correlation,
@@ -35,15 +32,19 @@ from calgan.generators.dichotomized_gaussian.latent import (
     square_root,
     threshold_pairs_of,
 )
+from calgan.generators.dichotomized_gaussian.moments import (
+    autocovariance_of,
+    check_counts,
+    check_lags,
+    moments,
+    read_spikes,
+)
 
 _SAMPLE = 0
 _BLOCK = 4096  # bins drawn at a time, always as many: the rounding of a product depends on its size
-_MAX_COUNT = 255
 _EIGENVALUE_TOLERANCE = 1e-8
-_MAX_PARTIAL = 0.999  # of a latent process's partial autocorrelations
 _DIAGONAL_TOLERANCE = 0.1
 _LAG_TOLERANCE = 1e-6  # of a mean autocorrelation, above which a repair is told
-_MOMENT_VALUES = 1 << 20  # values that moments take in at a time
 
 
 class DichotomizedGaussian(BaseEstimator):
@@ -183,14 +184,14 @@ class DichotomizedGaussian(BaseEstimator):
             row than `n_lags`.
         """
         n_lags = self._check_parameters()
-        parts, n_frames = _read_spikes(spikes)
+        parts, n_frames = read_spikes(spikes)
         check_lags(n_lags, max(part.shape[1] for part in parts), "spikes")
-        top = _check_counts(parts, self.marginals)
+        top = check_counts(parts, self.marginals)
         marginals = "counts" if top > 1 else "binary"
         if self.marginals != "auto":
             marginals = self.marginals
-        exceedance, covariance = _moments(parts, max(top, 1))
-        autocovariance = _autocovariance(parts, exceedance.sum(axis=1), n_lags)
+        exceedance, covariance = moments(parts, max(top, 1))
+        autocovariance = autocovariance_of(parts, exceedance.sum(axis=1), n_lags)
         for message in self._fit(exceedance, covariance, autocovariance, marginals):
             warnings.warn(message, UserWarning, stacklevel=2)
         self.n_frames_in_ = n_frames
@@ -490,7 +491,7 @@ class DichotomizedGaussian(BaseEstimator):
             sums = autocovariance * self.n_features_in_
             for lag in range(n_lags):
                 wanted[lag] = solve_sums(h, k, group, sums[[lag]], np.array([total]))[0][0]
-        self.latent_autocorrelation_, self._predictors, self._innovations = _durbin_levinson(wanted)
+        self.latent_autocorrelation_, self._predictors, self._innovations = durbin_levinson(wanted)
         if n_lags and len(varying):
             angles = np.arcsin(self.latent_autocorrelation_)
             achieved = [pair_sums(h, k, group, angles[[lag]])[0] for lag in range(n_lags)]
@@ -564,108 +565,3 @@ class DichotomizedGaussian(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
-
-
-def _durbin_levinson(
-    autocorrelation: np.ndarray,
-) -> tuple[np.ndarray, list[np.ndarray], np.ndarray]:
-    """Find the best linear predictors from 0, 1, ... past values, by Durbin and Levinson.
-
-    Partial autocorrelations of 1 or more, which no process has, are cut off. Returns the
-    autocorrelations that are left, the predictors' weights (the latest value first) and the
-    variances of their errors.
-    """
-    possible = autocorrelation.astype(np.float64).copy()
-    predictors, variances = [np.zeros(0)], [1.0]
-    for lag in range(len(possible)):
-        weights, variance = predictors[-1], variances[-1]
-        known = float(weights @ possible[:lag][::-1])
-        partial = np.clip((possible[lag] - known) / variance, -_MAX_PARTIAL, _MAX_PARTIAL)
-        possible[lag] = known + partial * variance
-        predictors.append(np.append(weights - partial * weights[::-1], partial))
-        variances.append(variance * (1.0 - partial**2))
-    return possible, predictors, np.array(variances)
-
-
-def _read_spikes(X: Any) -> tuple[list[np.ndarray], int | None]:
-    """Return arrays (m, t, N) of uninterrupted bins, and the frames of a window, if any."""
-    if isinstance(X, Recording):
-        return [part[None] for part in X.segment_traces()], None
-    if not is_lazy(X):
-        X = as_real_array(X, "spikes")
-    if X.ndim > 2:
-        windows = check_windows(X, name="spikes", estimator="DichotomizedGaussian", encoded=False)
-        n_frames = windows.shape[1]
-        if not is_lazy(windows):
-            return [windows], n_frames
-        if not windows.frame_wise:
-            return [windows.gather()], n_frames
-        return [run[None] for run in windows.covered_frames()], n_frames
-    return [check_recording(X, name="spikes")[None]], None
-
-
-def check_lags(n_lags: int, n_bins: int, name: str) -> None:
-    """Raise an error unless `n_bins` in a row, the most that there are, hold all lags."""
-    if n_bins <= n_lags:
-        raise ValueError(
-            f"{name} have {n_bins} bins in a row, too few for n_lags={n_lags}; pass at least "
-            f"{n_lags + 1}, or take fewer lags."
-        )
-
-
-def _check_counts(parts: list[np.ndarray], marginals: str) -> int:
-    """Return the largest count, after a check that all are counts."""
-    top = max(float(part.max()) for part in parts)
-    low = min(float(part.min()) for part in parts)
-    whole = all(np.array_equal(b, np.rint(b)) for part in parts for b in _blocks(part))
-    if low < 0 or not whole:
-        raise ValueError(
-            "spikes must be 0 and 1 or whole counts, but some are "
-            f"{'negative' if low < 0 else 'fractions'}; infer spikes from traces with "
-            "OasisDeconvolver(output='events') first."
-        )
-    if marginals == "binary" and top > 1:
-        raise ValueError(
-            f"spikes go up to {top:g}, but marginals='binary' takes 0 and 1; use "
-            "marginals='counts', or pass spikes > 0."
-        )
-    if top > _MAX_COUNT:
-        raise ValueError(
-            f"spikes go up to {top:g} a bin, and at most {_MAX_COUNT} are provided for; take "
-            "shorter bins, or check that these are spikes and not fluorescence."
-        )
-    return int(top)
-
-
-def _blocks(part: np.ndarray) -> Iterator[np.ndarray]:
-    """Yield bins (t, N) of windows (m, t, N) as float64, a few at a time."""
-    rows = part.reshape(-1, part.shape[2])
-    step = max(1, _MOMENT_VALUES // part.shape[2])
-    for first in range(0, len(rows), step):
-        yield rows[first : first + step].astype(np.float64)
-
-
-def _moments(parts: list[np.ndarray], top: int) -> tuple[np.ndarray, np.ndarray]:
-    """Return P(count > k), (N, top), and the covariance matrix of all bins."""
-    n_neurons = parts[0].shape[2]
-    n_bins = sum(part.shape[0] * part.shape[1] for part in parts)
-    above, products = np.zeros((n_neurons, top)), np.zeros((n_neurons, n_neurons))
-    for part in parts:
-        for block in _blocks(part):
-            products += block.T @ block
-            for k in range(top):
-                above[:, k] += np.count_nonzero(block > k, axis=0)
-    mean = above.sum(axis=1) / n_bins
-    return above / n_bins, products / n_bins - np.outer(mean, mean)
-
-
-def _autocovariance(parts: list[np.ndarray], mean: np.ndarray, n_lags: int) -> np.ndarray:
-    """Mean over neurons of the autocovariance at lags 1 to n_lags, never across a border."""
-    sums, pairs = np.zeros(n_lags), np.zeros(n_lags)
-    for part in parts:
-        for window in part:
-            centred = window - mean
-            for lag in range(1, min(n_lags, len(window) - 1) + 1):
-                sums[lag - 1] += np.sum(centred[lag:] * centred[:-lag])
-                pairs[lag - 1] += centred[lag:].size
-    return sums / np.maximum(pairs, 1)
