@@ -30,7 +30,7 @@ from calgan import (
 )
 from calgan.model_selection import BlockedKFold
 
-WIDTH = 16
+WINDOW = 16
 
 # A short recording and a few rounds are too little for every neuron to match.
 pytestmark = pytest.mark.filterwarnings("ignore::calgan.FitWarning")
@@ -39,7 +39,7 @@ pytestmark = pytest.mark.filterwarnings("ignore::calgan.FitWarning")
 def make(kind: type = Pipeline, **steps: Any) -> Any:
     """Return a pipeline around the stand-in generator, with some steps replaced."""
     named = {
-        "windower": Windower(WIDTH),
+        "windower": Windower(WINDOW),
         "encoder": "passthrough",
         "scaler": MinMaxScaler(per_neuron=True),
         "generator": NoiseGenerator(max_iter=3, random_state=0),
@@ -49,7 +49,7 @@ def make(kind: type = Pipeline, **steps: Any) -> Any:
 
 def by_hand(recording: Any, n_samples: int, encoder: Any = None) -> np.ndarray:
     """Sample without a pipeline."""
-    windows = Windower(WIDTH).fit_transform(recording)
+    windows = Windower(WINDOW).fit_transform(recording)
     if encoder is not None:
         windows = encoder.fit_transform(windows)
     scaler = MinMaxScaler(per_neuron=True).fit(windows)
@@ -63,18 +63,18 @@ def test_sample_goes_back_through_the_steps(kind: type, traces: np.ndarray) -> N
     counts = 1000 + 300 * traces
     model = make(kind).fit(counts)
     windows = sample(model, 4)
-    assert windows.shape == (4, WIDTH, 5)
+    assert windows.shape == (4, WINDOW, 5)
     assert windows.dtype == np.float32
     np.testing.assert_array_equal(windows, by_hand(counts, 4))
     assert 900 < windows.mean() < 1400
 
 
 @pytest.mark.parametrize("layout", ["full", "packed"])
-def test_sample_decodes(layout: str, traces: np.ndarray) -> None:
+def test_sample_goes_back_through_an_encoder(layout: str, traces: np.ndarray) -> None:
     # The stand-in learns encoded windows (M, T, N, C) as well.
     model = make(encoder=FFTEncoder(layout)).fit(traces)
     windows = model.sample(3)
-    assert windows.shape == (3, WIDTH, 5)
+    assert windows.shape == (3, WINDOW, 5)
     np.testing.assert_array_equal(windows, by_hand(traces, 3, FFTEncoder(layout)))
 
 
@@ -82,7 +82,7 @@ def test_random_state_reaches_the_generator(traces: np.ndarray) -> None:
     model = make().fit(traces)
     np.testing.assert_array_equal(model.sample(2, random_state=7), sample(model, 2, random_state=7))
     assert not np.allclose(model.sample(2, random_state=7), model.sample(2, random_state=8))
-    assert model.sample().shape == (1, WIDTH, 5)
+    assert model.sample().shape == (1, WINDOW, 5)
 
 
 @pytest.mark.parametrize("kind", ["array", "Recording", "segments", "recordings", "trials", "view"])
@@ -93,13 +93,13 @@ def test_it_fits_whatever_a_recording_may_be(kind: str, traces: np.ndarray) -> N
         "segments": [traces[:100], traces[100:]],
         "recordings": [Recording(traces[:100], 10.0), Recording(traces[100:], 10.0)],
         "trials": traces.reshape(4, 60, 5),
-        "view": Windower(WIDTH).fit_transform(traces),
+        "view": Windower(WINDOW).fit_transform(traces),
     }[kind]
     model = make().fit(X)
-    assert model.sample(2).shape == (2, WIDTH, 5)
+    assert model.sample(2).shape == (2, WINDOW, 5)
     n_borders = {"segments": 1, "recordings": 1, "trials": 3}.get(kind, 0)
     # No window crosses a border.
-    assert len(model.score_samples(X)) == 240 - (n_borders + 1) * (WIDTH - 1)
+    assert len(model.score_samples(X)) == 240 - (n_borders + 1) * (WINDOW - 1)
 
 
 def test_a_step_that_is_not_invertible_says_so(traces: np.ndarray) -> None:
@@ -107,7 +107,7 @@ def test_a_step_that_is_not_invertible_says_so(traces: np.ndarray) -> None:
     model = make(encoder=deconvolver).fit(traces)
     with pytest.raises(TypeError, match=r"'encoder' \(OasisDeconvolver\) is not invertible"):
         model.sample(2)
-    assert model[-1].sample(2).shape == (2, WIDTH, 5)  # as the sentence advises
+    assert model[-1].sample(2).shape == (2, WINDOW, 5)  # as the sentence advises
 
 
 def test_a_function_without_an_inverse_is_not_taken_for_the_identity(traces: np.ndarray) -> None:
@@ -116,12 +116,12 @@ def test_a_function_without_an_inverse_is_not_taken_for_the_identity(traces: np.
         model.sample(2)
     both = make(encoder=FunctionTransformer(np.arcsinh, inverse_func=np.sinh, check_inverse=False))
     assert np.isfinite(both.fit(traces).sample(2)).all()
-    assert make(encoder=FunctionTransformer()).fit(traces).sample(2).shape == (2, WIDTH, 5)
+    assert make(encoder=FunctionTransformer()).fit(traces).sample(2).shape == (2, WINDOW, 5)
 
 
 def test_nested_pipelines_are_undone_step_by_step(traces: np.ndarray) -> None:
     front = sklearn.pipeline.Pipeline(
-        [("windower", Windower(WIDTH)), ("scaler", MinMaxScaler(per_neuron=True))]
+        [("windower", Windower(WINDOW)), ("scaler", MinMaxScaler(per_neuron=True))]
     )
     back = Pipeline([("generator", NoiseGenerator(max_iter=3, random_state=0))])
     model = Pipeline([("front", front), ("skipped", None), ("back", back)]).fit(traces)
@@ -129,7 +129,7 @@ def test_nested_pipelines_are_undone_step_by_step(traces: np.ndarray) -> None:
 
 
 def test_a_generator_alone_and_what_cannot_sample(traces: np.ndarray) -> None:
-    generator = NoiseGenerator(random_state=0).fit(Windower(WIDTH).fit_transform(traces))
+    generator = NoiseGenerator(random_state=0).fit(Windower(WINDOW).fit_transform(traces))
     np.testing.assert_array_equal(sample(generator, 2), generator.sample(2))
     with pytest.raises(TypeError, match="MinMaxScaler cannot sample: pass a fitted generator"):
         sample(MinMaxScaler())
@@ -147,7 +147,7 @@ def negative_error(estimator: Any, X: Any, y: Any = None) -> float:
 @pytest.mark.parametrize("kind", [Pipeline, sklearn.pipeline.Pipeline])
 @pytest.mark.parametrize("n_jobs", [1, pytest.param(2, marks=pytest.mark.slow)])
 def test_searches_run_over_windows(kind: type, n_jobs: int, traces: np.ndarray) -> None:
-    view = Windower(WIDTH).fit_transform(traces)
+    view = Windower(WINDOW).fit_transform(traces)
     search = GridSearchCV(
         make(kind),
         {"generator__max_iter": [1, 4], "scaler__per_neuron": [True, False]},
@@ -159,7 +159,7 @@ def test_searches_run_over_windows(kind: type, n_jobs: int, traces: np.ndarray) 
     assert len(search.cv_results_["params"]) == 4
     windows = sample(search, 3)
     np.testing.assert_array_equal(windows, sample(search.best_estimator_, 3))
-    assert windows.shape == (3, WIDTH, 5)
+    assert windows.shape == (3, WINDOW, 5)
 
 
 def test_searches_run_over_segments_and_encoders(traces: np.ndarray) -> None:
@@ -171,7 +171,7 @@ def test_searches_run_over_segments_and_encoders(traces: np.ndarray) -> None:
         scoring=negative_error,
         error_score="raise",
     ).fit(segments)
-    assert sample(search, 2).shape == (2, WIDTH, 5)
+    assert sample(search, 2).shape == (2, WINDOW, 5)
 
 
 def test_a_search_over_frames_is_refused(traces: np.ndarray) -> None:

@@ -132,7 +132,7 @@ class _Fitted:
 class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
     """A generator of windows whose networks are trained step by step.
 
-    A subclass has settings, an encoding of windows, networks, and a step. What is here is the rest:
+    A subclass has settings, an encoding of windows, networks, and a step. The rest is shared:
     validation, the split in time, tracking, resuming, sampling, files.
 
     A copy trains, and the generator takes over all that the copy has learnt, at once, when it is
@@ -464,8 +464,8 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
     ) -> Check | None:
         """Return a function that compares samples of the current generator with held-out windows.
 
-        They come from the same noise at every check, so that the weights alone change. None, if
-        the held-out windows are constant and there is nothing to compare.
+        Samples come from the same noise at every check. None if the held-out windows are constant,
+        so that there is nothing to compare.
         """
         limit = min(_CHECK_WINDOWS, max(8, _CHECK_VALUES // reference[0].size))
         real = self._fold(gather(encoded, spread(held_out, limit)))

@@ -20,7 +20,7 @@ def process() -> Process:
     return make_process(30, random_state=3)
 
 
-def test_zebrafish_tectum() -> None:
+def test_the_bundled_recording_is_as_described() -> None:
     recording = datasets.load_zebrafish_tectum()
     assert isinstance(recording, Recording)
     assert recording.shape == (1950, 143)
@@ -31,7 +31,7 @@ def test_zebrafish_tectum() -> None:
     np.testing.assert_allclose(recording.traces[0, :3], [1.522, 1.0574, 0.1764])
 
 
-def test_zebrafish_stimuli() -> None:
+def test_the_bundled_stimuli_are_as_described() -> None:
     metadata = datasets.load_zebrafish_tectum().metadata
     assert metadata["stimulus_frames"][:3].tolist() == [3, 45, 87]
     np.testing.assert_allclose(
@@ -184,12 +184,14 @@ def test_a_process_cannot_be_changed(process: Process) -> None:
         ({"duration": True}, TypeError, "duration must be a number of seconds"),
     ],
 )
-def test_refuses(kwargs: dict[str, Any], error: type[Exception], match: str) -> None:
+def test_wrong_parameters_of_a_process_are_refused(
+    kwargs: dict[str, Any], error: type[Exception], match: str
+) -> None:
     with pytest.raises(error, match=match):
         make_recording(**{"duration": 1.0, "n_neurons": 2, **kwargs})
 
 
-def test_windows_refuse(process: Process) -> None:
+def test_wrong_numbers_of_windows_are_refused(process: Process) -> None:
     with pytest.raises(ValueError, match="n must be an integer of at least 1"):
         process.sample_windows(0, 5)
     with pytest.raises(TypeError, match="window must be an integer"):

@@ -30,7 +30,7 @@ from calgan import (
     make_calcium_pipeline,
 )
 
-WIDTH, N_NEURONS = 32, 4
+WINDOW, N_NEURONS = 32, 4
 
 # What learns for a fraction of a second does not match the windows.
 pytestmark = pytest.mark.filterwarnings("ignore::calgan.FitWarning")
@@ -48,65 +48,65 @@ def scaled_traces() -> np.ndarray:
 
 
 RECORDING = Recording(scaled_traces(), 10.0)
-WINDOWS = Windower(WIDTH, stride=3).fit_transform(RECORDING)
+WINDOWS = Windower(WINDOW, stride=3).fit_transform(RECORDING)
 TINY = {"max_iter": 2, "batch_size": 4}
 
 CASES = {
-    "stand-in": Case(stand_in.NoiseGenerator, WINDOWS, (WIDTH, N_NEURONS)),
-    "stand-in-recorder": Case(stand_in.NoiseRecorder, WINDOWS, (WIDTH, N_NEURONS)),
-    "CalciumGAN-compact": Case(CalciumGAN, WINDOWS, (WIDTH, N_NEURONS), short=TINY),
-    "CalciumFactorModel": Case(CalciumFactorModel, WINDOWS, (WIDTH, N_NEURONS)),
+    "stand-in": Case(stand_in.NoiseGenerator, WINDOWS, (WINDOW, N_NEURONS)),
+    "stand-in-recorder": Case(stand_in.NoiseRecorder, WINDOWS, (WINDOW, N_NEURONS)),
+    "CalciumGAN-compact": Case(CalciumGAN, WINDOWS, (WINDOW, N_NEURONS), short=TINY),
+    "CalciumFactorModel": Case(CalciumFactorModel, WINDOWS, (WINDOW, N_NEURONS)),
     "CalciumFlow": Case(
         lambda: CalciumFlow(filters=8, settings={"n_steps": 3}),
         WINDOWS,
-        (WIDTH, N_NEURONS),
+        (WINDOW, N_NEURONS),
         short=TINY,
     ),
     "CalciumGAN-relativistic": Case(
-        lambda: CalciumGAN("relativistic"), WINDOWS, (WIDTH, N_NEURONS), short=TINY
+        lambda: CalciumGAN("relativistic"), WINDOWS, (WINDOW, N_NEURONS), short=TINY
     ),
-    "CalciumGAN-1d": Case(lambda: CalciumGAN("1d"), WINDOWS, (WIDTH, N_NEURONS), short=TINY),
+    "CalciumGAN-1d": Case(lambda: CalciumGAN("1d"), WINDOWS, (WINDOW, N_NEURONS), short=TINY),
     "CalciumGAN-2d-fft": Case(
-        lambda: CalciumGAN("2d-fft", filters=2), WINDOWS, (WIDTH, N_NEURONS), short=TINY
+        lambda: CalciumGAN("2d-fft", filters=2), WINDOWS, (WINDOW, N_NEURONS), short=TINY
     ),
     "pipeline-2d-sorted": Case(
         lambda: make_calcium_pipeline(
-            "gan", variant="2d-sorted", window=WIDTH, frame_rate=10.0, filters=2
+            "gan", variant="2d-sorted", window=WINDOW, frame_rate=10.0, filters=2
         ),
         250 + 40 * scaled_traces(),
-        (WIDTH, N_NEURONS),
+        (WINDOW, N_NEURONS),
         prefix="generator__",
         short=TINY,
     ),
     "DichotomizedGaussianCalcium": Case(
         lambda: DichotomizedGaussianCalcium(frame_rate=10.0),
         WINDOWS,
-        (WIDTH, N_NEURONS),
+        (WINDOW, N_NEURONS),
         short={},
     ),
     "DichotomizedGaussianCalcium-lags": Case(
         lambda: DichotomizedGaussianCalcium(frame_rate=10.0, n_lags=2),
         WINDOWS,
-        (WIDTH, N_NEURONS),
+        (WINDOW, N_NEURONS),
         short={},
     ),
     "pipeline-DichotomizedGaussianCalcium": Case(
         lambda: Pipeline(
             [
-                ("windower", Windower(WIDTH)),
+                ("windower", Windower(WINDOW)),
                 ("scaler", MinMaxScaler()),
                 ("generator", DichotomizedGaussianCalcium(frame_rate=10.0)),
             ]
         ),
         250 + 40 * scaled_traces(),
-        (WIDTH, N_NEURONS),
+        (WINDOW, N_NEURONS),
         prefix="generator__",
         short={},
     ),
     "pipeline": Case(
-        lambda: make_calcium_pipeline(window=WIDTH, frame_rate=10.0),
+        lambda: make_calcium_pipeline(window=WINDOW, frame_rate=10.0),
         250 + 40 * scaled_traces(),  # in counts: samples must come back in these units
-        (WIDTH, N_NEURONS),
+        (WINDOW, N_NEURONS),
         prefix="generator__",
     ),
 }
@@ -162,7 +162,7 @@ HONEST = {stand_in.NoiseGenerator, stand_in.NoiseRecorder}
 
 @pytest.mark.parametrize(("broken", "check"), BROKEN.items(), ids=lambda each: each.__name__)
 def test_contract_catches(broken: type, check: Callable[[Case], None]) -> None:
-    case = Case(broken, np.asarray(WINDOWS), (WIDTH, N_NEURONS))
+    case = Case(broken, np.asarray(WINDOWS), (WINDOW, N_NEURONS))
     with pytest.raises(Exception) as caught:
         check(case)
     # A failed assertion, or what cannot be pickled; nothing that the test itself got wrong.

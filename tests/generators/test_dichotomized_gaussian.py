@@ -112,7 +112,9 @@ def test_covariance_of_thresholds(h: float, k: float, rho: float) -> None:
 
 @given(thresholds_st, thresholds_st, correlation_st, correlation_st)
 @settings(max_examples=100, deadline=None)
-def test_laws_of_the_covariance(h: float, k: float, one: float, other: float) -> None:
+def test_the_covariance_is_symmetric_in_sign_and_order(
+    h: float, k: float, one: float, other: float
+) -> None:
     value = threshold_covariance(h, k, one)
     tiny = 1e-15
     assert abs(threshold_covariance(k, h, one) - value) <= tiny
@@ -191,7 +193,7 @@ def test_counts_by_brute_force() -> None:
         assert latent_correlation(thresholds, matrix)[0][0, 1] == pytest.approx(rho, abs=1e-10)
 
 
-def test_what_cannot_be_is_clipped_counted_and_said() -> None:
+def test_impossible_covariances_are_clipped_counted_and_warned_of() -> None:
     covariance = np.array([[0.09, 0.2, 0.0], [0.2, 0.16, 0.0], [0.0, 0.0, 0.25]])
     with pytest.warns(UserWarning, match="1 of 3 pairs of neurons have a covariance"):
         model = DichotomizedGaussian().fit_moments([0.1, 0.2, 0.5], covariance)
@@ -559,7 +561,7 @@ def test_a_draw_does_not_depend_on_how_many_follow() -> None:
         np.testing.assert_array_equal(windows.sample(100)[:3], windows.sample(3))
 
 
-def test_seeds() -> None:
+def test_a_seed_fixes_the_draw() -> None:
     model, _ = make_target("even", 5)
     np.testing.assert_array_equal(model.sample(50), model.sample(50))
     np.testing.assert_array_equal(
@@ -613,12 +615,12 @@ def test_a_population_is_fitted_and_drawn_in_seconds() -> None:
         (np.ones((2, 3, 4, 5)), "4-D"),
     ],
 )
-def test_refuses_what_are_no_spikes(X: Any, match: str) -> None:
+def test_values_that_are_no_spikes_are_refused(X: Any, match: str) -> None:
     with pytest.raises(ValueError, match=match):
         DichotomizedGaussian().fit(X)
 
 
-def test_the_functions_refuse_what_has_no_answer() -> None:
+def test_wrong_thresholds_and_matrices_are_refused() -> None:
     binary, eye = [[0.0], [1.0]], np.eye(2)
     for rho in (1.2, -1.2, np.nan):
         with pytest.raises(ValueError, match=r"within \[-1, 1\]"):
@@ -638,7 +640,7 @@ def test_the_functions_refuse_what_has_no_answer() -> None:
         nearest_count_correlation(binary, eye, np.eye(3))
 
 
-def test_refuses_parameters_and_moments() -> None:
+def test_wrong_parameters_and_moments_are_refused() -> None:
     counts = np.array([[0.0, 2.0], [1.0, 0.0], [0.0, 1.0]])
     with pytest.raises(ValueError, match="go up to 2, but marginals='binary'"):
         DichotomizedGaussian("binary").fit(counts)
@@ -679,7 +681,7 @@ def test_refuses_parameters_and_moments() -> None:
 # Simulated recordings with this truth
 
 
-def test_the_simulation_is_what_it_says() -> None:
+def test_simulated_traces_have_the_stated_moments() -> None:
     process = datasets.make_dichotomized_gaussian_process(12, random_state=0)
     assert not process.spike_model.repaired_
     windows, spikes = process.sample_windows(3000, 40, random_state=1)
@@ -747,7 +749,7 @@ def test_simulated_recordings() -> None:
         ({"spikes": [[0, 1], [0]]}, "spikes is ragged"),
     ],
 )
-def test_the_simulation_refuses(kwargs: dict[str, Any], match: str) -> None:
+def test_wrong_parameters_of_the_simulation_are_refused(kwargs: dict[str, Any], match: str) -> None:
     with pytest.raises(ValueError, match=match):
         datasets.make_dichotomized_gaussian_process(**kwargs)
 

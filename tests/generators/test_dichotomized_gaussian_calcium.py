@@ -18,7 +18,7 @@ from calgan import (
 )
 from calgan.data.windows import WindowView
 
-WIDTH = 40
+WINDOW = 40
 
 
 @pytest.fixture(scope="module")
@@ -28,7 +28,7 @@ def recording() -> Recording:
 
 @pytest.fixture(scope="module")
 def baseline(recording: Recording) -> DichotomizedGaussianCalcium:
-    windows = Windower(WIDTH).fit_transform(recording)
+    windows = Windower(WINDOW).fit_transform(recording)
     return DichotomizedGaussianCalcium(random_state=0).fit(windows)
 
 
@@ -106,14 +106,14 @@ def test_a_pipeline_gives_the_units_of_the_recording(recording: Recording) -> No
     counts = Recording(500 + 200 * recording.traces, recording.frame_rate)
     model = Pipeline(
         [
-            ("windower", Windower(WIDTH)),
+            ("windower", Windower(WINDOW)),
             ("scaler", MinMaxScaler(per_neuron=True)),
             ("generator", DichotomizedGaussianCalcium(random_state=0)),
         ]
     ).fit(counts)
     samples = model.sample(300)
     plain = DichotomizedGaussianCalcium(random_state=0)
-    plain.fit(Windower(WIDTH).fit_transform(recording))
+    plain.fit(Windower(WINDOW).fit_transform(recording))
     # Scaling changes neither the spikes nor, back in its units, the traces.
     np.testing.assert_allclose(model[-1].spike_model_.mean_, plain.spike_model_.mean_, rtol=0.02)
     np.testing.assert_allclose(
@@ -125,7 +125,7 @@ def test_a_pipeline_gives_the_units_of_the_recording(recording: Recording) -> No
 
 
 def test_a_deconvolver_may_be_given(recording: Recording) -> None:
-    windows = Windower(WIDTH).fit_transform(recording)
+    windows = Windower(WINDOW).fit_transform(recording)
     given = OasisDeconvolver(threshold=9.0, decay_time=0.8)
     model = DichotomizedGaussianCalcium(deconvolver=given, random_state=0).fit(windows)
     assert given.output == "events"
@@ -136,9 +136,11 @@ def test_a_deconvolver_may_be_given(recording: Recording) -> None:
     assert model.spike_model_.mean_.sum() < 0.9 * lower.spike_model_.mean_.sum()
 
 
-def test_where_the_frame_rate_comes_from(recording: Recording) -> None:
-    view = Windower(WIDTH).fit_transform(recording)
-    array = np.asarray(view[::WIDTH])
+def test_the_frame_rate_is_that_of_the_windows_a_parameter_or_the_deconvolver(
+    recording: Recording,
+) -> None:
+    view = Windower(WINDOW).fit_transform(recording)
+    array = np.asarray(view[::WINDOW])
     assert DichotomizedGaussianCalcium().fit(view).frame_rate_ == 10.0
     assert DichotomizedGaussianCalcium(frame_rate=20.0).fit(array).frame_rate_ == 20.0
     given = OasisDeconvolver(frame_rate=5.0)
@@ -154,7 +156,7 @@ def test_where_the_frame_rate_comes_from(recording: Recording) -> None:
 def test_constant_neurons_stay_so(recording: Recording) -> None:
     traces = recording.traces.copy()
     traces[:, 3] = 0.25
-    view = Windower(WIDTH).fit_transform(Recording(traces, 10.0))
+    view = Windower(WINDOW).fit_transform(Recording(traces, 10.0))
     with pytest.warns(UserWarning, match="1 of 12 neurons are constant") as caught:
         model = DichotomizedGaussianCalcium(random_state=0).fit(view)
     assert caught[0].filename == __file__
@@ -182,8 +184,8 @@ def test_only_large_repairs_are_worth_a_warning(recording: Recording) -> None:
     assert model.spike_model_.max_deviation_ < 0.1
 
 
-def test_refuses_encoded_windows_and_too_many_lags(recording: Recording) -> None:
-    view = Windower(WIDTH).fit_transform(recording)
+def test_encoded_windows_and_too_many_lags_are_refused(recording: Recording) -> None:
+    view = Windower(WINDOW).fit_transform(recording)
     with pytest.raises(ValueError, match="DichotomizedGaussianCalcium takes windows of shape"):
         DichotomizedGaussianCalcium(frame_rate=10.0).fit(np.zeros((3, 8, 2, 2)))
     array = np.asarray(view[:3])
@@ -191,19 +193,19 @@ def test_refuses_encoded_windows_and_too_many_lags(recording: Recording) -> None
         DichotomizedGaussianCalcium(frame_rate=10.0, n_lags=40).fit(array)
 
 
-def test_refuses_before_it_deconvolves(
+def test_wrong_input_is_refused_before_deconvolution(
     recording: Recording, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fit(*args: object, **kwargs: object) -> None:
         raise AssertionError("deconvolved in vain")
 
     monkeypatch.setattr(OasisDeconvolver, "fit", fit)
-    view = Windower(WIDTH).fit_transform(recording)
+    view = Windower(WINDOW).fit_transform(recording)
     array = np.asarray(view[:3])
     with pytest.raises(ValueError, match="n_lags must be an integer of at least 0"):
         DichotomizedGaussianCalcium(n_lags=-1).fit(view)
     with pytest.raises(ValueError, match="the windows have 40 bins in a row, too few"):
-        DichotomizedGaussianCalcium(frame_rate=10.0, n_lags=WIDTH).fit(array)
+        DichotomizedGaussianCalcium(frame_rate=10.0, n_lags=WINDOW).fit(array)
     for wrong in ("oasis", OasisDeconvolver):
         with pytest.raises(TypeError, match="deconvolver must be an OasisDeconvolver"):
             DichotomizedGaussianCalcium(deconvolver=wrong).fit(view)

@@ -99,7 +99,7 @@ def test_a_constant_neuron_is_not_flagged(windows: np.ndarray) -> None:
     warn_of_mismatch(summary, "CalciumGAN")
 
 
-def test_few_events_tell_nothing() -> None:
+def test_few_events_flag_no_neuron() -> None:
     a, b = np.zeros((2, 50, 1))
     a[:6], b[:2] = 1, 1
     assert not fit_check._counts_differ(a, b).any()  # a ratio of 3, and 4 < 4 sqrt(8)

@@ -65,7 +65,7 @@ def test_samples_follow_the_velocity(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.parametrize(("frames", "depth"), [(64, 2), (16, 1), (50, 1), (17, 0), (12, 0)])
-def test_any_width_will_do(frames: int, depth: int) -> None:
+def test_windows_of_any_length_can_be_drawn(frames: int, depth: int) -> None:
     net = FlowGenerator(frames, 3, channels=8, n_steps=1)
     seeded_init(net, 0)
     assert len(net.down) == depth
@@ -106,7 +106,7 @@ def test_it_learns_the_distribution() -> None:
     assert np.mean(losses[-20:]) < 0.7 * np.mean(losses[:5])
 
 
-def test_checks_are_tracked_beside_their_baseline(windows: WindowView) -> None:
+def test_tracked_statistics_have_a_baseline(windows: WindowView) -> None:
     flow = quick().fit(windows)
     assert flow.trained_statistics_ == ()
     row = flow.history_[-1]
@@ -125,7 +125,7 @@ def test_a_resumed_run_is_the_uninterrupted_one(windows: WindowView, tmp_path: A
     assert whole.history_ == part.history_
 
 
-def test_going_on_with_another_width_is_refused(windows: WindowView) -> None:
+def test_going_on_with_other_filters_is_refused(windows: WindowView) -> None:
     flow = quick().fit(windows)
     with pytest.raises(ValueError, match="filters changed from 8 to 16"):
         flow.set_params(filters=16, warm_start=True).fit(windows)
@@ -201,6 +201,8 @@ def test_encoded_windows_come_back_encoded(windows: WindowView) -> None:
         ({"batch_size": 1}, "batch_size must be"),
     ],
 )
-def test_wrong_parameters(params: dict[str, Any], message: str, windows: WindowView) -> None:
+def test_parameters_out_of_range_are_named(
+    params: dict[str, Any], message: str, windows: WindowView
+) -> None:
     with pytest.raises((ValueError, TypeError), match=message):
         quick(**params).fit(windows)

@@ -221,7 +221,7 @@ def test_scalers_and_sorters_before_it_are_undone_by_the_pipeline(windows: Windo
 # ------------------------------------------------------------------ wrong windows
 
 
-def test_a_width_the_network_cannot_halve_is_refused() -> None:
+def test_a_window_the_network_cannot_halve_is_refused() -> None:
     with pytest.raises(ValueError, match="nearest being 32 and 36 frames"):
         quick().fit(np.random.default_rng(0).normal(size=(20, 34, 3)))
 
@@ -242,7 +242,7 @@ def test_silent_neurons_are_named_and_stay_silent(windows: WindowView) -> None:
     assert np.isfinite(samples).all()
 
 
-def test_another_width_is_refused_after_the_fit(windows: WindowView) -> None:
+def test_another_window_is_refused_after_the_fit(windows: WindowView) -> None:
     gan = quick().fit(windows)
     with pytest.raises(ValueError, match=r"fitted on windows of shape \(32, 4\)"):
         gan.score_samples(np.zeros((3, 16, 4)))
@@ -373,7 +373,9 @@ def test_best_state_is_kept(windows: WindowView, monkeypatch: pytest.MonkeyPatch
     assert not torch.equal(states[1], states[3])
 
 
-def test_early_stopping(windows: WindowView, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_training_stops_early_without_improvement(
+    windows: WindowView, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(CalciumGAN, "_make_check", lambda *_: lambda: (1.0, {"val_score": 1.0}))
     gan = quick(max_iter=50, n_iter_no_change=6).fit(windows)
     assert gan.stopped_ == "early stopping"
@@ -400,7 +402,7 @@ def test_training_that_diverges_says_so_and_keeps_the_last_good_state(
     np.testing.assert_array_equal(gan.sample(3), good.sample(3))
 
 
-def test_samples_that_are_no_numbers_are_no_better_than_any(
+def test_samples_that_are_not_finite_have_the_worst_score(
     windows: WindowView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(CalciumGAN, "_draw", lambda _self, _g, n, _r: np.full((n, 32, 4), np.nan))
@@ -411,7 +413,7 @@ def test_samples_that_are_no_numbers_are_no_better_than_any(
     assert gan.fit_summary_["mismatched"] == [0, 1, 2, 3]
 
 
-def test_a_misfit_is_told_of_once_the_model_had_a_chance(
+def test_a_mismatch_is_warned_of_after_enough_steps(
     windows: WindowView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(CalciumGAN, "_draw", lambda _self, _g, n, _r: np.zeros((n, 32, 4)))
@@ -635,7 +637,7 @@ def test_windows_that_all_overlap_the_held_out_ones_say_so(windows: WindowView) 
         quick(validation_fraction=0.4).fit(view)
 
 
-def test_a_split_that_is_lost_on_the_way_says_so(windows: WindowView) -> None:
+def test_a_split_that_is_lost_in_partial_fit_says_so(windows: WindowView) -> None:
     gan = quick().fit(windows)
     with pytest.warns(UserWarning, match="of 20 windows it is too few"):
         gan.partial_fit(windows[:20])
@@ -656,7 +658,7 @@ def test_partial_fit_is_one_pass(windows: WindowView) -> None:
     assert gan.partial_fit(windows).n_iter_ == 2 * math.ceil(len(windows) / 100)
 
 
-def test_the_best_state_of_other_windows_is_no_yardstick(windows: WindowView) -> None:
+def test_the_best_state_of_other_windows_is_forgotten(windows: WindowView) -> None:
     """A best score against other held-out windows would keep old weights for ever."""
     data = np.array(windows)
     gan = quick().fit(data)

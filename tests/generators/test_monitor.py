@@ -1,4 +1,4 @@
-"""What a generator tracks while it trains: the split in time and the statistics."""
+"""A generator tracks statistics of held-out windows while it trains."""
 
 from __future__ import annotations
 

@@ -183,7 +183,7 @@ def test_depth_leaves_at_least_eight_steps(frames: int, depth: int) -> None:
 
 
 @pytest.mark.parametrize(("frames", "low", "high"), [(100, 96, 104), (63, 60, 64), (17, 16, 18)])
-def test_widths_that_cannot_be_halved_name_their_neighbours(
+def test_windows_that_cannot_be_halved_name_the_nearest_that_can(
     frames: int, low: int, high: int
 ) -> None:
     with pytest.raises(ValueError, match=f"nearest being {low} and {high} frames"):
@@ -280,7 +280,7 @@ def test_compact_critics_do_not_depend_on_units(critic_class: type) -> None:
     assert not torch.allclose(critic(windows), plain, rtol=1e-3, atol=1e-4)
 
 
-def test_patch_critic_does_not_mind_when_something_happens() -> None:
+def test_patch_critic_does_not_depend_on_when_an_event_happens() -> None:
     critic = scrambled(PatchCritic(128, 3))
     event = torch.randn(1, 20, 3, generator=torch.Generator().manual_seed(0))
     early, late = torch.zeros(2, 1, 128, 3)
@@ -291,7 +291,7 @@ def test_patch_critic_does_not_mind_when_something_happens() -> None:
     assert not torch.allclose(critic(early), critic(late), rtol=1e-3)
 
 
-def test_patch_critic_knows_the_neurons_apart() -> None:
+def test_patch_critic_tells_neurons_apart() -> None:
     critic = scrambled(PatchCritic(32, 3))
     windows = torch.randn(4, 32, 3, generator=torch.Generator().manual_seed(0))
     assert not torch.allclose(critic(windows), critic(windows.roll(1, dims=2)), rtol=1e-2)

@@ -30,7 +30,7 @@ from calgan import (
 )
 from calgan.generators.base import SamplingMixin, rechunk
 
-WIDTH = 16
+WINDOW = 16
 DECAY = np.array([0.5, 0.8, 0.9])
 
 
@@ -46,7 +46,7 @@ class Spikes(SamplingMixin, BaseEstimator):
         return self
 
     def _draw_components(self, n_samples: int, rng: np.random.Generator) -> Bunch:
-        windows = [next(self._pieces(WIDTH, rng, WIDTH, skip=100)) for _ in range(n_samples)]
+        windows = [next(self._pieces(WINDOW, rng, WINDOW, skip=100)) for _ in range(n_samples)]
         return Bunch(**{name: np.stack([w[name] for w in windows]) for name in windows[0]})
 
     def _iter_components(
@@ -93,7 +93,7 @@ def lfilter_by_neuron(amplitudes: np.ndarray, decay: np.ndarray) -> np.ndarray:
 
 def fitted(kind: type = Spikes, **params: Any) -> Any:
     recording = Recording(np.zeros((100, 3)), 10.0)
-    return kind(**{"random_state": 0, **params}).fit(Windower(WIDTH).fit_transform(recording))
+    return kind(**{"random_state": 0, **params}).fit(Windower(WINDOW).fit_transform(recording))
 
 
 # Windows
@@ -105,7 +105,7 @@ def test_components_belong_to_the_sample_of_the_seed() -> None:
     assert list(drawn) == ["traces", "calcium", "spikes", "rates", "factors", "amplitudes"]
     assert drawn.rates is None
     assert drawn.factors is None
-    assert drawn.traces.shape == drawn.calcium.shape == (5, WIDTH, 3)
+    assert drawn.traces.shape == drawn.calcium.shape == (5, WINDOW, 3)
     np.testing.assert_array_equal(drawn.traces, model.sample(5, random_state=3))
     np.testing.assert_array_equal(drawn.traces[:3], model.sample(3, random_state=3))
     np.testing.assert_array_equal(model.sample_components(2).traces, model.sample(2))
@@ -120,7 +120,7 @@ def test_components_belong_to_the_sample_of_the_seed() -> None:
 
 
 @pytest.mark.parametrize("chunk", [1, 7, 100, 4096])
-def test_what_is_drawn_does_not_depend_on_the_chunk(chunk: int) -> None:
+def test_a_recording_does_not_depend_on_the_chunk(chunk: int) -> None:
     model = fitted()
     pieces = list(model.iter_recording(n_frames=[50, 205], chunk=chunk))
     lengths = [len(piece.traces) for piece in pieces]
@@ -262,7 +262,7 @@ def test_wrong_lengths_are_refused_before_any_work(
     model = fitted(Interrupted)
     with pytest.raises(error, match=message):
         getattr(model, method)(**lengths)
-    in_pipeline = Pipeline([("windower", Windower(WIDTH)), ("generator", Interrupted())])
+    in_pipeline = Pipeline([("windower", Windower(WINDOW)), ("generator", Interrupted())])
     with pytest.raises(error, match=message):
         getattr(in_pipeline.fit(Recording(np.zeros((50, 3)), 10.0)), method)(**lengths)
 
@@ -284,7 +284,7 @@ def test_other_wrong_input_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_recording_needs_a_frame_rate() -> None:
-    model = Spikes(random_state=0).fit(np.zeros((4, WIDTH, 3)))
+    model = Spikes(random_state=0).fit(np.zeros((4, WINDOW, 3)))
     with pytest.raises(ValueError, match="Spikes knows no frame rate, which a recording needs"):
         model.sample_recording(10.0)
     with pytest.raises(ValueError, match="Spikes knows no frame rate"):
@@ -297,9 +297,9 @@ def test_a_recording_needs_a_frame_rate() -> None:
 # Generators that have no components, or windows of one length
 
 
-def test_what_a_generator_does_not_have_it_names() -> None:
+def test_a_generator_says_in_one_sentence_what_it_lacks() -> None:
     model = fitted(TracesAlone)
-    assert model.sample(2).shape == (2, WIDTH, 3)
+    assert model.sample(2).shape == (2, WINDOW, 3)
     for each in (model, Pipeline([("generator", model)])):
         assert not hasattr(each, "sample_components")
         assert not hasattr(each, "sample_recording")
@@ -312,7 +312,7 @@ def test_what_a_generator_does_not_have_it_names() -> None:
 
 
 def test_networks_make_windows_of_one_length(traces: np.ndarray) -> None:
-    windows = Windower(WIDTH).fit_transform(Recording(traces, 10.0))
+    windows = Windower(WINDOW).fit_transform(Recording(traces, 10.0))
     short: dict[str, Any] = {"max_iter": 1, "random_state": 0, "validation_fraction": 0}
     flow = CalciumFlow(filters=4, settings={"n_steps": 2}, verbose=0, **short).fit(windows)
     gan = CalciumGAN("1d", filters=2, verbose=0, **short).fit(windows)
@@ -378,7 +378,7 @@ def recording() -> Recording:
 
 @pytest.fixture(scope="module", params=[0, 4])
 def gaussian(request: pytest.FixtureRequest, recording: Recording) -> Any:
-    windows = Windower(WIDTH).fit_transform(recording)
+    windows = Windower(WINDOW).fit_transform(recording)
     return DichotomizedGaussianCalcium(n_lags=request.param, random_state=0).fit(windows)
 
 
@@ -427,16 +427,16 @@ def p_of_a_seam(traces: np.ndarray, period: int) -> float:
     return float(ks_2samp(*differences_at(traces, period)).pvalue)
 
 
-def test_there_is_no_seam(gaussian: Any) -> None:
+def test_a_recording_has_no_seam_between_its_pieces(gaussian: Any) -> None:
     n = 400
-    pieces = gaussian.iter_recording(n_frames=n * WIDTH, chunk=WIDTH, random_state=2)
-    assert p_of_a_seam(np.concatenate([piece.traces for piece in pieces]), WIDTH) > 0.01
+    pieces = gaussian.iter_recording(n_frames=n * WINDOW, chunk=WINDOW, random_state=2)
+    assert p_of_a_seam(np.concatenate([piece.traces for piece in pieces]), WINDOW) > 0.01
     # The spike model's blocks (of 4096 frames, the first after a burn-in) have none either.
     long = gaussian.sample_recording(n_frames=300 * 4096, random_state=3)
     burn_in = calgan.spikes.calcium.burn_in_frames(gaussian.deconvolver_.decay_)
     assert p_of_a_seam(long.traces[4096 - burn_in :], 4096) > 0.01
     stitched = np.concatenate(list(gaussian.sample(n, random_state=2)))
-    assert p_of_a_seam(stitched, WIDTH) < 1e-6
+    assert p_of_a_seam(stitched, WINDOW) < 1e-6
 
 
 # Pipelines
@@ -445,7 +445,7 @@ def test_there_is_no_seam(gaussian: Any) -> None:
 def in_pipeline(recording: Any, *extra: tuple[str, Any], **scaler: Any) -> Pipeline:
     return Pipeline(
         [
-            ("windower", Windower(WIDTH)),
+            ("windower", Windower(WINDOW)),
             *extra,
             ("scaler", MinMaxScaler(**scaler)),
             ("generator", DichotomizedGaussianCalcium(random_state=0)),
@@ -513,14 +513,14 @@ def test_a_pipeline_recording_is_like_the_one_it_was_fitted_on(
     assert again.sample_recording(10.0).units == "counts"
 
 
-def test_where_the_ids_come_from(recording: Recording) -> None:
+def test_ids_are_those_of_the_first_step_that_knows_them(recording: Recording) -> None:
     first = Pipeline([("sorter", NeuronSorter()), *in_pipeline(recording).steps]).fit(recording)
     assert first.sample_recording(10.0).roi_ids.tolist() == recording.roi_ids.tolist()
     metadata = first.sample_recording(10.0).metadata
     np.testing.assert_array_equal(metadata["positions"], recording.metadata["positions"])
     halves = in_pipeline([recording[:1500], recording[1500:]])
     assert halves.sample_recording(10.0).roi_ids.tolist() == recording.roi_ids.tolist()
-    of_view = in_pipeline(Windower(WIDTH).fit_transform(recording)).sample_recording(10.0)
+    of_view = in_pipeline(Windower(WINDOW).fit_transform(recording)).sample_recording(10.0)
     assert of_view.units == "counts"
     assert of_view.roi_ids.tolist() == recording.roi_ids.tolist()
     bare = in_pipeline(recording)
@@ -548,10 +548,10 @@ def test_nested_pipelines_and_searches_draw_alike(recording: Recording) -> None:
     assert searched.sample_recording(20.0) == model.sample_recording(20.0)
 
 
-def test_an_encoder_has_no_way_back(recording: Recording) -> None:
+def test_components_cannot_come_back_through_an_encoder(recording: Recording) -> None:
     model = Pipeline(
         [
-            ("windower", Windower(WIDTH)),
+            ("windower", Windower(WINDOW)),
             ("encoder", FFTEncoder("packed")),
             ("generator", Interrupted()),
         ]

@@ -43,7 +43,7 @@ def test_steps_are_numbered_and_recorded() -> None:
     assert state.history == [{"step": i + 1, "loss": float(i)} for i in range(3)]
 
 
-def test_time_ends_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_max_time_ends_the_training(monkeypatch: pytest.MonkeyPatch) -> None:
     clock = itertools.count(0.0, 1.0)
     monkeypatch.setattr("time.monotonic", lambda: next(clock))
     state = new_state()
@@ -76,7 +76,7 @@ def test_a_second_ctrl_c_gives_up_the_last_check_only() -> None:
 
 
 @pytest.mark.parametrize("where", ["loss", "weight"])
-def test_diverged_training_goes_back_to_the_last_look(where: str) -> None:
+def test_diverged_training_goes_back_to_the_last_good_state(where: str) -> None:
     state = new_state()
     plain = step_of(state)
 
@@ -97,7 +97,7 @@ def test_diverged_training_goes_back_to_the_last_look(where: str) -> None:
     assert state.averaged.weight.item() == 4.0
 
 
-def test_the_last_state_is_judged_too() -> None:
+def test_the_last_state_is_checked_too() -> None:
     state = new_state()
     scores = iter([2.0, 1.0])
 
@@ -243,7 +243,7 @@ def test_a_loss_that_does_not_end_far_above_has_not_diverged(losses: list[float]
     assert state.step == n
 
 
-def test_losses_of_adversaries_do_not_tell() -> None:
+def test_losses_of_adversaries_are_no_sign_of_divergence() -> None:
     state = new_state()
     step = losses_of(state, [2.0] * 30 + [99.0] * 30, "critic_loss")
     assert run_training(state, step, max_iter=60) == "max_iter"

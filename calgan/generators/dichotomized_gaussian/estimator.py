@@ -55,7 +55,7 @@ class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
         Number of lags (in frames) up to which spikes are correlated in time as in the data; 0 makes
         frames independent, as published. See `DichotomizedGaussian`.
     deconvolver : OasisDeconvolver, default=None
-        What infers the spikes; a clone of it is fitted. None takes ``OasisDeconvolver()``.
+        Infers the spikes; a clone of it is fitted. None takes ``OasisDeconvolver()``.
     random_state : int, RandomState, Generator or None, default=None
         Seed of the draws; `fit` is not random.
 

@@ -96,7 +96,7 @@ class DichotomizedGaussian(BaseEstimator):
     max_lag_deviation_ : float
         As `max_deviation_`, for the mean autocovariance over the mean variance; 0 without lags.
     marginals_ : {"binary", "counts"}
-        What the spikes are.
+        Kind of the spikes.
     n_features_in_ : int
         Number of neurons N.
     n_frames_in_ : int or None

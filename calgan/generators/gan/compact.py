@@ -169,7 +169,7 @@ class CalciumGenerator(nn.Module):
             rise = torch.sigmoid(self.rise)
             decay = torch.sigmoid(self.decay)[:, None]
             calcium = exponential_filter(events, decay[:, 0])
-            # What events of the same mean rate before the lead-in would have left over.
+            # Calcium that events of the same mean before the lead-in would have left over.
             steps = torch.arange(1, events.shape[-1] + 1, device=events.device)
             before = events.mean(dim=-1, keepdim=True) / (1 - decay)
             calcium = calcium + before * decay**steps

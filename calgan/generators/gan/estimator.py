@@ -19,7 +19,6 @@ from calgan.data.scaling import MinMaxScaler
 from calgan.data.spectral import FFTEncoder
 from calgan.data.validation import check_windows
 from calgan.data.windows import gather
-from calgan.generators.base import offered_if
 from calgan.generators.gan import objectives
 from calgan.generators.gan.build import build_networks
 from calgan.generators.gan.compact import CalciumGenerator
@@ -93,6 +92,14 @@ class CalciumGAN(TrainedGenerator):
         The settings in force.
     {attributes}
 
+    Notes
+    -----
+    "compact" and "relativistic" know the components of their windows of traces (see
+    `sample_components`): ``spikes`` are the events before their gain, which are no counts, and have
+    no scale beyond one neuron of one model; ``amplitudes`` are the events with their gain;
+    ``calcium`` is the amplitudes filtered by an exponential decay and then by an exponential
+    rise, both started before the window. ``rates`` and ``factors`` are None.
+
     References
     ----------
     Li, "Synthesising Realistic Calcium Imaging Data of Neuronal Populations using Deep Generative
@@ -111,6 +118,8 @@ class CalciumGAN(TrainedGenerator):
     >>> gan = CalciumGAN(max_iter=2, random_state=0).fit(windows)
     >>> gan.sample(3).shape
     (3, 32, 5)
+    >>> gan.sample_components(3).calcium.shape
+    (3, 32, 5)
     >>> published = CalciumGAN("1d", max_iter=1, filters=4, settings={"n_critic": 1})
     >>> published.fit(windows).settings_.phase_shuffle
     10
@@ -118,7 +127,7 @@ class CalciumGAN(TrainedGenerator):
 
     variant: str = field(default="compact", kw_only=False)
 
-    # All widths, but for the phase shuffle, which no weight's shape depends on.
+    # No weight's shape depends on the phase shuffle.
     _widths: ClassVar[tuple[str, ...]] = (
         "network",
         "filters",
@@ -130,50 +139,6 @@ class CalciumGAN(TrainedGenerator):
         "layout",
         "per_neuron",
     )
-
-    @offered_if(lambda self: self._why_no_components())
-    def sample_components(self, n_samples: int = 1, *, random_state: Any = None) -> Bunch:
-        """Draw synthetic windows together with what the network makes them of.
-
-        "compact" and "relativistic" have it, on windows of traces; others do not have this method.
-
-        Parameters
-        ----------
-        n_samples : int, default=1
-            Number of windows. The first windows do not depend on how many follow.
-        random_state : int, RandomState, Generator or None, default=None
-            Seed of the draw; None takes the estimator's own.
-
-        Returns
-        -------
-        components : sklearn.utils.Bunch
-            Arrays (n_samples, T, N), float32. ``traces`` are those that `sample` draws from the
-            same seed. ``spikes`` are the network's events before their gain: they are no counts,
-            and their scale means nothing beyond one neuron of one model. ``amplitudes`` are the
-            events with their gain, in units of the traces. ``calcium`` is without noise and above
-            the baseline: amplitudes filtered by an exponential decay and then by an exponential
-            rise, both started before the window. ``rates`` and ``factors`` are None.
-
-        Raises
-        ------
-        AttributeError
-            If the network has no calcium decoder.
-        sklearn.exceptions.NotFittedError
-            If it is not fitted.
-        ValueError
-            If `n_samples` is not positive.
-
-        Examples
-        --------
-        >>> from calgan import CalciumGAN, Windower
-        >>> from calgan.datasets import make_recording
-        >>> recording, _ = make_recording(60.0, n_neurons=5, random_state=0)
-        >>> windows = Windower(32).fit_transform(recording)
-        >>> gan = CalciumGAN(max_iter=2, random_state=0).fit(windows)
-        >>> gan.sample_components(3).calcium.shape
-        (3, 32, 5)
-        """
-        return super().sample_components(n_samples, random_state=random_state)
 
     def _draw_components(self, n_samples: int, rng: np.random.Generator) -> Bunch:
         drawn = self._draw(_SideBySide(self.generator_), n_samples, rng)

@@ -58,7 +58,7 @@ def zero_centred_penalty(values: Tensor, windows: Tensor) -> Tensor:
     return 0.5 * gradient.flatten(1).square().sum(dim=1).mean()
 
 
-# What `statistics_matching` trains on, under the names that the reports use.
+# Statistics that `statistics_matching` trains on, under the names of the reports.
 MATCHED_STATISTICS = (
     "marginals",
     "increments",
