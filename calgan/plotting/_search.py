@@ -27,7 +27,7 @@ class SearchDisplay(Display):
     Parameters
     ----------
     results : SearchResults
-        Labels, scores, ranks and fit times of the candidates, as `from_search` reads them.
+        Labels, scores, ranks and fit times (s) of the candidates; `from_search` reads them.
 
     See Also
     --------
