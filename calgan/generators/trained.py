@@ -55,20 +55,20 @@ _WARN_FROM = 100  # steps; samples after fewer need not match
 # Described once, for the class docstrings of all of them.
 _PARAMETERS = """
     max_iter : int, default=None
-        Generator steps in total; None takes the settings'.
+        Generator steps in total; None takes the default setting.
     max_time : float, default=None
         Limit in seconds, counted from the first line of ``fit``; whichever of the two comes first
         ends the training. One step is taken in any case, and the checks at the end are made.
     batch_size : int, default=None
-        Windows a batch; None takes the settings'.
+        Windows a batch; None takes the default setting.
     filters : int, default=None
-        Channel unit of the networks; None takes the settings'.
+        Channel unit of the networks; None takes the default setting.
     learning_rate : float, default=None
-        Step size of Adam for the generator; None takes the settings'.
+        Step size of Adam for the generator; None takes the default setting.
     validation_fraction : float, default=None
         Share of the windows, the last in time, held out to track statistics while it trains;
         training windows that overlap them are left out. 0 trains on all windows and tracks nothing,
-        and so, with a warning, does a share that is fewer than 8 windows. None takes the settings'.
+        and so, with a warning, does a share that is fewer than 8 windows. None takes the default setting.
     frame_rate : float, default=None
         Frames per second (Hz), for the spike statistics that are tracked; None takes that of the
         windows (a ``WindowView`` of a ``Recording`` knows it).

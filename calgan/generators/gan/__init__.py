@@ -1,1 +1,1 @@
-"""Adversarial networks: the published system, its variants, and recipes against modern critics."""
+"""Adversarial networks: the published system, its variants, and compact ones."""
