@@ -68,7 +68,8 @@ _PARAMETERS = """
     validation_fraction : float, default=None
         Share of the windows, the last in time, held out to track statistics while it trains;
         training windows that overlap them are left out. 0 trains on all windows and tracks nothing,
-        and so, with a warning, does a share that is fewer than 8 windows. None takes the default setting.
+        and so, with a warning, does a share that is fewer than 8 windows. None takes the default
+        setting.
     frame_rate : float, default=None
         Frames per second (Hz), for the spike statistics that are tracked; None takes that of the
         windows (a ``WindowView`` of a ``Recording`` knows it).
