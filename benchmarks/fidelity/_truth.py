@@ -462,11 +462,12 @@ def memorisation(windows: np.ndarray, name: str, seed: int) -> float:
 def _fingerprint() -> str:
     """Return a hash of the code that the truth depends on."""
     package = Path(calgan.__file__).parent
-    names: tuple[str, ...] = ("datasets/*.py", "dichotomized_gaussian/*.py", "deconvolution.py")
-    names += tuple(f"metrics/_{name}.py" for name in ("divergence", "population", "spikes"))
+    names = ("datasets/*.py", "generators/dichotomized_gaussian/*.py", "spikes/oasis.py")
+    names += tuple(f"metrics/{n}.py" for n in ("divergence", "population", "spikes", "traces"))
     files = [file for name in names for file in sorted(package.glob(name))]
+    assert all(list(package.glob(name)) for name in names), "a file has moved"
     digest = hashlib.sha256()
-    for file in (*files, package / "metrics" / "_traces.py", Path(__file__)):
+    for file in (*files, Path(__file__)):
         digest.update(file.read_bytes())
     return digest.hexdigest()[:12]
 

@@ -175,7 +175,7 @@ class InterSpikeIntervals(Measure):
             "mean over neurons. A neuron that never spikes twice counts as one whose intervals "
             "last a window.",
             unit="s",
-            trained_by=("isi", "spike_memory"),
+            trained_by=("isi",),
         ),
     )
 

@@ -38,7 +38,6 @@ _FRAMES, _VALUES = (2_000, 30_000), 3_000_000  # simulated a round
 _LAGS = (0, 1, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64)  # frames
 _BLOCKS = 8  # of the recording, that errors are read from
 _FEW = 5  # observations
-_MOST_SHARED_NOISE = 0.8
 _TINY = 1e-9
 
 
@@ -62,17 +61,15 @@ class Row(NamedTuple):
 TABLE = (
     Row("log_probability", "event_rate", 0.7, -9.0, -0.4),
     Row("coupling", "shared_covariance", 0.5, -2.4, 1.6, doubt=300),
-    Row("fast_variance", "spike_memory", 1.0, 0.001, 3.0, doubt=1000),
-    Row("slow_variance", "window_variance", 0.5, 0.001, 1.5, doubt=300),
+    Row("own_variance", "window_variance", 0.5, 0.001, 1.5, doubt=300),
     Row("log_amplitude", "isolated_amplitude", 0.7, -1.2, 0.4, doubt=30, relative=True),
     Row("growth", "size_of_events", 2.0, *GROWTH, doubt=300),
     Row("level", "residual_mean", 0.7, -np.inf, np.inf),
     Row("log_noise", "residual_size", 0.7, -0.4, 0.4, relative=True),
-    Row("noise_coupling", "residual_covariance", 0.5, -3.0, 1.0),
 )
-"""Parameters are fields of the model, and four more: the logarithm of the share of frames with
-spikes; the logarithms of factors for the variances that loadings and shared noises explain; and by
-how much the baseline is raised, in standard deviations of the noise."""
+"""Parameters are fields of the model, and three more: the logarithm of the share of frames with
+spikes; the logarithm of a factor for the variance that loadings explain; and by how much the
+baseline is raised, in standard deviations of the noise."""
 
 Statistics = dict[str, tuple[Floats, Floats]]
 
@@ -137,13 +134,12 @@ def _measured(
         found, parts = measure(np.split(traces, borders))
         runs.append(found)
         relative += parts
-    mean = {
-        name: (
-            np.mean([run[name][0] for run in runs], axis=0),
-            np.mean([run[name][1] for run in runs], axis=0),
-        )
-        for name in runs[0]
-    }
+    mean = {}
+    for name in runs[0]:
+        values, n = (np.array([run[name][i] for run in runs]) for i in range(2))
+        # A run without observations has no value.
+        weights = np.where(n.sum(axis=0) > 0, n, 1.0)
+        mean[name] = (weights * values).sum(axis=0) / weights.sum(axis=0), n.mean(axis=0)
     n_inferred = np.sum([np.exp(run["event_rate"][0]) for run in runs], axis=0) * n_frames
     known = event_probabilities(model.log_rate, model.log_rate_variance)
     share = np.maximum(n_inferred, 0.5) / np.maximum(fired, 0.5)
@@ -183,8 +179,7 @@ class _Measure:
             "threshold": np.where(error > 0, THRESHOLD * error, np.inf),
         }
         self.noise = np.where(calcium.noise > 0, calcium.noise, 1.0)
-        self.bin, self.window = max(1, round(0.5 * judge.frame_rate_)), window
-        self.loadings, self.shared_noise = first.loadings, first.shared_noise
+        self.loadings, self.window = first.loadings, window
         self.units: Floats | None = None  # of binned events: those of the first traces measured
 
     def __call__(self, parts: Parts) -> tuple[Statistics, Parts]:
@@ -207,10 +202,10 @@ class _Measure:
         statistics["size_of_events"] = (0.5 * (size + np.log(np.maximum(power, _TINY))), n_alone)
         statistics |= self._of_residuals(residuals, n_frames)
         del residuals
-        statistics |= self._of_counts(events)
-        n_events = statistics["spike_memory"][1]
-        rate = (np.maximum(n_events, 0.5) / n_frames).astype(np.float32)
-        relative = [(part > 0) / rate - np.float32(1) for part in events]
+        n_events = sum(np.count_nonzero(part, axis=0) for part in events).astype(np.float64)
+        rate = np.maximum(n_events, 0.5) / n_frames
+        statistics["window_variance"] = self._of_windows(events, n_events, rate)
+        relative = [(part > 0) / rate.astype(np.float32) - np.float32(1) for part in events]
         statistics["shared_covariance"] = self._shared_covariance(relative), n_events
         return statistics, relative
 
@@ -231,35 +226,21 @@ class _Measure:
             "isolated_amplitude": (mean, n),
         }
 
-    def _of_counts(self, events: Parts) -> Statistics:
-        """Autocorrelation from a half-second bin to the next, and variance of counts in windows."""
-        n_frames = sum(map(len, events))
-        n_events = sum(np.count_nonzero(part, axis=0) for part in events).astype(np.float64)
-        rate = np.maximum(n_events, 0.5) / n_frames
-        spikes = [(part > 0) - rate.astype(np.float32) for part in events]
-        bins = [binned([part], self.bin) for part in spikes]
-        variance = np.maximum(autocovariance(bins, 0), _TINY)
-        windows = np.square(binned(spikes, self.window))
-        n_windows = np.where(n_events >= _FEW, float(len(windows)), 0.0)
-        return {
-            "spike_memory": (autocovariance(bins, 1) / variance, n_events),
-            "window_variance": (np.minimum(windows.mean(axis=0) / rate**2, 4.0), n_windows),
-        }
+    def _of_windows(self, events: Parts, n_events: Floats, rate: Floats) -> tuple[Floats, Floats]:
+        """Variance of counts in windows, relative to their squared mean."""
+        windows = binned([(part > 0) - rate.astype(np.float32) for part in events], self.window)
+        variance = np.square(windows).mean(axis=0) / np.square(rate)
+        return np.minimum(variance, 4.0), np.where(n_events >= _FEW, float(len(windows)), 0.0)
 
     def _of_residuals(self, residuals: Parts, n_frames: int) -> Statistics:
         n = np.full(len(self.noise), float(n_frames))
         scaled = [part / self.noise.astype(np.float32) for part in residuals]
         scaled = [np.clip(part, -5.0, 5.0, out=part) for part in scaled]
         mean = sum(part.sum(axis=0, dtype=np.float64) for part in scaled) / n_frames
-        left = [part - mean.astype(np.float32) for part in scaled]
-        shared = shared_memory(left, self.shared_noise, [0])[0]
-        usual = np.square(np.square(self.shared_noise).sum(axis=0))
-        ratio = np.clip(shared / np.maximum(usual, _TINY), 0.02, 50.0)
         size = np.log(np.maximum(noise_of(residuals), _TINY * self.noise))
         return {
             "residual_mean": (mean, n),
             "residual_size": (size, n),
-            "residual_covariance": (np.log(ratio), np.full(len(ratio), float(n_frames))),
         }
 
     def _shared_covariance(self, relative: Parts) -> Floats:
@@ -322,13 +303,11 @@ def _values_of(model: FactorModel) -> dict[str, Floats]:
     return {
         "log_probability": np.log(event_probabilities(model.log_rate, model.log_rate_variance)),
         "coupling": np.zeros(len(model.decay)),
-        "fast_variance": model.own_variance[:, 0],
-        "slow_variance": model.own_variance[:, 1],
+        "own_variance": model.own_variance,
         "log_amplitude": model.log_amplitude,
         "growth": model.growth,
         "level": np.zeros(len(model.decay)),
         "log_noise": model.log_noise,
-        "noise_coupling": np.zeros(len(model.noise_times)),
     }
 
 
@@ -339,18 +318,15 @@ def _model_of(
     loadings = first.loadings * np.exp(0.5 * values["coupling"])[:, np.newaxis]
     loadings = limited(loadings, MOST_VARIANCE)
     shares = first.shares * scales
-    own = np.column_stack([values["fast_variance"], values["slow_variance"]])
-    variance = np.square(loadings).sum(axis=1) + own.sum(axis=1)
-    shared_noise = first.shared_noise * np.exp(0.5 * values["noise_coupling"])
+    variance = np.square(loadings).sum(axis=1) + values["own_variance"]
     return replace(
         first,
         shares=shares / np.maximum(shares.sum(axis=1, keepdims=True), _TINY),
         loadings=loadings,
         log_rate=np.log(rates_of(np.exp(values["log_probability"]), variance)),
-        own_variance=own,
+        own_variance=values["own_variance"],
         log_amplitude=values["log_amplitude"],
         growth=values["growth"],
         baseline=first.baseline + noise * values["level"],
         log_noise=values["log_noise"],
-        shared_noise=limited(shared_noise, _MOST_SHARED_NOISE),
     )

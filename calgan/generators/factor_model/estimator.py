@@ -40,7 +40,6 @@ _MIN_FRAMES = 16
 _MATCHED = (
     "firing_rate",
     "spike_correlation_matrix",
-    "spike_memory",
     "covariance",
     "lagged_covariance",
     "marginals",
@@ -54,7 +53,7 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
 
     .. math::
 
-        \log \lambda_n(t) &= b_n + \sum_k w_{nk} \, x_k(t) + u_n(t) + v_n(t) \\
+        \log \lambda_n(t) &= b_n + \sum_k w_{nk} \, x_k(t) + u_n(t) \\
         s_n(t) &\sim \mathrm{Poisson}(\lambda_n(t)) \\
         a_n(t) &= \min\{A_n \, [1 + \kappa_n (s_n(t) - 1)], \, M_n\}
                   \text{ if } s_n(t) > 0 \text{, else } 0 \\
@@ -62,7 +61,7 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
         y_n(t) &= \beta_n + c_n(t) + \sigma_n \, \varepsilon_n(t)
 
     Each of the K factors x is a sum of smooth Gaussian processes at six time scales, from one frame
-    to a window. Changes u (fast) and v (slow) belong to one neuron. :math:`\lambda` is the expected
+    to a window. Slow changes u belong to one neuron. :math:`\lambda` is the expected
     number of spikes in a frame, and s their number. They add the calcium a: A is the amplitude of
     one spike, :math:`\kappa` the growth with further spikes, and M the largest amplitude (the
     indicator saturates). Calcium c decays by g.

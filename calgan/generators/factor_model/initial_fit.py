@@ -11,7 +11,6 @@ from calgan.generators.factor_model.moments import (
     BIN_FRAMES,
     DENSE,
     Parts,
-    autocovariance,
     binned,
     isolated,
     largest_eigenvectors,
@@ -29,9 +28,7 @@ _N_SCALES, _WHITE = 6, 0.15  # time scales; the first one is white
 _LAGS = (0, 1, 2, 4, 8, 16, 32, 64)  # frames
 _COVARIANCES = -0.6, 20.0  # of rates relative to their means
 _JITTER = np.array([0.1, 0.8, 0.1])  # shares of spikes inferred a frame early, right, a frame late
-_OWN_LAGS = (2, 3, 4, 6, 8)  # frames at which an event is no more mistaken for another
-_OWN_TIMES = np.geomspace(2.0, 30.0, 50)  # frames
-_SLOW_WINDOWS = 4.0  # time constant of slow own changes, in windows
+_OWN_VARIANCE, _OWN_WINDOWS = 1e-3, 4.0  # of log rates, to begin with; time constant in windows
 _PROBABILITIES = 3e-4, 0.5
 GROWTH, _GROWTH_ERROR = (0.03, 4.0), 0.08
 _FEW_EVENTS = 5
@@ -49,17 +46,15 @@ def initial_model(
     """Fit the model, with K factors up to a window long (frames), to inferred events."""
     events, n_neurons = calcium.events, len(calcium.decay)
     relative, mean = relative_events(events)
-    fires = mean > 0  # the others say nothing about the usual neuron
     times = np.append(_WHITE, np.geomspace(1.5, max(window, 3), _N_SCALES - 1))
     axes = _log_axes(relative, n_factors, rng)
     variances = _time_variances(relative, axes, times)
-    own, own_time = _own_changes(relative, axes, variances, times, fires)
     total = np.maximum(variances.sum(axis=1), _TINY)
     loadings = limited(axes * np.sqrt(total), MOST_VARIANCE)
     amplitude, largest = _amplitudes(events, calcium)
     probability = sum(np.count_nonzero(part, axis=0) for part in events) / sum(map(len, events))
     probability = np.clip(probability, *_PROBABILITIES)
-    rate = rates_of(probability, np.square(loadings).sum(axis=1) + own)
+    rate = rates_of(probability, np.square(loadings).sum(axis=1) + _OWN_VARIANCE)
     # How much more calcium there is than that of one isolated event in each frame that has any.
     more, expected = mean / (amplitude * probability) - 1, rate / probability - 1
     growth = (more * expected + _GROWTH_ERROR**2) / (expected**2 + _GROWTH_ERROR**2)
@@ -69,8 +64,8 @@ def initial_model(
         shares=variances / total[:, np.newaxis],
         loadings=loadings,
         log_rate=np.log(rate),
-        own_variance=np.column_stack([own, np.full(n_neurons, 1e-3)]),
-        own_times=np.array([own_time, _SLOW_WINDOWS * window]),
+        own_variance=np.full(n_neurons, _OWN_VARIANCE),
+        own_time=np.array(_OWN_WINDOWS * window),
         log_amplitude=np.log(amplitude),
         growth=np.clip(growth, *GROWTH),
         largest=largest,
@@ -156,28 +151,6 @@ def _time_variances(relative: Parts, axes: Floats, times: Floats) -> Floats:
     apart = np.abs(np.subtract.outer(frames, frames))
     left = np.array([smooth_autocorrelation(apart, time).mean() for time in times])
     return np.asarray(variances / (variances @ left)[:, np.newaxis])
-
-
-def _own_changes(
-    relative: Parts, axes: Floats, variances: Floats, times: Floats, fires: NDArray[np.bool_]
-) -> tuple[Floats, float]:
-    """Variance (N,) and time constant of what factors do not explain of the log rates."""
-    lags = np.array([lag for lag in _OWN_LAGS if lag < max(map(len, relative))])
-    if len(lags) < 2 or not fires.any():
-        return np.full(len(axes), 1e-3), float(_OWN_TIMES[0])
-    left = np.empty((len(lags), len(axes)))
-    for i, lag in enumerate(lags):
-        shared = np.square(axes) @ (variances * smooth_autocorrelation(lag, times)).sum(axis=1)
-        left[i] = np.log1p(np.maximum(autocovariance(relative, lag), _COVARIANCES[0])) - shared
-    # The time constant is that of the median neuron.
-    decays = smooth_autocorrelation(lags[:, np.newaxis], _OWN_TIMES)
-    fits = np.median(left[:, fires], axis=1) @ decays / np.sqrt(np.square(decays).sum(axis=0))
-    time = float(_OWN_TIMES[np.argmax(fits)])
-    decay = smooth_autocorrelation(lags, time)
-    size = float(
-        np.median(decay @ left[:, fires] / (decay @ decay))
-    )  # single neurons have few spikes
-    return np.full(len(axes), np.clip(size, 1e-3, 1.5)), time
 
 
 def _amplitudes(events: Parts, calcium: Calcium) -> tuple[Floats, Floats]:

@@ -14,7 +14,7 @@ Floats = NDArray[np.float64]
 Single = NDArray[np.float32]
 
 MOST_SPIKES = 20.0  # expected spikes in a frame
-_PROCESSES = ("factors", "fast", "slow", "noise")  # that have a state to start from
+_PROCESSES = ("factors", "own", "noise")  # that have a state to start from
 _CHUNK_VALUES = 4_000_000
 
 
@@ -30,8 +30,8 @@ class FactorModel:
     shares: Floats  # (K, S) variance of each factor at each of them, 1 in total
     loadings: Floats  # (N, K)
     log_rate: Floats  # (N,) logarithm of the mean rate
-    own_variance: Floats  # (N, 2) of the log rate: fast, slow
-    own_times: Floats  # (2,)
+    own_variance: Floats  # (N,) of the log rate, not shared
+    own_time: Floats  # () its time constant
     log_amplitude: Floats  # (N,) logarithm of the calcium of one spike
     growth: Floats  # (N,) calcium of each further spike in a frame, beside the first
     largest: Floats  # (N,) calcium that a frame adds at most: the indicator saturates
@@ -44,7 +44,7 @@ class FactorModel:
     @property
     def log_rate_variance(self) -> Floats:
         """Variance of each neuron's log rate, (N,)."""
-        return np.asarray(np.square(self.loadings).sum(axis=1) + self.own_variance.sum(axis=1))
+        return np.asarray(np.square(self.loadings).sum(axis=1) + self.own_variance)
 
     @property
     def burn_in(self) -> int:
@@ -87,10 +87,9 @@ class Simulation:
         at_scales *= np.sqrt(m.shares).astype(np.float32).ravel()
         factors = at_scales.reshape(self.n_runs, n_frames, k, s).sum(axis=3)
         log_rates = factors @ m.loadings.T.astype(np.float32)
-        for i, name in enumerate(("fast", "slow")):
-            own = self._smooth(name, np.full(n_neurons, m.own_times[i]), n_frames)
-            own *= np.sqrt(m.own_variance[:, i]).astype(np.float32)
-            log_rates += own
+        own = self._smooth("own", np.full(n_neurons, m.own_time), n_frames)
+        own *= np.sqrt(m.own_variance).astype(np.float32)
+        log_rates += own
         log_rates += (m.log_rate - 0.5 * m.log_rate_variance).astype(np.float32)
         rates = np.exp(np.minimum(log_rates, np.log(MOST_SPIKES), out=log_rates), out=log_rates)
         spikes = _poisson(rates, self.streams["spikes"])
