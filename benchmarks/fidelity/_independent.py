@@ -14,7 +14,7 @@ from __future__ import annotations
 import numpy as np
 
 from calgan import Recording
-from calgan.data.drawing import WindowSource, read_source
+from calgan.data.random_windows import WindowSource, read_source
 from calgan.data.validation import rng_from
 from calgan.evaluation.statistics.folds import FoldedWindows, count_folds, fold_recording
 from calgan.evaluation.statistics.windows import compare_windows

@@ -24,7 +24,7 @@ from calgan.datasets.simulation import SimulatedProcess, fluorescence
 from calgan.generators.dichotomized_gaussian.latent import count_covariance
 from calgan.generators.dichotomized_gaussian.model import DichotomizedGaussian
 from calgan.generators.recordings import frames_in
-from calgan.spikes.calcium import burn_in_frames
+from calgan.spikes.calcium_decay import burn_in_frames
 
 # Uses of one seed that must not share random numbers; traces and spikes have one each.
 _PARAMETERS = 0

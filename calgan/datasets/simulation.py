@@ -12,7 +12,7 @@ from scipy.signal import lfilter
 from calgan.data.recording import Recording
 from calgan.data.validation import as_seed, check_frame_rate, check_integer, rng_from
 from calgan.generators.recordings import frames_in
-from calgan.spikes.calcium import burn_in_frames
+from calgan.spikes.calcium_decay import burn_in_frames
 
 # One seed serves three uses that must not share random numbers.
 _PARAMETERS, _RECORDING, _WINDOWS = range(3)

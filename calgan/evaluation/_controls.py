@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from calgan.data.drawing import WindowSource
+from calgan.data.random_windows import WindowSource
 from calgan.data.windows import cut_windows
 from calgan.generators.dichotomized_gaussian.estimator import DichotomizedGaussianCalcium
 

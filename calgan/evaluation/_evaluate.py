@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from calgan.data.drawing import WindowSource, check_same_neurons, read_source
+from calgan.data.random_windows import WindowSource, check_same_neurons, read_source
 from calgan.data.sampling import generator_of
 from calgan.data.validation import common_frame_rate, rng_from
+from calgan.evaluation._compared import Banks, context_of, draw_windows, kept_for_figures, spreads
 from calgan.evaluation._controls import CONTROLS
-from calgan.evaluation._draw import Banks, context_of, draw_windows, kept_for_figures, spreads
 from calgan.evaluation._memorisation import memorisation_figure
 from calgan.evaluation._result import Evaluation
 from calgan.evaluation._settings import (

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from calgan.data.drawing import WindowSource
+from calgan.data.random_windows import WindowSource
 from calgan.metrics.memorisation import membership_auc, memorisation_ratios
 
 _N_SAMPLES = 100

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from calgan.data.drawing import WindowSource
+from calgan.data.random_windows import WindowSource
 from calgan.data.validation import as_seed, check_integer, check_windows
 from calgan.evaluation._controls import CONTROLS
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 from sklearn.base import clone
 
-from calgan.data.drawing import read_source
+from calgan.data.random_windows import read_source
 from calgan.data.sampling import sample
 from calgan.data.validation import as_seed, check_integer, common_frame_rate, rng_from
 from calgan.metrics.population import correlation_matrix_agreement, population_count_kl

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import clone
 
-from calgan.data.drawing import (
+from calgan.data.random_windows import (
     WindowSource,
     check_same_neurons,
     draw_from_recording,

@@ -16,7 +16,7 @@ from evaluation_cases import (
 )
 
 from calgan import Windower
-from calgan.data.drawing import (
+from calgan.data.random_windows import (
     draw_from_recording,
     read_source,
 )

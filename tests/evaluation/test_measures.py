@@ -10,7 +10,7 @@ from evaluation_cases import (
 )
 
 from calgan import metrics
-from calgan.data.drawing import (
+from calgan.data.random_windows import (
     draw_from_recording,
     draw_from_samples,
     read_source,

@@ -11,7 +11,7 @@ from evaluation_cases import (
 )
 
 from calgan import OasisDeconvolver, evaluate, metrics
-from calgan.evaluation import _draw
+from calgan.evaluation import _compared
 
 
 def test_same_seed_same_numbers_and_the_global_generator_untouched(recordings, samples):
@@ -77,6 +77,6 @@ def test_rate_bins_do_not_coarsen_when_windows_are_too_large_to_keep(
 ):
     params = {"n_splits": 1, "n_bootstrap": 0}
     expected = judge(recordings, samples, **params)["firing_rate_kl"]
-    monkeypatch.setattr(_draw, "_CONTEXT_VALUES", 1)
+    monkeypatch.setattr(_compared, "_CONTEXT_VALUES", 1)
     few = judge(recordings, samples, **params)["firing_rate_kl"]
     assert (few.value, few.baseline) == (expected.value, expected.baseline)

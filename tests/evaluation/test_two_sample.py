@@ -11,7 +11,7 @@ from scipy.stats import wasserstein_distance
 from sklearn.metrics import roc_auc_score
 
 from calgan import Recording, metrics
-from calgan.data.drawing import read_source
+from calgan.data.random_windows import read_source
 from calgan.evaluation.statistics.folds import (
     FoldedWindows,
     count_folds,

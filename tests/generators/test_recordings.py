@@ -433,7 +433,7 @@ def test_a_recording_has_no_seam_between_its_pieces(gaussian: Any) -> None:
     assert p_of_a_seam(np.concatenate([piece.traces for piece in pieces]), WINDOW) > 0.01
     # The spike model's blocks (of 4096 frames, the first after a burn-in) have none either.
     long = gaussian.sample_recording(n_frames=300 * 4096, random_state=3)
-    burn_in = calgan.spikes.calcium.burn_in_frames(gaussian.deconvolver_.decay_)
+    burn_in = calgan.spikes.calcium_decay.burn_in_frames(gaussian.deconvolver_.decay_)
     assert p_of_a_seam(long.traces[4096 - burn_in :], 4096) > 0.01
     stitched = np.concatenate(list(gaussian.sample(n, random_state=2)))
     assert p_of_a_seam(stitched, WINDOW) < 1e-6

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calgan.data.drawing import WindowBank
+from calgan.data.random_windows import WindowBank
 from calgan.evaluation.statistics.definition import Measure, Sums
 
 _CHUNK_VALUES = 3_000_000

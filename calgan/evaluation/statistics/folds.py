@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calgan.data.drawing import WindowSource
+from calgan.data.random_windows import WindowSource
 from calgan.metrics import window_features
 
 _MAX_FOLDS = 5

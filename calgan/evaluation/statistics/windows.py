@@ -8,7 +8,7 @@ from functools import partial
 
 import numpy as np
 
-from calgan.data.drawing import WindowSource
+from calgan.data.random_windows import WindowSource
 from calgan.data.validation import rng_from
 from calgan.evaluation._settings import Settings
 from calgan.evaluation.statistics.bootstrap import resampling_weights

@@ -24,7 +24,7 @@ from calgan.generators.base import SamplingMixin
 from calgan.generators.dichotomized_gaussian.model import DichotomizedGaussian
 from calgan.generators.dichotomized_gaussian.moments import check_lags
 from calgan.generators.fit_check import check_fit
-from calgan.spikes.calcium import burn_in_frames
+from calgan.spikes.calcium_decay import burn_in_frames
 from calgan.spikes.oasis import OasisDeconvolver
 
 _SUMMARY = 2  # of the uses of one seed; the draws are `SamplingMixin`'s

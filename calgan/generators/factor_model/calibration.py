@@ -27,7 +27,7 @@ from calgan.generators.factor_model.moments import (
     shared_memory,
     standardised,
 )
-from calgan.spikes.calcium import THRESHOLD, Calcium, noise_of
+from calgan.spikes.calcium_decay import THRESHOLD, Calcium, noise_of
 from calgan.spikes.oasis import infer_calcium
 
 Floats = NDArray[np.float64]

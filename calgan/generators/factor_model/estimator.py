@@ -30,7 +30,7 @@ from calgan.generators.factor_model.initial_fit import initial_model
 from calgan.generators.factor_model.model import FactorModel, Simulation, simulate
 from calgan.generators.files import SavingMixin
 from calgan.generators.fit_check import check_fit, progress, warn_of_constant
-from calgan.spikes.calcium import fit_calcium, without_artefacts
+from calgan.spikes.calcium_decay import fit_calcium, without_artefacts
 
 _INITIAL, _CALIBRATION, _CHECK = range(3)  # independent uses of one seed
 _NOMINAL_RATE = 10.0  # Hz; where none is known it bounds decay times and sets half-second bins

@@ -19,7 +19,7 @@ from calgan.generators.factor_model.moments import (
     shared_memory,
     standardised,
 )
-from calgan.spikes.calcium import Calcium, noise_of
+from calgan.spikes.calcium_decay import Calcium, noise_of
 
 Floats = NDArray[np.float64]
 

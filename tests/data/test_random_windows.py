@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from calgan import Recording
-from calgan.data.drawing import (
+from calgan.data.random_windows import (
     draw_from_recording,
     read_source,
 )

@@ -8,7 +8,12 @@ from typing import Any
 
 import numpy as np
 
-from calgan.data.drawing import WindowBank, WindowSource, draw_from_recording, draw_from_samples
+from calgan.data.random_windows import (
+    WindowBank,
+    WindowSource,
+    draw_from_recording,
+    draw_from_samples,
+)
 from calgan.data.validation import rng_from
 from calgan.evaluation._controls import sample_dichotomized_gaussian
 from calgan.evaluation._settings import MIN_SAMPLES, Settings
