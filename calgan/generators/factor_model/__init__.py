@@ -1,4 +1,4 @@
-"""The default generator: latent factors, spikes, calcium. Start reading in `_model`."""
+"""The default generator: latent factors, spikes, calcium. Start reading in `model`."""
 
 from calgan.generators.factor_model.estimator import CalciumFactorModel
 
