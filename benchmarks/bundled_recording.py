@@ -36,7 +36,12 @@ def main() -> None:
     """Run the seeds and print the table."""
     parser = argparse.ArgumentParser(description="A generator on the bundled recording.")
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1, 2])
-    parser.add_argument("--generator", default="factor_model")
+    parser.add_argument(
+        "--generator",
+        choices=("factor_model", "gan", "flow", "dichotomized_gaussian"),
+        default="factor_model",
+        help="the generator of make_calcium_pipeline",
+    )
     parser.add_argument("--variant", default=None, help="of CalciumGAN")
     parser.add_argument("--max-iter", type=int, default=None)
     parser.add_argument(

@@ -203,11 +203,18 @@ def make_calcium_pipeline(
     >>> model[-1]
     CalciumFactorModel(max_iter=6, random_state=0)
 
-    A search over the published system and its variants:
+    A search over the published system and its variants, to be fitted on windows:
 
     >>> from sklearn.model_selection import GridSearchCV
-    >>> grid = {"generator__variant": ["1d", "1d-no-shuffle", "2d", "2d-fft"]}
-    >>> search = GridSearchCV(make_calcium_pipeline("gan", window=64), grid)
+    >>> from calgan.metrics import correlation_scorer
+    >>> from calgan.model_selection import BlockedKFold
+    >>> variants = ["1d", "1d-no-shuffle", "2d", "2d-sorted", "2d-fft", "2d-fft-packed"]
+    >>> search = GridSearchCV(
+    ...     make_calcium_pipeline("gan", window=64),
+    ...     {"generator__variant": variants},
+    ...     scoring=correlation_scorer,
+    ...     cv=BlockedKFold(3),
+    ... )
     """
     if isinstance(generator, str):
         if generator not in _GENERATORS:

@@ -342,10 +342,10 @@ class Recording:
         if not isinstance(frames, slice) or frames.step not in (None, 1):
             plain = isinstance(frames, (slice, int))  # an array would fill the screen
             shown = repr(frames) if plain else f"an object of type {type(frames).__name__}"
+            search = "" if plain else "give searches Windower(...).fit_transform(recording): "
             raise TypeError(
-                f"a Recording is sliced by frames as recording[start:stop] without a step, got "
-                f"{shown}; use .traces for anything else and .select for neurons, and give "
-                "searches Windower(...).fit_transform(recording)."
+                f"{search}a Recording is sliced by frames as recording[start:stop] without a step, "
+                f"got {shown}; use .traces for anything else and .select for neurons."
             )
         start, stop, _ = frames.indices(self.n_frames)
         clipped = np.clip(self._segments, start, stop) - start

@@ -89,7 +89,7 @@ class FFTEncoder(Transformer):
             even = "2" if n_frames == 1 else f"{n_frames - 1} or {n_frames + 1}"
             raise ValueError(
                 f"layout='packed' needs windows of an even number of frames, but X has {n_frames}; "
-                f"use windows of {even} frames, or layout='full'."
+                f"use windows of {even} frames, or layout='full' (of CalciumGAN variant='2d-fft')."
             )
         self.n_frames_in_ = int(n_frames)
         self._learn(X, read)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import numbers
+import os
 import warnings
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any, overload
 
 import numpy as np
@@ -99,9 +101,26 @@ def check_real(
     return float(value)
 
 
-def check_recording(
-    X: Any, *, name: str = "X", min_frames: int = 1, check_orientation: bool = True
-) -> np.ndarray:
+def check_boolean(value: Any, name: str) -> bool:
+    """Return `value` as a bool; numbers are refused."""
+    if not isinstance(value, (bool, np.bool_)):
+        raise TypeError(f"{name} must be True or False, got {value!r}.")
+    return bool(value)
+
+
+def check_target(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a file that can be written, or refuse it."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"a file name must be a path such as 'traces.npy', got {path!r}.")
+    path = Path(path)
+    if path.is_dir():
+        raise IsADirectoryError(f"{path} is a folder: give the name of a file in it.")
+    if not path.parent.is_dir():
+        raise FileNotFoundError(f"The folder {path.parent} does not exist: create it first.")
+    return path
+
+
+def check_recording(X: Any, *, name: str = "X", check_orientation: bool = True) -> np.ndarray:
     """Return a recording as a finite float32 array (T, N).
 
     A float32 array or memory map is returned as it is. More neurons than frames, as in an array
@@ -130,10 +149,6 @@ def check_recording(
             f"{name} is empty: its shape {array.shape} holds 0 frames (axis 0); "
             "pass at least one frame."
         )
-    if n_frames < min_frames:
-        raise ValueError(
-            f"{name} has {n_frames} frames (axis 0), but at least {min_frames} are needed."
-        )
     if check_orientation:
         warn_if_roi_first(n_frames, n_neurons, name=name)
     return _as_finite_float32(array, name, axes=("frame", "neuron"))
@@ -157,13 +172,14 @@ def check_windows(
 
     A `WindowView` is returned as it is: its frames were checked when it was made.
     """
-    lazy = is_lazy(X)
-    array = X if lazy else as_real_array(X, name)
+    lazy, trials = is_lazy(X), _are_trials(X)
+    array = X if lazy or trials else as_real_array(X, name)
     expected = "(M, T, N) or encoded (M, T, N, C)" if encoded else "(M, T, N)"
-    if array.ndim == 2:
+    if trials or array.ndim == 2:
+        given = f"a list of {len(X)} trials" if trials else f"2-D with shape {tuple(array.shape)}"
         raise ValueError(
-            f"{estimator} takes windows of shape {expected}, but {name} is 2-D with shape "
-            f"{tuple(array.shape)}; cut the recording into windows with Windower(window), or use "
+            f"{estimator} takes windows of shape {expected}, but {name} is {given}; cut the "
+            "recording into windows with Windower(window), or use "
             "make_calcium_pipeline(window=...), which does so."
         )
     if array.ndim not in ((3, 4) if encoded else (3,)):
@@ -184,6 +200,15 @@ def check_windows(
     if lazy:
         return X
     return _as_finite_float32(array, name, axes=("window", "frame", "neuron", "channel"))
+
+
+def _are_trials(X: Any) -> bool:
+    """Tell whether X is a list of recordings, or of 2-D arrays that differ in shape."""
+    if not isinstance(X, (list, tuple)):
+        return False
+    shapes = [getattr(part, "shape", ()) for part in X]
+    unequal = all(len(shape) == 2 for shape in shapes) and len(set(shapes)) > 1
+    return unequal or any(hasattr(part, "segment_traces") for part in X)
 
 
 def is_lazy(X: Any) -> bool:

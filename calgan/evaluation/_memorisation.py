@@ -75,7 +75,7 @@ def memorisation_figure(
 
     return {
         "value": float(np.median(ratios)),
-        "interval": tuple(float(end) for end in np.quantile(medians, [0.025, 0.975])),
+        "interval": tuple(np.quantile(medians, [0.025, 0.975]).tolist()) if n_bootstrap else None,
         "replay": replay_value,
         "second_held_out": None if second is None else float(np.median(second[0])),
         "second_held_out_interval": second and block_interval(*second, n_bootstrap, rng),

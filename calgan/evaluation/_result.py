@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from calgan.data.validation import check_target
 from calgan.evaluation._controls import CONTROL_LEGENDS, CONTROLS
 from calgan.evaluation._format import plain
 from calgan.evaluation._statistic import Statistic
@@ -173,11 +174,16 @@ class Evaluation:
         -------
         Path
             The file written.
+
+        Raises
+        ------
+        IsADirectoryError, FileNotFoundError
+            If `path` is a folder, or lies in a folder that does not exist.
         """
         # The report draws: it is looked up only now, and matplotlib with it.
         from calgan.evaluation import report
 
-        path = Path(path)
+        path = check_target(path)
         page = report.build_html(self, title=title, figures_folder=figures)
         path.write_text(page, encoding="utf-8")
         return path

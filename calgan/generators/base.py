@@ -13,8 +13,7 @@ from sklearn.utils import Bunch
 from sklearn.utils.validation import check_is_fitted
 
 from calgan.data.recording import Recording
-from calgan.data.validation import as_seed, check_integer, rng_from
-from calgan.generators.files import check_target
+from calgan.data.validation import as_seed, check_integer, check_target, rng_from
 from calgan.generators.recordings import COMPONENTS, count_frames, rechunk, write_recording
 
 _WINDOWS, _RECORDING = 3, 5  # independent uses of one seed

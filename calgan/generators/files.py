@@ -17,6 +17,7 @@ from safetensors.numpy import save_file
 from sklearn.utils.validation import check_is_fitted
 
 import calgan
+from calgan.data.validation import check_target
 from calgan.generators.settings import plain
 
 FORMAT = "calgan-model"
@@ -119,18 +120,6 @@ def join_fitted(step: Any, texts: dict[str, Any], arrays: dict[str, Any]) -> Non
         setattr(step, name, np.array(text) if isinstance(text, list) else text)
     for name, value in arrays.items():
         setattr(step, name, value[()])
-
-
-def check_target(path: str | os.PathLike[str]) -> Path:
-    """Return the path of a file that can be written, or refuse it."""
-    if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"a file name must be a path such as 'traces.npy', got {path!r}.")
-    path = Path(path)
-    if path.is_dir():
-        raise IsADirectoryError(f"{path} is a folder: give the name of a file in it.")
-    if not path.parent.is_dir():
-        raise FileNotFoundError(f"The folder {path.parent} does not exist: create it first.")
-    return path
 
 
 @contextmanager

@@ -91,9 +91,10 @@ def count_frames(
             f"a recording's length is duration=... (seconds) or n_frames=..., got {given} of them."
         )
     if frame_rate is None and (rate_needed or n_frames is None):
+        frames = "" if rate_needed else ", or give n_frames=... in place of duration"
         raise ValueError(
             f"{name} knows no frame rate, which a recording needs: fit it on a Recording or its "
-            "windows, or with frame_rate=... (Hz)."
+            f"windows, or with frame_rate=... (Hz){frames}."
         )
     what, value = ("n_frames", n_frames) if duration is None else ("duration", duration)
     several = isinstance(value, (list, tuple)) or getattr(value, "ndim", 0) > 0

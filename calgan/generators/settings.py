@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from calgan.data.validation import check_integer, check_real
+from calgan.data.validation import check_boolean, check_integer, check_real
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,12 +68,16 @@ class TrainingSettings:
 
     def checked(self) -> Self:
         """Return the settings, or refuse the first that is out of range."""
+        check_boolean(self.early_stopping, "early_stopping")
+        if not isinstance(self.betas, (tuple, list, np.ndarray)) or len(self.betas) != 2:
+            raise ValueError(f"betas must be two numbers, got {self.betas!r}.")
+        first, second = (check_real("betas", beta, least=0, below=1) for beta in self.betas)
         for name, minimum in self._integers.items():
             if (value := getattr(self, name)) is not None or name != "max_iter":
                 check_integer(value, name, minimum=minimum)
         for name, limits in self._reals.items():
             check_real(name, getattr(self, name), **limits)
-        return self
+        return dataclasses.replace(self, betas=(first, second))
 
 
 def plain(value: Any) -> Any:

@@ -20,6 +20,7 @@ from torch import nn
 
 from calgan.data.validation import (
     as_seed,
+    check_boolean,
     check_integer,
     check_n_neurons,
     check_real,
@@ -303,6 +304,7 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
             check_real("max_time", self.max_time, above=0)
         if not (self.verbose is None or isinstance(self.verbose, (bool, np.bool_))):
             check_integer(self.verbose, "verbose", minimum=0)
+        check_boolean(self.warm_start, "warm_start")
         make_fabric(self.device, self.precision)  # fails before any work is lost
         if X.shape[0] < 2:
             raise ValueError(

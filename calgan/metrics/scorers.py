@@ -156,11 +156,13 @@ def make_scorer(
     >>> from sklearn.model_selection import GridSearchCV
     >>> from calgan import make_calcium_pipeline
     >>> from calgan.metrics import make_scorer
+    >>> from calgan.model_selection import BlockedKFold
     >>> search = GridSearchCV(
     ...     make_calcium_pipeline(window=64, frame_rate=10.0),
     ...     {"generator__max_iter": [6, 12]},
     ...     scoring=make_scorer(n_samples=200),
     ...     refit="van_rossum",
+    ...     cv=BlockedKFold(3),
     ... )
     """
     return Scorer(statistic, n_samples, frame_rate, deconvolver, random_state)

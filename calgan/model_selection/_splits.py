@@ -195,8 +195,8 @@ class BlockedKFold(BaseCrossValidator):
         gap = check_integer(self.gap, "gap", minimum=0)
         if not isinstance(X, WindowView) and not _is_list_of_segments(X):
             raise ValueError(
-                f"BlockedKFold cannot tell when the rows of a {type(X).__name__} were recorded: "
-                "pass Windower(...).fit_transform(recording), or a list of segments."
+                "pass Windower(...).fit_transform(recording), or a list of segments: BlockedKFold "
+                f"cannot tell when the rows of a {type(X).__name__} were recorded."
             )
         if len(X) < n_splits:
             raise ValueError(

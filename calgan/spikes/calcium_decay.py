@@ -77,9 +77,9 @@ def fit_calcium(parts: Sequence[NDArray[np.float32]], frame_rate: float) -> Calc
     known = spread > 0
     least = np.where(spread > 0, _LEAST_NOISE * spread, 1.0)
     # A denoised trace has next to no noise, and every ripple of it would be an event.
-    floor = THRESHOLD * least * np.sqrt(1 - deconvolver.decay_**2)
+    lowest = THRESHOLD * least * np.sqrt(1 - deconvolver.decay_**2)
     finite = np.where(np.isfinite(deconvolver.threshold_), deconvolver.threshold_, 0.0)
-    deconvolver.threshold_ = np.where(known, np.maximum(finite, floor), np.inf)
+    deconvolver.threshold_ = np.where(known, np.maximum(finite, lowest), np.inf)
     time, baseline = np.array(deconvolver.decay_time_), np.array(deconvolver.baseline_)
     noise = np.maximum(deconvolver.noise_, least)
     for factors, drops in _ROUNDS:

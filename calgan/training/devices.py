@@ -80,7 +80,7 @@ def _quiet_fabric() -> Iterator[None]:
 def make_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
     """Open a device ("auto", "cpu", "cuda", "cuda:1", "mps") at a precision, both checked."""
     if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {PRECISIONS}, got {precision!r}.")
+        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}.")
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, number = str(device).partition(":")

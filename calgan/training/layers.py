@@ -11,24 +11,28 @@ from torch import Tensor, nn
 MIN_STEPS = 8  # steps that must be left after the last strided layer
 
 
-def strided_depth(n_frames: int, max_depth: int = 5) -> int:
-    """Return the number of stride-2 layers, at most `max_depth`, that leave at least 8 steps."""
-    if n_frames < 2 * MIN_STEPS:
+def strided_depth(n_steps: int, max_depth: int = 5, *, frames: int = 1) -> int:
+    """Return the number of stride-2 layers, at most `max_depth`, that leave at least 8 steps.
+
+    Each step stands for so many `frames` of a window, in which messages count.
+    """
+    if n_steps < 2 * MIN_STEPS:
         raise ValueError(
-            f"Windows of {n_frames} frames are too short for the network: use a window of at "
-            f"least {2 * MIN_STEPS} frames."
+            f"Windows of {frames * n_steps} frames are too short for the network: use a window of "
+            f"at least {2 * MIN_STEPS * frames} frames."
         )
-    depth = min(max_depth, int(math.log2(n_frames / MIN_STEPS)))
+    depth = min(max_depth, int(math.log2(n_steps / MIN_STEPS)))
     step = 2**depth
-    if n_frames % step:
-        low = n_frames // step * step
+    if n_steps % step:
+        low = n_steps // step * step
         # The next length up may cross into one more halving; walk to the first that is valid.
         high = low + step
         while high % 2 ** min(max_depth, int(math.log2(high / MIN_STEPS))):
             high += step
         raise ValueError(
-            f"A window of {n_frames} frames cannot be halved {depth} times by the network: use "
-            f"a multiple of {step}, the nearest being {low} and {high} frames."
+            f"A window of {frames * n_steps} frames cannot be halved {depth} times by the network: "
+            f"use a multiple of {frames * step}, the nearest being {frames * low} and "
+            f"{frames * high} frames."
         )
     return depth
 

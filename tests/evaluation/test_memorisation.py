@@ -39,6 +39,7 @@ def test_held_out_frames_in_train_are_reported(recordings, samples):
     train, _ = recordings
     with pytest.warns(UserWarning, match="100 % of the frames of real occur in train"):
         evaluation = judge((train, train[:1000]), samples[:100], n_splits=1, n_bootstrap=0)
+    assert evaluation.memorisation["interval"] is None
     assert any("it is not held out" in text for text in evaluation.conclusion)
     assert any("cannot be judged" in text for text in evaluation.conclusion)
 

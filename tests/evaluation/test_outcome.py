@@ -141,6 +141,8 @@ def test_to_html_writes_what_the_report_builds(of_truth, tmp_path, monkeypatch):
     path = of_truth.to_html(tmp_path / "r.html", title="é", figures=tmp_path / "figures")
     assert path.read_text(encoding="utf-8") == "<p>é</p>"
     assert (tmp_path / "figures").is_dir()
+    with pytest.raises(FileNotFoundError, match="folder .*none does not exist: create it first"):
+        of_truth.to_html(tmp_path / "none" / "r.html")
 
 
 def test_what_the_model_was_trained_on_is_marked(recordings, samples):
@@ -175,7 +177,6 @@ def test_all_that_the_factor_model_is_calibrated_on_is_marked(recordings, sample
         "mean_rate_error",
         "correlation_kl",
         "spike_correlation_matrix_r",
-        "isi_w1",  # autocovariances of spikes
         "correlation_matrix_r",
         "correlation_matrix_rmse",
         "participation_ratio_error",

@@ -128,7 +128,13 @@ def test_trained_statistics_are_those_that_the_variant_matches(windows: WindowVi
         ({"depth": 3}, "settings has 'depth', but CalciumGAN .compact. has only adversarial, "),
         ({"kernel_size": 3}, "settings has 'kernel_size', but CalciumGAN"),
         ({"n_critic": 0}, "n_critic must be an integer of at least 1"),
-        ({"loss": "hinge"}, "loss must be one of .*got 'hinge'"),
+        ({"loss": "hinge"}, "loss must be wasserstein or relativistic, got 'hinge'"),
+        ({"loss": "relativistic"}, "loss to 'relativistic' without its gradient_penalty"),
+        ({"phase_shuffle": 3}, "'phase_shuffle', which has no effect on variant='compact'"),
+        ({"betas": 0.9}, "betas must be two numbers, got 0.9"),
+        ({"betas": (0.9, 1.0)}, "betas must be a finite number at least 0 and below 1, got 1.0"),
+        ({"early_stopping": "no"}, "early_stopping must be True or False, got 'no'"),
+        ({"warm_start": 1}, "warm_start must be True or False, got 1"),
         ({"max_iter": 0}, "max_iter"),
         ({"max_iter": 2.5}, "max_iter"),
         ({"max_time": -1}, "max_time must be a finite number above 0"),
@@ -331,10 +337,65 @@ def test_the_relativistic_loss_is_that_of_its_pairs_and_penalties(
     assert seen["row"]["gradient_penalty"] == pytest.approx((32 * 4 * 0.02) ** 2, rel=1e-4)
 
 
+def test_betas_are_kept_as_two_floats(windows: WindowView) -> None:
+    gan = quick(max_iter=1, betas=np.array([0, 0.9])).fit(windows)
+    assert gan.settings_.betas == (0.0, 0.9)
+
+
+@pytest.mark.parametrize(
+    ("variant", "window", "message"),
+    [
+        ("2d-fft-packed", 24, "Windows of 24 frames are too short .* at least 32 frames"),
+        ("2d-fft-packed", 66, "window of 66 frames .* multiple of 8, the nearest being 64 and 72"),
+        ("2d-fft-packed", 33, "or layout='full' .of CalciumGAN variant='2d-fft'."),
+    ],
+)
+def test_messages_count_the_frames_of_the_users_windows(
+    variant: str, window: int, message: str
+) -> None:
+    with pytest.raises(ValueError, match=message):
+        quick(variant=variant).fit(np.random.default_rng(0).random((20, window, 4)))
+
+
+def test_a_variant_that_encodes_refuses_encoded_windows(windows: WindowView) -> None:
+    with pytest.raises(ValueError, match="encodes for itself.*give it windows of traces"):
+        quick(variant="2d-fft").fit(FFTEncoder().fit_transform(windows))
+
+
+def test_trials_are_no_windows() -> None:
+    recording, _ = make_recording(20.0, n_neurons=4, random_state=0)
+    arrays = [recording.traces[:80], recording.traces[:100]]
+    for trials in ([recording], (recording, recording), arrays):
+        with pytest.raises(ValueError, match="a list of . trials; cut .*Windower.*make_calcium_"):
+            quick().fit(trials)
+
+
+@pytest.mark.parametrize(("variant", "has"), [("compact", True), ("1d", False)])
+def test_a_fit_does_not_change_whether_there_are_components(
+    windows: WindowView, variant: str, has: bool
+) -> None:
+    gan = quick(variant=variant, max_iter=1)
+    assert hasattr(gan, "sample_components") == has
+    assert hasattr(gan.fit(windows), "sample_components") == has
+
+
+def test_components_of_numbers_that_are_not_finite_are_nan_as_samples_are(
+    windows: WindowView,
+) -> None:
+    gan = quick(max_iter=1).fit(windows)
+    with torch.no_grad():
+        next(gan.generator_.parameters()).fill_(math.nan)
+    assert np.isnan(gan.sample(2)).all()
+    drawn = gan.sample_components(2)
+    assert drawn.traces.shape == drawn.spikes.shape == (2, 32, 4)
+    assert np.isnan(drawn.traces).all()
+
+
 @pytest.mark.parametrize("variant", ["compact", "relativistic", "1d", "2d"])
 @pytest.mark.parametrize("loss", ["wasserstein", "relativistic"])
 def test_either_loss_trains_all_networks(windows: WindowView, variant: str, loss: str) -> None:
-    gan = quick(variant=variant, loss=loss, max_iter=1, filters=2).fit(windows)
+    gan = quick(variant=variant, loss=loss, gradient_penalty=1, max_iter=1, filters=2)
+    gan.fit(windows)
     assert gan.settings_.loss == loss
     assert math.isfinite(gan.history_[0]["gradient_penalty"])
 

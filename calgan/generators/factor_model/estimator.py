@@ -104,7 +104,7 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
         Why the calibration ended: "max_iter", "max_time" or "interrupted".
     fit_summary_ : dict
         Standard deviations and inferred rates of samples beside those of the training windows, by
-        neuron (see `calgan.generators.fit_check.compare_with_training`).
+        neuron (see `FitWarning`).
     trained_statistics_ : tuple of str
         What it is calibrated on, as `calgan.evaluate` marks it.
     n_features_in_, n_frames_in_ : int

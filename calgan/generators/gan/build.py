@@ -11,6 +11,7 @@ from calgan.generators.gan.patch_critic import PatchCritic
 from calgan.generators.gan.variants import Variant
 from calgan.generators.gan.wavegan import WaveGANCritic, WaveGANGenerator
 from calgan.generators.gan.wavegan2d import WaveGAN2DCritic, WaveGAN2DGenerator
+from calgan.training.layers import strided_depth
 
 
 def build_networks(
@@ -21,6 +22,7 @@ def build_networks(
     2-D networks keep the channels apart, the others take them for further features (N C).
     """
     s = settings
+    strided_depth(n_frames, s.max_depth, frames=2 if s.layout == "packed" else 1)  # or a refusal
     n_features = n_neurons * (n_channels or 1)
     made: dict[str, Any] = {"kernel_size": s.kernel_size, "max_depth": s.max_depth}
     judged: dict[str, Any] = {"kernel_size": s.critic_kernel_size, "max_depth": s.max_depth}

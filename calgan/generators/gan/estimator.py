@@ -23,7 +23,7 @@ from calgan.generators.gan import objectives
 from calgan.generators.gan.build import build_networks
 from calgan.generators.gan.compact import CalciumGenerator
 from calgan.generators.gan.steps import AdversarialSteps
-from calgan.generators.gan.variants import Variant, get_variant
+from calgan.generators.gan.variants import VARIANTS, Variant, get_variant
 from calgan.generators.recordings import components_back
 from calgan.generators.trained import TrainedGenerator
 from calgan.training.devices import preserved_rng, to_numpy, to_tensor
@@ -144,16 +144,17 @@ class CalciumGAN(TrainedGenerator):
         drawn = self._draw(_SideBySide(self.generator_), n_samples, rng)
         names = _SideBySide.names
         parts = dict(zip(names, np.split(drawn, len(names), axis=2), strict=True))
+        if not np.isfinite(drawn).all():  # as `_draw_traces`
+            return Bunch(**{name: np.full_like(part, np.nan) for name, part in parts.items()})
         steps = [step for _, step in self.encoding_.steps]
         return components_back(Bunch(rates=None, **parts), steps)
 
     def _why_no_components(self) -> str | None:
-        settings = getattr(self, "settings_", None)
-        if settings is None:  # `check_is_fitted` says so
+        settings = getattr(self, "settings_", None) or VARIANTS.get(self.variant)
+        channels = getattr(self, "n_channels_in_", None)
+        if settings is None or (settings.network.startswith("compact") and channels is None):
             return None
-        if settings.network.startswith("compact") and self.n_channels_in_ is None:
-            return None
-        kind = "windows of traces" if self.n_channels_in_ is None else "encoded windows"
+        kind = "windows of traces" if channels is None else "encoded windows"
         return (
             f"CalciumGAN's {settings.name!r} network makes {kind} and knows no calcium or spikes "
             "behind them: sample windows with sample(n), or take variant='compact' on windows that "
@@ -192,6 +193,11 @@ class CalciumGAN(TrainedGenerator):
 
     def _steps(self) -> Pipeline:
         s = self.settings_
+        if self.n_channels_in_ is not None and s.layout is not None:
+            raise ValueError(
+                f"CalciumGAN's variant {s.name!r} encodes for itself, but X is encoded: give it "
+                "windows of traces (M, T, N)."
+            )
         sorter = [NeuronSorter()] if s.sorts else []
         encoder = [] if s.layout is None else [FFTEncoder(s.layout)]
         return make_pipeline(*sorter, *encoder, MinMaxScaler(per_neuron=s.per_neuron))

@@ -20,9 +20,7 @@ class Variant(TrainingSettings):
     phase_shuffle: int = 0  # largest shift in the published critics; 0 leaves it out
     critic_learning_rate: float = 1e-4
     n_critic: int = 1  # critic steps a generator step
-    loss: str = (
-        "wasserstein"  # or "relativistic"; the gradient penalty that belongs to it comes too
-    )
+    loss: str = "wasserstein"  # or "relativistic", each with a gradient penalty of its own
     gradient_penalty: float = 10.0  # its weight; weights of the two losses do not compare
     adversarial: float = 1.0  # weight of the critic in the generator's loss
     matching: float = 0.0  # weight of the statistics matching; 0 leaves it out
@@ -53,10 +51,25 @@ class Variant(TrainingSettings):
         "matching": {"least": 0},
     }
 
+    def overridden(self, params: dict[str, Any], settings: Any, estimator: str) -> Variant:
+        """Return these settings with others, checked: none without effect, no loss by itself."""
+        changed = super().overridden(params, settings, estimator)
+        if "phase_shuffle" in (settings or {}) and not self.network.startswith("wavegan"):
+            raise ValueError(
+                f"settings has 'phase_shuffle', which has no effect on variant={self.name!r}: "
+                "leave it out, or take a variant with the published critic ('1d', '2d' ...)."
+            )
+        if changed.loss != self.loss and "gradient_penalty" not in settings:
+            raise ValueError(
+                f"settings changes the loss to {changed.loss!r} without its gradient_penalty, "
+                "whose weight belongs to the loss: give both."
+            )
+        return changed
+
     def checked(self) -> Variant:
         """Return the settings, or refuse the first that is out of range."""
         if self.loss not in LOSSES:
-            raise ValueError(f"loss must be one of {LOSSES}, got {self.loss!r}.")
+            raise ValueError(f"loss must be {' or '.join(LOSSES)}, got {self.loss!r}.")
         return super().checked()
 
 
