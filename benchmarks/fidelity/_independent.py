@@ -74,14 +74,14 @@ def independent_areas(
     return {name: found.values["independent"][name] for name in AREAS}
 
 
-def independent(windows: FoldedWindows, width: int, rng: np.random.Generator) -> FoldedWindows:
+def independent(windows: FoldedWindows, window: int, rng: np.random.Generator) -> FoldedWindows:
     """Draw features independently, with the mean and covariance of those of windows.
 
     Parameters
     ----------
     windows : FoldedWindows
         Features of windows of a recording.
-    width : int
+    window : int
         Frames of a window.
     rng : numpy.random.Generator
         Source of the draws.
@@ -99,5 +99,5 @@ def independent(windows: FoldedWindows, width: int, rng: np.random.Generator) ->
     index = np.arange(n)
     blocks = np.zeros(n, dtype=int)
     return FoldedWindows(
-        centre + scores @ axes, index.reshape(windows.draws.shape), blocks, width * index
+        centre + scores @ axes, index.reshape(windows.draws.shape), blocks, window * index
     )

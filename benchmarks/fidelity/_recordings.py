@@ -95,7 +95,7 @@ def load(data: Path, name: str) -> Recording:
 
 
 def split(data: Path, name: str) -> tuple[Recording, Recording, int]:
-    """Return the training and the held-out part of a real recording, and the width of windows.
+    """Return the training and the held-out part of a real recording, and the window in frames.
 
     Parameters
     ----------
@@ -117,7 +117,7 @@ def split(data: Path, name: str) -> tuple[Recording, Recording, int]:
 
 
 def training_data(data: Path | None, name: str, seed: int) -> tuple[Recording, int]:
-    """Return what models are fitted on, and the width of windows.
+    """Return what models are fitted on, and the window in frames.
 
     Parameters
     ----------

@@ -257,11 +257,11 @@ class _Summary:
         )
 
     def add(self, windows: np.ndarray, spikes: np.ndarray) -> None:
-        n_neurons, width = windows.shape[2], windows.shape[1]
+        n_neurons, window = windows.shape[2], windows.shape[1]
         self.n += len(windows)
         counts = np.rint(spikes.sum(axis=1)).astype(int)
         for neuron in range(n_neurons):
-            self.rate_counts[neuron] += np.bincount(counts[:, neuron], minlength=width + 1)
+            self.rate_counts[neuron] += np.bincount(counts[:, neuron], minlength=window + 1)
         for sums, values in ((self.traces, windows), (self.spikes, spikes)):
             flat = values.reshape(-1, n_neurons).astype(np.float64)
             for total, part in zip(sums, (len(flat), flat.sum(axis=0), flat.T @ flat), strict=True):
@@ -332,7 +332,7 @@ def _wasserstein_of_counts(p: np.ndarray, q: np.ndarray) -> np.ndarray:
 def _compare(mine: dict[str, np.ndarray], truth: dict[str, np.ndarray]) -> dict[str, float]:
     n_neurons = len(truth["correlation"])
     pairs = np.triu_indices(n_neurons, 1)
-    width = mine["rate_counts"].shape[1] - 1
+    window = mine["rate_counts"].shape[1] - 1
 
     def rmse(key: str) -> float:
         return float(np.sqrt(np.mean((mine[key][pairs] - truth[key][pairs]) ** 2)))
@@ -345,7 +345,7 @@ def _compare(mine: dict[str, np.ndarray], truth: dict[str, np.ndarray]) -> dict[
     last = int(np.searchsorted(np.cumsum(true_counts), 0.9999 * true_counts.sum()))
     binned = [np.append(c[:last], c[last:].sum()) for c in (true_counts, counts)]
     return {
-        "rate_w1": float(spikes_apart.mean() * FRAME_RATE / width),
+        "rate_w1": float(spikes_apart.mean() * FRAME_RATE / window),
         "correlation_rmse": rmse("correlation"),
         "van_rossum_w1": float(np.abs(mine["van_rossum"] - truth["van_rossum"]).mean()),
         "log_spectrum_error": float(np.sqrt(np.mean(decibels**2))),

@@ -12,6 +12,8 @@ from sklearn.utils import Bunch
 
 from calgan.data.validation import check_frame_rate, check_recording, warn_if_roi_first
 
+ARBITRARY = "a.u."  # units of scaled traces, and of those whose units are unknown
+
 
 class Recording:
     """A calcium-imaging recording: fluorescence traces of N neurons over T frames.

@@ -7,10 +7,9 @@ from typing import Any
 
 import numpy as np
 
+from calgan.data.recording import ARBITRARY
 from calgan.data.transformer import Transformer, map_frames
 from calgan.data.windows import iter_frames
-
-ARBITRARY = "a.u."  # the units of scaled traces
 
 
 class MinMaxScaler(Transformer):

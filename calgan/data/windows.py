@@ -76,11 +76,6 @@ class WindowView:
         """Bytes the expanded array would take."""
         return self.size * self.dtype.itemsize
 
-    @property
-    def end(self) -> np.ndarray:
-        """Frame after the last one of each window within its segment, (M,)."""
-        return self.start + self.window
-
     def gather(self, indices: Any = None) -> np.ndarray:
         """Return windows (m, T, N) or (m, T, N, C) chosen by a slice or an array; None: all."""
         chosen = slice(None) if indices is None else _as_index(indices, len(self))
@@ -283,8 +278,6 @@ class Windower(Transformer):
     ----------
     n_features_in_ : int
         Number of neurons N.
-    n_segments_ : int
-        Number of segments seen by `fit`.
     frame_rate_ : float or None
         Frame rate (Hz) of the data seen by `fit`, None for bare arrays.
     roi_ids_, units_ : ndarray of shape (N,) or None, str or None
@@ -331,7 +324,6 @@ class Windower(Transformer):
         """
         view = self._view(X, check_orientation=True)
         self._learn(X, _read_of(view, X))
-        self.n_segments_ = len(view.segments)
         return self
 
     def transform(self, X: Any) -> WindowView:

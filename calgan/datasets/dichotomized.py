@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 import numpy as np
 from scipy.special import ndtri
 
-from calgan.data.recording import Recording
+from calgan.data.recording import ARBITRARY, Recording
 from calgan.data.validation import (
     as_real_array,
     as_seed,
@@ -76,7 +76,7 @@ class DichotomizedGaussianProcess(SimulatedProcess):  # numpydoc ignore=PR02
     mean: np.ndarray
     covariance: np.ndarray
 
-    _units: ClassVar[str] = "a.u."
+    _units: ClassVar[str] = ARBITRARY
 
     @property
     def n_neurons(self) -> int:

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from calgan.data.random_windows import WindowSource, check_same_neurons, read_source
+from calgan.data.recording import ARBITRARY
 from calgan.data.sampling import generator_of
 from calgan.data.validation import common_frame_rate, rng_from
 from calgan.evaluation._compared import Banks, context_of, draw_windows, kept_for_figures, spreads
@@ -238,7 +239,7 @@ def evaluate(
         window=window,
         frame_rate=settings.frame_rate,
         roi_ids=_roi_ids(held_out, training),
-        units=held_out.units or (training and training.units) or "a.u.",
+        units=held_out.units or (training and training.units) or ARBITRARY,
         windows=windows,
         spikes=spikes,
         classifier_scores={} if of_windows is None else of_windows.scores,

@@ -14,12 +14,11 @@ from sklearn.utils import Bunch
 
 import calgan
 from calgan.data.ordering import NeuronSorter
-from calgan.data.recording import Recording
+from calgan.data.recording import ARBITRARY, Recording
 from calgan.data.validation import check_integer
 from calgan.generators.files import replaced
 
 COMPONENTS = ("traces", "calcium", "spikes", "rates", "factors", "amplitudes")
-_UNKNOWN_UNITS = "a.u."
 
 
 def components_back(drawn: Bunch, steps: Iterable[Any]) -> Bunch:
@@ -152,7 +151,7 @@ def write_recording(
             traces,
             frame_rate,
             roi_ids=roi_ids,
-            units=_UNKNOWN_UNITS if units is None else units,
+            units=ARBITRARY if units is None else units,
             segments=np.column_stack([stops - lengths, stops]),
             metadata=metadata,
         )

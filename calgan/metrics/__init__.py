@@ -7,12 +7,10 @@ Importing this module never loads torch.
 
 from __future__ import annotations
 
-from calgan.metrics.divergence import debiased_kl, smoothed_kl, thesis_kl
+from calgan.metrics.divergence import smoothed_kl, thesis_kl
 from calgan.metrics.events import (
     event_shapes,
-    event_wasserstein,
     inter_spike_intervals,
-    isi_wasserstein,
 )
 from calgan.metrics.features import window_features
 from calgan.metrics.memorisation import membership_auc, memorisation_ratio
@@ -43,10 +41,8 @@ from calgan.metrics.spikes import (
 )
 from calgan.metrics.traces import (
     autocorrelation,
-    kurtosis,
     log_spectrum_error,
     power_spectrum,
-    skewness,
     wasserstein_increments,
     wasserstein_marginals,
 )
@@ -61,15 +57,11 @@ __all__ = [
     "correlation_matrix",
     "correlation_matrix_agreement",
     "correlation_scorer",
-    "debiased_kl",
     "event_shapes",
-    "event_wasserstein",
     "firing_rate",
     "firing_rate_kl",
     "firing_rate_scorer",
     "inter_spike_intervals",
-    "isi_wasserstein",
-    "kurtosis",
     "lagged_correlation_matrix",
     "log_spectrum_error",
     "make_scorer",
@@ -81,7 +73,6 @@ __all__ = [
     "population_count",
     "population_count_kl",
     "power_spectrum",
-    "skewness",
     "sliced_wasserstein",
     "smoothed_kl",
     "thesis_kl",

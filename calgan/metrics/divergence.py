@@ -86,13 +86,6 @@ def smoothed_kl_from_counts(p_counts: ArrayLike, q_counts: ArrayLike) -> np.ndar
     return np.maximum((p * np.log(p / q)).sum(axis=-1), 0.0)
 
 
-def _counts(p: ArrayLike, q: ArrayLike, edges: ArrayLike | None) -> tuple[np.ndarray, np.ndarray]:
-    """Counts of both sets of values on the edges, by default those of the real values."""
-    p, q = _finite_values(p, "p"), _finite_values(q, "q")
-    edges = histogram_edges(p) if edges is None else edges
-    return histogram_counts(p, edges), histogram_counts(q, edges)
-
-
 def smoothed_kl(p: ArrayLike, q: ArrayLike, *, edges: ArrayLike | None = None) -> float:
     r"""Smoothed Kullback-Leibler divergence of two sets of values.
 
@@ -124,8 +117,7 @@ def smoothed_kl(p: ArrayLike, q: ArrayLike, *, edges: ArrayLike | None = None) -
     Notes
     -----
     The divergence grows as samples shrink: compare only values taken with the same numbers of
-    ``p`` and ``q`` on the same edges, or see :func:`debiased_kl`. A ``q`` without any value
-    counts as uniform over the bins.
+    ``p`` and ``q`` on the same edges. A ``q`` without any value counts as uniform over the bins.
 
     Examples
     --------
@@ -136,47 +128,9 @@ def smoothed_kl(p: ArrayLike, q: ArrayLike, *, edges: ArrayLike | None = None) -
     >>> smoothed_kl(real, close) < smoothed_kl(real, far)
     True
     """
-    return float(smoothed_kl_from_counts(*_counts(p, q, edges)))
-
-
-def debiased_kl(p: ArrayLike, q: ArrayLike, *, edges: ArrayLike | None = None) -> float:
-    """Smoothed divergence minus what two samples of one distribution are expected to score.
-
-    The expectation is the mean smoothed divergence over 200 random re-divisions of the pooled
-    histogram into samples of the two sizes (multivariate hypergeometric draws from a fixed seed).
-
-    Parameters
-    ----------
-    p, q : array-like
-        Real and synthetic values, any shape; NaN is dropped.
-    edges : array-like of shape (n_bins - 1,), default=None
-        Inner edges of the bins, as in :func:`smoothed_kl`.
-
-    Returns
-    -------
-    float
-        In nats; about 0 for equal distributions, and then negative half of the time.
-
-    Notes
-    -----
-    Values are taken as independent. Pairs of neurons and overlapping windows are not, so the bias
-    of such statistics is removed in part only: read differences, never ratios.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.metrics import debiased_kl
-    >>> real, synthetic = np.random.default_rng(0).normal(size=(2, 60))
-    >>> abs(debiased_kl(real, synthetic)) < 0.05
-    True
-    """
-    p_counts, q_counts = _counts(p, q, edges)
-    pooled = p_counts + q_counts
-    draws = np.random.default_rng(0).multivariate_hypergeometric(
-        pooled, int(p_counts.sum()), size=200, method="marginals"
-    )
-    expected = smoothed_kl_from_counts(draws, pooled - draws).mean()
-    return float(smoothed_kl_from_counts(p_counts, q_counts) - expected)
+    p, q = _finite_values(p, "p"), _finite_values(q, "q")
+    edges = histogram_edges(p) if edges is None else edges
+    return float(smoothed_kl_from_counts(histogram_counts(p, edges), histogram_counts(q, edges)))
 
 
 def thesis_kl(real: ArrayLike, synthetic: ArrayLike, *, bins: int = 30) -> float:

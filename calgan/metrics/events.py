@@ -6,10 +6,9 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy.stats import wasserstein_distance
 
 from calgan.data.validation import check_frame_rate, check_real
-from calgan.metrics._arrays import as_window_pair, as_windows
+from calgan.metrics._arrays import as_windows
 
 # Spikes this close (s) belong to one event; its peak comes at most this late (s) after them.
 _BURST_TIME = 0.25
@@ -24,14 +23,6 @@ class EventShapes(NamedTuple):
     rise_time: np.ndarray
     decay_time: np.ndarray
     neuron: np.ndarray
-
-
-class EventDistances(NamedTuple):
-    """Wasserstein-1 distances of amplitudes (real medians), rise times and decay times (s)."""
-
-    amplitude: float
-    rise_time: float
-    decay_time: float
 
 
 # --- intervals --------------------------------------------------------------------------------
@@ -85,47 +76,6 @@ def inter_spike_intervals(
     if not per_neuron:
         return intervals
     return np.split(intervals, np.searchsorted(neuron, np.arange(1, spikes.shape[2])))
-
-
-def isi_wasserstein(real: ArrayLike, synthetic: ArrayLike, frame_rate: float) -> np.ndarray:
-    """Wasserstein-1 distance of each neuron's inter-spike intervals within windows.
-
-    Parameters
-    ----------
-    real : array-like of shape (M, T, N)
-        Real spikes; a frame holds one spike where its value is above 0.
-    synthetic : array-like of shape (K, T, N)
-        Synthetic spikes of the same neurons, in windows of the same length: windows censor long
-        intervals (see :func:`inter_spike_intervals`), both sides alike.
-    frame_rate : float
-        Frames per second (Hz).
-
-    Returns
-    -------
-    distances : ndarray of shape (N,)
-        In s; NaN for a neuron without an interval on either side. A silent neuron is left to
-        the firing rate to find.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.metrics import isi_wasserstein
-    >>> real, synthetic = np.zeros((2, 3, 40, 1))
-    >>> real[:, ::4], synthetic[:, ::10] = 1, 1
-    >>> isi_wasserstein(real, synthetic, frame_rate=10.0)
-    array([0.6])
-    """
-    real, synthetic = as_window_pair(real, synthetic, same_window=True)
-    result = np.full(real.shape[2], np.nan)
-    pairs = zip(
-        inter_spike_intervals(real, frame_rate, per_neuron=True),
-        inter_spike_intervals(synthetic, frame_rate, per_neuron=True),
-        strict=True,
-    )
-    for neuron, (a, b) in enumerate(pairs):
-        if len(a) and len(b):
-            result[neuron] = wasserstein_distance(a, b)
-    return result
 
 
 # --- shapes of events -------------------------------------------------------------------------
@@ -330,53 +280,3 @@ def median_amplitudes(events: EventShapes | IsolatedEvents, n_neurons: int) -> n
     for neuron in np.unique(events.neuron):
         medians[neuron] = np.median(events.amplitude[events.neuron == neuron])
     return medians
-
-
-def event_wasserstein(real: EventShapes, synthetic: EventShapes) -> EventDistances:
-    """Wasserstein-1 distances of the amplitudes, rise times and decay times of events.
-
-    Parameters
-    ----------
-    real : EventShapes
-        Events of real traces, from :func:`event_shapes`.
-    synthetic : EventShapes
-        Events of synthetic traces of the same neurons, measured in the same way.
-
-    Returns
-    -------
-    amplitude : float
-        Distance of the amplitudes, each divided by the median amplitude of its neuron's real
-        events; neurons that have none are left out.
-    rise_time, decay_time : float
-        Distances in s, all neurons pooled. All three are NaN where a side has no events.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.metrics import event_shapes, event_wasserstein
-    >>> trace, spikes = np.zeros((2, 1, 100, 1))
-    >>> trace[0, 30:, 0] = 0.9 ** np.arange(70)
-    >>> spikes[0, 30] = 1
-    >>> real = event_shapes(trace, spikes, frame_rate=10.0)
-    >>> event_wasserstein(real, event_shapes(3 * trace, spikes, frame_rate=10.0)).amplitude
-    2.0
-    """
-    n_neurons = 1 + max(
-        (int(each.neuron.max()) for each in (real, synthetic) if len(each.neuron)), default=0
-    )
-    medians = median_amplitudes(real, n_neurons)
-
-    def relative(shapes: EventShapes) -> np.ndarray:
-        scale = medians[shapes.neuron]
-        return (shapes.amplitude / scale)[np.isfinite(scale)]
-
-    return EventDistances(
-        _distance(relative(real), relative(synthetic)),
-        _distance(real.rise_time, synthetic.rise_time),
-        _distance(real.decay_time, synthetic.decay_time),
-    )
-
-
-def _distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Wasserstein-1 distance of two samples, NaN where one is empty."""
-    return float(wasserstein_distance(a, b)) if len(a) and len(b) else float("nan")

@@ -162,7 +162,7 @@ def correlation_matrix_agreement(real: ArrayLike, synthetic: ArrayLike) -> Corre
     return CorrelationAgreement(float(a @ b / norm) if spread > 1e-12 else 0.0, rmse)
 
 
-def participation_ratio(windows: ArrayLike, *, corrected: bool = False) -> float:
+def participation_ratio(windows: ArrayLike) -> float:
     r"""Effective number of dimensions of the population's activity.
 
     .. math:: \frac{(\sum_i \lambda_i)^2}{\sum_i \lambda_i^2}
@@ -175,28 +175,22 @@ def participation_ratio(windows: ArrayLike, *, corrected: bool = False) -> float
     windows : array-like of shape (M, T, N)
         Windows of traces or spikes. The covariance is in their units: neurons that vary more
         count more, so divide by their (real) deviations to let all count alike.
-    corrected : bool, default=False
-        Correct for the number of windows: both traces are estimated from pairs of different
-        windows, ``tr C_m tr C_n`` and ``tr (C_m C_n)``. At least two windows without overlap.
 
     Returns
     -------
     float
         From 1 (all neurons in proportion) to ``N`` (uncorrelated neurons of equal variance).
-        Corrected, it is clipped to this range, and is ``N`` where the windows are too few for
-        their covariances to agree at all.
 
     Raises
     ------
     ValueError
-        If every neuron is constant, or ``corrected`` is asked for with one window.
+        If every neuron is constant.
 
     Notes
     -----
-    Uncorrected, few samples lower it: ``n`` independent samples of Gaussian activity with ratio
-    ``D`` leave about ``D n / (D + n)``, and a trace holds far fewer independent samples than
-    frames. Compare equal numbers of windows, or correct. The corrected ratio has a remainder of
-    the order of ``1 / M``.
+    Few samples lower it: ``n`` independent samples of Gaussian activity with ratio ``D`` leave
+    about ``D n / (D + n)``, and a trace holds far fewer independent samples than frames. Compare
+    equal numbers of windows.
 
     References
     ----------
@@ -215,11 +209,7 @@ def participation_ratio(windows: ArrayLike, *, corrected: bool = False) -> float
     1.0
     """
     windows = as_windows(windows, "windows")
-    n_windows, _, n_neurons = windows.shape
-    if corrected and n_windows < 2:
-        raise ValueError(
-            "windows holds one window; the correction compares windows, so pass at least two."
-        )
+    n_neurons = windows.shape[2]
     mean, deviation = pooled_moments(windows)
     varies = deviation > 0
     if not varies.any():
@@ -227,18 +217,10 @@ def participation_ratio(windows: ArrayLike, *, corrected: bool = False) -> float
     # In units of the largest deviation, squares of squares neither overflow nor vanish.
     scale = deviation.max()
     total = np.zeros((n_neurons, n_neurons))
-    own_traces = own_squares = 0.0
     for window in windows:
         centred = np.where(varies, (window - mean) / scale, 0.0)
         total += centred.T @ centred
-        if corrected:
-            own_traces += np.sum(centred**2) ** 2
-            gram = centred.T @ centred if n_neurons <= len(window) else centred @ centred.T
-            own_squares += np.sum(gram**2)
-    numerator, denominator = np.trace(total) ** 2 - own_traces, np.sum(total**2) - own_squares
-    if corrected and denominator <= 0:
-        return float(n_neurons)
-    return float(np.clip(numerator / denominator, 1.0, n_neurons))
+    return float(np.clip(np.trace(total) ** 2 / np.sum(total**2), 1.0, n_neurons))
 
 
 def population_count(spikes: ArrayLike) -> np.ndarray:
@@ -279,9 +261,7 @@ def population_count_edges(real_counts: ArrayLike, *, max_bins: int = 30) -> np.
     return np.arange(low + step, high + 1, step) - 0.5
 
 
-def population_count_kl(
-    real_spikes: ArrayLike, synthetic_spikes: ArrayLike, *, edges_from: ArrayLike | None = None
-) -> float:
+def population_count_kl(real_spikes: ArrayLike, synthetic_spikes: ArrayLike) -> float:
     """Divergence of the number of active neurons per frame.
 
     Parameters
@@ -290,8 +270,6 @@ def population_count_kl(
         Real spikes.
     synthetic_spikes : array-like of shape (K, T, N)
         Synthetic spikes of the same neurons.
-    edges_from : array-like of shape (L, T, N), default=None
-        Real spikes from which the bin edges are read, ``real_spikes`` by default.
 
     Returns
     -------
@@ -310,10 +288,7 @@ def population_count_kl(
     """
     names = ("real_spikes", "synthetic_spikes")
     real, synthetic = as_window_pair(real_spikes, synthetic_spikes, names)
-    reference = real
-    if edges_from is not None:
-        _, reference = as_window_pair(real, edges_from, ("real_spikes", "edges_from"))
-    edges = population_count_edges(population_count(reference))
+    edges = population_count_edges(population_count(real))
     p = histogram_counts(population_count(real).ravel(), edges)
     q = histogram_counts(population_count(synthetic).ravel(), edges)
     return float(smoothed_kl_from_counts(p, q))

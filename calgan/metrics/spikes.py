@@ -10,18 +10,16 @@ from scipy.signal import lfilter
 
 from calgan.data.validation import check_frame_rate, check_integer
 from calgan.metrics._arrays import as_window_pair, as_windows, batches
-from calgan.metrics.divergence import bins_for, histogram_edges, smoothed_kl, thesis_kl
+from calgan.metrics.divergence import smoothed_kl, thesis_kl
 
 
-def bin_frames_for(frame_rate: float, seconds: float = 0.5) -> int:
-    """Number of frames in a time bin, at least one.
+def bin_frames_for(frame_rate: float) -> int:
+    """Number of frames in a bin of half a second, at least one.
 
     Parameters
     ----------
     frame_rate : float
         Frames per second (Hz).
-    seconds : float, default=0.5
-        Length of the bin in seconds; half a second is the published choice.
 
     Returns
     -------
@@ -34,10 +32,7 @@ def bin_frames_for(frame_rate: float, seconds: float = 0.5) -> int:
     >>> bin_frames_for(24.0), bin_frames_for(2.16), bin_frames_for(0.5)
     (12, 1, 1)
     """
-    check_frame_rate(frame_rate)
-    if not np.isfinite(seconds) or seconds <= 0:
-        raise ValueError(f"seconds must be a positive number, got {seconds!r}.")
-    return max(1, round(seconds * frame_rate))
+    return max(1, round(0.5 * check_frame_rate(frame_rate)))
 
 
 def firing_rate(spikes: ArrayLike, frame_rate: float) -> np.ndarray:
@@ -89,7 +84,7 @@ def pairwise_correlation(spikes: ArrayLike, *, bin_frames: int = 1) -> np.ndarra
     Raises
     ------
     ValueError
-        If ``bin_frames`` exceeds the window of a window.
+        If ``bin_frames`` exceeds the frames of a window.
 
     Examples
     --------
@@ -126,12 +121,9 @@ def pairwise_correlation(spikes: ArrayLike, *, bin_frames: int = 1) -> np.ndarra
     return result
 
 
-def _decay_per_frame(frame_rate: float, tau: float) -> float:
-    """Factor by which an exponential with time constant `tau` (s) decays in a frame."""
-    frame_rate = check_frame_rate(frame_rate)
-    if not np.isfinite(tau) or tau <= 0:
-        raise ValueError(f"tau must be a positive number of seconds, got {tau!r}.")
-    return float(np.exp(-1.0 / (frame_rate * tau)))
+def _decay_per_frame(frame_rate: float) -> float:
+    """Factor by which an exponential with a time constant of 1 s decays in a frame."""
+    return float(np.exp(-1.0 / check_frame_rate(frame_rate)))
 
 
 def _half_filtered(spikes: np.ndarray, decay: float) -> np.ndarray:
@@ -143,13 +135,13 @@ def _half_filtered(spikes: np.ndarray, decay: float) -> np.ndarray:
     return lfilter([1.0], [1.0, -decay], spikes, axis=-2) - 0.5 * spikes
 
 
-def van_rossum_distance(spikes: ArrayLike, frame_rate: float, *, tau: float = 1.0) -> np.ndarray:
+def van_rossum_distance(spikes: ArrayLike, frame_rate: float) -> np.ndarray:
     r"""Van Rossum distance of every pair of neurons, window by window.
 
     With an exponential kernel the squared distance is
 
     .. math:: D_{ij}^2 = K_{ii} + K_{jj} - 2 K_{ij}, \qquad
-              K_{ij} = \sum_{s \in i, t \in j} e^{-|s - t| / \tau}.
+              K_{ij} = \sum_{s \in i, t \in j} e^{-|s - t| / \tau}, \qquad \tau = 1 \text{ s}.
 
     On a frame grid a recursive filter gives these sums exactly, at a cost that is linear in time.
     A single spike is at distance 1 from an empty train (elephant's normalisation; divide by
@@ -161,8 +153,6 @@ def van_rossum_distance(spikes: ArrayLike, frame_rate: float, *, tau: float = 1.
         Spikes (0/1 or counts) of ``M`` windows, ``T`` frames, ``N`` neurons.
     frame_rate : float
         Frames per second (Hz).
-    tau : float, default=1.0
-        Time constant of the kernel in seconds.
 
     Returns
     -------
@@ -184,7 +174,7 @@ def van_rossum_distance(spikes: ArrayLike, frame_rate: float, *, tau: float = 1.
     array([[0., 1., 1.]])
     """
     spikes = as_windows(spikes, "spikes")
-    decay = _decay_per_frame(frame_rate, tau)
+    decay = _decay_per_frame(frame_rate)
     first, second = np.triu_indices(spikes.shape[2], 1)
     result = np.empty((len(spikes), len(first)))
     for rows in batches(spikes):
@@ -197,9 +187,7 @@ def van_rossum_distance(spikes: ArrayLike, frame_rate: float, *, tau: float = 1.
     return result
 
 
-def van_rossum_cross(
-    real: ArrayLike, synthetic: ArrayLike, frame_rate: float, *, tau: float = 1.0
-) -> np.ndarray:
+def van_rossum_cross(real: ArrayLike, synthetic: ArrayLike, frame_rate: float) -> np.ndarray:
     """Van Rossum distance between every real and every synthetic window, neuron by neuron.
 
     Parameters
@@ -210,8 +198,6 @@ def van_rossum_cross(
         Synthetic spikes, the same length and neurons.
     frame_rate : float
         Frames per second (Hz).
-    tau : float, default=1.0
-        Time constant of the kernel in seconds.
 
     Returns
     -------
@@ -229,7 +215,7 @@ def van_rossum_cross(
             [1., 0.]]])
     """
     real, synthetic = as_window_pair(real, synthetic, same_window=True)
-    decay = _decay_per_frame(frame_rate, tau)
+    decay = _decay_per_frame(frame_rate)
     result = np.empty((real.shape[2], len(real), len(synthetic)))
     for neuron, distances in enumerate(result):
         rows = real[:, :, neuron].T.astype(np.float64)  # (T, M)
@@ -244,28 +230,18 @@ def van_rossum_cross(
 
 
 def _check_request(
-    real: ArrayLike, synthetic: ArrayLike, protocol: str, edges_from: ArrayLike | None
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Validate the inputs that the three divergences share; the third array gives the edges."""
+    real: ArrayLike, synthetic: ArrayLike, protocol: str
+) -> tuple[np.ndarray, np.ndarray]:
+    """Validate the inputs that the three divergences share."""
     if protocol not in ("blocked", "thesis"):
         raise ValueError(f"protocol must be 'blocked' or 'thesis', got {protocol!r}.")
-    real, synthetic = as_window_pair(real, synthetic, ("real_spikes", "synthetic_spikes"))
-    if protocol == "thesis" and edges_from is not None:
-        raise ValueError(
-            "edges_from does not go with protocol='thesis', whose bins span the pooled range "
-            "of both samples; leave it None."
-        )
-    if edges_from is None:
-        return real, synthetic, real
-    _, reference = as_window_pair(real, edges_from, ("real_spikes", "edges_from"))
-    return real, synthetic, reference
+    return as_window_pair(real, synthetic, ("real_spikes", "synthetic_spikes"))
 
 
 def _pair_divergence(
     statistic: Callable[[np.ndarray], np.ndarray],
     real: np.ndarray,
     synthetic: np.ndarray,
-    reference: np.ndarray,
     protocol: str,
 ) -> float:
     """Divergence of a statistic (M, P) of pairs: pooled, or window by window as published."""
@@ -273,8 +249,7 @@ def _pair_divergence(
         raise ValueError("real_spikes has one neuron; a statistic of pairs needs at least two.")
     real_values, synthetic_values = statistic(real), statistic(synthetic)
     if protocol == "blocked":
-        edge_values = real_values if reference is real else statistic(reference)
-        return smoothed_kl(real_values, synthetic_values, edges=histogram_edges(edge_values))
+        return smoothed_kl(real_values, synthetic_values)
     if len(real) != len(synthetic):
         raise ValueError(
             f"protocol='thesis' compares window i with window i, but there are {len(real)} real "
@@ -292,7 +267,6 @@ def firing_rate_kl(
     frame_rate: float,
     *,
     protocol: str = "blocked",
-    edges_from: ArrayLike | None = None,
 ) -> float:
     """Divergence of each neuron's firing rates over windows, averaged over neurons.
 
@@ -307,10 +281,6 @@ def firing_rate_kl(
     protocol : {"blocked", "thesis"}, default="blocked"
         ``"blocked"`` is :func:`smoothed_kl` on bins from real data; ``"thesis"`` is
         :func:`thesis_kl`, as published.
-    edges_from : array-like of shape (L, T, N), default=None
-        Real spikes from which the bin edges are read, ``real_spikes`` by default. Pass the
-        same array (held-out and training windows joined) to every comparison of a report.
-        Blocked protocol only.
 
     Returns
     -------
@@ -329,19 +299,10 @@ def firing_rate_kl(
     >>> firing_rate_kl(real, busy, 10.0) > 0.5
     True
     """
-    real, synthetic, reference = _check_request(real_spikes, synthetic_spikes, protocol, edges_from)
-    real_rates, synthetic_rates = firing_rate(real, frame_rate), firing_rate(synthetic, frame_rate)
-    if protocol == "thesis":
-        values = [thesis_kl(r, s) for r, s in zip(real_rates.T, synthetic_rates.T, strict=True)]
-        return float(np.mean(values))
-    edge_rates = real_rates if reference is real else firing_rate(reference, frame_rate)
-    # The bins must suit the sample that is compared, not the larger one that spans the range.
-    max_bins = bins_for(len(real))
-    values = [
-        smoothed_kl(r, s, edges=histogram_edges(e, max_bins=max_bins))
-        for r, s, e in zip(real_rates.T, synthetic_rates.T, edge_rates.T, strict=True)
-    ]
-    return float(np.mean(values))
+    real, synthetic = _check_request(real_spikes, synthetic_spikes, protocol)
+    divergence = smoothed_kl if protocol == "blocked" else thesis_kl
+    rates = zip(firing_rate(real, frame_rate).T, firing_rate(synthetic, frame_rate).T, strict=True)
+    return float(np.mean([divergence(mine, theirs) for mine, theirs in rates]))
 
 
 def correlation_kl(
@@ -350,7 +311,6 @@ def correlation_kl(
     frame_rate: float,
     *,
     protocol: str = "blocked",
-    edges_from: ArrayLike | None = None,
 ) -> float:
     """Divergence of the pairwise correlations of spikes in half-second bins.
 
@@ -365,9 +325,6 @@ def correlation_kl(
     protocol : {"blocked", "thesis"}, default="blocked"
         ``"blocked"`` pools all windows and pairs into one :func:`smoothed_kl`; ``"thesis"``
         averages a :func:`thesis_kl` per window, as published.
-    edges_from : array-like of shape (L, T, N), default=None
-        Real spikes from which the bin edges are read, ``real_spikes`` by default. Blocked
-        protocol only.
 
     Returns
     -------
@@ -391,7 +348,7 @@ def correlation_kl(
     >>> correlation_kl(apart, together, 10.0) > correlation_kl(apart, apart, 10.0)
     True
     """
-    real, synthetic, reference = _check_request(real_spikes, synthetic_spikes, protocol, edges_from)
+    real, synthetic = _check_request(real_spikes, synthetic_spikes, protocol)
     bin_frames = bin_frames_for(frame_rate)
     window = min(len(real[0]), len(synthetic[0]))
     if window < 2 * bin_frames:
@@ -403,7 +360,6 @@ def correlation_kl(
         lambda spikes: pairwise_correlation(spikes, bin_frames=bin_frames),
         real,
         synthetic,
-        reference,
         protocol,
     )
 
@@ -414,7 +370,6 @@ def van_rossum_kl(
     frame_rate: float,
     *,
     protocol: str = "blocked",
-    edges_from: ArrayLike | None = None,
 ) -> float:
     """Divergence of the pairwise van Rossum distances (time constant 1 s).
 
@@ -429,9 +384,6 @@ def van_rossum_kl(
     protocol : {"blocked", "thesis"}, default="blocked"
         ``"blocked"`` pools all windows and pairs into one :func:`smoothed_kl`; ``"thesis"``
         averages a :func:`thesis_kl` per window, as published.
-    edges_from : array-like of shape (L, T, N), default=None
-        Real spikes from which the bin edges are read, ``real_spikes`` by default. Blocked
-        protocol only.
 
     Returns
     -------
@@ -447,11 +399,10 @@ def van_rossum_kl(
     >>> van_rossum_kl(real, np.zeros_like(real), 10.0) > 1.0
     True
     """
-    real, synthetic, reference = _check_request(real_spikes, synthetic_spikes, protocol, edges_from)
+    real, synthetic = _check_request(real_spikes, synthetic_spikes, protocol)
     return _pair_divergence(
         lambda spikes: van_rossum_distance(spikes, frame_rate),
         real,
         synthetic,
-        reference,
         protocol,
     )

@@ -150,65 +150,6 @@ def log_spectrum_error(real: ArrayLike, synthetic: ArrayLike) -> float:
     return float(np.sqrt(np.mean((10.0 * np.log10(ratio)) ** 2)))
 
 
-def _standardised_moment(X: ArrayLike, order: int) -> np.ndarray:
-    """Moment of each neuron's z-scored values (N,); 0 for a constant neuron."""
-    X = as_windows(X)
-    mean, deviation = pooled_moments(X)
-    scale = np.where(deviation > 0, deviation, 1.0)
-    total = np.zeros(X.shape[2])
-    for rows in batches(X):
-        total += (((X[rows] - mean) / scale) ** order).sum(axis=(0, 1))
-    return np.where(deviation > 0, total / (X.shape[0] * X.shape[1]), 0.0)
-
-
-def skewness(X: ArrayLike) -> np.ndarray:
-    """Skewness of each neuron's values over all windows and frames.
-
-    Parameters
-    ----------
-    X : array-like of shape (M, T, N)
-        Windows of traces.
-
-    Returns
-    -------
-    ndarray of shape (N,)
-        Third standardised moment; 0 for a constant neuron.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.metrics import skewness
-    >>> skewness(np.array([0.0, 0.0, 0.0, 1.0]).reshape(1, 4, 1)).round(3)
-    array([1.155])
-    """
-    return _standardised_moment(X, 3)
-
-
-def kurtosis(X: ArrayLike) -> np.ndarray:
-    """Excess kurtosis of each neuron's values over all windows and frames.
-
-    Parameters
-    ----------
-    X : array-like of shape (M, T, N)
-        Windows of traces.
-
-    Returns
-    -------
-    kurtosis : ndarray of shape (N,)
-        Fourth standardised moment minus 3 (a Gaussian has 0); 0 for a constant neuron.
-
-    Examples
-    --------
-    >>> import numpy as np
-    >>> from calgan.metrics import kurtosis
-    >>> kurtosis(np.array([-1.0, 1.0, -1.0, 1.0]).reshape(1, 4, 1))
-    array([-2.])
-    """
-    X = as_windows(X)
-    fourth = _standardised_moment(X, 4)
-    return np.where(fourth > 0, fourth - 3.0, 0.0)
-
-
 def wasserstein_marginals(real: ArrayLike, synthetic: ArrayLike) -> np.ndarray:
     """Wasserstein-1 distance of each neuron's values, in real standard deviations.
 

@@ -9,8 +9,6 @@ from typing import Any
 
 import numpy as np
 
-from calgan.data.validation import check_integer
-
 
 def search_table(
     search: Any,
@@ -18,7 +16,6 @@ def search_table(
     scores: Sequence[str] | None = None,
     sort_by: str | None = None,
     labels: Sequence[str] | None = None,
-    max_rows: int | None = None,
 ) -> str:
     """Return the results of a search as a table of plain text, a row a candidate.
 
@@ -34,8 +31,6 @@ def search_table(
     labels : sequence of str, default=None
         Names of the candidates, in the order of ``cv_results_["params"]``. None names them by the
         parameters in which they differ.
-    max_rows : int, default=None
-        Most candidates to show; None shows all of them.
 
     Returns
     -------
@@ -70,9 +65,7 @@ def search_table(
     Mean ± standard deviation over 2 folds; higher is better. * best of its column.
     """
     results = read_search(search, scores=scores, sort_by=sort_by, labels=labels)
-    order = results.order()
-    n_rows = len(order) if max_rows is None else check_integer(max_rows, "max_rows")
-    shown = order[:n_rows]
+    shown = results.order()
     columns = [
         ["rank", *(str(results.ranks[i]) for i in shown)],
         ["candidate", *(results.labels[i] for i in shown)],
@@ -97,8 +90,6 @@ def search_table(
         cells = [f"{row[0]:>{widths[0]}}"]
         cells += [f"{cell:<{width}}" for cell, width in zip(row[1:], widths[1:], strict=True)]
         lines.append("  ".join(cells).rstrip())
-    if n_rows < len(order):
-        lines.append(f"... and {len(order) - n_rows} more candidates")
     n_folds = next(iter(results.scores.values())).shape[1]
     by = f" Ranked by {results.sort_by}." if len(results.scores) > 1 else ""
     lines.append(

@@ -13,6 +13,7 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from calgan import metrics
+from calgan.data.recording import ARBITRARY
 from calgan.data.validation import check_integer
 from calgan.plotting._comparison import Comparison, choose_neurons, pick_windows
 from calgan.plotting._correlations import correlation_order
@@ -65,7 +66,7 @@ class TracesDisplay(ComparisonDisplay):
     _: KW_ONLY
     spikes: Groups | None = None
     roi_ids: Sequence[Any] | None = None
-    units: str = "a.u."
+    units: str = ARBITRARY
 
     @classmethod
     def _of(cls, comparison: Comparison) -> Self:

@@ -16,6 +16,7 @@ from calgan.data.random_windows import (
     draw_from_recording,
     read_source,
 )
+from calgan.data.recording import ARBITRARY
 from calgan.data.validation import (
     as_seed,
     check_integer,
@@ -49,7 +50,7 @@ class Comparison:
     deconvolver: Any = None
     fit_on: Any = None
     roi_ids: list[Any] | None = None
-    units: str = "a.u."
+    units: str = ARBITRARY
 
     def __post_init__(self) -> None:
         self.window, self.n_neurons = self.windows["real"].shape[1:]
@@ -137,7 +138,7 @@ def compare_samples(
         deconvolver=deconvolver,
         fit_on=sources[-1].segments,
         roi_ids=next((list(s.roi_ids) for s in sources if s.roi_ids is not None), None),
-        units=next((s.units for s in sources if s.units), "a.u."),
+        units=next((s.units for s in sources if s.units), ARBITRARY),
     )
 
 
@@ -151,7 +152,7 @@ def compare_evaluation(evaluation: Any) -> Comparison:
         float(evaluation.frame_rate),
         given_spikes={name: np.asarray(evaluation.spikes[name]) for name in groups},
         roi_ids=None if evaluation.roi_ids is None else list(evaluation.roi_ids),
-        units=evaluation.units or "a.u.",
+        units=evaluation.units or ARBITRARY,
     )
 
 

@@ -11,18 +11,21 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
 
-from calgan.data.validation import check_integer
 from calgan.model_selection._search import SearchResults, read_search
 from calgan.plotting._display import Display
 from calgan.plotting.style import COLORS, Array, padded, resize
 
 _CHOSEN, _OTHERS = COLORS["synthetic"], "#444444"
 _LINE = 42  # characters
+_MOST = 20  # candidates shown, the best ones
 
 
 @dataclass(repr=False, eq=False)
 class SearchDisplay(Display):
     """Scores of the candidates of a search, a panel a score and a line a candidate.
+
+    Each of the 20 best has the mean over the folds, one standard deviation and the folds; the best
+    is in colour. The last panel shows the time of a fit (s).
 
     Parameters
     ----------
@@ -92,28 +95,9 @@ class SearchDisplay(Display):
         results = read_search(search, scores=scores, sort_by=sort_by, labels=labels)
         return cls(results).plot(**options)
 
-    def plot(self, *, max_candidates: int = 20, ax: Axes | None = None) -> Self:
-        """Draw for each candidate the mean over the folds, one standard deviation and the folds.
-
-        The best is in colour. The last panel shows the time of a fit (s).
-
-        Parameters
-        ----------
-        max_candidates : int, default=20
-            Most candidates to show, the best ones.
-        ax : matplotlib Axes, default=None
-            Where to draw; the panels share its place. None makes a figure.
-
-        Returns
-        -------
-        self : SearchDisplay
-            The display, with ``figure_`` and its panels ``axes_``.
-        """
-        return self._plot(ax, n=check_integer(max_candidates, "max_candidates"))
-
-    def _draw(self, figure: FigureBase, *, n: int) -> None:
+    def _draw(self, figure: FigureBase) -> None:
         results, order = self.results, self.results.order()
-        shown = order[:n]
+        shown = order[:_MOST]
         names = [_wrapped(results.labels[i]) for i in shown]
         lines = [name.split("\n") for name in names]
         width = 0.07 * max(len(line) for name in lines for line in name)

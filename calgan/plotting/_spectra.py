@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from numpy.typing import ArrayLike
 
 from calgan import metrics
+from calgan.data.recording import ARBITRARY
 from calgan.plotting._comparison import WITH_TRAIN, Comparison
 from calgan.plotting._display import ComparisonDisplay
 from calgan.plotting.style import Array, Groups, line_of, plain_log_ticks, read_groups
@@ -42,7 +43,7 @@ class PowerSpectrumDisplay(ComparisonDisplay):
 
     spectra: Mapping[str, tuple[ArrayLike, ArrayLike]]
     _: KW_ONLY
-    units: str = "a.u."
+    units: str = ARBITRARY
     _one_panel: ClassVar[bool] = True
 
     @classmethod

@@ -32,7 +32,6 @@ def test_parameter_counts_of_table_3_1() -> None:
     assert [count(norm) for norm in generator.norms] == [640, 512, 384, 256, 204]
     assert count(generator.head) == 10_506
     assert count(generator) == 4_375_740
-    assert count(WaveGANGenerator(2048, 102, layer_norm=False)) == 4_373_744
     critic = WaveGANCritic(2048, 102)
     assert [count(conv) for conv in critic.convs] == [
         156_736,
@@ -298,12 +297,12 @@ def test_patch_critic_tells_neurons_apart() -> None:
 
 
 @settings(max_examples=30, deadline=None)
-@given(st.integers(0, 2**31), st.integers(16, 200), st.floats(0, 1))
-def test_patch_critic_sees_a_segment_of_the_windows(seed: int, frames: int, crop: float) -> None:
-    critic = PatchCritic(frames, 2, channels=4, crop=crop)
+@given(st.integers(0, 2**31), st.integers(16, 200))
+def test_patch_critic_sees_a_segment_of_the_windows(seed: int, frames: int) -> None:
+    critic = PatchCritic(frames, 2, channels=4)
     start, end = critic.draw_shifts(np.random.default_rng(seed))
     assert 0 <= start < end <= frames
-    assert end - start >= max(16, (1 - crop) * frames - 4)
+    assert end - start >= max(16, frames / 2 - 4)
     windows = torch.randn(2, frames, 2, generator=torch.Generator().manual_seed(0))
     scrambled(critic)
     torch.testing.assert_close(critic(windows, (start, end)), critic(windows[:, start:end]))
@@ -315,7 +314,6 @@ def test_patch_critic_draws_every_length_and_place() -> None:
     assert set(draws[:, 1] - draws[:, 0]) == {16, 20, 24, 28, 32}
     shortest = draws[draws[:, 1] - draws[:, 0] == 16]
     assert set(shortest[:, 0]) == set(range(17))
-    assert set(PatchCritic(32, 2, crop=0).draw_shifts(rng)) == {0, 32}
 
 
 @pytest.mark.parametrize(("frames", "scales"), [(16, 1), (24, 1), (32, 2), (64, 3), (512, 3)])

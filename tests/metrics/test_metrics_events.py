@@ -7,7 +7,6 @@ from numpy.testing import assert_allclose, assert_array_equal
 from scipy import signal, stats
 
 from calgan import metrics
-from calgan.metrics.events import EventShapes
 
 seeds = st.integers(0, 2**31)
 trains = arrays(np.int8, (3, 15, 4), elements=st.integers(0, 2))
@@ -57,29 +56,6 @@ def test_windows_censor_intervals_as_documented():
     assert seen[kept].mean() < 0.92 * true.mean()
     weighted = np.average(seen[kept], weights=weights[kept])
     assert weighted == pytest.approx(true.mean(), rel=0.02)
-
-
-@settings(max_examples=30, deadline=None)
-@given(trains, trains, st.floats(0.5, 100.0), seeds)
-def test_isi_wasserstein_agrees_with_scipy_and_is_a_distance(real, synthetic, frame_rate, seed):
-    rng = np.random.default_rng(seed)
-    result = metrics.isi_wasserstein(real, synthetic, frame_rate)
-    pairs = zip(
-        slow_intervals(real, frame_rate), slow_intervals(synthetic, frame_rate), strict=True
-    )
-    expected = [stats.wasserstein_distance(a, b) if a.size and b.size else np.nan for a, b in pairs]
-    assert_allclose(result, expected, atol=1e-12)
-    assert_allclose(metrics.isi_wasserstein(synthetic, real, frame_rate), result, atol=1e-12)
-    same = metrics.isi_wasserstein(real, rng.permutation(real), frame_rate)
-    assert_allclose(same[np.isfinite(same)], 0, atol=1e-12)
-    order = rng.permutation(4)
-    permuted = metrics.isi_wasserstein(real[:, :, order], synthetic[:, ::-1, order], frame_rate)
-    assert_allclose(permuted, result[order], atol=1e-12)  # intervals are the same backwards
-
-
-def test_intervals_of_windows_of_other_widths_are_not_compared():
-    with pytest.raises(ValueError, match="real has windows of 15 frames and synthetic of 14"):
-        metrics.isi_wasserstein(np.ones((2, 15, 1)), np.ones((2, 14, 1)), 10.0)
 
 
 # --- shapes of events -------------------------------------------------------------------------
@@ -190,10 +166,6 @@ def test_laws_of_event_shapes(seed):
     assert_array_equal(np.sort(2 - moved.neuron), expected.neuron)
     assert_allclose(np.sort(moved.decay_time), np.sort(expected.decay_time))
 
-    distances = metrics.event_wasserstein(expected, scaled)
-    assert_allclose(distances[1:], 0.0, atol=1e-6)
-    assert_allclose(metrics.event_wasserstein(expected, expected), 0.0)
-
 
 def test_events_know_a_slow_indicator_from_a_fast_one():
     """What increments and spectra mix with noise, times tell directly."""
@@ -208,37 +180,8 @@ def test_events_know_a_slow_indicator_from_a_fast_one():
     assert np.median(a.decay_time) == pytest.approx(0.4, abs=0.08)
     assert np.median(b.decay_time) == pytest.approx(0.9, abs=0.15)
     assert np.median(a.amplitude) == pytest.approx(1.0, abs=0.1)
-    distances = metrics.event_wasserstein(a, b)
-    assert distances.decay_time > 0.3
-    assert distances.rise_time < 0.05
-    assert distances.amplitude < 0.15
-
-
-def test_event_wasserstein_agrees_with_scipy():
-    rng = np.random.default_rng(0)
-    real = EventShapes(*rng.random((3, 30)), np.repeat([0, 1, 3], 10))
-    synthetic = EventShapes(*rng.random((3, 40)), np.repeat([0, 1, 2, 3], 10))
-    result = metrics.event_wasserstein(real, synthetic)
-    expected = stats.wasserstein_distance(real.rise_time, synthetic.rise_time)
-    assert result.rise_time == pytest.approx(expected)
-    expected = stats.wasserstein_distance(real.decay_time, synthetic.decay_time)
-    assert result.decay_time == pytest.approx(expected)
-    # Neuron 2 has no real events: no scale for its amplitudes.
-    median = {n: np.median(real.amplitude[real.neuron == n]) for n in (0, 1, 3)}
-    a = [x / median[n] for x, n in zip(real.amplitude, real.neuron, strict=True)]
-    known = synthetic.neuron != 2
-    b = [
-        x / median[n]
-        for x, n in zip(synthetic.amplitude[known], synthetic.neuron[known], strict=True)
-    ]
-    assert result.amplitude == pytest.approx(stats.wasserstein_distance(a, b))
-
-
-def test_without_events_there_is_no_distance():
-    real = metrics.event_shapes(windows_of(event(40)), spikes_at(40), 10.0)
-    none = metrics.event_shapes(windows_of(event(40)), spikes_at([]), 10.0)
-    assert np.isnan(metrics.event_wasserstein(real, none)).all()
-    assert np.isnan(metrics.event_wasserstein(none, real)).all()
+    assert stats.wasserstein_distance(a.decay_time, b.decay_time) > 0.3
+    assert stats.wasserstein_distance(a.rise_time, b.rise_time) < 0.05
 
 
 def test_event_requests_that_cannot_be_met():

@@ -93,14 +93,6 @@ def test_log_spectrum_error_of_a_flat_generator_is_finite_and_large(windows):
 # --- marginals --------------------------------------------------------------------------------
 
 
-def test_moments_agree_with_scipy(windows):
-    flat = windows.reshape(-1, 3).astype(np.float64)
-    assert_allclose(metrics.skewness(windows), stats.skew(flat), atol=1e-10)
-    assert_allclose(metrics.kurtosis(windows), stats.kurtosis(flat), atol=1e-10)
-    X = with_constant(windows)
-    assert metrics.skewness(X)[1] == metrics.kurtosis(X)[1] == 0.0
-
-
 @pytest.mark.parametrize("n_synthetic", [6, 4])
 def test_wasserstein_agrees_with_scipy(windows, n_synthetic):
     real, synthetic = windows[:6], windows[6 : 6 + n_synthetic]

@@ -339,7 +339,7 @@ def test_laws_of_mmd(seed, bandwidth):
         metrics.mmd(back, forth, bandwidth=bandwidth), abs=1e-9
     )
     # a replay of all windows: pairs with themselves are in the cross term only
-    assert -2 / 6 <= metrics.mmd(X, X, bandwidth=bandwidth) <= 0
+    assert -2 / 6 - 1e-9 <= metrics.mmd(X, X, bandwidth=bandwidth) <= 0
 
 
 def test_the_median_heuristic_looks_at_evenly_spaced_windows(monkeypatch):
@@ -528,42 +528,18 @@ def test_participation_ratio_is_that_of_the_eigenvalues():
 
 
 @settings(max_examples=25, deadline=None)
-@given(st.integers(0, 2**31), st.booleans())
-def test_participation_ratio_does_not_depend_on_order_rotation_or_units(seed, corrected):
+@given(st.integers(0, 2**31))
+def test_participation_ratio_does_not_depend_on_order_rotation_or_units(seed):
     rng = np.random.default_rng(seed)
     X = rng.normal(size=(6, 20, 4)) @ rng.normal(size=(4, 4))
-    expected = metrics.participation_ratio(X, corrected=corrected)
+    expected = metrics.participation_ratio(X)
     assert 1.0 <= expected <= 4.0
     rotation = np.linalg.qr(rng.normal(size=(4, 4)))[0]
     moved = rng.permutation(1e3 * X @ rotation + rng.normal(size=4))
-    assert metrics.participation_ratio(moved, corrected=corrected) == pytest.approx(expected)
+    assert metrics.participation_ratio(moved) == pytest.approx(expected)
     with_constant = np.concatenate([X, np.full((6, 20, 1), 0.1)], axis=2)
-    result = metrics.participation_ratio(with_constant, corrected=corrected)
+    result = metrics.participation_ratio(with_constant)
     assert result == pytest.approx(expected) or expected == 4.0  # the clip moves with N
-
-
-@pytest.mark.parametrize(("width", "n_neurons"), [(30, 40), (60, 40)])
-def test_the_correction_of_the_participation_ratio_is_by_pairs_of_windows(width, n_neurons):
-    X = np.random.default_rng(0).normal(size=(4, width, n_neurons)) * np.arange(1, n_neurons + 1)
-    C = [(x - X.mean(axis=(0, 1))).T @ (x - X.mean(axis=(0, 1))) for x in X]
-    pairs = [(i, j) for i in range(4) for j in range(4) if i != j]
-    expected = sum(np.trace(C[i]) * np.trace(C[j]) for i, j in pairs)
-    expected /= sum(np.trace(C[i] @ C[j]) for i, j in pairs)
-    assert metrics.participation_ratio(X, corrected=True) == pytest.approx(expected)
-
-
-def test_few_correlated_samples_lower_the_participation_ratio_and_the_correction_mends_it():
-    true = 30.0  # of 60 neurons, half of which have all the variance
-    plain, corrected = [], []
-    for seed in range(10):
-        steps = np.random.default_rng(seed).normal(size=(20, 70, 30))
-        X = signal.lfilter([1.0], [1.0, -0.9], steps, axis=1)[:, 40:]
-        X = np.concatenate([X, 1e-3 * np.random.default_rng(seed).normal(size=X.shape)], axis=2)
-        plain.append(metrics.participation_ratio(X))
-        corrected.append(metrics.participation_ratio(X, corrected=True))
-    n = 20 * 30 * (1 - 0.9**2) / (1 + 0.9**2)  # independent samples, for second moments
-    assert np.mean(plain) == pytest.approx(true * n / (true + n), rel=0.1)
-    assert np.mean(corrected) == pytest.approx(true, rel=0.1)
 
 
 def test_the_bias_of_the_participation_ratio_is_as_documented():
@@ -578,12 +554,6 @@ def test_the_bias_of_the_participation_ratio_is_as_documented():
 def test_participation_ratio_of_nothing_is_refused():
     with pytest.raises(ValueError, match="every neuron in windows is constant"):
         metrics.participation_ratio(np.ones((3, 10, 2)))
-    with pytest.raises(ValueError, match="the correction compares windows, so pass at least two"):
-        metrics.participation_ratio(np.eye(3)[np.newaxis], corrected=True)
-    # Windows whose covariances share nothing: as many dimensions as there can be.
-    X = np.zeros((2, 2, 2))
-    X[0, :, 0] = X[1, :, 1] = 1.0, -1.0
-    assert metrics.participation_ratio(X, corrected=True) == 2.0
 
 
 def test_mmd_keeps_its_kernel_within_memory(monkeypatch):

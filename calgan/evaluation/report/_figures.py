@@ -16,6 +16,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from calgan import metrics, plotting
+from calgan.metrics.events import median_amplitudes
 from calgan.plotting.style import (
     Array,
     draw_distribution,
@@ -552,9 +553,7 @@ def _events(evaluation: Any, windows: dict[str, Array]) -> dict[str, dict[str, A
     real = shapes["real"]
     if not len(real.amplitude):
         return {}
-    medians = np.full(evaluation.n_neurons, np.nan)
-    for neuron in np.unique(real.neuron):
-        medians[neuron] = np.median(real.amplitude[real.neuron == neuron])
+    medians = median_amplitudes(real, evaluation.n_neurons)
     return {
         "event amplitude (held-out medians)": {
             group: each.amplitude / medians[each.neuron] for group, each in shapes.items()

@@ -89,14 +89,10 @@ class DichotomizedGaussian(BaseEstimator):
         and the one aimed at; computed, not simulated.
     n_clipped_ : int
         Pairs whose covariance no spikes with these marginals can have.
-    autocovariance_ : ndarray of shape (n_lags,)
-        Mean over neurons of the autocovariance aimed at, at lags 1 to `n_lags`.
     latent_autocorrelation_ : ndarray of shape (n_lags,)
         Autocorrelation of each latent variable at these lags, after any repair.
     max_lag_deviation_ : float
         As `max_deviation_`, for the mean autocovariance over the mean variance; 0 without lags.
-    marginals_ : {"binary", "counts"}
-        Kind of the spikes.
     n_features_in_ : int
         Number of neurons N.
     n_frames_in_ : int or None
@@ -105,13 +101,13 @@ class DichotomizedGaussian(BaseEstimator):
     Raises
     ------
     ValueError
-        By `fit`, if the data are not spikes, or there are not enough of them; by `fit_moments` and
-        `fit_marginals`, if moments contradict one another.
+        By `fit`, if the data are not spikes, or there are not enough of them; by `fit_moments`, if
+        moments contradict one another.
 
     Warns
     -----
     UserWarning
-        By all three, if covariances had to be clipped or the latent correlations repaired.
+        By both, if covariances had to be clipped or the latent correlations repaired.
 
     See Also
     --------
@@ -150,8 +146,6 @@ class DichotomizedGaussian(BaseEstimator):
     ((100000, 2), array([0.1, 0.2], dtype=float32))
     >>> np.cov(spikes.T)[0, 1].round(3)
     np.float64(0.02)
-    >>> DichotomizedGaussian(random_state=0).fit(spikes).marginals_
-    'binary'
     """
 
     def __init__(
@@ -187,12 +181,9 @@ class DichotomizedGaussian(BaseEstimator):
         parts, n_frames = read_spikes(spikes)
         check_lags(n_lags, max(part.shape[1] for part in parts), "spikes")
         top = check_counts(parts, self.marginals)
-        marginals = "counts" if top > 1 else "binary"
-        if self.marginals != "auto":
-            marginals = self.marginals
         exceedance, covariance = moments(parts, max(top, 1))
         autocovariance = autocovariance_of(parts, exceedance.sum(axis=1), n_lags)
-        for message in self._fit(exceedance, covariance, autocovariance, marginals):
+        for message in self._fit(exceedance, covariance, autocovariance):
             warnings.warn(message, UserWarning, stacklevel=2)
         self.n_frames_in_ = n_frames
         return self
@@ -233,73 +224,16 @@ class DichotomizedGaussian(BaseEstimator):
         n_lags = self._check_parameters()
         if self.marginals == "counts":
             raise ValueError(
-                "a mean does not tell how counts are distributed; use fit_marginals, which takes "
-                "their probabilities, or marginals='binary'."
+                "a mean does not tell how counts are distributed; fit spikes, or use "
+                "marginals='binary'."
             )
         mean = np.atleast_1d(as_real_array(mean, "mean")).astype(np.float64)
         if mean.ndim != 1 or not ((mean >= 0) & (mean <= 1)).all():
             raise ValueError(
-                "mean must hold one probability of a spike a neuron, within [0, 1]; for counts use "
-                "fit_marginals."
+                "mean must hold one probability of a spike a neuron, within [0, 1]; to learn "
+                "counts, fit spikes."
             )
-        return self._fit_given(mean[:, None], covariance, autocovariance, n_lags, "binary")
-
-    def fit_marginals(
-        self, pmfs: ArrayLike, covariance: ArrayLike, *, autocovariance: ArrayLike = ()
-    ) -> DichotomizedGaussian:
-        """Take the distributions and covariances of counts as given.
-
-        Parameters
-        ----------
-        pmfs : array-like of shape (N, K + 1)
-            Probabilities of 0, 1, ..., K spikes in a bin, one row a neuron.
-        covariance : array-like of shape (N, N)
-            Covariance matrix of the counts in a bin. Its diagonal holds the variances of the rows
-            of `pmfs`.
-        autocovariance : array-like of shape (n_lags,), default=()
-            Mean over neurons of the autocovariance at lags 1 to `n_lags`.
-
-        Returns
-        -------
-        self : DichotomizedGaussian
-            The fitted model; `sample` draws bins.
-
-        Raises
-        ------
-        ValueError
-            If a row is no distribution, the matrix is not symmetric, its diagonal contradicts the
-            rows, or there are not `n_lags` autocovariances; if `marginals` is "binary" and K > 1.
-
-        Examples
-        --------
-        >>> from calgan import DichotomizedGaussian
-        >>> pmfs = [[0.7, 0.2, 0.1], [0.8, 0.15, 0.05]]
-        >>> covariance = [[0.44, 0.1], [0.1, 0.2875]]
-        >>> model = DichotomizedGaussian("counts", random_state=0).fit_marginals(pmfs, covariance)
-        >>> model.sample(100_000).mean(axis=0).round(2)
-        array([0.4 , 0.25], dtype=float32)
-        """
-        n_lags = self._check_parameters()
-        pmf = as_real_array(pmfs, "pmfs").astype(np.float64)
-        if pmf.ndim != 2 or pmf.shape[1] < 2:
-            raise ValueError(
-                "pmfs must have one row a neuron, with the probabilities of 0, 1, ..., K spikes, "
-                f"got shape {pmf.shape}."
-            )
-        if self.marginals == "binary" and pmf.shape[1] > 2:
-            raise ValueError(
-                f"marginals='binary' has probabilities of 0 and 1 spikes only, but pmfs go up to "
-                f"{pmf.shape[1] - 1}; use marginals='counts'."
-            )
-        if not (pmf >= 0).all() or not np.allclose(pmf.sum(axis=1), 1.0, atol=1e-6):
-            raise ValueError(
-                "each row of pmfs must be a distribution: no probability below 0, and a sum of 1."
-            )
-        pmf = pmf / pmf.sum(axis=1, keepdims=True)
-        # From the far end, so that small probabilities keep their digits.
-        exceedance = np.minimum(np.cumsum(pmf[:, :0:-1], axis=1)[:, ::-1], 1.0)
-        kind = "binary" if self.marginals != "counts" and pmf.shape[1] == 2 else "counts"
-        return self._fit_given(exceedance, covariance, autocovariance, n_lags, kind)
+        return self._fit_given(mean[:, None], covariance, autocovariance, n_lags)
 
     def sample(self, n_samples: int = 1, *, random_state: Any = None) -> np.ndarray:
         """Draw spikes.
@@ -398,7 +332,6 @@ class DichotomizedGaussian(BaseEstimator):
         covariance: ArrayLike,
         autocovariance: ArrayLike,
         n_lags: int,
-        marginals: str,
     ) -> DichotomizedGaussian:
         """Check given moments, and fit them."""
         covariance = check_symmetric(covariance, "covariance")
@@ -425,26 +358,20 @@ class DichotomizedGaussian(BaseEstimator):
             )
         covariance = covariance.copy()
         np.fill_diagonal(covariance, variance)
-        for message in self._fit(exceedance, covariance, lags, marginals):
+        for message in self._fit(exceedance, covariance, lags):
             warnings.warn(message, UserWarning, stacklevel=3)
         self.n_frames_in_ = None
         return self
 
     def _fit(
-        self,
-        exceedance: np.ndarray,
-        covariance: np.ndarray,
-        autocovariance: np.ndarray,
-        marginals: str,
+        self, exceedance: np.ndarray, covariance: np.ndarray, autocovariance: np.ndarray
     ) -> list[str]:
         """Fit to P(count > k), (N, K), and covariances; return what there is to warn of."""
         messages = []
         self.n_features_in_ = len(exceedance)
-        self.marginals_ = marginals
         self.thresholds_ = -ndtri(exceedance)
         self.mean_ = exceedance.sum(axis=1)
         self.covariance_ = covariance
-        self.autocovariance_ = autocovariance
         latent, self.n_clipped_ = latent_correlation(self.thresholds_, covariance)
         if self.n_clipped_:
             messages.append(

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from calgan.training.layers import Standardiser
 
 _SLOPE = 0.2
+_NEURON_CHANNELS = 8
 
 
 def _patches(x: Tensor, size: int, step: int) -> Tensor:
@@ -44,15 +45,13 @@ class PatchCritic(nn.Module):
         n_neurons: int,
         *,
         channels: int = 64,
-        neuron_channels: int = 8,
         kernel_size: int = 8,
         max_depth: int = 3,
-        crop: float = 0.5,
     ) -> None:
         super().__init__()
         self.n_frames = n_frames
-        self.shortest = min(n_frames, max(2 * kernel_size, round((1 - crop) * n_frames)))
-        c, self.kernel_size = neuron_channels, kernel_size
+        self.shortest = min(n_frames, max(2 * kernel_size, round(n_frames / 2)))
+        c, self.kernel_size = _NEURON_CHANNELS, kernel_size
         halvings = int(math.log2(max(1, n_frames // (2 * kernel_size))))
         self.value_scale = math.sqrt(n_frames * n_neurons)
         self.units = Standardiser(n_neurons)

@@ -29,7 +29,6 @@ class WaveGANGenerator(nn.Module):
         filters: int = 64,
         kernel_size: int = 24,
         max_depth: int = 5,
-        layer_norm: bool = True,
     ) -> None:
         super().__init__()
         depth = strided_depth(n_frames, max_depth)
@@ -42,8 +41,7 @@ class WaveGANGenerator(nn.Module):
             for a, b in itertools.pairwise(channels)
         )
         self.norms = nn.ModuleList(
-            channel_norm(c, last=i == depth) if layer_norm else nn.Identity()
-            for i, c in enumerate(channels[1:], 1)
+            channel_norm(c, last=i == depth) for i, c in enumerate(channels[1:], 1)
         )
         self.head = nn.Linear(n_neurons, n_neurons)
 
