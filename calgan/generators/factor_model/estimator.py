@@ -282,7 +282,7 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
         try:
             with tqdm(total=self.max_iter, desc=f"{name}: calibrating", disable=hidden) as bar:
                 for model, missed in rounds:
-                    self.model_ = model
+                    self.model_ = _without_spikes(model, calcium.noise == 0)
                     self.history_.append({"step": len(self.history_) + 1, **missed})
                     self.n_iter_ = len(self.history_)
                     bar.update()
@@ -349,6 +349,11 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
         tags.input_tags.two_d_array = False
         tags.input_tags.three_d_array = True
         return tags
+
+
+def _without_spikes(model: FactorModel, which: np.ndarray) -> FactorModel:
+    """Return a model in which some neurons, the constant ones, never spike."""
+    return dataclasses.replace(model, log_rate=np.where(which, -np.inf, model.log_rate))
 
 
 def _fingerprint(parts: list[np.ndarray]) -> str:

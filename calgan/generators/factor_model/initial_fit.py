@@ -19,7 +19,7 @@ from calgan.generators.factor_model.moments import (
     shared_memory,
     standardised,
 )
-from calgan.spikes.calcium_decay import Calcium, noise_of
+from calgan.spikes.calcium_decay import Calcium
 
 Floats = NDArray[np.float64]
 
@@ -58,7 +58,7 @@ def initial_model(
     # How much more calcium there is than that of one isolated event in each frame that has any.
     more, expected = mean / (amplitude * probability) - 1, rate / probability - 1
     growth = (more * expected + _GROWTH_ERROR**2) / (expected**2 + _GROWTH_ERROR**2)
-    noise_loadings, noise_times = _shared_noise(calcium.residuals, rng)
+    noise_loadings, noise_times = _shared_noise(calcium, rng)
     return FactorModel(
         times=times,
         shares=variances / total[:, np.newaxis],
@@ -175,11 +175,10 @@ def _amplitudes(events: Parts, calcium: Calcium) -> tuple[Floats, Floats]:
     return amplitude, np.maximum(largest, 2 * amplitude)
 
 
-def _shared_noise(residuals: Parts, rng: np.random.Generator) -> tuple[Floats, Floats]:
+def _shared_noise(calcium: Calcium, rng: np.random.Generator) -> tuple[Floats, Floats]:
     """Loadings (N, J) and time constants (J,) of the noise that neurons share."""
-    noise = noise_of(residuals)
-    unit = np.where(noise > 0, noise, np.inf).astype(np.float32)
-    parts = [np.clip(part / unit, -4.0, 4.0) for part in residuals]
+    unit = np.where(calcium.noise > 0, calcium.noise, np.inf).astype(np.float32)
+    parts = [np.clip(part / unit, -4.0, 4.0) for part in calcium.residuals]
     loadings = principal_factors(np.concatenate(parts).astype(np.float64), _N_NOISES, rng)
     loadings = limited(loadings, _MOST_SHARED_NOISE)
     lags = [lag for lag in _NOISE_LAGS if lag < max(map(len, parts))]
