@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import copy
 import functools
 import os
 from collections.abc import Callable, Iterator
 from types import MethodType
-from typing import Any, TypeVar, cast
+from typing import Any, Self, TypeVar, cast
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -304,6 +305,13 @@ class SamplingMixin:
             name: getattr(self, f"{name}_", None) for name in ("frame_rate", "roi_ids", "units")
         }
         return known | {"generator": type(self).__name__}
+
+    def _unfitted(self) -> Self:
+        """Return a copy that has learnt nothing."""
+        other = copy.copy(self)
+        for name in [n for n in vars(other) if n.endswith("_") or n == "_checkpoint"]:
+            delattr(other, name)
+        return other
 
     def _seed(self, random_state: Any) -> int:
         return as_seed(self.random_state if random_state is None else random_state)

@@ -314,13 +314,11 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
         frame_rate = common_frame_rate(
             {"frame_rate": self.frame_rate, "X": getattr(X, "frame_rate", None)}
         )
-        learner = copy.copy(self)
+        learner = copy.copy(self) if go_on else self._unfitted()
         if go_on:
             self._check_shape(X)
             self._check_networks(settings)
         else:
-            for name in [n for n in vars(learner) if n.endswith("_") or n == "_checkpoint"]:
-                delattr(learner, name)
             learner.n_features_in_ = int(X.shape[2])
             learner.n_frames_in_ = int(X.shape[1])
             learner.n_channels_in_ = int(X.shape[3]) if len(X.shape) == 4 else None

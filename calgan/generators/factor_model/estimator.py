@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import copy
 import dataclasses
 import hashlib
 import time
@@ -233,9 +232,7 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
                 f"{name} needs windows of at least {_MIN_FRAMES} frames, got {n_frames}: use a "
                 "longer window."
             )
-        learner = copy.copy(self)
-        for attribute in [a for a in vars(learner) if a.endswith("_")]:
-            delattr(learner, attribute)
+        learner = self._unfitted()
         learner.frame_rate_ = common_frame_rate(
             {"frame_rate": self.frame_rate, "X": getattr(X, "frame_rate", None)}
         )
