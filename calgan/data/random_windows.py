@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 
+import joblib
 import numpy as np
 
 from calgan.data.segments import as_segments
@@ -14,6 +15,7 @@ from calgan.data.windows import WindowView, cut_windows
 
 # Blocks of a recording that the bootstrap resamples: more would only cost memory.
 _MAX_BLOCKS = 24
+_INFERRED_VALUES = 1_000_000  # that a thread infers spikes in at a time
 
 
 @dataclass(frozen=True)
@@ -151,15 +153,18 @@ class WindowBank:
         for offset in range(0, len(members), size):
             yield members[offset : offset + size]
 
-    def with_spikes(self, infer: Callable[[np.ndarray], np.ndarray]) -> WindowBank:
+    def with_spikes(
+        self, infer: Callable[[np.ndarray], np.ndarray], n_jobs: int | None = None
+    ) -> WindowBank:
         """Return this bank with the spikes that `infer` finds in each of its windows."""
-        size = max(1, int(4e6) // max(1, self.window * self.frames.shape[1]))
-        packed = [
-            np.packbits(infer(self.traces(index)) > 0, axis=1)
-            for index in np.array_split(
-                np.arange(self.n_windows), max(1, -(-self.n_windows // size))
-            )
-        ]
+        size = max(1, _INFERRED_VALUES // max(1, self.window * self.frames.shape[1]))
+
+        def of_chunk(index: np.ndarray) -> np.ndarray:
+            return np.packbits(infer(self.traces(index)) > 0, axis=1)
+
+        chunks = np.array_split(np.arange(self.n_windows), max(1, -(-self.n_windows // size)))
+        parallel = joblib.Parallel(n_jobs, prefer="threads")
+        packed = parallel(joblib.delayed(of_chunk)(index) for index in chunks)
         return replace(self, packed=np.concatenate(packed))
 
     def shuffled(self, name: str, rng: np.random.Generator) -> WindowBank:

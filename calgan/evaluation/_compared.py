@@ -66,7 +66,7 @@ def draw_windows(
         banks["train"] = draw_from_recording(
             train, ("train", "replay"), n, n_splits, rng, once=once
         )
-    banks = {name: bank.with_spikes(infer) for name, bank in banks.items()}
+    banks = {name: bank.with_spikes(infer, settings.n_jobs) for name, bank in banks.items()}
     if "shuffled" in settings.controls:
         bank, name = (banks["real"], "other") if train is None else (banks["train"], "train")
         banks["shuffled"] = bank.shuffled(name, rng_from(settings.seed, 1))
@@ -78,7 +78,7 @@ def draw_windows(
         return Drawn(banks, {"synthetic": samples}, inference, remarks=gaussian.remarks)
     name, remarks = "dichotomized_gaussian", list(gaussian.remarks)
     bank = draw_from_samples(gaussian.samples, n, n_splits, rng, name=name)
-    banks[name] = bank.with_spikes(infer)
+    banks[name] = bank.with_spikes(infer, settings.n_jobs)
     if train is None:
         remarks.append(
             "The dichotomized Gaussian was fitted on the held-out recording itself, which "

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
+import joblib
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from calgan.data.random_windows import WindowSource, check_same_neurons, read_source
 from calgan.data.recording import ARBITRARY
@@ -55,6 +58,7 @@ def evaluate(
     n_windows: int | None = None,
     n_splits: int = 3,
     n_bootstrap: int = 200,
+    n_jobs: int | None = -1,
 ) -> Evaluation:
     """Judge synthetic windows against a held-out recording, beside what real data scores.
 
@@ -97,6 +101,8 @@ def evaluate(
         Draws of windows that are averaged.
     n_bootstrap : int, default=200
         Resamplings of contiguous blocks behind each interval.
+    n_jobs : int, default=-1
+        Threads; -1 takes all cores, None one. The numbers do not depend on it.
 
     Returns
     -------
@@ -135,7 +141,9 @@ def evaluate(
     >>> bool(evaluation["correlation_matrix_r"].value > 0.5)
     True
     """
-    settings = check_settings(protocol, controls, n_windows, n_splits, n_bootstrap, random_state)
+    settings = check_settings(
+        protocol, controls, n_windows, n_splits, n_bootstrap, random_state, n_jobs
+    )
     samples = check_samples(synthetic)
     window = samples.shape[1]
     held_out = read_source(real, window, name="real")
@@ -158,7 +166,8 @@ def evaluate(
     settings = replace(
         settings, n_windows=n, frame_rate=rate, trained_on=_trained_statistics(model)
     )
-    drawn = draw_windows(held_out, training, samples, settings)
+    with threadpool_limits(1):  # threads of linear algebra would wait for each other
+        drawn = draw_windows(held_out, training, samples, settings)
     banks = drawn.banks
     remarks += drawn.remarks
     if window < 2 * bin_frames_for(settings.frame_rate):
@@ -178,9 +187,30 @@ def evaluate(
         )
     used = settings if has_intervals else replace(settings, n_bootstrap=0)
     statistics = _published(banks, used) if protocol == "thesis" else []
-    measures = make_measures(context_of(banks, used), published=protocol == "blocked")
-    statistics += _of_sums(banks, measures, used)
-    of_windows = judge_windows(held_out, training, drawn.samples, used)
+    with threadpool_limits(1):
+        measures = make_measures(context_of(banks, used), published=protocol == "blocked")
+    tasks: list[Callable[[], Any]] = [
+        partial(_of_sums, banks, measures, used),
+        partial(judge_windows, held_out, training, drawn.samples, used),
+    ]
+    if training is not None:
+        bank = banks["train"]
+        tasks.append(
+            partial(
+                memorisation_figure,
+                samples,
+                training,
+                held_out,
+                lambda n: bank.traces(bank.lists["replay"][0][:n]),
+                rng_from(settings.seed, 3),
+                n_bootstrap,
+            )
+        )
+    with threadpool_limits(1):
+        parallel = joblib.Parallel(n_jobs, prefer="threads")
+        of_sums, of_windows, *rest = parallel(joblib.delayed(task)() for task in tasks)
+    memorisation = rest[0] if rest else None
+    statistics += of_sums
     if of_windows is not None:
         statistics += _of_windows(of_windows, used)
         if of_windows.n_folds == 1:
@@ -190,19 +220,6 @@ def evaluate(
             )
     order = list(GROUPS)
     statistics.sort(key=lambda row: order.index(row.group))
-
-    memorisation = None
-    if training is not None:
-        bank = banks["train"]
-        replayed = bank.lists["replay"][0]
-        memorisation = memorisation_figure(
-            samples,
-            training,
-            held_out,
-            lambda n: bank.traces(replayed[:n]),
-            rng_from(settings.seed, 3),
-            n_bootstrap,
-        )
     generator = generator_of(model)
     trained_on = settings.trained_on or frozenset()
     known = {name for info in INFOS.values() for name in (info.name, *info.trained_by)}
@@ -255,7 +272,7 @@ def _of_sums(banks: Banks, measures: list[Measure], settings: Settings) -> list[
         draws = {name: name not in CONTROLS}
         if name == "train" and "replay" in settings.controls:
             draws["replay"] = False
-        sums.update(sum_by_block(bank, measures, draws))
+        sums.update(sum_by_block(bank, measures, draws, settings.n_jobs))
     rng = rng_from(settings.seed, 2)
     weights = {
         name: resampling_weights(banks[name].n_blocks, settings.n_bootstrap, rng)

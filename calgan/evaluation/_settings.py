@@ -33,6 +33,7 @@ class Settings:
     n_splits: int
     n_bootstrap: int
     seed: int
+    n_jobs: int | None
     frame_rate: float = np.nan
     trained_on: frozenset[str] | None = None
 
@@ -44,6 +45,7 @@ def check_settings(
     n_splits: int,
     n_bootstrap: int,
     random_state: Any,
+    n_jobs: int | None,
 ) -> Settings:
     """Return the settings that a user asked for."""
     if protocol not in ("blocked", "thesis"):
@@ -57,6 +59,7 @@ def check_settings(
         check_integer(n_splits, "n_splits"),
         check_integer(n_bootstrap, "n_bootstrap", minimum=0),
         as_seed(random_state),
+        n_jobs if n_jobs in (None, -1) else check_integer(n_jobs, "n_jobs"),
     )
 
 

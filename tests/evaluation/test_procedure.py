@@ -16,12 +16,17 @@ from calgan.metrics.divergence import histogram_edges
 
 def test_same_seed_same_numbers_and_the_global_generator_untouched(recordings, samples):
     state = np.random.get_state()[1].copy()
-    first = judge(recordings, samples[:100], n_splits=1, n_bootstrap=20)
-    again = judge(recordings, samples[:100], n_splits=1, n_bootstrap=20)
+    first = judge(recordings, samples[:100], n_splits=1, n_bootstrap=20, n_jobs=None)
+    again = judge(recordings, samples[:100], n_splits=1, n_bootstrap=20, n_jobs=3)  # of threads
     other = judge(recordings, samples[:100], n_splits=1, n_bootstrap=20, random_state=1)
     assert first.to_dict() == again.to_dict()
     assert first.to_dict() != other.to_dict()
     assert np.array_equal(np.random.get_state()[1], state)
+
+
+def test_no_threads_at_all_are_refused(recordings, samples):
+    with pytest.raises(ValueError, match="n_jobs must be an integer of at least 1, got 0"):
+        judge(recordings, samples[:100], n_jobs=0)
 
 
 def test_a_fresh_seed_is_kept(recordings, samples):

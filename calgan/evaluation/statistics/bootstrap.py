@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import joblib
 import numpy as np
 
 from calgan.data.random_windows import WindowBank
@@ -30,7 +31,7 @@ class BlockSums:
 
 
 def sum_by_block(
-    bank: WindowBank, measures: Sequence[Measure], names: dict[str, bool]
+    bank: WindowBank, measures: Sequence[Measure], names: dict[str, bool], n_jobs: int | None = None
 ) -> dict[str, list[BlockSums]]:
     """Sum every measure's features over the windows of every draw, a chunk of windows at a time.
 
@@ -46,19 +47,28 @@ def sum_by_block(
     n_blocks = {name: bank.n_blocks if apart else 1 for name, apart in names.items()}
     counts = {name: np.zeros((len(weights[name]), n_blocks[name])) for name in names}
     sums: dict[str, list[np.ndarray]] = {name: [] for name in names}
-    for group in range(bank.n_blocks):
-        for index in bank.chunks(group, size):
-            traces, spikes = bank.traces(index), bank.spikes(index)
-            for position, measure in enumerate(measures):
-                features = measure.features(traces, spikes).astype(np.float64, copy=False)
-                for name, apart in names.items():
-                    if position == len(sums[name]):
-                        shape = (*counts[name].shape, features.shape[1])
-                        sums[name].append(np.zeros(shape))
-                    block = group if apart else 0
-                    sums[name][position][:, block] += weights[name][:, index] @ features
-            for name, apart in names.items():
-                counts[name][:, group if apart else 0] += weights[name][:, index].sum(axis=1)
+    chunks = [
+        (group, index) for group in range(bank.n_blocks) for index in bank.chunks(group, size)
+    ]
+
+    def of_chunk(index: np.ndarray) -> list[list[np.ndarray]]:
+        traces, spikes = bank.traces(index), bank.spikes(index)
+        found = []
+        for measure in measures:
+            features = measure.features(traces, spikes).astype(np.float64, copy=False)
+            found.append([weights[name][:, index] @ features for name in names])
+        return found
+
+    parallel = joblib.Parallel(n_jobs, prefer="threads", return_as="generator")
+    results = parallel(joblib.delayed(of_chunk)(index) for _, index in chunks)
+    for (group, index), found in zip(chunks, results, strict=True):  # in order: sums are the same
+        for i, (name, apart) in enumerate(names.items()):
+            block = group if apart else 0
+            counts[name][:, block] += weights[name][:, index].sum(axis=1)
+            for position, each in enumerate(found):
+                if position == len(sums[name]):
+                    sums[name].append(np.zeros((*counts[name].shape, each[i].shape[1])))
+                sums[name][position][:, block] += each[i]
     return {name: [BlockSums(counts[name], each) for each in sums[name]] for name in names}
 
 
