@@ -163,7 +163,7 @@ class WindowBank:
             return np.packbits(infer(self.traces(index)) > 0, axis=1)
 
         chunks = np.array_split(np.arange(self.n_windows), max(1, -(-self.n_windows // size)))
-        parallel = joblib.Parallel(n_jobs, prefer="threads")
+        parallel = joblib.Parallel(n_jobs, require="sharedmem")
         packed = parallel(joblib.delayed(of_chunk)(index) for index in chunks)
         return replace(self, packed=np.concatenate(packed))
 

@@ -207,7 +207,7 @@ def evaluate(
             )
         )
     with threadpool_limits(1):
-        parallel = joblib.Parallel(n_jobs, prefer="threads")
+        parallel = joblib.Parallel(settings.n_jobs, require="sharedmem")
         of_sums, of_windows, *rest = parallel(joblib.delayed(task)() for task in tasks)
     memorisation = rest[0] if rest else None
     statistics += of_sums

@@ -33,7 +33,7 @@ class Settings:
     n_splits: int
     n_bootstrap: int
     seed: int
-    n_jobs: int | None
+    n_jobs: int
     frame_rate: float = np.nan
     trained_on: frozenset[str] | None = None
 
@@ -59,7 +59,7 @@ def check_settings(
         check_integer(n_splits, "n_splits"),
         check_integer(n_bootstrap, "n_bootstrap", minimum=0),
         as_seed(random_state),
-        n_jobs if n_jobs in (None, -1) else check_integer(n_jobs, "n_jobs"),
+        1 if n_jobs is None else -1 if n_jobs == -1 else check_integer(n_jobs, "n_jobs"),
     )
 
 

@@ -59,7 +59,7 @@ def sum_by_block(
             found.append([weights[name][:, index] @ features for name in names])
         return found
 
-    parallel = joblib.Parallel(n_jobs, prefer="threads", return_as="generator")
+    parallel = joblib.Parallel(n_jobs, require="sharedmem", return_as="generator")
     results = parallel(joblib.delayed(of_chunk)(index) for _, index in chunks)
     for (group, index), found in zip(chunks, results, strict=True):  # in order: sums are the same
         for i, (name, apart) in enumerate(names.items()):

@@ -60,11 +60,11 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
         y_n(t) &= \beta_n + c_n(t) + \sigma_n \, \varepsilon_n(t)
 
     Each of the K factors x is a sum of smooth Gaussian processes at six time scales, from one frame
-    to a window. Slow changes u belong to one neuron. :math:`\lambda` is the expected
-    number of spikes in a frame, and s their number. They add the calcium a: A is the amplitude of
-    one spike, :math:`\kappa` the growth with further spikes, and M the largest amplitude (the
-    indicator saturates). Calcium c decays by g.
-    The baseline :math:`\beta` and noise make the trace y. Neurons share a part of the noise
+    to a window. Slow changes u (Gaussian, four windows) belong to one neuron, and b sets its mean
+    rate. :math:`\lambda` is the expected number of spikes in a frame (20 at most), s their number.
+    They add the calcium a: A is the amplitude of one spike, :math:`\kappa` the growth with further
+    spikes, and M the largest amplitude (the indicator saturates). Calcium c decays by g. The
+    baseline :math:`\beta` and noise make the trace y. Neurons share a part of the noise
     :math:`\varepsilon`, as they share neuropil, and that part lasts for frames.
 
     The fit has two steps and no gradients. Moments of the events that OASIS infers give the initial
@@ -279,7 +279,7 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
         try:
             with tqdm(total=self.max_iter, desc=f"{name}: calibrating", disable=hidden) as bar:
                 for model, missed in rounds:
-                    self.model_ = _without_spikes(model, calcium.noise == 0)
+                    self.model_ = model
                     self.history_.append({"step": len(self.history_) + 1, **missed})
                     self.n_iter_ = len(self.history_)
                     bar.update()
@@ -296,6 +296,7 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
                 UserWarning,
                 stacklevel=4,
             )
+        self.model_ = _without_spikes(self.model_, calcium.noise == 0)
 
     # ------------------------------------------------------------------ sampling
 
