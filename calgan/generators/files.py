@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import json
 import os
-import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -17,6 +15,7 @@ from safetensors.numpy import save_file
 from sklearn.utils.validation import check_is_fitted
 
 import calgan
+from calgan.data.files import replaced
 from calgan.data.validation import check_target
 from calgan.generators.settings import plain
 
@@ -120,20 +119,6 @@ def join_fitted(step: Any, texts: dict[str, Any], arrays: dict[str, Any]) -> Non
         setattr(step, name, np.array(text) if isinstance(text, list) else text)
     for name, value in arrays.items():
         setattr(step, name, value[()])
-
-
-@contextmanager
-def replaced(path: Path) -> Iterator[str]:
-    """Give a temporary file that takes the place of `path` once it is complete."""
-    handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-    os.close(handle)
-    try:
-        yield temporary
-        os.chmod(temporary, 0o644)
-        os.replace(temporary, path)
-    except BaseException:
-        Path(temporary).unlink(missing_ok=True)
-        raise
 
 
 def _flat(arrays: dict[Any, Any], prefix: str = "") -> Iterator[tuple[str, NDArray[Any]]]:

@@ -1,16 +1,15 @@
-"""Checks and progress that all generators share: samples against the training windows."""
+"""Checks that all generators share: samples against the training windows."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from tqdm.auto import tqdm
 
+from calgan.data.progress import progress
 from calgan.data.windows import gather
 from calgan.generators.monitor import spread
 from calgan.spikes.oasis import OasisDeconvolver
@@ -44,14 +43,6 @@ class FitWarning(UserWarning):
     >>> from calgan import FitWarning
     >>> warnings.simplefilter("ignore", FitWarning)
     """
-
-
-@contextmanager
-def progress(verbose: int | None, description: str) -> Iterator[None]:
-    """Show what is being done, and for how long, while a phase of unknown length lasts."""
-    hidden = None if verbose is None else verbose < 1  # None: hidden unless on a terminal
-    with tqdm(desc=description, bar_format="{desc} [{elapsed}]", disable=hidden):
-        yield
 
 
 def n_compared_windows(shape: tuple[int, ...]) -> int:

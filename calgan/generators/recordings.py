@@ -13,10 +13,10 @@ import numpy as np
 from sklearn.utils import Bunch
 
 import calgan
+from calgan.data.files import replaced
 from calgan.data.ordering import NeuronSorter
 from calgan.data.recording import ARBITRARY, Recording
 from calgan.data.validation import check_integer
-from calgan.generators.files import replaced
 
 COMPONENTS = ("traces", "calcium", "spikes", "rates", "factors", "amplitudes")
 

@@ -18,6 +18,7 @@ from sklearn.base import BaseEstimator
 from sklearn.pipeline import Pipeline
 from torch import nn
 
+from calgan.data.progress import progress
 from calgan.data.validation import (
     as_seed,
     check_boolean,
@@ -31,7 +32,7 @@ from calgan.data.validation import (
 from calgan.data.windows import gather
 from calgan.generators.base import SamplingMixin
 from calgan.generators.files import SavingMixin, join_fitted, split_fitted
-from calgan.generators.fit_check import check_fit, progress, warn_of_constant
+from calgan.generators.fit_check import check_fit, warn_of_constant
 from calgan.generators.monitor import MIN_HELD_OUT, Tracker, split_in_time, spread
 from calgan.generators.settings import TrainingSettings
 from calgan.training.devices import make_fabric, noise, to_numpy, to_tensor

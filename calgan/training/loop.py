@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from sklearn.exceptions import ConvergenceWarning
 from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
-from tqdm.auto import tqdm
 
+from calgan.data.progress import progress
 from calgan.training.devices import cpu_state
 
 # A loss that ends this many times above where it began has diverged.
@@ -205,8 +205,7 @@ def run_training(
     reason = "max_iter"
     good = state.snapshot()
     n_before = state.step
-    hidden = None if verbose is None else verbose < 1  # None: hidden unless on a terminal
-    bar = tqdm(total=max_iter, initial=state.step, desc=description, unit="step", disable=hidden)
+    bar = progress(verbose, description, max_iter, initial=state.step, unit="step")
 
     def diverged(what: str) -> str:
         last = state.step

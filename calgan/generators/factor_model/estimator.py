@@ -12,8 +12,8 @@ from typing import Any, Self
 import numpy as np
 from sklearn.base import BaseEstimator
 from sklearn.utils import Bunch
-from tqdm.auto import tqdm
 
+from calgan.data.progress import progress
 from calgan.data.validation import (
     as_seed,
     check_integer,
@@ -28,7 +28,7 @@ from calgan.generators.factor_model.calibration import calibrate
 from calgan.generators.factor_model.initial_fit import initial_model
 from calgan.generators.factor_model.model import FactorModel, Simulation, simulate
 from calgan.generators.files import SavingMixin
-from calgan.generators.fit_check import check_fit, progress, warn_of_constant
+from calgan.generators.fit_check import check_fit, warn_of_constant
 from calgan.spikes.calcium_decay import fit_calcium, without_artefacts
 
 _INITIAL, _CALIBRATION, _CHECK = range(3)  # independent uses of one seed
@@ -275,9 +275,8 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
         self.history_, self.n_iter_, self.stopped_ = [], 0, "max_iter"
         rng = rng_from(self.seed_, _CALIBRATION)
         rounds = calibrate(self.model_, parts, calcium, self.n_frames_in_, int(rng.integers(2**62)))
-        hidden = None if self.verbose is None else self.verbose < 1
         try:
-            with tqdm(total=self.max_iter, desc=f"{name}: calibrating", disable=hidden) as bar:
+            with progress(self.verbose, f"{name}: calibrating", self.max_iter) as bar:
                 for model, missed in rounds:
                     self.model_ = model
                     self.history_.append({"step": len(self.history_) + 1, **missed})
