@@ -63,34 +63,26 @@ class Tracker:
                 warnings.simplefilter("ignore")  # silent neurons are the caller's to report
                 self.deconvolver = OasisDeconvolver(frame_rate).fit(training_part)
             self.spikes = self.deconvolver.transform(self.held_out)
-        self.baseline = self.compare(training[spread(np.arange(len(training)), len(held_out))])
+        baseline = self.compare(training[spread(np.arange(len(training)), len(held_out))])
+        self.baseline = {name: value for name, value in baseline.items() if math.isfinite(value)}
 
     def compare(self, windows: NDArray[np.float32]) -> dict[str, float]:
-        """Return distances of windows (M, T, N) from the held-out ones; less is better."""
+        """Return distances of windows (M, T, N) from the held-out ones, NaN of what they lack."""
         if not self.moving.any():
             return {}
         real, windows = self.held_out, windows[..., self.moving]
-        several = real.shape[2] > 1
         figures = {
             "marginal_w1": np.mean(metrics.wasserstein_marginals(real, windows)),
             "increment_w1": np.mean(metrics.wasserstein_increments(real, windows)),
             "log_spectrum_error": metrics.log_spectrum_error(real, windows),
+            "correlation_matrix_rmse": metrics.correlation_matrix_agreement(real, windows).rmse,
         }
-        if several:
-            agreement = metrics.correlation_matrix_agreement(real, windows)
-            figures["correlation_matrix_rmse"] = agreement.rmse
         if self.deconvolver is not None and self.frame_rate is not None:
             rate, a, b = self.frame_rate, self.spikes, self.deconvolver.transform(windows)
             figures["firing_rate_kl"] = metrics.firing_rate_kl(a, b, rate)
-            bins = metrics.bin_frames_for(rate)
-            # Short or quiet windows may hold no pair of trains that can be correlated.
-            if (
-                a.shape[1] >= 2 * bins
-                and np.isfinite(metrics.pairwise_correlation(a, bin_frames=bins)).any()
-            ):
-                figures["correlation_kl"] = metrics.correlation_kl(a, b, rate)
-            if several:
-                figures["van_rossum_kl"] = metrics.van_rossum_kl(a, b, rate)
+            figures["correlation_kl"] = metrics.correlation_kl(a, b, rate)
+            figures["van_rossum_kl"] = metrics.van_rossum_kl(a, b, rate)
+            if real.shape[2] > 1:
                 figures["population_count_kl"] = metrics.population_count_kl(a, b)
         return {name: float(value) for name, value in figures.items()}
 
@@ -99,7 +91,13 @@ class Tracker:
 
         The score is the mean over statistics of log(value / baseline), not rewarded below 0.
         """
-        figures = self.compare(windows)
-        logs = [math.log((figures[k] + _TINY) / (self.baseline[k] + _TINY)) for k in figures]
+        found = self.compare(windows)
+        figures = {name: found[name] for name in self.baseline}
+        # Spikes of silent samples have no statistics: those of their traces speak for themselves.
+        logs = [
+            math.log((value + _TINY) / (self.baseline[name] + _TINY))
+            for name, value in figures.items()
+            if math.isfinite(value)
+        ]
         score = float(np.mean(np.maximum(logs, 0.0))) if logs else math.inf
         return score, {"val_score": score, **{f"val_{k}": v for k, v in figures.items()}}

@@ -67,6 +67,13 @@ def as_window_pair(
     return first, second
 
 
+def mean_of_defined(values: ArrayLike) -> float:
+    """Mean of the values that are not NaN; NaN if there is none."""
+    array = np.asarray(values, dtype=np.float64)
+    defined = array[~np.isnan(array)]
+    return float(defined.mean()) if defined.size else float("nan")
+
+
 def batches(windows: np.ndarray) -> Iterator[slice]:
     """Slices of windows that are small enough to be worked on in float64."""
     size = max(1, _BATCH_BYTES // (8 * windows[0].size))

@@ -107,17 +107,17 @@ def smoothed_kl(p: ArrayLike, q: ArrayLike, *, edges: ArrayLike | None = None) -
     Returns
     -------
     float
-        KL(p || q) in nats; never negative.
+        KL(p || q) in nats; never negative. NaN if ``p`` or ``q`` holds no value.
 
     Raises
     ------
     ValueError
-        If a value is infinite, the edges do not increase, or ``p`` holds no value to bin.
+        If a value is infinite, or the edges do not increase.
 
     Notes
     -----
     The divergence grows as samples shrink: compare only values taken with the same numbers of
-    ``p`` and ``q`` on the same edges. A ``q`` without any value counts as uniform over the bins.
+    ``p`` and ``q`` on the same edges.
 
     Examples
     --------
@@ -129,6 +129,8 @@ def smoothed_kl(p: ArrayLike, q: ArrayLike, *, edges: ArrayLike | None = None) -
     True
     """
     p, q = _finite_values(p, "p"), _finite_values(q, "q")
+    if p.size == 0 or q.size == 0:
+        return float("nan")
     edges = histogram_edges(p) if edges is None else edges
     return float(smoothed_kl_from_counts(histogram_counts(p, edges), histogram_counts(q, edges)))
 
@@ -149,7 +151,7 @@ def thesis_kl(real: ArrayLike, synthetic: ArrayLike, *, bins: int = 30) -> float
     Returns
     -------
     float
-        KL(real || synthetic) in nats; NaN where either side has no value.
+        KL(real || synthetic) in nats; NaN if either side holds no value.
 
     Notes
     -----

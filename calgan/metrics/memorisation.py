@@ -48,7 +48,7 @@ def _standardised(
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, int]:
     """Samples, training and held-out windows in the neurons' training deviations; the shift.
 
-    Neurons that are constant in the training windows are left out.
+    Neurons that are constant in the training windows are left out, which may leave none.
     """
     samples, train = as_window_pair(samples, train, ("samples", "train"), same_window=True)
     samples, held_out = as_window_pair(samples, held_out, ("samples", "held_out"), same_window=True)
@@ -62,8 +62,6 @@ def _standardised(
         )
     mean, deviation = pooled_moments(train)
     varies = deviation > 0
-    if not varies.any():
-        raise ValueError("every neuron in train is constant, so distances have no scale.")
     mean, deviation = mean[varies], deviation[varies]
 
     def standardise(X: np.ndarray) -> np.ndarray:
@@ -75,13 +73,15 @@ def _standardised(
 def memorisation_ratios(
     samples: ArrayLike, train: ArrayLike, held_out: ArrayLike, *, max_shift: int | None = None
 ) -> np.ndarray:
-    """Ratio of each sample (n,), of which `memorisation_ratio` is the median."""
+    """Ratio of each sample (n,), of which `memorisation_ratio` is the median; NaN without scale."""
     samples, train, held_out, max_shift = _standardised(samples, train, held_out, max_shift)
     if len(train) != len(held_out):
         raise ValueError(
             f"train has {len(train)} windows and held_out {len(held_out)}; pass as many of each, "
             "since the nearest of more windows is nearer by chance."
         )
+    if samples.shape[2] == 0:
+        return np.full(len(samples), np.nan)
     to_train = _nearest(samples, train, max_shift)
     to_held_out = _nearest(samples, held_out, max_shift)
     ratios = np.ones(len(samples))
@@ -113,13 +113,13 @@ def memorisation_ratio(
     Returns
     -------
     float
-        About 1 for a model that makes new samples, 0 for one that replays training windows.
+        About 1 for a model that makes new samples, 0 for one that replays training windows. NaN
+        if all neurons are constant in ``train``, so that distances have no scale.
 
     Raises
     ------
     ValueError
-        If ``train`` and ``held_out`` differ in number, if all neurons are constant in
-        ``train``, or if ``max_shift`` leaves no central frame.
+        If ``train`` and ``held_out`` differ in number, or if ``max_shift`` leaves no central frame.
 
     Notes
     -----
@@ -164,12 +164,13 @@ def membership_auc(
     float
         Chance that a random training window is nearer to its nearest sample than a random
         held-out window to its own, ties counted half. 0.5 where nothing leaks, 1 for a replay of
-        all training windows; a replay of a share ``p`` of them gives about ``(1 + p) / 2``.
+        all training windows; a replay of a share ``p`` of them gives about ``(1 + p) / 2``. NaN
+        if all neurons are constant in ``train``, so that distances have no scale.
 
     Raises
     ------
     ValueError
-        If all neurons are constant in ``train``, or if ``max_shift`` leaves no central frame.
+        If ``max_shift`` leaves no central frame.
 
     Notes
     -----
@@ -195,6 +196,8 @@ def membership_auc(
     True
     """
     samples, train, held_out, max_shift = _standardised(samples, train, held_out, max_shift)
+    if samples.shape[2] == 0:
+        return float("nan")
     to_train = _nearest(train, samples, max_shift)
     to_held_out = _nearest(held_out, samples, max_shift)
     return roc_area(-to_train, -to_held_out)

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 
 from calgan.data.validation import check_integer
 from calgan.metrics._arrays import as_window_pair, as_windows, batches
-from calgan.metrics.divergence import histogram_counts, smoothed_kl_from_counts
+from calgan.metrics.divergence import smoothed_kl
 
 
 class CorrelationAgreement(NamedTuple):
@@ -35,7 +35,7 @@ def pooled_moments(X: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _pooled_correlation(X: np.ndarray, lag: int) -> np.ndarray:
-    """Correlation (N, N) of neurons with neurons `lag` frames later; 0 for constant neurons."""
+    """Correlation (N, N) of neurons with neurons `lag` frames later; NaN for constant neurons."""
     mean, deviation = pooled_moments(X)
     covariance = np.zeros((X.shape[2], X.shape[2]))
     for rows in batches(X):
@@ -44,11 +44,8 @@ def _pooled_correlation(X: np.ndarray, lag: int) -> np.ndarray:
         late = centred[:, lag:].reshape(-1, X.shape[2])
         covariance += early.T @ late
     covariance /= X.shape[0] * (X.shape[1] - lag)
-    scale = np.where(deviation > 0, deviation, 1.0)
+    scale = np.where(deviation > 0, deviation, np.nan)
     covariance /= scale[:, np.newaxis] * scale
-    silent = deviation == 0
-    covariance[silent] = 0.0
-    covariance[:, silent] = 0.0
     return covariance
 
 
@@ -64,7 +61,7 @@ def correlation_matrix(X: ArrayLike) -> np.ndarray:
     Returns
     -------
     correlations : ndarray of shape (N, N)
-        Ones on the diagonal; 0 for pairs with a constant neuron.
+        Ones on the diagonal; NaN in the row and the column of a constant neuron.
 
     Examples
     --------
@@ -76,7 +73,7 @@ def correlation_matrix(X: ArrayLike) -> np.ndarray:
            [-1.,  1.]])
     """
     correlations = np.clip(_pooled_correlation(as_windows(X), 0), -1.0, 1.0)
-    np.fill_diagonal(correlations, 1.0)
+    np.fill_diagonal(correlations, np.where(np.isnan(np.diag(correlations)), np.nan, 1.0))
     return correlations
 
 
@@ -94,8 +91,8 @@ def lagged_correlation_matrix(X: ArrayLike, lag: int) -> np.ndarray:
     -------
     correlations : ndarray of shape (N, N)
         Entry ``(i, j)`` relates neuron ``i`` at frame ``t`` to neuron ``j`` at frame
-        ``t + lag``; 0 for pairs with a constant neuron. Scaled by the variances of all frames:
-        lag 0 is :func:`correlation_matrix`.
+        ``t + lag``; NaN if either is constant. Scaled by the variances of all frames: lag 0 is
+        :func:`correlation_matrix`.
 
     Examples
     --------
@@ -129,15 +126,15 @@ def correlation_matrix_agreement(real: ArrayLike, synthetic: ArrayLike) -> Corre
     Returns
     -------
     r : float
-        Pearson correlation of the ``N (N - 1) / 2`` off-diagonal entries; 0 where either
-        matrix has no spread.
+        Pearson correlation of the entries of the ``N (N - 1) / 2`` pairs. NaN of fewer than three
+        neurons, or if all entries are equal on a side.
     rmse : float
-        Root mean square difference of these entries.
+        Root mean square difference of these entries. NaN of fewer than two neurons.
 
-    Raises
-    ------
-    ValueError
-        If there are fewer than two neurons.
+    Notes
+    -----
+    Neurons that are constant on either side are left out. What this hides of a generator with
+    constant neurons shows in :func:`wasserstein_marginals`.
 
     Examples
     --------
@@ -150,16 +147,18 @@ def correlation_matrix_agreement(real: ArrayLike, synthetic: ArrayLike) -> Corre
     (1.0, 0.0)
     """
     real, synthetic = as_window_pair(real, synthetic)
-    if real.shape[2] < 2:
-        raise ValueError("real has one neuron; a correlation matrix needs at least two.")
     pairs = np.triu_indices(real.shape[2], 1)
     a, b = correlation_matrix(real)[pairs], correlation_matrix(synthetic)[pairs]
+    known = ~np.isnan(a + b)
+    a, b = a[known], b[known]
+    if a.size == 0:
+        return CorrelationAgreement(float("nan"), float("nan"))
     rmse = float(np.sqrt(np.mean((a - b) ** 2)))
     a, b = a - a.mean(), b - b.mean()
     norm = np.sqrt((a @ a) * (b @ b))
     # Below rounding of the entries, the spread of a matrix carries no pattern to agree with.
     spread = min(np.abs(a).max(), np.abs(b).max())
-    return CorrelationAgreement(float(a @ b / norm) if spread > 1e-12 else 0.0, rmse)
+    return CorrelationAgreement(float(a @ b / norm) if spread > 1e-12 else float("nan"), rmse)
 
 
 def participation_ratio(windows: ArrayLike) -> float:
@@ -179,12 +178,8 @@ def participation_ratio(windows: ArrayLike) -> float:
     Returns
     -------
     float
-        From 1 (all neurons in proportion) to ``N`` (uncorrelated neurons of equal variance).
-
-    Raises
-    ------
-    ValueError
-        If every neuron is constant.
+        From 1 (all neurons in proportion) to ``N`` (uncorrelated neurons of equal variance). NaN
+        if every neuron is constant.
 
     Notes
     -----
@@ -213,7 +208,7 @@ def participation_ratio(windows: ArrayLike) -> float:
     mean, deviation = pooled_moments(windows)
     varies = deviation > 0
     if not varies.any():
-        raise ValueError("every neuron in windows is constant, so there are no dimensions.")
+        return float("nan")
     # In units of the largest deviation, squares of squares neither overflow nor vanish.
     scale = deviation.max()
     total = np.zeros((n_neurons, n_neurons))
@@ -274,7 +269,8 @@ def population_count_kl(real_spikes: ArrayLike, synthetic_spikes: ArrayLike) -> 
     Returns
     -------
     float
-        Smoothed KL(real || synthetic) in nats, pooled over windows and frames.
+        Smoothed KL(real || synthetic) in nats, pooled over windows and frames. NaN if no neuron
+        spikes on either side.
 
     Examples
     --------
@@ -288,7 +284,7 @@ def population_count_kl(real_spikes: ArrayLike, synthetic_spikes: ArrayLike) -> 
     """
     names = ("real_spikes", "synthetic_spikes")
     real, synthetic = as_window_pair(real_spikes, synthetic_spikes, names)
-    edges = population_count_edges(population_count(real))
-    p = histogram_counts(population_count(real).ravel(), edges)
-    q = histogram_counts(population_count(synthetic).ravel(), edges)
-    return float(smoothed_kl_from_counts(p, q))
+    counts, others = population_count(real), population_count(synthetic)
+    if not (counts.any() or others.any()):
+        return float("nan")
+    return smoothed_kl(counts, others, edges=population_count_edges(counts))

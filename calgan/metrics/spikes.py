@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike
 from scipy.signal import lfilter
 
 from calgan.data.validation import check_frame_rate, check_integer
-from calgan.metrics._arrays import as_window_pair, as_windows, batches
+from calgan.metrics._arrays import as_window_pair, as_windows, batches, mean_of_defined
 from calgan.metrics.divergence import smoothed_kl, thesis_kl
 
 
@@ -245,8 +245,6 @@ def _pair_divergence(
     protocol: str,
 ) -> float:
     """Divergence of a statistic (M, P) of pairs: pooled, or window by window as published."""
-    if real.shape[2] < 2:
-        raise ValueError("real_spikes has one neuron; a statistic of pairs needs at least two.")
     real_values, synthetic_values = statistic(real), statistic(synthetic)
     if protocol == "blocked":
         return smoothed_kl(real_values, synthetic_values)
@@ -256,9 +254,7 @@ def _pair_divergence(
             f"and {len(synthetic)} synthetic windows; pass as many of each."
         )
     pairs = zip(real_values, synthetic_values, strict=True)
-    values = np.array([thesis_kl(mine, theirs) for mine, theirs in pairs])
-    defined = values[~np.isnan(values)]  # a window of silent neurons has no correlations
-    return float(defined.mean()) if defined.size else float("nan")
+    return mean_of_defined([thesis_kl(mine, theirs) for mine, theirs in pairs])
 
 
 def firing_rate_kl(
@@ -285,7 +281,8 @@ def firing_rate_kl(
     Returns
     -------
     float
-        KL(real || synthetic) in nats, mean over the ``N`` neurons.
+        KL(real || synthetic) in nats, mean over neurons. Neurons that spike on neither side are
+        left out. NaN if all of them are.
 
     Examples
     --------
@@ -302,7 +299,9 @@ def firing_rate_kl(
     real, synthetic = _check_request(real_spikes, synthetic_spikes, protocol)
     divergence = smoothed_kl if protocol == "blocked" else thesis_kl
     rates = zip(firing_rate(real, frame_rate).T, firing_rate(synthetic, frame_rate).T, strict=True)
-    return float(np.mean([divergence(mine, theirs) for mine, theirs in rates]))
+    return mean_of_defined(
+        [divergence(mine, theirs) for mine, theirs in rates if mine.any() or theirs.any()]
+    )
 
 
 def correlation_kl(
@@ -330,13 +329,9 @@ def correlation_kl(
     -------
     float
         KL(real || synthetic) in nats. Pairs with a silent neuron have no correlation and are
-        left out, so that a generator of mostly silent neurons is judged on the few others (on
-        none: as uniform over the bins). Firing rates show what this hides.
-
-    Raises
-    ------
-    ValueError
-        If a window does not hold two bins.
+        left out, so that a generator of mostly silent neurons is judged on the few others. Firing
+        rates show what this hides. NaN if no pair is left on a side, and so of one neuron, or if a
+        window does not hold two bins.
 
     Examples
     --------
@@ -352,10 +347,7 @@ def correlation_kl(
     bin_frames = bin_frames_for(frame_rate)
     window = min(len(real[0]), len(synthetic[0]))
     if window < 2 * bin_frames:
-        raise ValueError(
-            f"windows of {window} frames do not hold two bins of half a second ({bin_frames} "
-            "frames each), so that spikes have no correlation; use longer windows."
-        )
+        return float("nan")
     return _pair_divergence(
         lambda spikes: pairwise_correlation(spikes, bin_frames=bin_frames),
         real,
@@ -388,7 +380,7 @@ def van_rossum_kl(
     Returns
     -------
     float
-        KL(real || synthetic) in nats.
+        KL(real || synthetic) in nats. NaN of one neuron, or if no neuron spikes on either side.
 
     Examples
     --------
@@ -400,6 +392,8 @@ def van_rossum_kl(
     True
     """
     real, synthetic = _check_request(real_spikes, synthetic_spikes, protocol)
+    if not (real.any() or synthetic.any()):
+        return float("nan")
     return _pair_divergence(
         lambda spikes: van_rossum_distance(spikes, frame_rate),
         real,

@@ -25,8 +25,8 @@ def autocorrelation(X: ArrayLike, max_lag: int) -> np.ndarray:
     Returns
     -------
     correlations : ndarray of shape (N, max_lag + 1)
-        Lags 0 to ``max_lag``; each lag is averaged over the pairs of frames it has. 1 at lag 0;
-        0 at the other lags of a constant neuron.
+        Lags 0 to ``max_lag``; each lag is averaged over the pairs of frames it has. 1 at lag 0.
+        NaN at every lag of a constant neuron.
 
     Examples
     --------
@@ -52,11 +52,9 @@ def autocorrelation(X: ArrayLike, max_lag: int) -> np.ndarray:
         power = (spectrum.real**2 + spectrum.imag**2).sum(axis=0)
         sums += fft.irfft(power, n=padded, axis=0)[: max_lag + 1]
     pairs = n_windows * (window - np.arange(max_lag + 1))
-    varies = deviation > 0
-    variance = np.where(varies, deviation**2, 1.0)
+    variance = np.where(deviation > 0, deviation, np.nan) ** 2
     result = (sums / pairs[:, np.newaxis] / variance).T
-    result[~varies] = 0.0
-    result[:, 0] = 1.0
+    result[deviation > 0, 0] = 1.0
     return result
 
 
@@ -122,12 +120,7 @@ def log_spectrum_error(real: ArrayLike, synthetic: ArrayLike) -> float:
         RMS over neurons and frequencies of ``10 log10(synthetic / real)``. Power below a
         millionth of a neuron's mean real power (-60 dB) counts as that much, on both sides, so
         that a flat synthetic trace scores badly rather than infinitely. Neurons that are
-        constant in ``real`` are left out.
-
-    Raises
-    ------
-    ValueError
-        If every neuron is constant in ``real``.
+        constant in ``real`` are left out. NaN if all of them are.
 
     Examples
     --------
@@ -143,7 +136,7 @@ def log_spectrum_error(real: ArrayLike, synthetic: ArrayLike) -> float:
     # A neuron that moves by rounding only has no spectrum to compare with.
     varies = (real != real[:, :1]).any(axis=(0, 1))
     if not varies.any():
-        raise ValueError("every neuron in real is constant, so there is no spectrum to compare.")
+        return float("nan")
     real_power, synthetic_power = real_power[varies], synthetic_power[varies]
     least = 1e-6 * real_power.mean(axis=1, keepdims=True)
     ratio = np.maximum(synthetic_power, least) / np.maximum(real_power, least)
@@ -163,7 +156,7 @@ def wasserstein_marginals(real: ArrayLike, synthetic: ArrayLike) -> np.ndarray:
     Returns
     -------
     distances : ndarray of shape (N,)
-        Dimensionless; NaN for a neuron that is constant in ``real``.
+        Dimensionless. NaN for a neuron that is constant in ``real``.
 
     Examples
     --------
@@ -191,7 +184,7 @@ def wasserstein_increments(real: ArrayLike, synthetic: ArrayLike) -> np.ndarray:
     Returns
     -------
     distances : ndarray of shape (N,)
-        Dimensionless; NaN for a neuron whose increments are constant in ``real``.
+        Dimensionless. NaN for a neuron whose increments are constant in ``real``.
 
     Examples
     --------

@@ -204,7 +204,8 @@ class Standardised:
         self.windows, self.mean, self.deviation = windows, mean, deviation
         self.size = windows[0].size
         # Both the rows and the kernel of rows with rows are to fit.
-        self.n_rows = max(1, min(_BATCH_BYTES // (8 * self.size), math.isqrt(_BATCH_BYTES // 8)))
+        n_rows = min(_BATCH_BYTES // (8 * max(1, self.size)), math.isqrt(_BATCH_BYTES // 8))
+        self.n_rows = max(1, n_rows)
 
     def __len__(self) -> int:
         return len(self.windows)
@@ -224,14 +225,10 @@ def _standardised_pair(
 ) -> tuple[Standardised, Standardised]:
     """Both sets in the real deviations, without what is constant in the real one."""
     x, y = as_window_pair(real, synthetic, same_window=True)
-    what = "neuron"
     if features is not None:
         x, y = (table[:, np.newaxis] for table in feature_pair(features, x, y))
-        what = "feature"
     mean, deviation = pooled_moments(x)
     varies = deviation > 1e-10 * np.abs(mean)  # a feature may vary by rounding only
-    if not varies.any():
-        raise ValueError(f"every {what} is constant in real, so distances have no scale.")
     if not varies.all():
         x, y = x[:, :, varies], y[:, :, varies]
     mean, deviation = mean[varies], deviation[varies]
@@ -344,13 +341,13 @@ def mmd(
     -------
     float
         Between -2 and 2, dimensionless. Its expectation is 0 for equal distributions, so that
-        it comes out negative about half of the time then.
+        it comes out negative about half of the time then. NaN if everything is constant in
+        ``real``, or if most of its windows are identical, so that the median distance is 0.
 
     Raises
     ------
     ValueError
-        If there are fewer than 2 windows on a side, everything is constant in ``real``, or the
-        median heuristic gives 0.
+        If there are fewer than 2 windows on a side.
 
     Notes
     -----
@@ -380,13 +377,10 @@ def mmd(
     for windows, name in ((x, "real"), (y, "synthetic")):
         if len(windows) < 2:
             raise ValueError(f"{name} has one window; the unbiased estimate needs at least two.")
-    if bandwidth is None:
+    if x.size and bandwidth is None:
         bandwidth = median_distance(x)
-        if bandwidth == 0:
-            raise ValueError(
-                "most pairs of real windows are identical, so their median distance is 0; pass "
-                "bandwidth or distinct windows."
-            )
+    if x.size == 0 or not bandwidth:
+        return float("nan")
     own, theirs = (
         kernel_sums(side, side, bandwidth, apart=~np.eye(len(side), dtype=bool)) for side in (x, y)
     )
@@ -426,12 +420,7 @@ def sliced_wasserstein(
     -------
     float
         Dimensionless, at least 0: an offset of one real deviation in every frame and neuron
-        gives about 0.8.
-
-    Raises
-    ------
-    ValueError
-        If everything is constant in ``real``.
+        gives about 0.8. NaN if everything is constant in ``real``.
 
     Notes
     -----
@@ -457,6 +446,8 @@ def sliced_wasserstein(
     n_projections = check_integer(n_projections, "n_projections")
     rng = rng_from(random_state)
     x, y = _standardised_pair(real, synthetic, features)
+    if x.size == 0:
+        return float("nan")
     at_once = max(1, _BATCH_BYTES // (8 * x.size))
     total = 0.0
     for start in range(0, n_projections, at_once):

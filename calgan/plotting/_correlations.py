@@ -32,7 +32,7 @@ _MATRICES = ("real", "train", "synthetic", "shuffled", "dichotomized_gaussian")
 
 def correlation_order(matrix: ArrayLike) -> NDArray[np.intp]:
     """Order of neurons along the leading eigenvector of their correlation matrix (N, N)."""
-    array = np.asarray(matrix, dtype=float)
+    array = np.nan_to_num(np.asarray(matrix, dtype=float))  # constant neurons have none
     leading = np.linalg.eigh((array + array.T) / 2)[1][:, -1]
     # The sign of an eigenvector is arbitrary: take the one most neurons agree with.
     sign = 1.0 if leading.sum() >= 0 else -1.0
@@ -101,7 +101,8 @@ class _PairScatterDisplay(ComparisonDisplay):
     def rmse(self) -> dict[str, float]:
         """Root mean square difference over pairs of each group's values from the real ones."""
         real, others = self._pairs()
-        return {group: rms(values - real) for group, values in others.items()}
+        apart = {group: values - real for group, values in others.items()}
+        return {group: rms(values[np.isfinite(values)]) for group, values in apart.items()}
 
     def _pairs(self) -> tuple[Array, dict[str, Array]]:
         arrays = read_groups(self.matrices, 2, "matrices")
@@ -114,6 +115,7 @@ class _PairScatterDisplay(ComparisonDisplay):
     def _draw(self, figure: FigureBase) -> None:
         real, others = self._pairs()
         everything = np.concatenate([real, *others.values()])
+        everything = np.append(everything[np.isfinite(everything)], 0.0)
         limits = padded(float(everything.min()), float(everything.max()))
         narrow = len(others) > 3  # titles fit their panels in small letters only
         resize(figure, 10.0 if narrow else max(3.0 * len(others), 4.5), 3.1 if narrow else 3.3)
@@ -130,7 +132,8 @@ class _PairScatterDisplay(ComparisonDisplay):
                 linewidths=0,
                 rasterized=True,
             )
-            title = f"{label_of(group)}: r = {_pearson(real, values):.2f}"
+            r = _pearson(real, values)
+            title = f"{label_of(group)}: r = {'n/a' if np.isnan(r) else f'{r:.2f}'}"
             ax.set_title(title, color=color, fontsize=8.0 if narrow else None)
             ax.set(xlim=limits, ylim=limits, aspect="equal")
             ax.set_xlabel(f"{self._symbol} of {self.of} ({label_of('real')})")
@@ -263,6 +266,7 @@ class CorrelationMatrixDisplay(ComparisonDisplay):
         # The real panels set the scale: a collapsed generator's correlations near one saturate.
         anchors = [array for group, array in arrays.items() if group in ("real", "train")]
         pooled = np.concatenate([array[off_diagonal] for array in anchors or [first]])
+        pooled = np.append(pooled[np.isfinite(pooled)], 0.0)
         limit = max(float(np.percentile(np.abs(pooled), 99.5)), 0.05)
         resize(figure, 9.0, {3: 3.0, 4: 2.6, 5: 2.4}.get(len(arrays), 3.9))
         axes = figure.subplots(1, len(arrays), squeeze=False, sharey=True)[0]
@@ -289,9 +293,10 @@ class CorrelationMatrixDisplay(ComparisonDisplay):
 
 
 def _pearson(x: Array, y: Array) -> float:
-    """The correlation, 0 where a side is constant and so has no pattern to agree with."""
+    """The correlation of what both have, NaN where a side has no pattern to agree with."""
+    x, y = x[np.isfinite(x + y)], y[np.isfinite(x + y)]
     if len(x) < 2 or np.ptp(x) == 0 or np.ptp(y) == 0:
-        return 0.0
+        return float("nan")
     return float(np.corrcoef(x, y)[0, 1])
 
 

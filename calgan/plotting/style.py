@@ -246,5 +246,5 @@ def draw_neurons(ax: Axes, values: Groups, quantity: str, unit: str) -> None:
 
 
 def rms(values: Array) -> float:
-    """Root mean square."""
-    return float(np.sqrt(np.mean(np.square(values))))
+    """Root mean square, NaN of nothing."""
+    return float(np.sqrt(np.mean(np.square(values)))) if values.size else float("nan")

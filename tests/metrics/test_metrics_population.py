@@ -34,12 +34,12 @@ def test_correlation_matrix_agrees_with_numpy(windows):
     assert_allclose(metrics.correlation_matrix(windows), expected, atol=1e-10)
 
 
-def test_correlation_matrix_of_a_constant_neuron_is_the_unit_matrix_there(windows):
+def test_a_constant_neuron_has_no_correlations(windows):
     X = windows.copy()
     X[:, :, 1] = 0.1  # whose mean over many frames is not exactly 0.1
-    result = metrics.correlation_matrix(X)
-    assert_array_equal(result[1], [0, 1, 0, 0, 0])
-    assert_array_equal(result, result.T)
+    nowhere = np.arange(5) == 1
+    for result in (metrics.correlation_matrix(X), metrics.lagged_correlation_matrix(X, 2)):
+        assert_array_equal(np.isnan(result), nowhere | nowhere[:, np.newaxis])
 
 
 def test_correlation_matrix_sees_slow_changes_between_windows():
@@ -87,12 +87,23 @@ def test_agreement_of_correlation_matrices(windows):
     assert metrics.correlation_matrix_agreement(windows, windows) == pytest.approx((1.0, 0.0))
 
 
-def test_agreement_with_a_collapsed_generator_is_zero(windows):
-    agreement = metrics.correlation_matrix_agreement(windows, np.full_like(windows, 0.2))
-    assert agreement.r == 0.0
-    assert agreement.rmse > 0
-    with pytest.raises(ValueError, match="at least two"):
-        metrics.correlation_matrix_agreement(windows[:, :, :1], windows[:, :, :1])
+def test_agreement_of_too_few_pairs_is_undefined(windows):
+    other = windows[::-1, ::-1, ::-1]
+    for n, expected in ((1, [True, True]), (2, [True, False]), (3, [False, False])):
+        agreement = metrics.correlation_matrix_agreement(windows[:, :, :n], other[:, :, :n])
+        assert_array_equal(np.isnan(agreement), expected)
+    for collapsed in (np.full_like(windows, 0.2), windows * [1, 0, 0, 0, 0]):
+        assert np.isnan(metrics.correlation_matrix_agreement(windows, collapsed)).all()
+    alike = np.repeat(windows[:, :, :1], 5, axis=2)  # a matrix of ones has no pattern
+    assert np.isnan(metrics.correlation_matrix_agreement(windows, alike).r)
+
+
+def test_agreement_leaves_constant_neurons_out(windows):
+    other = windows[:, :, ::-1].copy()
+    other[:, :, 1] = 0.1
+    kept = [0, 2, 3, 4]
+    expected = metrics.correlation_matrix_agreement(windows[:, :, kept], other[:, :, kept])
+    assert metrics.correlation_matrix_agreement(windows, other) == pytest.approx(expected)
 
 
 # --- population counts ------------------------------------------------------------------------
