@@ -127,14 +127,14 @@ def correlation_matrix_agreement(real: ArrayLike, synthetic: ArrayLike) -> Corre
     -------
     r : float
         Pearson correlation of the entries of the ``N (N - 1) / 2`` pairs. NaN of fewer than three
-        neurons, or if all entries are equal on a side.
+        neurons, or if all real entries are equal; 0 if all synthetic ones are.
     rmse : float
         Root mean square difference of these entries. NaN of fewer than two neurons.
 
     Notes
     -----
-    Neurons that are constant on either side are left out. What this hides of a generator with
-    constant neurons shows in :func:`wasserstein_marginals`.
+    Neurons that are constant in ``real`` are left out. Those that are constant in ``synthetic``
+    alone count as uncorrelated: a collapsed generator is judged, and judged badly.
 
     Examples
     --------
@@ -149,16 +149,16 @@ def correlation_matrix_agreement(real: ArrayLike, synthetic: ArrayLike) -> Corre
     real, synthetic = as_window_pair(real, synthetic)
     pairs = np.triu_indices(real.shape[2], 1)
     a, b = correlation_matrix(real)[pairs], correlation_matrix(synthetic)[pairs]
-    known = ~np.isnan(a + b)
-    a, b = a[known], b[known]
+    a, b = a[~np.isnan(a)], np.nan_to_num(b[~np.isnan(a)])
     if a.size == 0:
         return CorrelationAgreement(float("nan"), float("nan"))
     rmse = float(np.sqrt(np.mean((a - b) ** 2)))
     a, b = a - a.mean(), b - b.mean()
     norm = np.sqrt((a @ a) * (b @ b))
     # Below rounding of the entries, the spread of a matrix carries no pattern to agree with.
-    spread = min(np.abs(a).max(), np.abs(b).max())
-    return CorrelationAgreement(float(a @ b / norm) if spread > 1e-12 else float("nan"), rmse)
+    if np.abs(a).max() <= 1e-12:
+        return CorrelationAgreement(float("nan"), rmse)
+    return CorrelationAgreement(float(a @ b / norm) if np.abs(b).max() > 1e-12 else 0.0, rmse)
 
 
 def participation_ratio(windows: ArrayLike) -> float:

@@ -92,18 +92,25 @@ def test_agreement_of_too_few_pairs_is_undefined(windows):
     for n, expected in ((1, [True, True]), (2, [True, False]), (3, [False, False])):
         agreement = metrics.correlation_matrix_agreement(windows[:, :, :n], other[:, :, :n])
         assert_array_equal(np.isnan(agreement), expected)
-    for collapsed in (np.full_like(windows, 0.2), windows * [1, 0, 0, 0, 0]):
-        assert np.isnan(metrics.correlation_matrix_agreement(windows, collapsed)).all()
     alike = np.repeat(windows[:, :, :1], 5, axis=2)  # a matrix of ones has no pattern
-    assert np.isnan(metrics.correlation_matrix_agreement(windows, alike).r)
+    assert np.isnan(metrics.correlation_matrix_agreement(alike, windows).r)
+    assert np.isnan(metrics.correlation_matrix_agreement(np.ones_like(windows), windows)).all()
 
 
-def test_agreement_leaves_constant_neurons_out(windows):
-    other = windows[:, :, ::-1].copy()
-    other[:, :, 1] = 0.1
+def test_agreement_leaves_constant_real_neurons_out(windows):
+    real, other = windows.copy(), windows[:, :, ::-1]
+    real[:, :, 1] = 0.1
     kept = [0, 2, 3, 4]
     expected = metrics.correlation_matrix_agreement(windows[:, :, kept], other[:, :, kept])
-    assert metrics.correlation_matrix_agreement(windows, other) == pytest.approx(expected)
+    assert metrics.correlation_matrix_agreement(real, other) == pytest.approx(expected)
+
+
+def test_agreement_with_a_collapsed_generator_is_bad(windows):
+    alike = np.repeat(windows[:, :, :1], 5, axis=2)
+    for collapsed in (np.full_like(windows, 0.2), windows * [1, 0, 0, 0, 0], alike):
+        agreement = metrics.correlation_matrix_agreement(windows, collapsed)
+        assert agreement.r == 0.0
+        assert agreement.rmse > 0.1
 
 
 # --- population counts ------------------------------------------------------------------------
