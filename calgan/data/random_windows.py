@@ -11,7 +11,7 @@ import numpy as np
 
 from calgan.data.segments import as_segments
 from calgan.data.validation import is_lazy
-from calgan.data.windows import WindowView, cut_windows
+from calgan.data.windows import WindowView, cut_windows, warn_of_short_segments
 
 # Blocks of a recording that the bootstrap resamples: more would only cost memory.
 _MAX_BLOCKS = 24
@@ -54,7 +54,8 @@ class WindowSource:
 def read_source(X: Any, window: int, *, name: str) -> WindowSource:
     """Read whatever `Windower` takes as a `WindowSource`; of a view, its windows alone are drawn.
 
-    Refuses a view with transforms or of other windows, and segments that are all too short.
+    Refuses a view with transforms or of other windows, and segments that are all too short; warns
+    if some are.
     """
     if is_lazy(X):
         view = _check_view(X, window, name)
@@ -68,6 +69,7 @@ def read_source(X: Any, window: int, *, name: str) -> WindowSource:
                 f"the synthetic windows have {window} frames, but the longest segment of {name} "
                 f"has only {longest}; sample shorter windows or pass a longer recording."
             )
+        warn_of_short_segments(segments, window, name=name, stacklevel=3)
         view = cut_windows(segments, window, frame_rate=frame_rate, roi_ids=roi_ids, units=units)
         lengths = np.array([len(part) for part in segments if len(part) >= window])
         n_blocks = int(np.maximum(1, (lengths - window + 1) // window).sum())

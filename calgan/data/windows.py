@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 import warnings
 from collections.abc import Callable, Iterator, Sequence
@@ -144,17 +145,21 @@ class WindowView:
                 "iter_batches."
             )
         for which, base in enumerate(self.segments):
-            start = self.start[self.segment == which]
-            edges = np.zeros(len(base) + 1, dtype=np.int64)
-            np.add.at(edges, start, 1)
-            np.add.at(edges, start + self.window, -1)
-            counts = np.cumsum(edges)[:-1]
+            counts = self.n_holding(which)
             covered = np.concatenate([[0], counts > 0, [0]])
             for first, last in np.flatnonzero(np.diff(covered)).reshape(-1, 2):
                 step = size or last - first
                 for begin in range(first, last, step):
                     piece = slice(begin, min(begin + step, last))
                     yield self._transformed(base[piece]), counts[piece]
+
+    def n_holding(self, which: int) -> np.ndarray:
+        """Return how many windows hold each frame of a segment, (T_i,)."""
+        start = self.start[self.segment == which]
+        edges = np.zeros(len(self.segments[which]) + 1, dtype=np.int64)
+        np.add.at(edges, start, 1)
+        np.add.at(edges, start + self.window, -1)
+        return np.cumsum(edges)[:-1]
 
     def covered_frames(self) -> list[np.ndarray]:
         """Return the segments (t_i, N) that windows cover, each frame once.
@@ -198,6 +203,46 @@ class WindowView:
         parts += [f"segments={len(self.segments)}"]
         parts += [f"transforms={len(self.transforms)}"] if self.transforms else []
         return f"WindowView({', '.join(parts)}, {_bytes(self.nbytes)} if expanded)"
+
+
+def _fingerprint(segment: np.ndarray) -> bytes:
+    """Hash of a segment's shape and a few of its frames, cheap for a memory map, too."""
+    few = np.linspace(0, len(segment) - 1, 16).astype(int)
+    return hashlib.sha256(repr(segment.shape).encode() + segment[few].tobytes()).digest()
+
+
+def frames_used(X: Any) -> dict[tuple[int, bytes], np.ndarray]:
+    """Return which frames (T_i,) the windows of a view hold, by number and hash of the segment.
+
+    An array of windows does not know its frames.
+    """
+    if not is_lazy(X):
+        return {}
+    return {
+        (which, _fingerprint(X.segments[which])): X.n_holding(which) > 0
+        for which in np.unique(X.segment).tolist()
+    }
+
+
+def share_of_frames(X: Any, used: dict[tuple[int, bytes], np.ndarray]) -> float:
+    """Return the share of the frames of a view that are among those `used`."""
+    mine = frames_used(X)
+    n_shared = sum(np.count_nonzero(mine[key] & used[key]) for key in mine.keys() & used.keys())
+    return float(n_shared / max(1, sum(map(np.count_nonzero, mine.values()))))
+
+
+def warn_of_short_segments(
+    segments: Sequence[np.ndarray], window: int, *, name: str = "X", stacklevel: int = 2
+) -> None:
+    """Warn of segments that give no window, if there are any."""
+    n_short = sum(len(segment) < window for segment in segments)
+    if n_short:
+        warnings.warn(
+            f"{n_short} of {len(segments)} segments of {name} are shorter than the window of "
+            f"{window} frames and give no window.",
+            UserWarning,
+            stacklevel=stacklevel + 1,
+        )
 
 
 def cut_windows(
@@ -355,14 +400,9 @@ class Windower(Transformer):
         view = self._view(X, check_orientation=False)
         self._check_neurons(X, _read_of(view, X))
         common_frame_rate({"X": view.frame_rate, "the data of fit": self.frame_rate_})
-        n_short = sum(len(segment) < view.window for segment in view.segments)
-        if n_short and view is not X:
-            warnings.warn(
-                f"{n_short} of {len(view.segments)} segments are shorter than the window of "
-                f"{view.window} frames and give no window.",
-                UserWarning,
-                stacklevel=3,  # scikit-learn wraps this method
-            )
+        if view is not X:
+            # scikit-learn wraps this method
+            warn_of_short_segments(view.segments, view.window, stacklevel=3)
         return view
 
     def _view(self, X: Any, *, check_orientation: bool) -> WindowView:

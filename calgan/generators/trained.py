@@ -29,7 +29,7 @@ from calgan.data.validation import (
     common_frame_rate,
     rng_from,
 )
-from calgan.data.windows import gather
+from calgan.data.windows import frames_used, gather
 from calgan.generators.base import SamplingMixin
 from calgan.generators.files import SavingMixin, join_fitted, split_fitted
 from calgan.generators.fit_check import check_fit, warn_of_constant
@@ -326,6 +326,7 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
             learner.seed_ = as_seed(self.random_state)
         learner.settings_ = settings
         learner.frame_rate_ = frame_rate
+        learner._frames_used_ = frames_used(X)
         return learner
 
     def _keep(self, learner: Self) -> Self:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +11,9 @@ import numpy as np
 from sklearn.base import clone
 
 from calgan.data.random_windows import read_source
-from calgan.data.sampling import sample
+from calgan.data.sampling import generator_of, sample
 from calgan.data.validation import as_seed, check_integer, common_frame_rate, rng_from
+from calgan.data.windows import share_of_frames
 from calgan.metrics.population import correlation_matrix_agreement, population_count_kl
 from calgan.metrics.spikes import correlation_kl, firing_rate_kl, van_rossum_kl
 from calgan.spikes.oasis import OasisDeconvolver
@@ -55,6 +57,7 @@ def _compare(
     )
     synthetic = np.asarray(sample(estimator, n_asked, random_state=seed), dtype=np.float32)
     source = read_source(X, synthetic.shape[1], name="X")
+    _warn_of_leak(estimator, X)
     if n_samples is None:  # only now is the window known, and with it the number of real windows
         synthetic = synthetic[: max(2, len(source.starts))]
     if source.n_neurons != synthetic.shape[2]:
@@ -73,13 +76,28 @@ def _compare(
     if len(starts) > len(synthetic):
         starts = np.sort(rng_from(seed, 1).choice(starts, len(synthetic), replace=False))
     real = np.asarray(source.frames[starts[:, None] + np.arange(source.window)])
-    if deconvolver is None:
-        deconvolver = OasisDeconvolver(rate).fit(source.segments)
-    elif not hasattr(deconvolver, "decay_"):
-        deconvolver = clone(deconvolver).set_params(frame_rate=rate).fit(source.segments)
+    if not hasattr(deconvolver, "decay_"):
+        deconvolver = clone(deconvolver or OasisDeconvolver()).set_params(frame_rate=rate)
+        with warnings.catch_warnings():
+            # Silent neurons matter where they leave a score undefined: that is said then.
+            warnings.simplefilter("ignore", UserWarning)
+            deconvolver.fit(source.segments)
     return _Compared(
         real, synthetic, deconvolver.transform(real), deconvolver.transform(synthetic), rate
     )
+
+
+def _warn_of_leak(estimator: Any, X: Any) -> None:
+    """Warn if windows that the generator was fitted on hold frames of X."""
+    shared = share_of_frames(X, getattr(generator_of(estimator), "_frames_used_", {}))
+    if shared > 0:
+        warnings.warn(
+            f"{100 * shared:.3g} % of the test frames lie in windows that the generator was fitted "
+            "on, so that copies of them score well; split windows with "
+            "calgan.model_selection.BlockedKFold, not with KFold.",
+            UserWarning,
+            stacklevel=4,
+        )
 
 
 @dataclass(frozen=True)
@@ -94,17 +112,20 @@ class Scorer:
 
     def __call__(self, estimator: Any, X: Any, y: Any = None) -> float | dict[str, float]:
         """Return the score, or a dict of all scores, of a fitted generator, pipeline or search."""
-        if self.statistic is not None and self.statistic not in _STATISTICS:
-            raise ValueError(
-                f"statistic must be None or one of {', '.join(map(repr, _STATISTICS))}, got "
-                f"{self.statistic!r}."
-            )
         compared = _compare(
             estimator, X, self.n_samples, self.frame_rate, self.deconvolver, self.random_state
         )
-        if self.statistic is not None:
-            return float(_STATISTICS[self.statistic](compared))
-        return {name: float(score(compared)) for name, score in _STATISTICS.items()}
+        names = list(_STATISTICS) if self.statistic is None else [self.statistic]
+        scores = {name: float(_STATISTICS[name](compared)) for name in names}
+        undefined = [name for name in names if np.isnan(scores[name])]
+        if undefined:
+            warnings.warn(
+                f"the score of {', '.join(undefined)} is NaN: X, or the samples, hold too few "
+                "neurons that vary or spike, or too short windows, for it to be defined.",
+                UserWarning,
+                stacklevel=2,
+            )
+        return scores if self.statistic is None else scores[self.statistic]
 
 
 def make_scorer(
@@ -145,10 +166,27 @@ def make_scorer(
     callable
         The scorer.
 
+    Raises
+    ------
+    ValueError
+        If there is no such statistic.
+    TypeError
+        If `deconvolver` has no ``transform``.
+
+    Warns
+    -----
+    UserWarning
+        By the scorer: if windows of a `Windower` hold frames that the generator was fitted on (as
+        plain K-fold gives them), or if a score is undefined.
+
     Notes
     -----
     A divergence depends on the numbers of windows: compare scores of one search only, and judge
-    the winner with `calgan.evaluate`. ``firing_rate_scorer``, ``correlation_scorer``,
+    the winner with `calgan.evaluate`. A score that is undefined, such as those of spikes in a
+    silent fold, is NaN, and scikit-learn then ranks no candidate by it: let ``refit`` name one that
+    is defined in all folds. `calgan.model_selection.search_table` leaves such folds out.
+
+    ``firing_rate_scorer``, ``correlation_scorer``,
     ``van_rossum_scorer`` and, for all statistics, ``calcium_scorer`` are scorers with the defaults.
 
     Examples
@@ -165,6 +203,16 @@ def make_scorer(
     ...     cv=BlockedKFold(3),
     ... )
     """
+    if statistic is not None and statistic not in _STATISTICS:
+        raise ValueError(
+            f"statistic must be None or one of {', '.join(map(repr, _STATISTICS))}, got "
+            f"{statistic!r}."
+        )
+    if not (deconvolver is None or hasattr(deconvolver, "transform")):
+        raise TypeError(
+            f"deconvolver must be an OasisDeconvolver or None, got {deconvolver!r}, which has no "
+            "transform."
+        )
     return Scorer(statistic, n_samples, frame_rate, deconvolver, random_state)
 
 

@@ -37,6 +37,7 @@ def search_table(
     str
         For each candidate its rank, its label, the mean and the standard deviation over the folds
         of every score, and the mean time of a fit (s). A star marks the best mean of a column.
+        Folds in which no candidate has the score, such as silent ones, are left out.
 
     Raises
     ------
@@ -104,7 +105,7 @@ class SearchResults:
     """What a search found, read from its ``cv_results_``, for K candidates and F folds."""
 
     labels: list[str]
-    scores: dict[str, np.ndarray]  # (K, F) each; NaN where a fit failed
+    scores: dict[str, np.ndarray]  # (K, F) each; NaN where a fit failed or the score is undefined
     ranks: list[int]  # by `sort_by`, from 1; candidates with a failed fold come last
     fit_times: np.ndarray  # (K,) mean, in s
     sort_by: str  # score that decides
@@ -173,7 +174,9 @@ def _folds(results: Mapping[str, Any], name: str) -> np.ndarray:
     columns: list[np.ndarray] = []
     while (key := f"split{len(columns)}_test_{name}") in results:
         columns.append(np.asarray(results[key], dtype=np.float64))
-    return np.stack(columns, axis=1)
+    folds = np.stack(columns, axis=1)
+    defined = ~np.isnan(folds).all(axis=0)  # in others there is nothing to choose by
+    return folds[:, defined] if defined.any() else folds
 
 
 def _candidate_labels(params: Sequence[Mapping[str, Any]]) -> list[str]:

@@ -355,7 +355,7 @@ def test_views_pass_through(view: WindowView) -> None:
 
 def test_short_segments_are_left_out_with_a_warning(traces: np.ndarray) -> None:
     windower = Windower(16).fit([traces[:20], traces[20:30]])
-    with pytest.warns(UserWarning, match="1 of 2 segments are shorter than the window of 16"):
+    with pytest.warns(UserWarning, match="1 of 2 segments of X are shorter than the window of 16"):
         view = windower.transform([traces[:20], traces[20:30]])
     assert view.segment.tolist() == [0] * 5
     with pytest.warns(UserWarning, match="1 of 2 segments") as caught:

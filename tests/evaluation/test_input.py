@@ -20,7 +20,7 @@ from calgan.datasets import make_process
 def test_recordings_come_in_many_forms(recordings, samples, kind, tmp_path):
     train, test = (np.asarray(recording.traces) for recording in recordings)
     if kind == "segments":
-        train, test = [train[:1500], train[1500:]], [test[:20], test[20:900], test[900:]]
+        train, test = [train[:1500], train[1500:]], [test[:200], test[200:900], test[900:]]
     elif kind == "trials":
         train, test = train.reshape(20, 200, -1), test.reshape(10, 200, -1)
     elif kind == "view":
@@ -32,6 +32,13 @@ def test_recordings_come_in_many_forms(recordings, samples, kind, tmp_path):
     evaluation = judge((train, test), samples[:100], frame_rate=RATE, n_splits=1, n_bootstrap=20)
     assert evaluation["correlation_matrix_r"].value > 0.5
     assert evaluation.memorisation["replay"] < 1e-4
+
+
+def test_segments_shorter_than_a_window_are_counted(recordings, samples):
+    train, test = (np.asarray(recording.traces) for recording in recordings)
+    short = [test[:20], test[20:900], test[900:]]
+    with pytest.warns(UserWarning, match="1 of 3 segments of real are shorter than the window"):
+        judge((train, short), samples[:100], frame_rate=RATE, n_splits=1, n_bootstrap=0)
 
 
 def test_one_neuron_has_no_pairs():

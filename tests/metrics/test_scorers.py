@@ -7,9 +7,16 @@ import pickle
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, clone
-from sklearn.model_selection import GridSearchCV, cross_val_score
+from sklearn.model_selection import GridSearchCV, KFold, cross_val_score
 
-from calgan import OasisDeconvolver, Windower, metrics
+from calgan import (
+    DichotomizedGaussianCalcium,
+    MinMaxScaler,
+    OasisDeconvolver,
+    Windower,
+    make_calcium_pipeline,
+    metrics,
+)
 from calgan.datasets import make_process
 from calgan.metrics import (
     calcium_scorer,
@@ -18,7 +25,7 @@ from calgan.metrics import (
     make_scorer,
     van_rossum_scorer,
 )
-from calgan.model_selection import BlockedKFold
+from calgan.model_selection import BlockedKFold, search_table, thesis_split, train_test_blocks
 
 RATE, WINDOW, NEURONS = 10.0, 40, 6
 NAMES = {"firing_rate", "correlation", "van_rossum", "population_count", "correlation_matrix"}
@@ -180,7 +187,9 @@ class Broken(Truth):
 def test_wrong_input_gets_one_clear_sentence(process, windows):
     generator = Truth(process)
     with pytest.raises(ValueError, match="statistic must be None or one of 'firing_rate'"):
-        make_scorer("rate")(generator, windows)
+        make_scorer("rate")
+    with pytest.raises(TypeError, match="deconvolver must be an OasisDeconvolver.*no transform"):
+        make_scorer(deconvolver="oasis")
     with pytest.raises(ValueError, match="the scorer needs a frame rate"):
         make_scorer("firing_rate")(generator, np.asarray(windows))
     with pytest.raises(ValueError, match="frame_rate must be a positive"):
@@ -197,3 +206,144 @@ def test_wrong_input_gets_one_clear_sentence(process, windows):
         make_scorer("firing_rate")(generator, windows.map(np.negative))
     with pytest.raises(TypeError, match="cannot sample"):
         make_scorer("firing_rate")(object(), windows)
+
+
+# --- quiet folds ------------------------------------------------------------------------------
+
+
+def quiet(recording, first, last, noise):
+    """The recording with noise of this deviation alone in some of its frames."""
+    traces = np.array(recording.traces)
+    rng = np.random.default_rng(0)
+    traces[first:last] = noise * rng.normal(size=(last - first, NEURONS))
+    return Windower(WINDOW, stride=4).fit_transform(recording.with_traces(traces))
+
+
+def test_silent_data_leave_scores_undefined_and_say_so(process, recording):
+    windows = quiet(recording, 0, 2000, 0.0)
+    with pytest.warns(UserWarning, match="score of firing_rate, correlation, van_rossum") as caught:
+        scores = make_scorer(n_samples=60)(Truth(process), windows)
+    assert len(caught) == 1
+    assert np.isnan(list(scores.values())).all()
+
+
+def test_a_neuron_that_is_silent_in_a_fold_leaves_the_other_scores(process, recording):
+    traces = np.array(recording.traces)
+    traces[:, 2] = 0.5
+    windows = Windower(WINDOW, stride=4).fit_transform(recording.with_traces(traces))
+    scores = make_scorer(n_samples=60)(Truth(process), windows)
+    assert np.isfinite(list(scores.values())).all()
+
+
+def test_one_neuron_has_no_scores_of_pairs(process, windows):
+    class First(Truth):
+        def sample(self, n_samples=1, *, random_state=None):
+            return super().sample(n_samples, random_state=random_state)[:, :, :1]
+
+    with pytest.warns(UserWarning, match="score of correlation, van_rossum, correlation_matrix is"):
+        scores = make_scorer(n_samples=60, frame_rate=RATE)(
+            First(process), np.asarray(windows)[:, :, :1]
+        )
+    assert np.isfinite([scores["firing_rate"], scores["population_count"]]).all()
+
+
+@pytest.mark.filterwarnings("ignore:the score of")
+@pytest.mark.filterwarnings("ignore:One or more of the test scores are non-finite")
+def test_a_search_survives_a_silent_fold(process, recording):
+    search = GridSearchCV(
+        Truth(process),
+        {"noise": [2.0, 0.0]},
+        scoring=make_scorer(n_samples=60),
+        refit="van_rossum",
+        cv=BlockedKFold(3),
+        error_score="raise",
+    ).fit(quiet(recording, 1300, 2000, 0.0))
+    folds = [search.cv_results_[f"split{k}_test_van_rossum"] for k in range(3)]
+    assert np.isfinite(folds[:2]).all()
+    assert np.isnan(folds[2]).all()
+    # scikit-learn has no mean; the table judges by the folds that have a score.
+    best = search_table(search).splitlines()[1]
+    assert "noise=0" in best
+    assert "failed" not in best
+
+
+def test_a_search_survives_a_fold_of_noise(process, recording):
+    search = GridSearchCV(
+        Truth(process),
+        {"noise": [2.0, 0.0]},
+        scoring=make_scorer(n_samples=60),
+        refit="firing_rate",
+        cv=BlockedKFold(3),
+        error_score="raise",
+    ).fit(quiet(recording, 1300, 2000, 0.1))
+    assert np.isfinite(search.best_score_)
+
+
+@pytest.mark.parametrize("fitted", [True, False])
+def test_a_deconvolver_of_ones_own_infers_the_spikes(process, windows, fitted):
+    deconvolver = OasisDeconvolver(RATE, threshold=1e6)
+    deconvolver = deconvolver.fit(windows) if fitted else deconvolver
+    scorer = make_scorer("firing_rate", n_samples=60, deconvolver=deconvolver)
+    with pytest.warns(UserWarning, match="score of firing_rate is NaN"):
+        assert np.isnan(scorer(Truth(process), windows))  # no spike passes its threshold
+
+
+# --- leaks ------------------------------------------------------------------------------------
+
+
+def generator():
+    return DichotomizedGaussianCalcium(n_lags=2, random_state=0)
+
+
+FAST = make_scorer("firing_rate", n_samples=30)
+LEAK = r"% of the test frames lie in windows that the generator was fitted on.*BlockedKFold"
+
+
+@pytest.mark.parametrize(
+    ("cv", "least"), [(KFold(5), 5.0), (KFold(5, shuffle=True, random_state=0), 99.0)]
+)
+def test_plain_folds_of_overlapping_windows_give_a_warning(windows, cv, least):
+    with pytest.warns(UserWarning, match=LEAK) as caught:
+        cross_val_score(generator(), windows, scoring=FAST, cv=cv, error_score="raise")
+    shares = [float(str(warning.message).split(" %")[0]) for warning in caught]
+    assert min(shares) >= least
+
+
+def test_the_share_of_leaked_frames_is_that_of_the_training_windows(windows):
+    train, test = windows[:200], windows[200:210]
+    frames = np.arange(int(test.start[0]), int(test.start[-1]) + WINDOW)
+    in_train = np.isin(frames, train.start[:, np.newaxis] + np.arange(WINDOW))
+    with pytest.warns(UserWarning, match=f"{100 * in_train.mean():.3g} % of the test frames"):
+        FAST(generator().fit(train), test)
+
+
+def test_a_leak_shows_through_transformers_and_pickles(windows):
+    pipeline = make_calcium_pipeline(generator(), window=WINDOW)
+    pipeline.steps.insert(1, ("scaler", MinMaxScaler()))
+    fitted, test = pickle.loads(pickle.dumps((pipeline.fit(windows[:300]), windows[290:])))
+    with pytest.warns(UserWarning, match=LEAK):
+        FAST(fitted, test)
+
+
+def test_the_published_split_gives_a_warning(recording):
+    train, test = thesis_split(recording, WINDOW, random_state=0)
+    with pytest.warns(UserWarning, match=LEAK):
+        FAST(generator().fit(train), test)
+
+
+def test_splits_without_common_frames_give_no_warning(recording, windows):
+    cross_val_score(generator(), windows, scoring=FAST, cv=BlockedKFold(3), error_score="raise")
+    apart = Windower(WINDOW, stride=WINDOW).fit_transform(recording)
+    cross_val_score(
+        generator(), apart, scoring=FAST, cv=KFold(3, shuffle=True), error_score="raise"
+    )
+    train, test = train_test_blocks(recording, gap=WINDOW)
+    pipeline = make_calcium_pipeline(generator(), window=WINDOW).fit(train)
+    for X in (test, Windower(WINDOW).fit_transform(test)):
+        assert np.isfinite(FAST(pipeline, X))
+
+
+def test_segments_shorter_than_a_window_are_counted(process, recording):
+    segments = [recording[:600], recording[600:630], recording[700:710]]
+    with pytest.warns(UserWarning, match="2 of 3 segments of X are shorter than the window of 40"):
+        FAST(Truth(process), segments)

@@ -19,7 +19,7 @@ from calgan.data.validation import (
     common_frame_rate,
     rng_from,
 )
-from calgan.data.windows import cut_windows, segments_of
+from calgan.data.windows import cut_windows, frames_used, segments_of
 from calgan.generators.base import SamplingMixin
 from calgan.generators.dichotomized_gaussian.model import DichotomizedGaussian
 from calgan.generators.dichotomized_gaussian.moments import check_lags
@@ -204,6 +204,7 @@ class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
             for warning in caught[n_deconvolution:]:
                 warnings.warn(str(warning.message), warning.category, stacklevel=2)
         self.n_features_in_, self.n_frames_in_ = X.shape[2], X.shape[1]
+        self._frames_used_ = frames_used(X)
         self.frame_rate_ = frame_rate
         self.roi_ids_, self.units_ = getattr(X, "roi_ids", None), getattr(X, "units", None)
         self.deconvolver_, self.spike_model_ = deconvolver, model

@@ -22,7 +22,7 @@ from calgan.data.validation import (
     common_frame_rate,
     rng_from,
 )
-from calgan.data.windows import segments_of
+from calgan.data.windows import frames_used, segments_of
 from calgan.generators.base import SamplingMixin
 from calgan.generators.factor_model.calibration import calibrate
 from calgan.generators.factor_model.initial_fit import initial_model
@@ -237,6 +237,7 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
             {"frame_rate": self.frame_rate, "X": getattr(X, "frame_rate", None)}
         )
         learner.n_frames_in_, learner.n_features_in_ = int(n_frames), int(n_neurons)
+        learner._frames_used_ = frames_used(X)
         learner.units_ = getattr(X, "units", None)
         learner.roi_ids_ = getattr(X, "roi_ids", None)
         learner.seed_ = as_seed(self.random_state)
