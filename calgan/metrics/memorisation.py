@@ -11,36 +11,46 @@ from calgan.metrics._arrays import as_window_pair
 from calgan.metrics.population import pooled_moments
 from calgan.metrics.two_sample import roc_area
 
-_BATCH_BYTES = 256 * 2**20
+_BATCH_BYTES = 64 * 2**20
 
 
 def _nearest(samples: np.ndarray, windows: np.ndarray, max_shift: int) -> np.ndarray:
     """Distance of each sample's central part to the nearest window at the best shift."""
     n, window, n_neurons = samples.shape
-    centre = slice(max_shift, window - max_shift)
-    template = np.zeros((n, window, n_neurons))
-    template[:, centre] = samples[:, centre]
-    own = np.einsum("mtn,mtn->m", template, template)
-
-    # Energy of a window under the template, for every shift from -max_shift to max_shift.
-    energy = np.zeros((len(windows), window + 1))
-    np.cumsum(np.einsum("mtn,mtn->mt", windows, windows), axis=1, out=energy[:, 1:])
     span = window - 2 * max_shift
-    energy = energy[:, span:] - energy[:, : energy.shape[1] - span]
-
-    # All shifts at once: one matrix product per frequency. The template is 0 where a shift
-    # would wrap around, so that the circular correlation is the plain one.
-    a = fft.rfft(template, axis=1).transpose(1, 0, 2).conj()
-    b = fft.rfft(windows, axis=1).transpose(1, 2, 0)
-    nearest = np.empty(n)
-    rows = max(1, _BATCH_BYTES // (16 * len(windows) * (len(a) + window)))
-    for start in range(0, n, rows):
-        part = slice(start, start + rows)
-        product = fft.irfft(a[:, part] @ b, n=window, axis=0)  # (shift, samples, windows)
+    template = np.zeros(samples.shape, dtype=np.float32)
+    template[:, max_shift : max_shift + span] = samples[:, max_shift : max_shift + span]
+    # All shifts at once: one matrix product per frequency. The template is 0 where a shift would
+    # wrap around, so that the circular correlation is the plain one.
+    a = np.ascontiguousarray(fft.rfft(template, axis=1).transpose(1, 0, 2).conj())
+    best = np.full(n, np.inf)
+    which, shift = np.zeros(n, dtype=int), np.zeros(n, dtype=int)
+    step = max(1, _BATCH_BYTES // (16 * window * (n + n_neurons)))
+    for first in range(0, len(windows), step):
+        part = windows[first : first + step].astype(np.float32, copy=False)
+        b = np.ascontiguousarray(fft.rfft(part, axis=1).transpose(1, 2, 0))
+        product = fft.irfft(a @ b, n=window, axis=0)  # (shift, samples, windows)
         product = np.concatenate([product[window - max_shift :], product[: max_shift + 1]])
-        squared = own[part, np.newaxis] + energy.T[:, np.newaxis] - 2.0 * product
-        nearest[part] = np.sqrt(np.maximum(squared.min(axis=(0, 2)), 0.0))
-    return nearest
+        # Energy of a window under the template, for every shift from -max_shift to max_shift.
+        energy = np.zeros((window + 1, len(part)))
+        np.cumsum(np.einsum("mtn,mtn->tm", part, part, dtype=np.float64), axis=0, out=energy[1:])
+        energy = energy[span:] - energy[: window + 1 - span]
+        squared = energy[:, np.newaxis].astype(np.float32) - 2.0 * product
+        squared = np.moveaxis(squared, 1, 0).reshape(n, -1)
+        at = squared.argmin(axis=1)
+        lowest = squared[np.arange(n), at]
+        nearer = lowest < best
+        best[nearer] = lowest[nearer]
+        shift[nearer], found = np.divmod(at[nearer], len(part))
+        which[nearer] = first + found
+    # Single precision has found the place; the distance itself is a difference, not of large sums.
+    centres = samples[:, max_shift : max_shift + span]
+    return np.array(
+        [
+            np.linalg.norm(np.subtract(mine, windows[w, s : s + span], dtype=np.float64))
+            for mine, w, s in zip(centres, which, shift, strict=True)
+        ]
+    )
 
 
 def _standardised(
@@ -62,10 +72,12 @@ def _standardised(
         )
     mean, deviation = pooled_moments(train)
     varies = deviation > 0
-    mean, deviation = mean[varies], deviation[varies]
 
     def standardise(X: np.ndarray) -> np.ndarray:
-        return np.asarray((X[:, :, varies] - mean) / deviation)
+        kind = np.float32 if X.dtype == np.float32 else np.float64
+        X = X if varies.all() else X[:, :, varies]
+        result = np.subtract(X, mean[varies], dtype=kind)
+        return np.asarray(np.divide(result, deviation[varies], out=result))
 
     return standardise(samples), standardise(train), standardise(held_out), max_shift
 
