@@ -148,7 +148,7 @@ def main() -> None:
             figures=arguments.out,
         )
 
-    print(f"\n{evaluation}\n")
+    print(f"\n{evaluation.summary()}\n")
     print(f"Done in {time.perf_counter() - started:.0f} s. It wrote:")
     print(f"  {os.path.relpath(page)}   the report: open it in a browser")
     print(f"  {arguments.out / FIGURE}   a real beside a synthetic recording")

@@ -53,6 +53,6 @@ assert calgan.__file__.startswith({str(tmp_path)!r}), calgan.__file__
     run(python, "-c", code, PYTHONPATH=lent)
 
     files = run(python, "-c", "import importlib.metadata as m; print(*m.files('calgan'))")
-    for needed in ("calgan/py.typed", "licenses/LICENSE", "LICENSE.CILVA.txt"):
+    for needed in ("calgan/py.typed", "LICENSE.CILVA.txt", "licenses/LICENSE", "report.html"):
         assert needed in files, needed
     assert "tests/" not in files

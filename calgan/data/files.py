@@ -21,3 +21,12 @@ def replaced(path: Path) -> Iterator[str]:
     except BaseException:
         Path(temporary).unlink(missing_ok=True)
         raise
+
+
+def make_folder(path: str | os.PathLike[str]) -> Path:
+    """Return the path of a folder, made if need be."""
+    folder = Path(path)
+    if folder.exists() and not folder.is_dir():
+        raise NotADirectoryError(f"{folder} is a file: give the name of a folder.")
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

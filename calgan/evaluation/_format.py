@@ -3,10 +3,20 @@
 from __future__ import annotations
 
 import math
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
+
+NAN = "n/a"
+_LINE_WIDTH = 120
+
+
+def wrap(text: str, head: str = "") -> list[str]:
+    """Wrap a text into lines, the later ones indented below the end of its head."""
+    indent = " " * len(head)
+    return textwrap.wrap(text, _LINE_WIDTH, initial_indent=head, subsequent_indent=indent)
 
 
 def show(value: float | None, digits: int = 3) -> str:
@@ -14,7 +24,7 @@ def show(value: float | None, digits: int = 3) -> str:
     if value is None:
         return "-"
     if not math.isfinite(value):
-        return "undefined" if math.isnan(value) else "infinite"
+        return NAN if math.isnan(value) else "infinite"
     value = float(f"{value:.{digits - 1}e}")  # rounded first: 0.997 has its digits as 1.0
     if abs(value) < 1e-6:
         return f"{0.0:.{digits}f}"

@@ -2,35 +2,35 @@
 
 from __future__ import annotations
 
-import html
-import textwrap
+import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from calgan.data.files import replaced
 from calgan.data.validation import check_target
 from calgan.evaluation._controls import CONTROL_LEGENDS, CONTROLS
-from calgan.evaluation._format import plain
+from calgan.evaluation._format import plain, wrap
+from calgan.evaluation._html import render
 from calgan.evaluation._statistic import Statistic
+from calgan.evaluation._summary import Summary, summarise
 from calgan.evaluation._table import (
     NOT_AVAILABLE,
     Table,
-    as_html,
     as_text,
     copying_table,
+    reasons,
     statistics_table,
 )
-
-_LINE_WIDTH = 120
 
 
 @dataclass(frozen=True, eq=False)
 class Evaluation:
     """How far synthetic windows are from a held-out recording; made by `calgan.evaluate`.
 
-    Printing it gives the table; ``evaluation["correlation_kl"]`` gives one `Statistic`.
+    Printing it gives a summary and the table; ``evaluation["correlation_kl"]`` is one `Statistic`.
 
     Attributes
     ----------
@@ -47,8 +47,7 @@ class Evaluation:
         ``"drift"``, which real windows of other training segments score; ``"n_samples"``,
         ``"n_reference"``: windows compared. None without a training recording.
     conclusion : tuple of str
-        Plain sentences: how far from the baseline, better than the shuffled control or not,
-        copies or not, and what to keep in mind.
+        Plain sentences: what the summary leaves out, and what to keep in mind.
     protocol : {"blocked", "thesis"}
         How the statistics were estimated.
     n_windows : int
@@ -89,8 +88,8 @@ class Evaluation:
     >>> test, _ = process.sample_recording(60.0, random_state=1)
     >>> synthetic, _ = process.sample_windows(100, 40, random_state=2)
     >>> evaluation = evaluate(test, synthetic, random_state=0)
-    >>> print(str(evaluation).splitlines()[1])
-    100 windows of 40 frames (4 s at 10 Hz) on either side, 5 neurons, mean of 3 draws
+    >>> print(evaluation.summary().sentence)
+    Whether the samples are good cannot be told without a training recording: pass train=.
     >>> sorted(evaluation.to_dict()["statistics"][0]["controls"])
     ['dichotomized_gaussian', 'replay', 'shuffled']
     """
@@ -156,19 +155,59 @@ class Evaluation:
             "meta": plain(self.meta),
         }
 
+    def summary(self) -> Summary:
+        """Return the verdict: a sentence, a few lines, and a light for each group of statistics.
+
+        A statistic is off if its value lies beyond the 95 % interval of its baseline, and the
+        interval of its ratio above 1.25 (that of a difference above 0, of an area under the curve
+        above 0.05). It is better than real data if that interval lies below 1 (a difference: below
+        0). The light of a group is that of its worst statistic. Without a training recording or
+        intervals nothing is told.
+
+        Returns
+        -------
+        Summary
+            Prints as at most five lines and a small table. ``sentence`` is the verdict; ``lines``
+            compare with two controls, and count the statistics that the model was trained on;
+            ``rows`` are the five groups, each with ``name`` (``"published"``, ``"population"``,
+            ``"trace"``, ``"window"`` or ``"copying"``), ``status`` (``"better"``, ``"as close"``,
+            ``"off"`` or ``"not told"``), ``light`` (the status in words) and ``text`` (its worst
+            statistic).
+
+        Examples
+        --------
+        >>> from calgan import evaluate
+        >>> from calgan.datasets import make_process
+        >>> process = make_process(n_neurons=5, random_state=0)
+        >>> test, _ = process.sample_recording(60.0, random_state=1)
+        >>> synthetic, _ = process.sample_windows(100, 40, random_state=2)
+        >>> evaluate(test, synthetic, random_state=0).summary().sentence
+        'Whether the samples are good cannot be told without a training recording: pass train=.'
+        """
+        return summarise(self)
+
     def to_html(
-        self, path: str | Path, *, title: str | None = None, figures: str | Path | None = None
+        self,
+        path: str | os.PathLike[str],
+        *,
+        title: str | None = None,
+        figures: str | os.PathLike[str] | None = None,
+        verbose: int | None = None,
     ) -> Path:
-        """Write one self-contained HTML file with the table and the figures.
+        """Write one self-contained HTML file with the summary, the figures and the table.
+
+        A file that is there already is replaced only once the new one is complete.
 
         Parameters
         ----------
-        path : str or Path
+        path : str or path-like
             File to write.
         title : str, default=None
             Heading of the report.
-        figures : str or Path, default=None
-            Folder to which the figures are written as images, too.
+        figures : str or path-like, default=None
+            Folder to which the figures are written as images, too. It is made if need be.
+        verbose : int, default=None
+            Whether to show which figure is drawn: 1 does, 0 does not, None does on a terminal.
 
         Returns
         -------
@@ -179,13 +218,16 @@ class Evaluation:
         ------
         IsADirectoryError, FileNotFoundError
             If `path` is a folder, or lies in a folder that does not exist.
+        NotADirectoryError
+            If `figures` is a file.
         """
         # The report draws: it is looked up only now, and matplotlib with it.
         from calgan.evaluation import report
 
         path = check_target(path)
-        page = report.build_html(self, title=title, figures_folder=figures)
-        path.write_text(page, encoding="utf-8")
+        with replaced(path) as temporary:
+            page = report.build_html(self, title=title, figures_folder=figures, verbose=verbose)
+            Path(temporary).write_text(page, encoding="utf-8")
         return path
 
     def __repr__(self) -> str:
@@ -195,20 +237,24 @@ class Evaluation:
         )
 
     def __str__(self) -> str:
-        lines = [line for text in self._heading() for line in _wrap(text)]
+        lines = [str(self.summary()), ""]
+        lines += [line for text in self._heading() for line in wrap(text)]
         for table in self._tables():
             lines += ["", *as_text(table)]
-        lines += ["", *(line for text in self._legend() for line in _wrap(text))]
+        lines += ["", *(line for text in self._legend() for line in wrap(text))]
         lines += ["", "In words"]
-        lines += [line for text in self.conclusion for line in _wrap(text, "- ")]
+        lines += [line for text in self.conclusion for line in wrap(text, "- ")]
         return "\n".join(lines)
 
     def _repr_html_(self) -> str:
-        tables = [as_html(table) for table in self._tables()]
-        lines = [f"<p>{html.escape(line)}</p>" for line in self._heading()]
-        legend = [f"<p><small>{html.escape(text)}</small></p>" for text in self._legend()]
-        items = "".join(f"<li>{html.escape(text)}</li>" for text in self.conclusion)
-        return "".join([*lines, *tables, *legend, f"<ul>{items}</ul>"])
+        return render(
+            "evaluation.html",
+            summary=self.summary(),
+            heading=self._heading(),
+            tables=self._tables(),
+            legend=self._legend(),
+            conclusion=self.conclusion,
+        )
 
     def _tables(self) -> tuple[Table, Table]:
         """Return the statistics and what is known of copies."""
@@ -246,6 +292,7 @@ class Evaluation:
             "is as close as real data; with a sign: the difference to a baseline that may be 0. "
             "Units, where there are any, follow the name.",
             *(["; ".join(controls) + "."] if controls else []),
+            *reasons(self.statistics),
         ]
         trained = self.meta.get("trained_on_statistics")
         if trained is None:
@@ -255,9 +302,3 @@ class Evaluation:
         else:
             texts.append("The model was trained on none of these statistics.")
         return texts
-
-
-def _wrap(text: str, bullet: str = "") -> list[str]:
-    """Wrap a sentence into lines."""
-    indent = " " * len(bullet)
-    return textwrap.wrap(text, _LINE_WIDTH, initial_indent=bullet, subsequent_indent=indent)

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from html import escape
+from math import isfinite
 from typing import Any
 
 from calgan.evaluation._controls import CONTROLS
-from calgan.evaluation._format import show, show_interval
+from calgan.evaluation._format import NAN, show, show_interval
 from calgan.evaluation._statistic import Statistic
 from calgan.metrics.groups import GROUPS
 
@@ -48,6 +48,22 @@ class Table:
     heads: tuple[Cell, ...]
     groups: Mapping[str, Sequence[Row]]
 
+    @property
+    def n_columns(self) -> int:
+        """Columns that the widest row needs, with that of the labels."""
+        rows = (row for group in self.groups.values() for row in group)
+        return 1 + max(sum(cell.n_columns for cell in row.cells) for row in rows)
+
+
+def reasons(statistics: Iterable[Statistic]) -> list[str]:
+    """Return a line that says which rows are undefined, and why; none if all are defined."""
+    found = [
+        f"{row.label}: {getattr(row, 'reason', None) or 'undefined'}"
+        for row in statistics
+        if not isfinite(row.value)
+    ]
+    return [f"n/a: {'; '.join(found)}."] if found else []
+
 
 def statistics_table(statistics: Iterable[Statistic], controls: Sequence[str]) -> Table:
     """Return the table of the statistics."""
@@ -72,7 +88,7 @@ def _statistic_row(row: Statistic, controls: Sequence[str]) -> Row:
         cells.append(Cell(show(row.baseline), show_interval(row.baseline_interval)))
         cells.append(judged(row))
     values = (row.controls.get(name) for name in controls)
-    cells += [Cell("n/a" if value is None else show(value)) for value in values]
+    cells += [Cell(NAN if value is None else show(value)) for value in values]
     return Row(row.label, tuple(cells), row.unit, row.better, row.trained_on)
 
 
@@ -117,9 +133,6 @@ def copying_table(memorisation: Mapping[str, Any] | None) -> Table:
     return Table((), groups)
 
 
-# --- text -------------------------------------------------------------------------------------
-
-
 def as_text(table: Table) -> list[str]:
     """Return the lines of a table of at most 120 columns."""
     widths = (*_WIDTHS, *(_CONTROL_WIDTHS for _ in table.heads[len(_WIDTHS) :]))
@@ -150,37 +163,3 @@ def _line(label: str, cells: Sequence[Cell], widths: Sequence[tuple[int, int]]) 
             end += of_value + of_interval
         column += cell.n_columns
     return line.rstrip()
-
-
-# --- HTML -------------------------------------------------------------------------------------
-
-
-def as_html(table: Table, heads: Sequence[str] = ()) -> str:
-    """Return a table in HTML, under other heads if any are given."""
-    n_columns = 1 + max(sum(c.n_columns for c in r.cells) for g in table.groups.values() for r in g)
-    names = heads or [cell.text for cell in table.heads]
-    top = "".join(f"<th>{escape(name[:1].upper() + name[1:])}</th>" for name in names)
-    body = []
-    for title, rows in table.groups.items():
-        body.append(f'<tr class="group"><th colspan="{n_columns}">{escape(title)}</th></tr>')
-        body += [
-            f"<tr>{_html_label(row)}{''.join(map(_html_cell, row.cells))}</tr>" for row in rows
-        ]
-    head = f"<thead><tr><th>Statistic</th>{top}</tr></thead>" if top else ""
-    return f'<table class="statistics">{head}<tbody>{"".join(body)}</tbody></table>'
-
-
-def _html_label(row: Row) -> str:
-    """Return the label, the direction that is better, and a badge."""
-    unit = f" <small>({escape(row.unit)})</small>" if row.unit else ""
-    arrow = {"higher": " ↑", "lower": " ↓"}.get(row.better, "")
-    badge = ' <span class="badge">trained on</span>' if row.is_trained_on else ""
-    return f'<th scope="row">{escape(row.label)}{unit}{arrow}{badge}</th>'
-
-
-def _html_cell(cell: Cell) -> str:
-    """Return a cell with its interval."""
-    if cell.text == NOT_AVAILABLE:
-        return f'<td class="missing" colspan="{cell.n_columns}">{NOT_AVAILABLE}</td>'
-    text = f"<b>{cell.text}</b>" if cell.is_judged else cell.text
-    return f"<td>{text}{f' <small>{cell.interval}</small>' if cell.interval else ''}</td>"

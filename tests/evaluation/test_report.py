@@ -23,6 +23,17 @@ HISTORY = [
 ]
 
 
+META = {
+    "random_state": 4711,
+    "best_iter": 20,
+    "shared_frames": 0.0,
+    "relative_sd": 1.0,
+    "relative_window_sd": 1.0,
+    "silent_synthetic": 0.4,
+    "silent_real": 0.4,
+}
+
+
 def make_evaluation(n_neurons=6, *, train=True, n=24, window=24, kind="good", **changes):
     """Return an `Evaluation` of random traces, with as few windows as draw every figure."""
     rng = np.random.default_rng(0)
@@ -75,6 +86,7 @@ def make_evaluation(n_neurons=6, *, train=True, n=24, window=24, kind="good", **
         "replay": 0.0123,
         "second_held_out": None,
         "second_held_out_interval": None,
+        "share_copied": 0.0,
         "membership": {"value": 0.617, "replay": 0.998, "drift": 0.583, "n_samples": 24},
         "n_samples": 24,
         "n_reference": 24,
@@ -105,7 +117,7 @@ def make_evaluation(n_neurons=6, *, train=True, n=24, window=24, kind="good", **
         "spikes": spikes,
         "classifier_scores": scores,
         "history": HISTORY,
-        "meta": {"random_state": 4711, "best_iter": 20, "remarks": []},
+        "meta": META,
     }
     return Evaluation(**{**values, **changes})
 
@@ -207,7 +219,7 @@ def test_the_page_says_what_was_measured(page):
     ):
         assert text in page
     # The verdict stands before every figure, and every figure is numbered once.
-    assert page.index("Twice the baseline") < page.index("<figure")
+    assert page.index("As close to the held-out recording") < page.index("<figure")
     numbers = [int(number) for number in re.findall(r"<b>Figure (\d+)\.", page)]
     assert numbers == list(range(1, len(numbers) + 1))
     assert len(numbers) == 17
@@ -288,7 +300,7 @@ def test_figures_show_the_gaussian_where_it_helps(quick, tmp_path):
     "changes",
     [
         {"n_neurons": 1, "history": []},
-        {"n_neurons": 2, "n": 3, "history": [{"step": 1}], "meta": {}},
+        {"n_neurons": 2, "n": 3, "history": [{"step": 1}]},
         {"n_neurons": 3, "kind": "collapsed", "protocol": "thesis"},
         {"n_neurons": 40, "n": 4, "kind": "silent", "history": []},
     ],

@@ -234,8 +234,6 @@ def test_what_the_rows_say_of_known_samples(of_truth, of_shuffled, of_collapse, 
     assert collapsed.difference_interval[0] > 0.05
     assert of_collapse["feature_mmd"].difference_interval[0] > 0.1
     assert of_collapse["feature_sliced_w1"].ratio > 2.0
-    assert any("the samples are easier to tell" in text for text in of_collapse.conclusion)
-    assert any("the samples are no easier to tell" in text for text in of_truth.conclusion)
     # Of eight neurons, four seconds say little about who fires with whom.
     for name in ("classifier_auc", "shape_classifier_auc"):
         mine = of_truth[name]
