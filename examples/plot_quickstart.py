@@ -54,10 +54,11 @@ evaluation = evaluate(test, synthetic, train=train, model=model, random_state=0)
 HeadlineDisplay.from_evaluation(evaluation)
 
 # %%
-# 1 is as close as real data. The grey band is the interval of the baseline. In the table, a star
-# marks statistics that the model was trained on.
+# 1 is as close as real data. The grey band is the interval of the baseline. The summary gives each
+# group of statistics a light; a star marks statistics that the model was trained on.
+# ``print(evaluation)`` adds the whole table.
 
-print(evaluation)
+print(evaluation.summary())
 
 # %%
 # Calibration

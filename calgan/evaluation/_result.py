@@ -242,7 +242,7 @@ class Evaluation:
         for table in self._tables():
             lines += ["", *as_text(table)]
         lines += ["", *(line for text in self._legend() for line in wrap(text))]
-        lines += ["", "In words"]
+        lines += ["", "In words"] if self.conclusion else []
         lines += [line for text in self.conclusion for line in wrap(text, "- ")]
         return "\n".join(lines)
 

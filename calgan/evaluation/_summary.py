@@ -95,7 +95,7 @@ def summarise(evaluation: Any) -> Summary:
         sentence = f"The generator has collapsed, and nothing else counts: {'; '.join(found)}."
     elif copying == "copies":
         sentence = "The model copies its training recording: nothing else in its favour counts."
-    elif rows[1].status == "off" and 2 * len(lost) >= len(against):
+    elif against and rows[1].status == "off" and 2 * len(lost) >= len(against):
         sentence = (
             f"The samples have lost what the neurons do together: in {len(lost)} of "
             f"{len(against)} population statistics they are no better than shuffled neurons."
@@ -118,7 +118,7 @@ def status_of(row: Statistic) -> Light:
     (low, high), even, clear = interval, 1.0, _CLEAR_RATIO
     if by_difference:
         even, clear = 0.0, 0.0
-    furthest = max(map(row.excess, row.baseline_interval))
+    furthest = _reach(row)
     if is_area(row):
         if row.baseline > ALWAYS_TOLD:
             return "not told"
@@ -139,10 +139,13 @@ def is_area(row: Statistic) -> bool:
 def _beyond(row: Statistic) -> float:
     """How far a row lies beyond its baseline, as a multiple of the reach of its interval."""
     assert row.baseline is not None
-    assert row.baseline_interval is not None
     middle = row.excess(row.baseline)
-    reach = max(map(row.excess, row.baseline_interval)) - middle
-    return (row.excess(row.value) - middle) / max(reach, 1e-12)
+    return (row.excess(row.value) - middle) / max(_reach(row) - middle, 1e-12)
+
+
+def _reach(row: Statistic) -> float:
+    """How far the interval of the baseline reaches; minus infinity where there is none."""
+    return max(map(row.excess, row.baseline_interval or ()), default=-math.inf)
 
 
 def worst_row(statistics: Sequence[Statistic]) -> Statistic | None:
@@ -202,9 +205,10 @@ def _copying_row(status: str, memorisation: dict[str, Any] | None, shared: float
         text = f"{100 * shared:.0f} % of the held-out frames are in the training recording"
     else:
         new = memorisation["second_held_out"]
+        known = "about 1" if new is None else show(new, 2)
         text = (
             f"memorisation figure {show(memorisation['value'], 2)} (a replay scores "
-            f"{show(memorisation['replay'], 2)}, new data {show(new, 2) if new else 'about 1'})"
+            f"{show(memorisation['replay'], 2)}, new data {known})"
         )
     return SummaryRow("copying", *lights[status], text)
 
@@ -279,7 +283,9 @@ def _not_beaten(
 def _controls(statistics: Sequence[Statistic]) -> list[str]:
     """Say what the model adds to shuffled neurons and to a dichotomized Gaussian."""
     lost, rows = _not_beaten(statistics, "shuffled", clearly=True)
-    parts = [f"shuffled neurons in {_won(lost, rows)}"] if rows else []
+    # Where neurons do little together, shuffling them changes nothing.
+    changes = any(it.excess(it.controls["shuffled"] or 0.0) > _reach(it) for it in rows)
+    parts = [f"shuffled neurons in {_won(lost, rows)}"] if changes else []
     lost, rows = _not_beaten(statistics, "dichotomized_gaussian")
     end = ""
     if rows:
@@ -297,7 +303,7 @@ def _controls(statistics: Sequence[Statistic]) -> list[str]:
 
 def _won(lost: Sequence[Statistic], rows: Sequence[Statistic]) -> str:
     """Count the rows that are not lost."""
-    return f"{len(rows) - len(lost)} of {len(rows)}" if lost else f"all {len(rows)}"
+    return f"{len(rows) - len(lost)} of {len(rows)}"
 
 
 def _trained_on(statistics: Sequence[Statistic]) -> list[str]:

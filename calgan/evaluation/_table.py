@@ -95,7 +95,8 @@ def _statistic_row(row: Statistic, controls: Sequence[str]) -> Row:
 def judged(row: Statistic) -> Cell:
     """Return the ratio, or a signed difference where that is what the statistic is judged by."""
     if row.judged_by != "difference" or row.difference is None:
-        return Cell(show(row.ratio, 2), show_interval(row.ratio_interval), is_judged=True)
+        text = NAN if row.ratio is None else show(row.ratio, 2)
+        return Cell(text, show_interval(row.ratio_interval), is_judged=True)
     text = show(row.difference, 2)
     text = text if text.startswith("-") or not text[0].isdigit() else f"+{text}"
     return Cell(text, show_interval(row.difference_interval), is_judged=True)

@@ -83,7 +83,7 @@ def test_the_gaussian_says_what_the_model_adds(of_truth):
 
     worse = [-1.0 if "matrix r" in row.label else 99.0 for row in of_truth.statistics
              if row.group == "population"]  # fmt: skip
-    assert with_gaussian(worse).endswith("an average memory, in all 6.")
+    assert with_gaussian(worse).endswith("an average memory, in 6 of 6.")
     text = with_gaussian([0.0, *worse[1:]])
     assert text.endswith("in 5 of 6: the model adds nothing in population count KL.")
     better = [-value for value in worse]
@@ -145,6 +145,24 @@ def test_samples_that_lean_towards_the_training_recording_are_said_to(of_truth, 
     summary = replace(of_truth, memorisation=found).summary()
     assert "lean towards the training recording" in summary.sentence
     assert summary.rows[-1].light == "perhaps in part"
+
+
+def test_undefined_rows_are_na_and_say_so(of_truth):
+    nothing = row(np.nan, np.nan, None, None, None)
+    evaluation = replace(of_truth, statistics=(replace(nothing, ratio=None), *of_truth.statistics))
+    assert evaluation.summary().sentence == of_truth.summary().sentence
+    lines = str(evaluation).splitlines()
+    (line,) = [text for text in lines if text.startswith("  it ")]
+    assert set(line.split()[1:]) == {"n/a"}
+    assert "n/a: it: undefined." in lines
+    assert "n/a: it: undefined." in evaluation._repr_html_()
+
+
+def test_without_the_shuffled_control_nothing_is_said_of_it(of_shuffled):
+    rows = tuple(replace(row, controls={}) for row in of_shuffled.statistics)
+    summary = replace(of_shuffled, statistics=rows).summary()
+    assert summary.sentence.startswith("As close to the held-out recording as real data in 4 of 5")
+    assert summary.lines == ()
 
 
 def test_without_intervals_nothing_is_told(recordings, samples):
