@@ -8,9 +8,11 @@ from calgan.evaluation._format import show, show_interval
 
 CopyingStatus = Literal["copies", "leans", "new", "not told"]
 
-# Between a replay (0) and new data (1): below the first the model copies, above the second not.
+# Between a replay (0) and new data (1): the model copies if its whole interval lies below the
+# first, and leans to copying below the second, or if more samples than the third look copied.
 _COPIES = 0.5
-_NEW = 0.8
+_NEW = 0.7
+_COPIED = 0.2
 # An area further above that of drift is a difference to speak of.
 _TOLD_APART = 0.05
 # Above this share of held-out frames in the training recording, nothing is held out.
@@ -21,57 +23,80 @@ def copying_status(memorisation: dict[str, Any] | None, shared: float) -> Copyin
     """Return the verdict; `shared` is the share of held-out frames in the training recording."""
     if memorisation is None or shared > _SHARED:
         return "not told"
-    position = _position(memorisation)
-    if position is None:
-        return "not told"
-    return "copies" if position < _COPIES else "leans" if position < _NEW else "new"
+    of_figure = _status_of_figure(memorisation)
+    if of_figure in ("new", "not told") and _gives_away(memorisation):
+        return "leans"
+    return of_figure
 
 
 def copying_sentences(memorisation: dict[str, Any] | None, shared: float) -> list[str]:
     """Say the verdict, its figures and their intervals."""
     if memorisation is None:
         return []
-    return [_memorised(memorisation, shared), *_membership(memorisation, shared)]
-
-
-def _position(memorisation: dict[str, Any]) -> float | None:
-    """Place the figure between a replay (0) and new data (1); None if these agree."""
-    new = memorisation["second_held_out"]
-    # A drifting recording may put new data a little above or below 1.
-    new = 1.0 if new is None else min(new, 1.0)
-    replay = memorisation["replay"]
-    if new - replay < 0.1:
-        return None
-    return float((memorisation["value"] - replay) / (new - replay))
-
-
-def _memorised(memorisation: dict[str, Any], shared: float) -> str:
-    """Say whether the samples are copies."""
     if shared > _SHARED:
-        return _not_held_out(memorisation, shared)
-    position = _position(memorisation)
-    new = memorisation["second_held_out"]
-    yardstick = f"a replay scores {show(memorisation['replay'], 2)}"
-    if new is not None:
-        interval = memorisation.get("second_held_out_interval")
-        yardstick += f", a second held-out segment {show(new, 2)}"
-        yardstick += f" {show_interval(interval)}" if interval is not None else ""
-    value = show(memorisation["value"], 2)
-    if position is None:
-        return (
-            f"Whether the model memorises cannot be told: its figure is {value}, but new data "
-            f"score hardly more than a replay ({yardstick})."
-        )
+        return [_not_held_out(memorisation, shared)]
+    return [
+        _verdict(memorisation, copying_status(memorisation, shared)),
+        *_membership(memorisation),
+    ]
+
+
+def _new(memorisation: dict[str, Any]) -> float:
+    """Figure of data that are no copies; drift of the recording lowers it."""
+    known = (memorisation["second_held_out"], memorisation.get("drift"))
+    return min([1.0, *(value for value in known if value is not None)])
+
+
+def _status_of_figure(memorisation: dict[str, Any]) -> CopyingStatus:
+    """Return what the memorisation figure and the share of copied samples say."""
+    replay, new = memorisation["replay"], _new(memorisation)
+    if not new - replay >= 0.1 * new:  # nor if either is undefined
+        return "not told"
+    _, most = memorisation["interval"] or (None, memorisation["value"])
+    copied, _ = memorisation.get("share_copied_interval") or (memorisation["share_copied"], None)
+    position = (most - replay) / (new - replay)
     if position < _COPIES:
-        return f"The model memorises: its memorisation figure is {value} ({yardstick})."
+        return "copies"
+    return "leans" if position < _NEW or copied > _COPIED else "new"
+
+
+def _gives_away(memorisation: dict[str, Any]) -> bool:
+    """Whether training windows can be told by more than drift explains."""
+    found = memorisation.get("membership")
+    if found is None or found["drift"] is None:
+        return False
+    interval = found.get("beyond_drift_interval")
+    beyond = found["value"] - found["drift"] if interval is None else interval[0]
+    return bool(beyond > _TOLD_APART)
+
+
+def _verdict(memorisation: dict[str, Any], status: CopyingStatus) -> str:
+    """Say whether the samples are copies."""
+    figures = f"memorisation figure {_with_interval(memorisation, 'value', 'interval')}"
+    yardstick = f"a replay scores {show(memorisation['replay'], 2)}"
+    if memorisation["second_held_out"] is not None:
+        new = _with_interval(memorisation, "second_held_out", "second_held_out_interval")
+        yardstick += f", a second held-out segment {new}"
+    if memorisation.get("drift") is not None:
+        yardstick += f", real windows of other training segments {show(memorisation['drift'], 2)}"
     copied = memorisation["share_copied"]
     some = f"; {100 * copied:.0f} % of the samples look copied" if copied >= 0.05 else ""
-    if position < _NEW:
+    if status == "copies":
+        return f"The model memorises: {figures} ({yardstick})."
+    if _status_of_figure(memorisation) == "not told":
         return (
-            f"The samples lean towards the training recording: memorisation figure {value} "
-            f"({yardstick}){some}. Memorising in part, or drift of the recording, may be why."
+            f"Whether the samples are copies cannot be told from their distances: {figures}, but "
+            f"new data score hardly more than a replay ({yardstick})."
         )
-    return f"No sign of memorising: memorisation figure {value} ({yardstick}){some}."
+    if status == "leans":
+        return f"The samples lean towards the training recording: {figures} ({yardstick}){some}."
+    return f"No sign of memorising: {figures} ({yardstick}){some}."
+
+
+def _with_interval(values: dict[str, Any], name: str, interval: str) -> str:
+    """Show a figure and, where there is one, its interval."""
+    bounds = values.get(interval)
+    return show(values[name], 2) + ("" if bounds is None else f" {show_interval(bounds)}")
 
 
 def _not_held_out(memorisation: dict[str, Any], shared: float) -> str:
@@ -84,10 +109,10 @@ def _not_held_out(memorisation: dict[str, Any], shared: float) -> str:
     )
 
 
-def _membership(memorisation: dict[str, Any], shared: float) -> list[str]:
+def _membership(memorisation: dict[str, Any]) -> list[str]:
     """Whether the samples give away which windows they were trained on, beyond drift."""
     found = memorisation.get("membership")
-    if found is None or shared > _SHARED:
+    if found is None:
         return []
     text = (
         "Which real windows the model was trained on can be told from their distance to the "
@@ -96,12 +121,14 @@ def _membership(memorisation: dict[str, Any], shared: float) -> list[str]:
     )
     if found["drift"] is None:
         return [f"{text}). Drift alone may raise it."]
-    end = (
-        "no more than drift explains"
-        if found["value"] <= found["drift"] + _TOLD_APART
-        else "more than drift explains: look for samples that repeat training windows"
+    text += (
+        ", real windows of other training segments, which are no copies, "
+        f"{show(found['drift'], 2)})"
     )
-    return [
-        f"{text}, real windows of other training segments, which are no copies, "
-        f"{show(found['drift'], 2)}): {end}."
-    ]
+    if _gives_away(memorisation):
+        return [f"{text}: more than drift explains, so that samples repeat training windows."]
+    if _status_of_figure(memorisation) == "copies":
+        return [
+            f"{text}: what is copied are too few windows, or drift is too strong, to show here."
+        ]
+    return [f"{text}: no more than drift explains."]

@@ -14,7 +14,7 @@ from calgan.metrics.two_sample import roc_area
 _BATCH_BYTES = 64 * 2**20
 
 
-def _nearest(samples: np.ndarray, windows: np.ndarray, max_shift: int) -> np.ndarray:
+def nearest_distances(samples: np.ndarray, windows: np.ndarray, max_shift: int) -> np.ndarray:
     """Distance of each sample's central part to the nearest window at the best shift."""
     n, window, n_neurons = samples.shape
     span = window - 2 * max_shift
@@ -70,16 +70,24 @@ def _standardised(
             f"max_shift={max_shift} leaves no central part of windows of {window} frames; "
             f"use at most {(window - 1) // 2}."
         )
-    mean, deviation = pooled_moments(train)
-    varies = deviation > 0
+    scale = WindowScale(train)
+    return scale(samples), scale(train), scale(held_out), max_shift
 
-    def standardise(X: np.ndarray) -> np.ndarray:
-        kind = np.float32 if X.dtype == np.float32 else np.float64
-        X = X if varies.all() else X[:, :, varies]
-        result = np.subtract(X, mean[varies], dtype=kind)
-        return np.asarray(np.divide(result, deviation[varies], out=result))
 
-    return standardise(samples), standardise(train), standardise(held_out), max_shift
+class WindowScale:
+    """Brings windows (M, T, N) to the mean and deviation of the neurons that vary in others."""
+
+    def __init__(self, windows: np.ndarray) -> None:
+        mean, deviation = pooled_moments(windows)
+        self.varies = deviation > 0
+        self.mean, self.deviation = mean[self.varies], deviation[self.varies]
+
+    def __call__(self, windows: np.ndarray) -> np.ndarray:
+        """Return the scaled windows, in single precision if they are."""
+        kind = np.float32 if windows.dtype == np.float32 else np.float64
+        windows = windows if self.varies.all() else windows[:, :, self.varies]
+        scaled = np.subtract(windows, self.mean, dtype=kind)
+        return np.asarray(np.divide(scaled, self.deviation, out=scaled, casting="same_kind"))
 
 
 def memorisation_ratios(
@@ -92,10 +100,17 @@ def memorisation_ratios(
             f"train has {len(train)} windows and held_out {len(held_out)}; pass as many of each, "
             "since the nearest of more windows is nearer by chance."
         )
+    return distance_ratios(samples, train, held_out, max_shift)
+
+
+def distance_ratios(
+    samples: np.ndarray, train: np.ndarray, held_out: np.ndarray, max_shift: int
+) -> np.ndarray:
+    """Ratio of each sample (n,) for windows that share a scale; NaN without a neuron."""
     if samples.shape[2] == 0:
         return np.full(len(samples), np.nan)
-    to_train = _nearest(samples, train, max_shift)
-    to_held_out = _nearest(samples, held_out, max_shift)
+    to_train = nearest_distances(samples, train, max_shift)
+    to_held_out = nearest_distances(samples, held_out, max_shift)
     ratios = np.ones(len(samples))
     np.divide(to_train, to_held_out, out=ratios, where=to_held_out > 0)
     ratios[(to_held_out == 0) & (to_train > 0)] = np.inf
@@ -210,6 +225,6 @@ def membership_auc(
     samples, train, held_out, max_shift = _standardised(samples, train, held_out, max_shift)
     if samples.shape[2] == 0:
         return float("nan")
-    to_train = _nearest(train, samples, max_shift)
-    to_held_out = _nearest(held_out, samples, max_shift)
+    to_train = nearest_distances(train, samples, max_shift)
+    to_held_out = nearest_distances(held_out, samples, max_shift)
     return roc_area(-to_train, -to_held_out)
