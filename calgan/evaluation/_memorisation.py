@@ -74,7 +74,9 @@ def memorisation_figure(
     reference = draw(train, starts)
     n_reference = len(starts)
     held_out = draw(real, _evenly(real.starts, n_reference))
-    members = int(np.clip(_MAX_MEMBER_VALUES // reference.windows.size, _N_SAMPLES, _MAX_MEMBERS))
+    members = int(
+        np.clip(_MAX_MEMBER_VALUES // max(1, reference.windows.size), _N_SAMPLES, _MAX_MEMBERS)
+    )
     samples = scale(synthetic[:members])
     some = np.sort(rng.choice(len(samples), min(len(samples), _N_SAMPLES), replace=False))
 

@@ -38,14 +38,15 @@ class Evaluation:
         Every statistic, in the order of the table.
     memorisation : dict or None
         ``"value"``: distance of samples to the nearest training windows over that to as many
-        held-out windows (median); ``"interval"``; ``"replay"`` and ``"second_held_out"``: what
-        replayed training windows and a second held-out segment score (None where the recording
-        is too short), the latter with ``"second_held_out_interval"``; ``"share_copied"``: share of
-        samples nearer to a replay than to new data; ``"membership"``: how well training windows are
-        told from held-out ones by their distance to the nearest sample (an area under the curve,
-        see `calgan.metrics.membership_auc`), as a dict of ``"value"``, ``"replay"`` and
-        ``"drift"``, which real windows of other training segments score; ``"n_samples"``,
-        ``"n_reference"``: windows compared. None without a training recording.
+        held-out windows (median); ``"interval"``; ``"replay"``, ``"second_held_out"`` and
+        ``"drift"``: what replayed training windows, a second held-out segment and real windows of
+        other training segments score (None where the recording is too short), the second with
+        ``"second_held_out_interval"``; ``"share_copied"``: share of samples nearer to a replay than
+        to new data, and ``"share_copied_interval"``; ``"membership"``: how well training windows
+        are told from held-out ones by their distance to the nearest sample (an area under the
+        curve, see `calgan.metrics.membership_auc`), as a dict of ``"value"``, ``"replay"``,
+        ``"drift"`` and ``"beyond_drift_interval"`` of the difference of value and drift;
+        ``"n_samples"``, ``"n_reference"``: windows compared. None without a training recording.
     conclusion : tuple of str
         Plain sentences: what the summary leaves out, and what to keep in mind.
     protocol : {"blocked", "thesis"}

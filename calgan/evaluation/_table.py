@@ -118,6 +118,7 @@ def copying_table(memorisation: Mapping[str, Any] | None) -> Table:
             row("synthetic", memorisation["value"], memorisation.get("interval")),
             row("replay control", memorisation["replay"]),
             row("a second held-out segment", memorisation["second_held_out"], second),
+            row("other training segments (drift)", memorisation.get("drift")),
         ]
     }
     membership = memorisation.get("membership")

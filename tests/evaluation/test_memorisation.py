@@ -12,7 +12,10 @@ from evaluation_cases import (
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from calgan.evaluation._memorisation import block_interval, covering_starts
+from calgan.data.random_windows import read_source
+from calgan.datasets import make_process
+from calgan.evaluation._copying import copying_sentences, copying_status
+from calgan.evaluation._memorisation import block_interval, covering_starts, memorisation_figure
 
 
 def test_memorisation_tells_a_replay_from_new_windows(of_truth, of_replay):
@@ -68,7 +71,7 @@ def test_membership_tells_a_replay_from_new_windows(of_truth, of_replay):
         for name, evaluation in (("truth", of_truth), ("replay", of_replay))
     }
     assert said["truth"].endswith("no more than drift explains.")
-    assert "more than drift explains: look for" in said["replay"]
+    assert ": more than drift explains, so that" in said["replay"]
 
 
 def test_membership_finds_drift_in_real_windows(recordings, samples):
@@ -102,3 +105,83 @@ def test_a_median_of_blocks_varies_with_the_blocks():
     )
     assert wide > 2 * narrow
     assert block_interval(apart[:40], blocks[:40], 300, rng) is None
+
+
+# --- the verdict ------------------------------------------------------------------------------
+
+
+def copying(kind, n_neurons, seed, drift=0.0, n_bootstrap=100):
+    """The memorisation figure of samples of a kind, n of them, of a simulated recording."""
+    window, n = 40, 100
+    process = make_process(n_neurons=n_neurons, frame_rate=RATE, random_state=seed)
+    train = np.array(process.sample_recording(120.0, random_state=100 + seed)[0].traces)
+    test = np.array(process.sample_recording(60.0, random_state=200 + seed)[0].traces)
+    test += drift * np.sin(1 + np.arange(n_neurons, dtype=np.float32))
+    rng = np.random.default_rng(seed)
+
+    def replay(m):
+        starts = rng.integers(len(train) - window + 1, size=m)
+        return train[starts[:, None] + np.arange(window)]
+
+    new = process.sample_windows(n, window, random_state=300 + seed)[0].astype(np.float32)
+    samples = {
+        "new": new,
+        "half": np.concatenate([new[: n // 2], replay(n // 2)]),
+        "replay": replay(n),
+        "few": np.repeat(replay(5), n // 5, axis=0),
+    }[kind]
+    sources = (read_source(X, window, name="X") for X in (train, test))
+    return memorisation_figure(samples, *sources, replay, np.random.default_rng(seed), n_bootstrap)
+
+
+@pytest.mark.parametrize("n_neurons", [1, 10])
+def test_new_samples_are_never_called_copies_and_replays_always(n_neurons):
+    said = {
+        kind: [copying_status(copying(kind, n_neurons, seed), 0.0) for seed in range(6)]
+        for kind in ("new", "half", "replay", "few")
+    }
+    assert said["new"] == ["new"] * 6
+    assert said["replay"] == said["few"] == ["copies"] * 6
+    assert set(said["half"]) <= {"leans", "copies"}
+
+
+@pytest.mark.parametrize("drift", [0.3, 3.0])
+def test_drift_is_not_taken_for_copies_nor_hides_them(drift):
+    for seed in range(3):
+        found = copying("new", 10, seed, drift)
+        assert found["value"] < 0.8  # far from the time that is held out
+        assert found["drift"] == pytest.approx(found["value"], rel=0.4)
+        assert copying_status(found, 0.0) == "new"
+        assert copying_status(copying("replay", 10, seed, drift), 0.0) == "copies"
+
+
+@pytest.mark.parametrize("kind", ["new", "half", "replay", "few"])
+def test_the_sentences_on_copying_do_not_contradict_each_other(kind):
+    for seed in range(3):
+        found = copying(kind, 1, seed)
+        status, (first, second) = copying_status(found, 0.0), copying_sentences(found, 0.0)
+        starts = {"copies": "The model memorises", "leans": "The samples lean", "new": "No sign"}
+        assert first.startswith(starts[status])
+        assert ("repeat training windows" in second) <= (status != "new")
+        assert ("no more than drift" in second) <= (status != "copies")
+
+
+def test_without_intervals_the_figures_themselves_decide():
+    for kind, status in (("new", "new"), ("replay", "copies")):
+        found = copying(kind, 10, 0, n_bootstrap=0)
+        assert found["interval"] is found["membership"]["beyond_drift_interval"] is None
+        assert copying_status(found, 0.0) == status
+
+
+def test_copies_cannot_be_told_of_constant_neurons_or_shared_frames():
+    constant = np.ones((400, 2), dtype=np.float32)
+    source = read_source(constant, 40, name="X")
+    windows = np.ones((20, 40, 2), dtype=np.float32)
+    found = memorisation_figure(
+        windows, source, source, lambda n: windows[:n], np.random.default_rng(0), 20
+    )
+    assert np.isnan(found["value"])
+    assert copying_status(found, 0.0) == "not told"
+    assert "cannot be told" in copying_sentences(found, 0.0)[0]
+    assert copying_status(copying("replay", 1, 0), 0.5) == "not told"
+    assert copying_status(None, 0.0) == "not told"
