@@ -206,9 +206,11 @@ def _copying_row(status: str, memorisation: dict[str, Any] | None, shared: float
     else:
         new = memorisation["second_held_out"]
         known = "about 1" if new is None else show(new, 2)
+        copied = 100 * memorisation["share_copied"]
         text = (
-            f"memorisation figure {show(memorisation['value'], 2)} (a replay scores "
+            f"memorisation figure {show(memorisation['value'], 2)} (replay "
             f"{show(memorisation['replay'], 2)}, new data {known})"
+            + (f"; {copied:.0f} % look copied" if copied >= 5 else "")
         )
     return SummaryRow("copying", *lights[status], text)
 

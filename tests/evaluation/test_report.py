@@ -319,6 +319,23 @@ def test_figures_are_saved_in_order(quick, tmp_path):
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 
 
+def test_a_place_that_cannot_be_written_is_refused_before_drawing(quick, tmp_path):
+    evaluation, file = make_evaluation(2, n=4), tmp_path / "file"
+    file.touch()
+    with pytest.raises(NotADirectoryError, match="file is a file: give the name of a folder"):
+        evaluation.to_html(tmp_path / "report.html", figures=file)
+    with pytest.raises(FileNotFoundError, match="does not exist: create it first"):
+        evaluation.to_html(tmp_path / "none" / "report.html")
+    assert quick == []
+    assert list(tmp_path.iterdir()) == [file]
+
+
+def test_drawing_names_its_figures_when_asked_to(quick, tmp_path, capsys):
+    for verbose, shown in ((0, False), (1, True)):
+        make_evaluation(1, n=4).to_html(tmp_path / "report.html", verbose=verbose)
+        assert ("report: drawing whole windows" in capsys.readouterr().err) == shown
+
+
 def test_the_same_evaluation_gives_the_same_bytes():
     evaluation = make_evaluation(1, n=4, train=False, history=[])
     assert build_html(evaluation) == build_html(evaluation)
