@@ -8,21 +8,23 @@ from typing import Any, Self
 
 import numpy as np
 from matplotlib.axes import Axes
+from matplotlib.colors import ListedColormap
 from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
-from calgan import metrics
 from calgan.data.recording import ARBITRARY
 from calgan.data.validation import check_integer
-from calgan.plotting._comparison import Comparison, choose_neurons, pick_windows
-from calgan.plotting._correlations import correlation_order
+from calgan.metrics.population import pooled_moments
 from calgan.plotting._display import ComparisonDisplay
+from calgan.plotting.comparison import Comparison, choose_neurons, pick_windows
 from calgan.plotting.style import (
+    Array,
     Groups,
     color_of,
     label_of,
     padded,
+    panels,
     read_groups,
     resize,
     roi_names,
@@ -30,6 +32,7 @@ from calgan.plotting.style import (
 
 _SHOWN = ("real", "synthetic", "dichotomized_gaussian")
 _N_TRACES = 6
+_RASTER_CELLS = 400  # rows or columns of a raster that still are a pixel each
 
 
 @dataclass(repr=False, eq=False)
@@ -113,7 +116,7 @@ class TracesDisplay(ComparisonDisplay):
         chosen = pick_windows(arrays, spikes, window)
         traces = {group: arrays[group][i] for group, i in chosen.items()}
         resize(figure, 9.0, 0.7 + 0.95 * len(rows))
-        axes = figure.subplots(len(rows), len(traces), sharex=True, sharey="row", squeeze=False)
+        axes = panels(figure, len(rows), len(traces), sharex=True, sharey="row")
         for column, (group, array) in enumerate(traces.items()):
             seconds = np.arange(len(array)) / self.frame_rate
             for ax, neuron in zip(axes[:, column], rows, strict=True):
@@ -171,9 +174,8 @@ class WindowsDisplay(ComparisonDisplay):
 
     @classmethod
     def _of(cls, comparison: Comparison) -> Self:
-        windows = comparison.windows
-        order = correlation_order(metrics.correlation_matrix(windows.get("train", windows["real"])))
-        return cls(comparison.of(windows, _SHOWN), comparison.frame_rate, order=order)
+        windows = comparison.of(comparison.windows, _SHOWN)
+        return cls(windows, comparison.frame_rate, order=comparison.order)
 
     def plot(self, *, n_shown: int = 4, ax: Axes | None = None) -> Self:
         """Draw the first windows of each group, a row a group, on one colour scale.
@@ -195,13 +197,15 @@ class WindowsDisplay(ComparisonDisplay):
     def _draw(self, figure: FigureBase, *, n_shown: int) -> None:
         arrays = read_groups(self.windows, 3, "windows")
         reference = np.asarray(next(iter(arrays.values())) if self.scale is None else self.scale)
-        mean, deviation = reference.mean(axis=(0, 1)), reference.std(axis=(0, 1))
+        mean, deviation = pooled_moments(reference)
         deviation = np.where(deviation > 0, deviation, 1.0)
-        limit = max(float(np.percentile((reference - mean) / deviation, 99.5)), 1.0)
+        # A million values tell the end of the colour scale as well as all of them.
+        frames = reference.reshape(-1, len(mean))[:: max(reference.size // 1_000_000, 1)]
+        limit = max(float(np.percentile((frames - mean) / deviation, 99.5)), 1.0)
         order = np.arange(len(mean)) if self.order is None else np.asarray(self.order)
         n_columns = min(max(map(len, arrays.values())), n_shown)
         resize(figure, 9.0, 0.6 + 1.9 * len(arrays))
-        axes = figure.subplots(len(arrays), n_columns, sharex=True, sharey=True, squeeze=False)
+        axes = panels(figure, len(arrays), n_columns, sharex=True, sharey=True)
         for row, (group, array) in zip(axes, arrays.items(), strict=True):
             for ax in row[len(array) :]:
                 ax.set_visible(False)
@@ -296,11 +300,17 @@ class RasterDisplay(ComparisonDisplay):
             raster = figure.add_subplot(grid[1, 2 * column])
             top = figure.add_subplot(grid[0, 2 * column], sharex=raster)
             right = figure.add_subplot(grid[1, 2 * column + 1], sharey=raster)
-            frames, rows = np.nonzero(array[:, order])
-            middle = (frames + 0.5) / self.frame_rate
-            raster.vlines(middle, rows + 0.55, rows + 1.45, color=color, linewidth=1.2)
-            raster.set(xlim=(0, edges[-1]), xlabel="time in window (s)")
-            raster.set(ylim=(0.3, n_neurons + 0.7), ylabel="neuron, sorted")
+            raster.imshow(
+                _pooled(array[:, order].T),
+                aspect="auto",
+                origin="lower",
+                interpolation="nearest",
+                cmap=ListedColormap(["white", color]),
+                vmin=0,
+                vmax=1,
+                extent=(0, edges[-1], 0.5, n_neurons + 0.5),
+            )
+            raster.set(xlabel="time in window (s)", ylabel="neuron, sorted")
             raster.yaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
             top.stairs(array.mean(axis=1) * self.frame_rate, edges, fill=True, color=color)
             top.set(ylim=(0, 1.08 * highest[0] or 1.0), ylabel="mean rate\n(Hz)")
@@ -308,7 +318,16 @@ class RasterDisplay(ComparisonDisplay):
             top.tick_params(labelbottom=False)
             top.yaxis.set_major_locator(MaxNLocator(3))
             in_window = array.mean(axis=0)[order] * self.frame_rate
-            right.barh(np.arange(1, n_neurons + 1), in_window, height=1.0, color=color)
+            rows = np.arange(n_neurons + 1) + 0.5
+            right.stairs(in_window, rows, orientation="horizontal", fill=True, color=color)
             right.set(xlim=(0, 1.08 * highest[1] or 1.0), xlabel="rate (Hz)")
             right.tick_params(labelleft=False)
             right.xaxis.set_major_locator(MaxNLocator(2))
+
+
+def _pooled(active: Array) -> Array:
+    """Activity (rows, columns) in so few cells that no spike falls between two pixels."""
+    for axis, size in enumerate(active.shape):
+        step = -(-size // _RASTER_CELLS)
+        active = np.logical_or.reduceat(active, np.arange(0, size, step), axis=axis)
+    return active

@@ -9,18 +9,20 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 
 from calgan import metrics
-from calgan.plotting._comparison import WITH_CONTROLS, Comparison
 from calgan.plotting._display import ComparisonDisplay
+from calgan.plotting.comparison import WITH_CONTROLS, Comparison, correlation_order, some
 from calgan.plotting.style import (
     Array,
     Groups,
     color_of,
     draw_distribution,
     label_of,
-    padded,
+    limits_of,
+    number,
+    panels,
     read_groups,
     resize,
     rms,
@@ -29,14 +31,7 @@ from calgan.plotting.style import (
 # Real beside real, so that the eye sees what to expect.
 _MATRICES = ("real", "train", "synthetic", "shuffled", "dichotomized_gaussian")
 
-
-def correlation_order(matrix: ArrayLike) -> NDArray[np.intp]:
-    """Order of neurons along the leading eigenvector of their correlation matrix (N, N)."""
-    array = np.nan_to_num(np.asarray(matrix, dtype=float))  # constant neurons have none
-    leading = np.linalg.eigh((array + array.T) / 2)[1][:, -1]
-    # The sign of an eigenvector is arbitrary: take the one most neurons agree with.
-    sign = 1.0 if leading.sum() >= 0 else -1.0
-    return np.argsort(-sign * leading, kind="stable")
+_MOST_POINTS = 5000  # pairs of a scatter, drawn at random where there are more
 
 
 @dataclass(repr=False, eq=False)
@@ -46,7 +41,8 @@ class CorrelationDisplay(ComparisonDisplay):
     Parameters
     ----------
     correlations : mapping of str to array-like of shape (M, P)
-        Pearson correlation of each window and pair of neurons; NaN where a train is silent.
+        Pearson correlation of each window and pair of neurons; NaN where a train is silent. The
+        constructors keep to a million values a group, and to neurons drawn at random if need be.
     bin_seconds : float
         Length of the bins of the spike counts, in seconds.
 
@@ -71,13 +67,7 @@ class CorrelationDisplay(ComparisonDisplay):
 
     @classmethod
     def _of(cls, comparison: Comparison) -> Self:
-        frames = comparison.bin_frames
-        spikes = comparison.few_spikes(WITH_CONTROLS)
-        correlations = {
-            group: metrics.pairwise_correlation(array, bin_frames=frames)
-            for group, array in spikes.items()
-        }
-        return cls(correlations, comparison.seconds_per_bin)
+        return cls(comparison.pair_correlations, comparison.seconds_per_bin)
 
     def _draw(self, ax: Axes) -> None:
         xlabel = f"correlation of a pair (bins of {self.bin_seconds:.2g} s)"
@@ -101,8 +91,7 @@ class _PairScatterDisplay(ComparisonDisplay):
     def rmse(self) -> dict[str, float]:
         """Root mean square difference over pairs of each group's values from the real ones."""
         real, others = self._pairs()
-        apart = {group: values - real for group, values in others.items()}
-        return {group: rms(values[np.isfinite(values)]) for group, values in apart.items()}
+        return {group: rms(values - real) for group, values in others.items()}
 
     def _pairs(self) -> tuple[Array, dict[str, Array]]:
         arrays = read_groups(self.matrices, 2, "matrices")
@@ -114,26 +103,24 @@ class _PairScatterDisplay(ComparisonDisplay):
 
     def _draw(self, figure: FigureBase) -> None:
         real, others = self._pairs()
-        everything = np.concatenate([real, *others.values()])
-        everything = np.append(everything[np.isfinite(everything)], 0.0)
-        limits = padded(float(everything.min()), float(everything.max()))
+        limits = limits_of(real, *others.values())
+        shown = some(len(real), _MOST_POINTS)
         narrow = len(others) > 3  # titles fit their panels in small letters only
         resize(figure, 10.0 if narrow else max(3.0 * len(others), 4.5), 3.1 if narrow else 3.3)
-        axes = figure.subplots(1, len(others), sharex=True, sharey=True, squeeze=False)[0]
+        axes = panels(figure, 1, len(others), sharex=True, sharey=True)[0]
         for position, (ax, (group, values)) in enumerate(zip(axes, others.items(), strict=True)):
             color = color_of(group, position)
             ax.plot(limits, limits, color="#888888", linewidth=0.8, zorder=3)
             ax.scatter(
-                real,
-                values,
-                s=float(np.clip(4000 / len(real), 2, 22)),
+                real[shown],
+                values[shown],
+                s=float(np.clip(4000 / len(shown), 2, 22)),
                 color=color,
-                alpha=float(np.clip(1500 / len(real), 0.2, 0.8)),
+                alpha=float(np.clip(1500 / len(shown), 0.2, 0.8)),
                 linewidths=0,
                 rasterized=True,
             )
-            r = _pearson(real, values)
-            title = f"{label_of(group)}: r = {'n/a' if np.isnan(r) else f'{r:.2f}'}"
+            title = f"{label_of(group)}: r = {number(_pearson(real, values), '.2f')}"
             ax.set_title(title, color=color, fontsize=8.0 if narrow else None)
             ax.set(xlim=limits, ylim=limits, aspect="equal")
             ax.set_xlabel(f"{self._symbol} of {self.of} ({label_of('real')})")
@@ -173,8 +160,7 @@ class CorrelationScatterDisplay(_PairScatterDisplay):
 
     @classmethod
     def _of(cls, comparison: Comparison, *, of: str = "traces") -> Self:
-        values = _values(comparison, of, WITH_CONTROLS)
-        return cls({g: metrics.correlation_matrix(array) for g, array in values.items()}, of=of)
+        return cls(_correlation_matrices(comparison, of, WITH_CONTROLS), of=of)
 
 
 @dataclass(repr=False, eq=False)
@@ -254,8 +240,7 @@ class CorrelationMatrixDisplay(ComparisonDisplay):
 
     @classmethod
     def _of(cls, comparison: Comparison, *, of: str = "traces") -> Self:
-        values = _values(comparison, of, _MATRICES)
-        matrices = {group: metrics.correlation_matrix(array) for group, array in values.items()}
+        matrices = _correlation_matrices(comparison, of, _MATRICES)
         return cls(matrices, order=correlation_order(matrices.get("train", matrices["real"])))
 
     def _draw(self, figure: FigureBase) -> None:
@@ -269,7 +254,7 @@ class CorrelationMatrixDisplay(ComparisonDisplay):
         pooled = np.append(pooled[np.isfinite(pooled)], 0.0)
         limit = max(float(np.percentile(np.abs(pooled), 99.5)), 0.05)
         resize(figure, 9.0, {3: 3.0, 4: 2.6, 5: 2.4}.get(len(arrays), 3.9))
-        axes = figure.subplots(1, len(arrays), squeeze=False, sharey=True)[0]
+        axes = panels(figure, 1, len(arrays), sharey=True)[0]
         for ax, (group, array) in zip(axes, arrays.items(), strict=True):
             image = ax.imshow(
                 np.where(off_diagonal, array, np.nan)[np.ix_(order, order)],
@@ -308,6 +293,16 @@ def _covariance(values: Array) -> Array:
         centred = window - mean
         total += centred.T @ centred
     return total / max(values.shape[0] * values.shape[1] - 1, 1)
+
+
+def _correlation_matrices(
+    comparison: Comparison, of: str, groups: tuple[str, ...]
+) -> dict[str, Array]:
+    """Correlation matrix (N, N) of each group's traces or binned spikes."""
+    values = _values(comparison, of, groups)
+    if of == "traces":
+        return comparison.correlation_matrices(groups)
+    return {group: metrics.correlation_matrix(array) for group, array in values.items()}
 
 
 def _values(comparison: Comparison, of: str, groups: tuple[str, ...]) -> dict[str, Array]:

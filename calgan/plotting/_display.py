@@ -18,7 +18,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from calgan.data.sampling import sample
 from calgan.data.validation import as_seed, check_integer
-from calgan.plotting._comparison import (
+from calgan.plotting.comparison import (
     Comparison,
     check_evaluation,
     compare_evaluation,

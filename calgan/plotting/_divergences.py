@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Self
 
@@ -12,9 +12,14 @@ from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from calgan import metrics
-from calgan.metrics.divergence import bins_for, histogram_edges
-from calgan.plotting._comparison import WITH_TRAIN, Comparison
+from calgan.metrics.divergence import (
+    bins_for,
+    histogram_counts,
+    histogram_edges,
+    smoothed_kl_from_counts,
+)
 from calgan.plotting._display import ComparisonDisplay
+from calgan.plotting.comparison import WITH_TRAIN, Comparison
 from calgan.plotting.style import Array, Groups, figure_legend, finite, line_of, resize
 
 _MIN_PAIRS = 45  # pairs a window from which a histogram of its own can be built
@@ -61,19 +66,17 @@ class KLHistogramDisplay(ComparisonDisplay):
     def _of(cls, comparison: Comparison, *, protocol: str = "blocked") -> Self:
         if protocol not in ("blocked", "thesis"):
             raise ValueError(f"protocol must be 'blocked' or 'thesis', got {protocol!r}.")
-        rate, frames = comparison.frame_rate, comparison.bin_frames
-        spikes = comparison.of(comparison.spikes, WITH_TRAIN)
-        rates = {group: metrics.firing_rate(array, rate).T for group, array in spikes.items()}
+        rates = {group: array.T for group, array in comparison.rates.items()}
         divergences = {"firing_rate": _row_divergences(rates, protocol, pooled=False)}
         if comparison.n_neurons > 1 and comparison.n_pairs() >= _MIN_PAIRS:
-            few = comparison.few_spikes(WITH_TRAIN)
-            n_windows = min(len(array) for array in few.values())
-            statistics: dict[str, Callable[[Array], Array]] = {
-                "correlation": lambda x: metrics.pairwise_correlation(x, bin_frames=frames),
-                "van_rossum": lambda x: metrics.van_rossum_distance(x, rate),
+            statistics = {
+                "correlation": comparison.pair_correlations,
+                "van_rossum": comparison.pair_distances,
             }
-            for name, statistic in statistics.items():
-                values = {group: statistic(array[:n_windows]) for group, array in few.items()}
+            for name, found in statistics.items():
+                values = comparison.of(found, WITH_TRAIN)
+                n_windows = min(map(len, values.values()))
+                values = {group: rows[:n_windows] for group, rows in values.items()}
                 divergences[name] = _row_divergences(values, protocol, pooled=True)
         return cls(divergences)
 
@@ -156,15 +159,14 @@ def _row_divergences(values: dict[str, Array], protocol: str, *, pooled: bool) -
         parts = parts[~np.isnan(parts)]
         return histogram_edges(parts, max_bins=max_bins) if parts.size else None
 
-    common = edges(slice(None)) if pooled else None
-    result: dict[str, list[float]] = {group: [] for group in others}
-    for i in range(len(real)):
-        inner = common if pooled else edges(slice(i, i + 1))
+    result = {group: np.full(len(real), np.nan) for group in others}
+    for part in [slice(None)] if pooled else [slice(i, i + 1) for i in range(len(real))]:
+        if (inner := edges(part)) is None:
+            continue
+        p = histogram_counts(real[part], inner)
         for group, rows in others.items():
-            p, q = real[i][~np.isnan(real[i])], rows[i][~np.isnan(rows[i])]
+            q = histogram_counts(rows[part], inner)
             # A window of silent neurons has no correlations, and so no divergence.
-            if inner is None or not p.size or not q.size:
-                result[group].append(np.nan)
-            else:
-                result[group].append(metrics.smoothed_kl(p, q, edges=inner))
-    return {group: np.array(found) for group, found in result.items()}
+            defined = p.any(axis=1) & q.any(axis=1)
+            result[group][part] = np.where(defined, smoothed_kl_from_counts(p, q), np.nan)
+    return result

@@ -12,8 +12,8 @@ from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from calgan import metrics
-from calgan.plotting._comparison import WITH_CONTROLS, WITH_TRAIN, Comparison, choose_neurons
 from calgan.plotting._display import ComparisonDisplay
+from calgan.plotting.comparison import WITH_CONTROLS, Comparison, choose_neurons
 from calgan.plotting.style import (
     Array,
     Groups,
@@ -21,6 +21,8 @@ from calgan.plotting.style import (
     draw_steps,
     figure_legend,
     line_of,
+    log_scale,
+    panels,
     read_groups,
     resize,
     rms,
@@ -68,11 +70,9 @@ class FiringRateDisplay(ComparisonDisplay):
 
     @classmethod
     def _of(cls, comparison: Comparison) -> Self:
-        rate = comparison.frame_rate
-        spikes = comparison.of(comparison.spikes, WITH_TRAIN)
         return cls(
-            {group: metrics.firing_rate(array, rate) for group, array in spikes.items()},
-            resolution=rate / comparison.window,
+            comparison.rates,
+            resolution=comparison.frame_rate / comparison.window,
             roi_ids=comparison.roi_ids,
         )
 
@@ -106,7 +106,7 @@ class FiringRateDisplay(ComparisonDisplay):
         n_columns = 3 if len(chosen) in (5, 6) else min(4, len(chosen))
         n_rows = -(-len(chosen) // n_columns)
         resize(figure, max(2.25 * n_columns, 5.0), 0.8 + 1.6 * n_rows)
-        axes = figure.subplots(n_rows, n_columns, sharey=True, squeeze=False)
+        axes = panels(figure, n_rows, n_columns, sharey=True)
         for ax in axes.flat[len(chosen) :]:
             ax.remove()
         for ax, neuron in zip(axes.flat, chosen, strict=False):
@@ -160,9 +160,7 @@ class RateScatterDisplay(ComparisonDisplay):
 
     @classmethod
     def _of(cls, comparison: Comparison) -> Self:
-        rate = comparison.frame_rate
-        spikes = comparison.of(comparison.spikes, WITH_TRAIN)
-        return cls({g: metrics.firing_rate(x, rate).mean(axis=0) for g, x in spikes.items()})
+        return cls({group: rates.mean(axis=0) for group, rates in comparison.rates.items()})
 
     @property
     def rmse(self) -> dict[str, float]:
@@ -224,7 +222,8 @@ class PopulationCountDisplay(ComparisonDisplay):
                 linewidth=1.5,
                 **line_of(group, position),
             )
-        ax.set(yscale="log", ylim=(smallest / 2, 1.5), xlim=(edges[0], edges[-1]))
+        ax.set(ylim=(smallest / 2, 1.5), xlim=(edges[0], edges[-1]))
+        log_scale(ax)
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
         ax.set_xlabel(f"active neurons in a frame (of {self.n_neurons})")
         ax.set_ylabel("share of frames" if width == 1 else f"share of frames (bins of {width})")

@@ -12,9 +12,9 @@ from numpy.typing import ArrayLike
 
 from calgan import metrics
 from calgan.data.recording import ARBITRARY
-from calgan.plotting._comparison import WITH_TRAIN, Comparison
 from calgan.plotting._display import ComparisonDisplay
-from calgan.plotting.style import Array, Groups, line_of, plain_log_ticks, read_groups
+from calgan.plotting.comparison import WITH_TRAIN, Comparison
+from calgan.plotting.style import Array, Groups, line_of, log_scale, plain_log_ticks, read_groups
 
 _LONGEST_LAG = 20.0  # seconds
 
@@ -65,7 +65,8 @@ class PowerSpectrumDisplay(ComparisonDisplay):
             # A neuron without power has no place on a logarithmic axis.
             power = np.where(power > 0, power, np.nan)
             _draw_band(ax, frequencies[shown], power[:, shown], group, position)
-        ax.set(xscale="log", yscale="log")
+        ax.set_xscale("log")
+        log_scale(ax)
         values = [float(x) for line in ax.lines for x in np.asarray(line.get_xdata())]
         if values:
             plain_log_ticks(ax.xaxis, min(values), max(values))

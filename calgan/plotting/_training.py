@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from calgan.data.sampling import generator_of
 from calgan.plotting._display import EvaluationDisplay
-from calgan.plotting.style import COLORS, Array, padded, resize
+from calgan.plotting.style import COLORS, Array, padded, panels, resize
 
 _CAPITALS = {"kl": "KL", "rmse": "RMSE", "w1": "W1"}
 _NO_CURVES = ("step", "epoch", "seconds", "time", "learning_rate")
@@ -121,7 +121,7 @@ class TrainingDisplay(EvaluationDisplay):
         n_columns = min(4 if -len(curves) % 4 < -len(curves) % 3 else 3, len(curves))
         n_rows = -(-len(curves) // n_columns)
         resize(figure, 9.0 if n_columns > 2 else 6.0, 0.3 + 1.8 * n_rows)
-        axes = figure.subplots(n_rows, n_columns, sharex=True, squeeze=False)
+        axes = panels(figure, n_rows, n_columns, sharex=True)
         for ax in axes.flat[len(curves) :]:
             ax.remove()
         last = max(float(steps.max()) for steps, _ in curves.values())
@@ -134,6 +134,7 @@ class TrainingDisplay(EvaluationDisplay):
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
             ax.yaxis.set_major_locator(MaxNLocator(4))
         for ax in axes.flat[len(curves) - n_columns : len(curves)]:
+            ax.xaxis.set_visible(True)
             ax.tick_params(labelbottom=True)
             ax.set_xlabel("generator step")
         for ax in axes[:, 0]:

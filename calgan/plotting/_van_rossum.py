@@ -12,8 +12,8 @@ from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from calgan import metrics
-from calgan.plotting._comparison import WITH_CONTROLS, Comparison, choose_neurons
 from calgan.plotting._display import ComparisonDisplay
+from calgan.plotting.comparison import Comparison, choose_neurons
 from calgan.plotting.style import (
     Groups,
     color_of,
@@ -34,7 +34,8 @@ class VanRossumDisplay(ComparisonDisplay):
     Parameters
     ----------
     distances : mapping of str to array-like of shape (M, P)
-        Van Rossum distance (exponential kernel, 1 s) of each window and pair of neurons.
+        Van Rossum distance (exponential kernel, 1 s) of each window and pair of neurons. The
+        constructors keep to a million values a group, and to neurons drawn at random if need be.
 
     See Also
     --------
@@ -57,9 +58,7 @@ class VanRossumDisplay(ComparisonDisplay):
 
     @classmethod
     def _of(cls, comparison: Comparison) -> Self:
-        spikes = comparison.few_spikes(WITH_CONTROLS)
-        rate = comparison.frame_rate
-        return cls({g: metrics.van_rossum_distance(array, rate) for g, array in spikes.items()})
+        return cls(comparison.pair_distances)
 
     def _draw(self, ax: Axes) -> None:
         draw_distribution(ax, self.distances, "van Rossum distance of a pair (τ = 1 s)")

@@ -12,7 +12,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure, FigureBase
-from matplotlib.ticker import FixedLocator, FuncFormatter, MaxNLocator, NullLocator
+from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
 
 # Okabe and Ito's palette, told apart by colour-blind readers.
@@ -38,6 +38,7 @@ LINES: dict[str, Any] = {
     "dichotomized_gaussian": (0, (5, 1.2, 1, 1.2)),
 }
 _SPARE_COLORS = ("#56B4E9", "#CC79A7", "#882255", "#000000")
+_MOST_VALUES = 1_000_000  # of a histogram: no eye sees more
 _MARK_INCHES, _LETTER_INCHES = 0.55, 0.068  # room for an entry of a legend
 
 _STYLE = {
@@ -102,6 +103,18 @@ def resize(figure: FigureBase, width: float, height: float) -> None:
         figure.set_size_inches(width, height)
 
 
+def panels(
+    figure: FigureBase, n_rows: int, n_columns: int, *, sharex: Any = False, sharey: Any = False
+) -> Array:
+    """Grid of panels, (n_rows, n_columns); scales they share are drawn at its rim only."""
+    axes = figure.subplots(n_rows, n_columns, sharex=sharex, sharey=sharey, squeeze=False)
+    for ax in axes[:-1].flat if sharex else ():
+        ax.xaxis.set_visible(False)
+    for ax in axes[:, 1:].flat if sharey else ():
+        ax.yaxis.set_visible(False)
+    return np.asarray(axes)
+
+
 def read_groups(groups: Groups, ndim: int | None, what: str) -> dict[str, Array]:
     """Read the groups as arrays, all of `ndim` axes and (but for 1-D) of one last axis."""
     if not isinstance(groups, Mapping) or not groups:
@@ -136,6 +149,12 @@ def padded(low: float, high: float, share: float = 0.05) -> tuple[float, float]:
     """Axis limits around [low, high] that are never of zero length."""
     span = high - low if high > low else max(abs(high), 1.0)
     return low - share * span, high + share * span
+
+
+def limits_of(*arrays: Array) -> tuple[float, float]:
+    """Axis limits around the finite values of all arrays."""
+    pooled = np.concatenate([array[np.isfinite(array)] for array in arrays])
+    return padded(float(pooled.min()), float(pooled.max())) if pooled.size else (0.0, 1.0)
 
 
 def spread_neurons(activity: ArrayLike, n_neurons: int) -> NDArray[np.intp]:
@@ -175,11 +194,27 @@ def plain_log_ticks(axis: XAxis | YAxis, low: float, high: float) -> None:
     axis.set_minor_locator(NullLocator())
 
 
+def log_scale(ax: Axes) -> None:
+    """A logarithmic y axis of plain numbers: decades, and 2 and 5 times these where it is short."""
+    ax.set_yscale("log")
+    low, high = ax.get_ylim()
+    ax.yaxis.set_major_locator(LogLocator(subs=(1.0,) if high / low > 100 else (1.0, 2.0, 5.0)))
+    ax.yaxis.set_major_formatter(FuncFormatter(lambda value, _: f"{value:g}"))
+    ax.yaxis.set_minor_locator(NullLocator())
+
+
 def draw_steps(ax: Axes, heights: Array, edges: Array, group: str, position: int) -> None:
     """One group's histogram: the first group filled, the others as lines."""
     if position == 0:
         ax.stairs(heights, edges, fill=True, color=color_of(group), alpha=0.28, linewidth=0)
     ax.stairs(heights, edges, linewidth=1.6, baseline=None, **line_of(group, position))
+
+
+def _sampled(values: Array) -> Array:
+    """The values, or a million of them drawn at random."""
+    if values.size <= _MOST_VALUES:
+        return values
+    return values.ravel()[np.random.default_rng(0).integers(values.size, size=_MOST_VALUES)]
 
 
 @styled()
@@ -192,21 +227,27 @@ def draw_distribution(
     max_bins: int = 40,
     log: bool = False,
 ) -> None:
-    """Densities of the groups on common bins; by default these hold the central 99.8 % of each."""
-    arrays = finite(values, "values")
+    """Densities of the groups on common bins; by default these hold the central 99.8 % of each.
+
+    A million values are drawn at random where there are more.
+    """
+    arrays = {group: _sampled(x) for group, x in read_groups(values, None, "values").items()}
+    arrays = finite(arrays, "values")
     filled = [array for array in arrays.values() if array.size]
+    bins: dict[str, Any] = {"bins": edges}
     if edges is None:
-        low = float(min((np.percentile(array, 0.1) for array in filled), default=0.0))
-        high = float(max((np.percentile(array, 99.9) for array in filled), default=1.0))
+        ends = [np.percentile(array, [0.1, 99.9]) for array in filled] or [np.array([0.0, 1.0])]
+        low, high = float(np.min(ends)), float(np.max(ends))
         if not high > low:
             low, high = low - 0.5, low + 0.5
         edges = np.linspace(low, high, max_bins + 1)
+        bins = {"bins": max_bins, "range": (low, high)}  # the same bins, found sooner
     for position, (group, array) in enumerate(arrays.items()):
-        heights = np.histogram(array, bins=edges)[0] / (max(array.size, 1) * np.diff(edges))
+        heights = np.histogram(array, **bins)[0] / (max(array.size, 1) * np.diff(edges))
         draw_steps(ax, heights, edges, group, position)
     ax.set(xlim=(edges[0], edges[-1]), xlabel=xlabel, ylabel="probability density")
     if log and filled:
-        ax.set_yscale("log")
+        log_scale(ax)
     else:
         ax.set_ylim(0, None)
     ax.legend(loc="best")
@@ -218,13 +259,12 @@ def draw_neurons(ax: Axes, values: Groups, quantity: str, unit: str) -> None:
     arrays = read_groups(values, 1, "values")
     reference_name, *others = arrays
     reference = arrays[reference_name]
-    pooled = np.concatenate(list(arrays.values()))
-    pooled = pooled[np.isfinite(pooled)]
-    limits = padded(float(pooled.min()), float(pooled.max())) if pooled.size else (0.0, 1.0)
+    limits = limits_of(*arrays.values())
     ax.plot(limits, limits, color="#888888", linewidth=0.8)
     # Training data lie behind, so that they never hide synthetic neurons.
     for position, group in enumerate(others):
         color, hollow = color_of(group, position), group == "train"
+        error = number(rms(arrays[group] - reference), ".2g")
         ax.scatter(
             reference,
             arrays[group],
@@ -232,7 +272,7 @@ def draw_neurons(ax: Axes, values: Groups, quantity: str, unit: str) -> None:
             facecolors="none" if hollow else color,
             edgecolors=color if hollow else "white",
             linewidths=0.8 if hollow else 0.3,
-            label=f"{label_of(group)}: RMSE {rms(arrays[group] - reference):.2g} {unit}",
+            label=f"{label_of(group)}: RMSE {error} {unit}",
             zorder=3 - 0.1 * position,
         )
     ax.set(xlim=limits, ylim=limits, aspect="equal")
@@ -246,5 +286,11 @@ def draw_neurons(ax: Axes, values: Groups, quantity: str, unit: str) -> None:
 
 
 def rms(values: Array) -> float:
-    """Root mean square, NaN of nothing."""
+    """Root mean square of what is finite, NaN of nothing."""
+    values = values[np.isfinite(values)]
     return float(np.sqrt(np.mean(np.square(values)))) if values.size else float("nan")
+
+
+def number(value: float, form: str) -> str:
+    """A number as text, or that there is none."""
+    return format(value, form) if np.isfinite(value) else "n/a"

@@ -17,6 +17,12 @@ from matplotlib.figure import Figure
 
 from calgan import metrics, plotting
 from calgan.metrics.events import median_amplitudes
+from calgan.plotting.comparison import (
+    WITH_TRAIN,
+    Comparison,
+    compare_evaluation,
+    few_neurons,
+)
 from calgan.plotting.style import (
     Array,
     draw_distribution,
@@ -28,6 +34,8 @@ from calgan.plotting.style import (
 
 _DPI = 130
 _N_NEAREST = 4
+# What is enough for the eye: neurons of a heat map; neurons and values of the other statistics.
+_MAP_NEURONS, _MAP_VALUES, _FEW_NEURONS, _FEW_VALUES = 300, 10_000_000, 200, 3_000_000
 
 _HEADLINE = "Distance from the train-test baseline"
 _WINDOWS = "Can the windows be told from real ones?"
@@ -64,12 +72,15 @@ class ReportFigure:
         """The figure as the bytes of a PNG or SVG file, the same bytes at every call."""
         buffer = io.BytesIO()
         with mpl.style.context(["default", {"svg.hashsalt": self.name}]):
+            # The layout is found once, and here: savefig would draw everything twice for it.
+            if (engine := self.figure.get_layout_engine()) is not None:
+                self.figure.set_dpi(_DPI)
+                engine.execute(self.figure)
+                self.figure.set_layout_engine(None)
             if kind == "svg":
                 self.figure.savefig(buffer, format="svg", metadata={"Date": None})
             else:
                 self.figure.savefig(buffer, format="png", dpi=_DPI)
-        # The layout is found once; a second file is drawn as the first was.
-        self.figure.set_layout_engine("none")
         return buffer.getvalue()
 
 
@@ -97,55 +108,68 @@ def plural(n: int, noun: str) -> str:
 
 def report_figures(evaluation: Any) -> Iterator[ReportFigure]:
     """Yield the figures that an evaluation has the data for, one after the other."""
-    has_pairs = evaluation.n_neurons > 1
-    if _has(evaluation, "train"):
-        yield _headline(evaluation)
+    # One comparison for all figures, so that none computes what another one has.
+    whole = compare_evaluation(evaluation)
+    maps = whole.part(_MAP_NEURONS, _MAP_VALUES)
+    few = whole.part(_FEW_NEURONS, _FEW_VALUES)
+    if "train" in whole.windows:
+        with suppress(ValueError):  # no statistic is defined
+            yield _headline(evaluation)
     if evaluation.classifier_scores:
         yield _classifier(evaluation)
-    if _has(evaluation, "train"):
-        yield _nearest(evaluation)
-    yield _traces(evaluation)
-    yield _heat_maps(evaluation)
-    yield _raster(evaluation)
-    yield _rate_histograms(evaluation)
-    yield _per_neuron(evaluation)
-    if has_pairs:
-        yield _pair_histograms(evaluation)
-    yield _kl_histograms(evaluation)
-    yield _van_rossum_heatmaps(evaluation)
-    if has_pairs:
-        yield _matrices(evaluation)
-    if evaluation.n_neurons > 2:
-        yield _agreement(evaluation)
-    yield _population(evaluation)
-    yield _dynamics(evaluation)
-    yield _intervals_and_events(evaluation)
+    if "train" in whole.windows:
+        yield _nearest(whole, maps)
+    yield _traces(whole)
+    yield _heat_maps(maps)
+    yield _raster(whole)
+    yield _rate_histograms(whole)
+    yield _per_neuron(whole)
+    if whole.n_neurons > 1:
+        yield _pair_histograms(whole)
+    yield _kl_histograms(whole)
+    yield _van_rossum_heatmaps(maps)
+    if whole.n_neurons > 1:
+        yield _matrices(maps)
+    if whole.n_neurons > 2:
+        yield _agreement(maps)
+    yield _population(whole)
+    yield _dynamics(few)
+    yield _intervals_and_events(few)
     if evaluation.history:
         # Rows without losses or validation statistics leave nothing to draw.
         with suppress(ValueError):
             yield _training(evaluation)
 
 
-def _has(evaluation: Any, group: str) -> bool:
-    """Whether the evaluation holds windows of a group."""
-    windows = evaluation.windows.get(group)
-    return windows is not None and len(windows) > 0
-
-
-def _with(evaluation: Any, group: str, text: str) -> str:
+def _with(comparison: Comparison, group: str, text: str) -> str:
     """A part of a caption that is said only where the group is shown."""
-    return text if _has(evaluation, group) else ""
+    return text if group in comparison.windows else ""
 
 
-def _groups(evaluation: Any, *names: str) -> dict[str, Array]:
-    """Windows of those groups that there are."""
-    return {n: np.asarray(evaluation.windows[n]) for n in names if _has(evaluation, n)}
+def _neurons(comparison: Comparison) -> str:
+    """How many neurons are shown, and how these were chosen."""
+    n, n_all = comparison.n_neurons, comparison.n_all
+    return plural(n, "neuron") if n == n_all else f"{n} of {n_all} neurons drawn at random"
 
 
-def _scale(windows: Array) -> tuple[Array, Array]:
+def _scale(comparison: Comparison, group: str) -> tuple[Array, Array]:
     """Mean and standard deviation (N,) of each neuron, 1 for a constant one."""
-    deviation = windows.std(axis=(0, 1))
-    return windows.mean(axis=(0, 1)), np.where(deviation > 0, deviation, 1.0)
+    mean, deviation = comparison.moments(group)
+    return mean.astype(np.float32), np.where(deviation > 0, deviation, 1.0).astype(np.float32)
+
+
+def _sizes(comparison: Comparison) -> str:
+    """How many windows of how many neurons."""
+    return f"{plural(len(comparison.windows['real']), 'window')} of {_neurons(comparison)}"
+
+
+def _pairs(comparison: Comparison) -> str:
+    """How many pairs of neurons the distributions over pairs are of."""
+    n = comparison.few_spikes["real"].shape[2]
+    pairs = plural(n * (n - 1) // 2, "pair") + " of neurons"
+    if n == comparison.n_neurons:
+        return pairs
+    return f"{pairs} (all of {n} neurons drawn at random)"
 
 
 @styled()
@@ -211,47 +235,46 @@ def _classifier(evaluation: Any) -> ReportFigure:
     )
 
 
-def _nearest(evaluation: Any) -> ReportFigure:
-    windows = _groups(evaluation, "real", "synthetic", "train")
-    synthetic, train = windows["synthetic"][:_N_NEAREST], windows["train"]
-    mean, scale = _scale(train)
-    flat = ((train - mean) / scale).reshape(len(train), -1)
-    samples = ((synthetic - mean) / scale).reshape(len(synthetic), -1)
-    nearest = np.argmin(np.sum(flat**2, axis=1) - 2.0 * samples @ flat.T, axis=1)
-    order = plotting.WindowsDisplay.from_evaluation(evaluation).order
+def _nearest(whole: Comparison, maps: Comparison) -> ReportFigure:
+    synthetic, train = whole.windows["synthetic"][:_N_NEAREST], whole.windows["train"]
+    _, scale = _scale(whole, "train")
+    distances = [np.sum(((synthetic - window) / scale) ** 2, axis=(1, 2)) for window in train]
+    nearest = np.argmin(distances, axis=0)
+    shown = {
+        "synthetic": maps.windows["synthetic"][:_N_NEAREST],
+        "train": few_neurons(train[nearest], _MAP_NEURONS),
+    }
     display = plotting.WindowsDisplay(
-        {"synthetic": synthetic, "train": train[nearest]},
-        evaluation.frame_rate,
-        order=order,
-        scale=windows["real"],
+        shown, maps.frame_rate, order=maps.order, scale=maps.windows["real"]
     )
     return ReportFigure(
         "nearest_training_windows",
         _MEMORISATION,
         "Synthetic windows and the training windows nearest to them",
         f"Top: the first four synthetic windows. Below each: the nearest (Euclidean distance of "
-        f"the standardised traces) of {len(train)} training windows at random starts. Pairs that "
-        f"look like copies would mean memorising. Neurons sorted as in the correlation matrices "
-        f"below; colours in standard deviations of the held-out neuron.",
+        f"the standardised traces of all neurons) of {len(train)} training windows at random "
+        f"starts. Pairs that look like copies would mean memorising. {_neurons(maps)}, sorted as "
+        f"in the correlation matrices below; colours in standard deviations of the held-out "
+        f"neuron.",
         display.plot(n_shown=_N_NEAREST).figure_,
     )
 
 
-def _traces(evaluation: Any) -> ReportFigure:
-    display = plotting.TracesDisplay.from_evaluation(evaluation)
+def _traces(comparison: Comparison) -> ReportFigure:
+    display = plotting.TracesDisplay.from_evaluation(comparison)
     n_shown = display.axes_.size // len(display.windows)
     return ReportFigure(
         "traces",
         _ACTIVITY,
         "Traces of the same neurons, with inferred spikes",
-        f"{n_shown} of {plural(evaluation.n_neurons, 'neuron')}, spread over the ranks of held-out "
+        f"{n_shown} of {_neurons(comparison)}, spread over the ranks of held-out "
         f"activity. Each group shows the window with the median number of spikes, chosen by this "
         f"rule and not by eye. Ticks below a trace: inferred spikes. The y scale (in "
-        f"{evaluation.units}) is common to a row. Synthetic traces should rise sharply, decay "
+        f"{comparison.units}) is common to a row. Synthetic traces should rise sharply, decay "
         f"slowly and carry the same noise. They need not match in time: each window is another "
         f"draw."
         + _with(
-            evaluation,
+            comparison,
             "dichotomized_gaussian",
             " The dichotomized Gaussian has its decay and noise from the recording, and an average "
             "memory: look for bursts and pauses that it lacks.",
@@ -260,50 +283,50 @@ def _traces(evaluation: Any) -> ReportFigure:
     )
 
 
-def _heat_maps(evaluation: Any) -> ReportFigure:
+def _heat_maps(comparison: Comparison) -> ReportFigure:
     return ReportFigure(
         "windows",
         _ACTIVITY,
         "Whole windows",
         f"The first four windows of each group (held-out windows start at random times), "
-        f"{plural(evaluation.n_neurons, 'neuron')} sorted as in the correlation matrices below, in "
+        f"{_neurons(comparison)} sorted as in the correlation matrices below, in "
         f"standard deviations of the held-out neuron; one colour scale. A collapsed generator "
         f"shows four alike windows; one that ignores the population shows no common events."
         + _with(
-            evaluation,
+            comparison,
             "dichotomized_gaussian",
             " The dichotomized Gaussian has common events, too, but their spikes fall into single "
             "frames: nothing builds up.",
         ),
-        plotting.WindowsDisplay.from_evaluation(evaluation).figure_,
+        plotting.WindowsDisplay.from_evaluation(comparison).figure_,
     )
 
 
-def _raster(evaluation: Any) -> ReportFigure:
+def _raster(comparison: Comparison) -> ReportFigure:
     return ReportFigure(
         "raster",
         _ACTIVITY,
         "Spike rasters with marginal rates",
-        f"Inferred spikes of {plural(evaluation.n_neurons, 'neuron')} in the windows of the median "
+        f"Inferred spikes of {_neurons(comparison)} in the windows of the median "
         f"number of spikes. Above: mean rate of the neurons in each frame; right: rate of each "
         f"neuron in this window. Neurons sorted by held-out mean rate in both panels; common "
         f"scales.",
-        plotting.RasterDisplay.from_evaluation(evaluation).figure_,
+        plotting.RasterDisplay.from_evaluation(comparison).figure_,
     )
 
 
-def _rate_histograms(evaluation: Any) -> ReportFigure:
-    display = plotting.FiringRateDisplay.from_evaluation(evaluation)
+def _rate_histograms(comparison: Comparison) -> ReportFigure:
+    display = plotting.FiringRateDisplay.from_evaluation(comparison)
     return ReportFigure(
         "firing_rates",
         _PUBLISHED,
         "Firing rate of single neurons",
-        f"Distribution over {len(evaluation.windows['real'])} windows of "
-        f"{_seconds(evaluation):.3g} s of the firing rate of "
+        f"Distribution over {len(comparison.windows['real'])} windows of "
+        f"{_seconds(comparison):.3g} s of the firing rate of "
         f"{plural(display.axes_.size, 'neuron')} spread over the ranks of the held-out mean rate, "
         f"most active first. Bins are whole multiples of one spike a window; the y scale is common."
         + _with(
-            evaluation,
+            comparison,
             "train",
             " Real training windows (dashed) show how far the recording itself drifts between its "
             "training and held-out parts.",
@@ -312,44 +335,43 @@ def _rate_histograms(evaluation: Any) -> ReportFigure:
     )
 
 
-def _per_neuron(evaluation: Any) -> ReportFigure:
+def _per_neuron(comparison: Comparison) -> ReportFigure:
     figure, axes = _panels(1, 3, 9.0, 3.4)
-    plotting.RateScatterDisplay.from_evaluation(evaluation, ax=axes[0])
-    windows = _groups(evaluation, "real", "synthetic", "train")
-    means = {group: array.mean(axis=(0, 1)) for group, array in windows.items()}
-    deviations = {group: array.std(axis=(0, 1)) for group, array in windows.items()}
-    draw_neurons(axes[1], means, "mean trace", evaluation.units)
-    draw_neurons(axes[2], deviations, "s.d. of trace", evaluation.units)
+    plotting.RateScatterDisplay.from_evaluation(comparison, ax=axes[0])
+    moments = {g: comparison.moments(g) for g in comparison.of(comparison.windows, WITH_TRAIN)}
+    for position, quantity in enumerate(("mean trace", "s.d. of trace")):
+        values = {group: both[position] for group, both in moments.items()}
+        draw_neurons(axes[1 + position], values, quantity, comparison.units)
     return ReportFigure(
         "neurons",
         _PUBLISHED,
         "Mean rate, mean and spread of every neuron",
-        f"One point a neuron (n = {evaluation.n_neurons}), the value in the held-out windows on "
+        f"One point a neuron (n = {comparison.n_neurons}), the value in the held-out windows on "
         f"the x axis; on the grey line both are equal. Points on a horizontal line would mean that "
         f"synthetic neurons do not differ from one another."
-        + _with(evaluation, "train", " Grey points compare real training windows in the same way."),
+        + _with(comparison, "train", " Grey points compare real training windows in the same way."),
         figure,
-        vector=True,
+        vector=comparison.n_neurons <= _MAP_NEURONS,
     )
 
 
-def _pair_histograms(evaluation: Any) -> ReportFigure:
+def _pair_histograms(comparison: Comparison) -> ReportFigure:
     figure, axes = _panels(1, 2, 9.0, 3.5)
-    display = plotting.CorrelationDisplay.from_evaluation(evaluation, ax=axes[0])
-    plotting.VanRossumDisplay.from_evaluation(evaluation, ax=axes[1])
+    display = plotting.CorrelationDisplay.from_evaluation(comparison, ax=axes[0])
+    plotting.VanRossumDisplay.from_evaluation(comparison, ax=axes[1])
     figure_legend(figure, axes[0])
-    n_windows, n_pairs = np.shape(display.correlations["real"])
+    n_windows = len(np.asarray(display.correlations["real"]))
     return ReportFigure(
         "pairs",
         _PUBLISHED,
         "Correlations and van Rossum distances between neurons",
-        f"Distributions over {plural(n_pairs, 'pair')} of neurons and {n_windows} windows a group "
-        f"(pairs with a silent train have no correlation); the correlations on a logarithmic axis. "
+        f"Distributions over {_pairs(comparison)} and {n_windows} windows a group (pairs with a "
+        f"silent train have no correlation); the correlations on a logarithmic axis. "
         f"The x axes hold the central 99.8 % of the values. Such distributions can hide whether "
         f"the right neurons fire together: compare the neuron-shuffled curve, and see the "
         f"population statistics below."
         + _with(
-            evaluation,
+            comparison,
             "dichotomized_gaussian",
             " The dichotomized Gaussian should have the right correlations; that its trains lie at "
             "other distances shows what their timing adds.",
@@ -359,9 +381,9 @@ def _pair_histograms(evaluation: Any) -> ReportFigure:
     )
 
 
-def _kl_histograms(evaluation: Any) -> ReportFigure:
-    display = plotting.KLHistogramDisplay.from_evaluation(evaluation)
-    n = evaluation.n_neurons
+def _kl_histograms(comparison: Comparison) -> ReportFigure:
+    display = plotting.KLHistogramDisplay.from_evaluation(comparison)
+    n = comparison.n_neurons
     n_pairs = n * (n - 1) // 2
     caption = (
         f"KL divergence of each neuron's firing rates over windows ({plural(n, 'neuron')}) from "
@@ -370,8 +392,8 @@ def _kl_histograms(evaluation: Any) -> ReportFigure:
     if "correlation" in display.divergences:
         n_windows = np.size(display.divergences["correlation"]["synthetic"])
         caption += (
-            f" Middle and right: divergences of single windows over their {n_pairs} pairs of "
-            f"neurons, held-out window i against window i of the group ({n_windows} windows)."
+            f" Middle and right: divergences of single windows over {_pairs(comparison)}, held-out "
+            f"window i against window i of the group ({n_windows} windows)."
         )
     elif n_pairs:
         caption += f" {plural(n_pairs, 'pair')} of neurons: too few for one histogram a window."
@@ -382,7 +404,7 @@ def _kl_histograms(evaluation: Any) -> ReportFigure:
         "KL divergences by neuron and by window",
         caption
         + _with(
-            evaluation,
+            comparison,
             "train",
             " The train-test baseline (dashed) is the same divergence of real training windows: a "
             "good generator's histogram covers it.",
@@ -392,8 +414,8 @@ def _kl_histograms(evaluation: Any) -> ReportFigure:
     )
 
 
-def _van_rossum_heatmaps(evaluation: Any) -> ReportFigure:
-    display = plotting.VanRossumMatrixDisplay.from_evaluation(evaluation)
+def _van_rossum_heatmaps(comparison: Comparison) -> ReportFigure:
+    display = plotting.VanRossumMatrixDisplay.from_evaluation(comparison)
     n_shown = display.axes_.size // len(display.distances)
     return ReportFigure(
         "van_rossum_heatmaps",
@@ -406,7 +428,7 @@ def _van_rossum_heatmaps(evaluation: Any) -> ReportFigure:
         f"whole map are windows far from all others, such as bursts; blocks of one colour come "
         f"from silent trains."
         + _with(
-            evaluation,
+            comparison,
             "train",
             " The lower row, real against real training windows, shows a good model's result.",
         ),
@@ -414,60 +436,64 @@ def _van_rossum_heatmaps(evaluation: Any) -> ReportFigure:
     )
 
 
-def _matrices(evaluation: Any) -> ReportFigure:
-    source = "training" if _has(evaluation, "train") else "held-out"
+def _matrices(comparison: Comparison) -> ReportFigure:
+    source = "training" if "train" in comparison.windows else "held-out"
     return ReportFigure(
         "correlation_matrices",
         _POPULATION,
         "Correlation matrices",
-        f"Pearson correlation of the traces of every pair of neurons over all frames of all "
-        f"windows. Neurons sorted by the leading eigenvector of the real {source} matrix, the same "
-        f"order and colours in all panels; the diagonal is left out. Blocks in the real matrix "
-        f"should reappear at the same places in the synthetic one; shuffling wipes them out.",
-        plotting.CorrelationMatrixDisplay.from_evaluation(evaluation).figure_,
+        f"Pearson correlation of the traces of every pair of neurons over all frames "
+        f"({_sizes(comparison)}). Neurons sorted by the leading eigenvector of the real {source} "
+        f"matrix, the same order and colours in all panels; the diagonal is left out. Blocks in "
+        f"the real matrix should reappear at the same places in the synthetic one; shuffling wipes "
+        f"them out.",
+        plotting.CorrelationMatrixDisplay.from_evaluation(comparison).figure_,
     )
 
 
-def _agreement(evaluation: Any) -> ReportFigure:
-    n_pairs = evaluation.n_neurons * (evaluation.n_neurons - 1) // 2
+def _agreement(comparison: Comparison) -> ReportFigure:
+    display = plotting.CorrelationScatterDisplay.from_evaluation(comparison)
+    n_pairs = comparison.n_neurons * (comparison.n_neurons - 1) // 2
+    n_shown = len(display.axes_[0].collections[0].get_offsets())
+    drawn = "" if n_shown == n_pairs else f", of which {n_shown} drawn at random are shown"
     return ReportFigure(
         "correlation_agreement",
         _POPULATION,
         "Agreement of the correlations, pair by pair",
-        f"One point a pair of neurons (n = {n_pairs}): its correlation in the held-out windows "
-        f"against that in the group. r is the agreement over pairs, 1 where all points lie on one "
-        f"rising line (grey: equality)."
+        f"One point a pair ({n_pairs} pairs of {_neurons(comparison)}{drawn}): its correlation in "
+        f"the held-out windows against that in the group. r is the agreement over all these pairs, "
+        f"1 where all points lie on one rising line (grey: equality)."
         + _with(
-            evaluation,
+            comparison,
             "train",
             " The real training windows show what agreement the recording allows.",
         ),
-        plotting.CorrelationScatterDisplay.from_evaluation(evaluation).figure_,
+        display.figure_,
     )
 
 
-def _population(evaluation: Any) -> ReportFigure:
+def _population(comparison: Comparison) -> ReportFigure:
     return ReportFigure(
         "population_counts",
         _POPULATION,
         "Number of neurons that are active at once",
-        f"Share of frames ({len(evaluation.windows['real'])} windows × {evaluation.window} frames "
+        f"Share of frames ({len(comparison.windows['real'])} windows × {comparison.window} frames "
         f"a group) with a given number of active neurons, logarithmic. Neurons that fire together "
         f"make the right tail heavy; shuffled neurons, independent of one another, lack it."
         + _with(
-            evaluation,
+            comparison,
             "dichotomized_gaussian",
             " The dichotomized Gaussian has the tail that correlations of pairs imply; where the "
             "real one is another, more than pairs is at work.",
         ),
-        plotting.PopulationCountDisplay.from_evaluation(evaluation).figure_,
+        plotting.PopulationCountDisplay.from_evaluation(comparison).figure_,
         vector=True,
     )
 
 
-def _dynamics(evaluation: Any) -> ReportFigure:
-    windows = _groups(evaluation, "real", "synthetic", "train")
-    mean, scale = _scale(windows["real"])
+def _dynamics(comparison: Comparison) -> ReportFigure:
+    windows = comparison.of(comparison.windows, WITH_TRAIN)
+    mean, scale = _scale(comparison, "real")
     standardised = {group: (array - mean) / scale for group, array in windows.items()}
     changes = {group: np.diff(array, axis=1) for group, array in standardised.items()}
     figure, axes = _panels(2, 2, 9.0, 6.2)
@@ -475,8 +501,8 @@ def _dynamics(evaluation: Any) -> ReportFigure:
     draw_distribution(axes[0], standardised, xlabel, max_bins=60, log=True)
     xlabel = "change from frame to frame (s.d. of the real neuron)"
     draw_distribution(axes[1], changes, xlabel, max_bins=60, log=True)
-    plotting.AutocorrelationDisplay.from_evaluation(evaluation, ax=axes[2])
-    plotting.PowerSpectrumDisplay.from_evaluation(evaluation, ax=axes[3])
+    plotting.AutocorrelationDisplay.from_evaluation(comparison, ax=axes[2])
+    plotting.PowerSpectrumDisplay.from_evaluation(comparison, ax=axes[3])
     figure_legend(figure, axes[0])
     for ax, letter in zip(axes, "ABCD", strict=True):
         ax.set_title(letter, loc="left", fontsize=10, fontweight="bold")
@@ -488,19 +514,21 @@ def _dynamics(evaluation: Any) -> ReportFigure:
         "over neurons after the held-out mean and standard deviation of each were taken out; "
         "logarithmic. Sharp rises of transients give B a heavy right tail. C: "
         "autocorrelation of single traces within windows. D: power spectrum. In C and D lines "
-        "are medians over neurons and bands their quartiles (held-out and synthetic).",
+        "are medians over neurons and bands their quartiles (held-out and synthetic). All of "
+        f"{_sizes(comparison)}.",
         figure,
     )
 
 
-def _intervals_and_events(evaluation: Any) -> ReportFigure:
-    windows = _groups(evaluation, "real", "synthetic", "train", "dichotomized_gaussian")
-    rate, seconds = evaluation.frame_rate, _seconds(evaluation)
+def _intervals_and_events(comparison: Comparison) -> ReportFigure:
+    groups = (*WITH_TRAIN, "dichotomized_gaussian")
+    windows = comparison.of(comparison.windows, groups)
+    rate, seconds = comparison.frame_rate, _seconds(comparison)
     intervals = {
-        group: np.asarray(metrics.inter_spike_intervals(evaluation.spikes[group], rate))
+        group: np.asarray(metrics.inter_spike_intervals(comparison.spikes[group], rate))
         for group in windows
     }
-    events = _events(evaluation, windows)
+    events = _events(comparison, windows)
     n_panels = 1 + len(events)
     n_rows = -(-n_panels // 2)
     figure, axes = _panels(n_rows, min(n_panels, 2), 9.0 if events else 5.2, 3.1 * n_rows)
@@ -512,7 +540,8 @@ def _intervals_and_events(evaluation: Any) -> ReportFigure:
     figure_legend(figure, axes[0])
     caption = (
         f"Intervals between successive spikes of a neuron within a window of {seconds:.3g} s, "
-        f"all neurons pooled; logarithmic. Bursts make the left end high, pauses the right end."
+        f"all neurons pooled ({_sizes(comparison)}); logarithmic. Bursts make the left end high, "
+        f"pauses the right end."
     )
     if events:
         caption += (
@@ -527,7 +556,7 @@ def _intervals_and_events(evaluation: Any) -> ReportFigure:
         "Time between spikes" + (", and shapes of events" if events else ""),
         caption
         + _with(
-            evaluation,
+            comparison,
             "dichotomized_gaussian",
             " The dichotomized Gaussian shows what noise and overlap make of events of one shape a "
             "neuron.",
@@ -537,14 +566,14 @@ def _intervals_and_events(evaluation: Any) -> ReportFigure:
     )
 
 
-def _events(evaluation: Any, windows: dict[str, Array]) -> dict[str, dict[str, Array]]:
+def _events(comparison: Comparison, windows: dict[str, Array]) -> dict[str, dict[str, Array]]:
     """Amplitudes, rise and decay times of isolated events, by label; empty if there are none."""
-    seconds = _seconds(evaluation)
+    seconds = _seconds(comparison)
     margins = {"before": min(1.0, seconds / 8), "after": min(2.0, seconds / 4)}
     try:
         shapes = {
             group: metrics.event_shapes(
-                array, evaluation.spikes[group], evaluation.frame_rate, **margins
+                array, comparison.spikes[group], comparison.frame_rate, **margins
             )
             for group, array in windows.items()
         }
@@ -553,7 +582,7 @@ def _events(evaluation: Any, windows: dict[str, Array]) -> dict[str, dict[str, A
     real = shapes["real"]
     if not len(real.amplitude):
         return {}
-    medians = median_amplitudes(real, evaluation.n_neurons)
+    medians = median_amplitudes(real, comparison.n_neurons)
     return {
         "event amplitude (held-out medians)": {
             group: each.amplitude / medians[each.neuron] for group, each in shapes.items()
@@ -578,9 +607,9 @@ def _training(evaluation: Any) -> ReportFigure:
     )
 
 
-def _seconds(evaluation: Any) -> float:
+def _seconds(comparison: Comparison) -> float:
     """Duration of a window."""
-    return float(evaluation.window / evaluation.frame_rate)
+    return float(comparison.window / comparison.frame_rate)
 
 
 def _frame_edges(intervals: Array, frame_rate: float) -> Array:

@@ -1,15 +1,16 @@
-"""Windows of the groups that a display compares; spikes are inferred alike when asked for."""
+"""Windows of the groups that displays compare, and what several displays need of them, once."""
 
 from __future__ import annotations
 
-from dataclasses import KW_ONLY, dataclass
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
 
+from calgan import metrics
 from calgan.data.random_windows import (
     WindowSource,
     check_same_neurons,
@@ -25,22 +26,26 @@ from calgan.data.validation import (
     is_lazy,
     rng_from,
 )
-from calgan.metrics import bin_frames_for
+from calgan.metrics.population import pooled_moments
 from calgan.plotting.style import Array, spread_neurons
 from calgan.spikes.oasis import OasisDeconvolver
 
 # Groups of most figures, and of those that show the controls, too; the first is filled.
 WITH_TRAIN = ("real", "synthetic", "train")
 WITH_CONTROLS = (*WITH_TRAIN, "shuffled", "dichotomized_gaussian")
-# Pairs times windows that a statistic of pairs is computed of: enough for smooth histograms.
-_MAX_PAIR_VALUES = 4_000_000
+# Pairs times windows that a statistic of pairs is computed of: enough for smooth histograms. Where
+# the pairs are so many that few windows are left, neurons are left out instead; of long windows,
+# whose spikes take long to read, a few are enough.
+_MAX_PAIR_VALUES, _FEW_WINDOWS = 1_000_000, 200
+_MAX_SPIKE_VALUES, _FEWEST_WINDOWS = 5_000_000, 50
 
 
 @dataclass(eq=False)
 class Comparison:
     """Windows (M, T, N) of each group, and what the figures need to know about them.
 
-    `known_rate` (Hz) may be None; an unfitted `deconvolver` is fitted on `fit_on`, real data.
+    `known_rate` (Hz) may be None; an unfitted `deconvolver` is fitted on `fit_on`, real data. A
+    part has some of the `n_all` neurons.
     """
 
     windows: dict[str, Array]
@@ -51,9 +56,13 @@ class Comparison:
     fit_on: Any = None
     roi_ids: list[Any] | None = None
     units: str = ARBITRARY
+    part_of: int = 0
+    _moments: dict[str, tuple[Array, Array]] = field(default_factory=dict, init=False)
+    _matrices: dict[str, Array] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.window, self.n_neurons = self.windows["real"].shape[1:]
+        self.n_all = self.part_of or self.n_neurons
 
     @property
     def frame_rate(self) -> float:
@@ -84,7 +93,7 @@ class Comparison:
     @property
     def bin_frames(self) -> int:
         """Frames in half a second, at most a window."""
-        return min(bin_frames_for(self.frame_rate), self.window)
+        return min(metrics.bin_frames_for(self.frame_rate), self.window)
 
     @property
     def seconds_per_bin(self) -> float:
@@ -95,10 +104,74 @@ class Comparison:
         """Those of `groups` that there are, in this order."""
         return {group: values[group] for group in groups if group in values}
 
-    def few_spikes(self, groups: tuple[str, ...]) -> dict[str, Array]:
-        """Spikes of so many windows that a value for each pair of neurons fits memory."""
-        most = max(_MAX_PAIR_VALUES // self.n_pairs(), 2)
-        return {group: array[:most] for group, array in self.of(self.spikes, groups).items()}
+    def part(self, n_neurons: int, n_values: int) -> Comparison:
+        """The first windows of so many values a group, of at most so many random neurons."""
+        chosen = some(self.n_neurons, n_neurons)
+        n_windows = max(n_values // (self.window * len(chosen)), 2)
+
+        def cut(groups: dict[str, Array]) -> dict[str, Array]:
+            return {group: few_neurons(x[:n_windows], n_neurons) for group, x in groups.items()}
+
+        return replace(
+            self,
+            windows=cut(self.windows),
+            given_spikes=cut(self.spikes),
+            roi_ids=None if self.roi_ids is None else [self.roi_ids[i] for i in chosen],
+            part_of=self.n_neurons,
+        )
+
+    @cached_property
+    def rates(self) -> dict[str, Array]:
+        """Firing rates (M, N) in Hz of real, synthetic and training windows."""
+        spikes = self.of(self.spikes, WITH_TRAIN)
+        return {group: metrics.firing_rate(x, self.frame_rate) for group, x in spikes.items()}
+
+    @cached_property
+    def few_spikes(self) -> dict[str, Array]:
+        """Spikes of so many windows and neurons that a value for each pair is soon computed."""
+        most_pairs = _MAX_PAIR_VALUES // min(*map(len, self.windows.values()), _FEW_WINDOWS)
+        n = min(self.n_neurons, int((1 + (1 + 8 * most_pairs) ** 0.5) / 2))
+        enough = max(_MAX_SPIKE_VALUES // (self.window * n), _FEWEST_WINDOWS)
+        n_windows = max(min(_MAX_PAIR_VALUES // (n * (n - 1) // 2), enough), 2)
+        spikes = self.of(self.spikes, WITH_CONTROLS)
+        # An array of windows may be in the order of time: they are spread over all of it.
+        return {g: few_neurons(x[:: -(-len(x) // n_windows)], n) for g, x in spikes.items()}
+
+    @cached_property
+    def pair_correlations(self) -> dict[str, Array]:
+        """Correlations (M, P) of the pairs of neurons in `few_spikes`."""
+        self.n_pairs()
+        size = self.bin_frames
+        return {
+            group: metrics.pairwise_correlation(x, bin_frames=size)
+            for group, x in self.few_spikes.items()
+        }
+
+    @cached_property
+    def pair_distances(self) -> dict[str, Array]:
+        """Van Rossum distances (M, P) of the pairs of neurons in `few_spikes`."""
+        self.n_pairs()
+        spikes, rate = self.few_spikes, self.frame_rate
+        return {group: metrics.van_rossum_distance(x, rate) for group, x in spikes.items()}
+
+    def moments(self, group: str) -> tuple[Array, Array]:
+        """Mean and standard deviation (N,) of each neuron's trace; 0 for a constant one."""
+        if group not in self._moments:
+            self._moments[group] = pooled_moments(self.windows[group])
+        return self._moments[group]
+
+    def correlation_matrices(self, groups: tuple[str, ...]) -> dict[str, Array]:
+        """Correlation matrix (N, N) of the traces of each group."""
+        for group, windows in self.of(self.windows, groups).items():
+            if group not in self._matrices:
+                self._matrices[group] = metrics.correlation_matrix(windows)
+        return self.of(self._matrices, groups)
+
+    @cached_property
+    def order(self) -> NDArray[np.intp]:
+        """Order of the neurons in all heat maps, from training windows where there are any."""
+        matrices = self.correlation_matrices(("train" if "train" in self.windows else "real",))
+        return correlation_order(*matrices.values())
 
     def n_pairs(self) -> int:
         """Number of pairs of neurons; a single neuron is refused."""
@@ -143,7 +216,9 @@ def compare_samples(
 
 
 def compare_evaluation(evaluation: Any) -> Comparison:
-    """Compare the windows and spikes that an evaluation has kept."""
+    """Compare the windows and spikes that an evaluation has kept; a comparison is one already."""
+    if isinstance(evaluation, Comparison):
+        return evaluation
     groups = [
         name for name, windows in evaluation.windows.items() if windows is not None and len(windows)
     ]
@@ -156,9 +231,32 @@ def compare_evaluation(evaluation: Any) -> Comparison:
     )
 
 
+def correlation_order(matrix: ArrayLike) -> NDArray[np.intp]:
+    """Order of neurons along the leading eigenvector of their correlation matrix (N, N)."""
+    array = np.nan_to_num(np.asarray(matrix, dtype=float))  # constant neurons have none
+    leading = np.linalg.eigh((array + array.T) / 2)[1][:, -1]
+    # The sign of an eigenvector is arbitrary: take the one most neurons agree with.
+    sign = 1.0 if leading.sum() >= 0 else -1.0
+    return np.argsort(-sign * leading, kind="stable")
+
+
+def some(n: int, most: int) -> NDArray[np.intp]:
+    """All of n indices, or `most` of them drawn at random, the same at every call, in order."""
+    if n <= most:
+        return np.arange(n)
+    return np.sort(np.random.default_rng(0).choice(n, most, replace=False))
+
+
+def few_neurons(windows: Array, most: int) -> Array:
+    """At most so many neurons of windows (M, T, N), as `some` draws them; no copy of all."""
+    n = windows.shape[2]
+    return windows if n <= most else windows[:, :, some(n, most)]
+
+
 def check_evaluation(evaluation: Any) -> None:
     """Refuse anything but an evaluation."""
-    if not all(hasattr(evaluation, name) for name in ("statistics", "windows", "spikes")):
+    names = ("statistics", "windows", "spikes")
+    if not (isinstance(evaluation, Comparison) or all(hasattr(evaluation, n) for n in names)):
         raise TypeError(
             f"evaluation must be a result of calgan.evaluate, got {type(evaluation).__name__}."
         )
