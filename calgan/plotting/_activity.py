@@ -220,7 +220,7 @@ class WindowsDisplay(ComparisonDisplay):
                     vmax=limit,
                     extent=(0, len(window) / self.frame_rate, 0.5, len(mean) + 0.5),
                 )
-                ax.set_title(f"{label_of(group)} {number}", color=color_of(group), fontsize=9)
+                ax.set_title(f"{label_of(group)} {number}", color=color_of(group), fontsize=8)
                 ax.yaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
             row[0].set_ylabel("neuron, sorted")
         for ax in axes[-1]:

@@ -37,7 +37,7 @@ WITH_CONTROLS = (*WITH_TRAIN, "shuffled", "dichotomized_gaussian")
 # the pairs are so many that few windows are left, neurons are left out instead; of long windows,
 # whose spikes take long to read, a few are enough.
 _MAX_PAIR_VALUES, _FEW_WINDOWS = 1_000_000, 200
-_MAX_SPIKE_VALUES, _FEWEST_WINDOWS = 5_000_000, 50
+_MAX_SPIKE_VALUES, _FEWEST_WINDOWS = 5_000_000, 40
 
 
 @dataclass(eq=False)
@@ -105,9 +105,9 @@ class Comparison:
         return {group: values[group] for group in groups if group in values}
 
     def part(self, n_neurons: int, n_values: int) -> Comparison:
-        """The first windows of so many values a group, of at most so many random neurons."""
+        """The first windows, so many values a group, of at most so many random neurons."""
         chosen = some(self.n_neurons, n_neurons)
-        n_windows = max(n_values // (self.window * len(chosen)), 2)
+        n_windows = max(n_values // (self.window * len(chosen)), _FEWEST_WINDOWS)
 
         def cut(groups: dict[str, Array]) -> dict[str, Array]:
             return {group: few_neurons(x[:n_windows], n_neurons) for group, x in groups.items()}

@@ -161,7 +161,7 @@ def quick(monkeypatch):
         item.figure.savefig(buffer, format=kind, dpi=25)
         return buffer.getvalue()
 
-    monkeypatch.setattr("calgan.evaluation.report._figures.ReportFigure.render", render)
+    monkeypatch.setattr("calgan.evaluation.report._sections.ReportFigure.render", render)
     return drawn
 
 

@@ -2,27 +2,31 @@
 
 from __future__ import annotations
 
-import io
 import os
 from collections.abc import Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import matplotlib as mpl
-import matplotlib.style
 import numpy as np
 from matplotlib.figure import Figure
 
 from calgan import metrics, plotting
-from calgan.metrics.events import median_amplitudes
-from calgan.plotting.comparison import (
-    WITH_TRAIN,
-    Comparison,
-    compare_evaluation,
-    few_neurons,
+from calgan.evaluation.report._sections import (
+    ACTIVITY,
+    HEADLINE,
+    MEMORISATION,
+    POPULATION,
+    PUBLISHED,
+    TRACES,
+    TRAINING,
+    WINDOWS,
+    ReportFigure,
+    file_name,
+    plural,
 )
+from calgan.metrics.events import median_amplitudes
+from calgan.plotting.comparison import WITH_TRAIN, Comparison, compare_evaluation, few_neurons
 from calgan.plotting.style import (
     Array,
     draw_distribution,
@@ -32,56 +36,9 @@ from calgan.plotting.style import (
     styled,
 )
 
-_DPI = 130
 _N_NEAREST = 4
 # What is enough for the eye: neurons of a heat map; neurons and values of the other statistics.
 _MAP_NEURONS, _MAP_VALUES, _FEW_NEURONS, _FEW_VALUES = 300, 10_000_000, 200, 3_000_000
-
-_HEADLINE = "Distance from the train-test baseline"
-_WINDOWS = "Can the windows be told from real ones?"
-_MEMORISATION = "Does the model copy the training recording?"
-_ACTIVITY = "Traces and spikes"
-_PUBLISHED = "The published statistics"
-_POPULATION = "Joint activity of the neurons"
-_TRACES = "Time course of the traces"
-_TRAINING = "Training"
-SECTIONS = (
-    _HEADLINE,
-    _WINDOWS,
-    _MEMORISATION,
-    _ACTIVITY,
-    _PUBLISHED,
-    _POPULATION,
-    _TRACES,
-    _TRAINING,
-)
-
-
-@dataclass(frozen=True)
-class ReportFigure:
-    """A figure with its place in the report; a `vector` one is light enough for an SVG."""
-
-    name: str
-    section: str
-    title: str
-    caption: str
-    figure: Figure
-    vector: bool = False
-
-    def render(self, kind: str) -> bytes:
-        """The figure as the bytes of a PNG or SVG file, the same bytes at every call."""
-        buffer = io.BytesIO()
-        with mpl.style.context(["default", {"svg.hashsalt": self.name}]):
-            # The layout is found once, and here: savefig would draw everything twice for it.
-            if (engine := self.figure.get_layout_engine()) is not None:
-                self.figure.set_dpi(_DPI)
-                engine.execute(self.figure)
-                self.figure.set_layout_engine(None)
-            if kind == "svg":
-                self.figure.savefig(buffer, format="svg", metadata={"Date": None})
-            else:
-                self.figure.savefig(buffer, format="png", dpi=_DPI)
-        return buffer.getvalue()
 
 
 def save_figures(evaluation: Any, folder: str | os.PathLike[str]) -> list[Path]:
@@ -94,16 +51,6 @@ def save_figures(evaluation: Any, folder: str | os.PathLike[str]) -> list[Path]:
         path.write_bytes(item.render("png"))
         paths.append(path)
     return paths
-
-
-def file_name(number: int, item: ReportFigure) -> str:
-    """Name of a figure's PNG file, so that the files sort as in the report."""
-    return f"{number:02d}_{item.name}.png"
-
-
-def plural(n: int, noun: str) -> str:
-    """So many of a noun."""
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
 def report_figures(evaluation: Any) -> Iterator[ReportFigure]:
@@ -159,8 +106,8 @@ def _scale(comparison: Comparison, group: str) -> tuple[Array, Array]:
 
 
 def _sizes(comparison: Comparison) -> str:
-    """How many windows of how many neurons."""
-    return f"{plural(len(comparison.windows['real']), 'window')} of {_neurons(comparison)}"
+    """How many windows of a group and how many neurons a statistic is of."""
+    return f"{plural(len(comparison.windows['real']), 'window')} a group, {_neurons(comparison)}"
 
 
 def _pairs(comparison: Comparison) -> str:
@@ -202,7 +149,7 @@ def _headline(evaluation: Any) -> ReportFigure:
         caption += " † The model's objective trained on this statistic or on a close relative."
     return ReportFigure(
         "headline",
-        _HEADLINE,
+        HEADLINE,
         "Every statistic against its train-test baseline and controls",
         caption,
         plotting.HeadlineDisplay.from_evaluation(evaluation).figure_,
@@ -214,7 +161,7 @@ def _classifier(evaluation: Any) -> ReportFigure:
     _, n_draws, n_folds, size = np.shape(evaluation.classifier_scores["synthetic"])
     return ReportFigure(
         "classifier",
-        _WINDOWS,
+        WINDOWS,
         "A classifier of held-out windows against others",
         f"A logistic regression on features of whole windows (means, deviations and population "
         f"couplings of the neurons, spectrum, skewness, autocorrelation, correlations). It is "
@@ -249,7 +196,7 @@ def _nearest(whole: Comparison, maps: Comparison) -> ReportFigure:
     )
     return ReportFigure(
         "nearest_training_windows",
-        _MEMORISATION,
+        MEMORISATION,
         "Synthetic windows and the training windows nearest to them",
         f"Top: the first four synthetic windows. Below each: the nearest (Euclidean distance of "
         f"the standardised traces of all neurons) of {len(train)} training windows at random "
@@ -265,7 +212,7 @@ def _traces(comparison: Comparison) -> ReportFigure:
     n_shown = display.axes_.size // len(display.windows)
     return ReportFigure(
         "traces",
-        _ACTIVITY,
+        ACTIVITY,
         "Traces of the same neurons, with inferred spikes",
         f"{n_shown} of {_neurons(comparison)}, spread over the ranks of held-out "
         f"activity. Each group shows the window with the median number of spikes, chosen by this "
@@ -286,10 +233,10 @@ def _traces(comparison: Comparison) -> ReportFigure:
 def _heat_maps(comparison: Comparison) -> ReportFigure:
     return ReportFigure(
         "windows",
-        _ACTIVITY,
+        ACTIVITY,
         "Whole windows",
         f"The first four windows of each group (held-out windows start at random times), "
-        f"{_neurons(comparison)} sorted as in the correlation matrices below, in "
+        f"{_neurons(comparison)}, sorted as in the correlation matrices below, in "
         f"standard deviations of the held-out neuron; one colour scale. A collapsed generator "
         f"shows four alike windows; one that ignores the population shows no common events."
         + _with(
@@ -305,12 +252,12 @@ def _heat_maps(comparison: Comparison) -> ReportFigure:
 def _raster(comparison: Comparison) -> ReportFigure:
     return ReportFigure(
         "raster",
-        _ACTIVITY,
+        ACTIVITY,
         "Spike rasters with marginal rates",
         f"Inferred spikes of {_neurons(comparison)} in the windows of the median "
         f"number of spikes. Above: mean rate of the neurons in each frame; right: rate of each "
         f"neuron in this window. Neurons sorted by held-out mean rate in both panels; common "
-        f"scales.",
+        f"scales. Where frames or neurons are many, some of them share a mark.",
         plotting.RasterDisplay.from_evaluation(comparison).figure_,
     )
 
@@ -319,7 +266,7 @@ def _rate_histograms(comparison: Comparison) -> ReportFigure:
     display = plotting.FiringRateDisplay.from_evaluation(comparison)
     return ReportFigure(
         "firing_rates",
-        _PUBLISHED,
+        PUBLISHED,
         "Firing rate of single neurons",
         f"Distribution over {len(comparison.windows['real'])} windows of "
         f"{_seconds(comparison):.3g} s of the firing rate of "
@@ -344,7 +291,7 @@ def _per_neuron(comparison: Comparison) -> ReportFigure:
         draw_neurons(axes[1 + position], values, quantity, comparison.units)
     return ReportFigure(
         "neurons",
-        _PUBLISHED,
+        PUBLISHED,
         "Mean rate, mean and spread of every neuron",
         f"One point a neuron (n = {comparison.n_neurons}), the value in the held-out windows on "
         f"the x axis; on the grey line both are equal. Points on a horizontal line would mean that "
@@ -363,7 +310,7 @@ def _pair_histograms(comparison: Comparison) -> ReportFigure:
     n_windows = len(np.asarray(display.correlations["real"]))
     return ReportFigure(
         "pairs",
-        _PUBLISHED,
+        PUBLISHED,
         "Correlations and van Rossum distances between neurons",
         f"Distributions over {_pairs(comparison)} and {n_windows} windows a group (pairs with a "
         f"silent train have no correlation); the correlations on a logarithmic axis. "
@@ -400,7 +347,7 @@ def _kl_histograms(comparison: Comparison) -> ReportFigure:
     caption += " Triangles: medians."
     return ReportFigure(
         "kl",
-        _PUBLISHED,
+        PUBLISHED,
         "KL divergences by neuron and by window",
         caption
         + _with(
@@ -419,7 +366,7 @@ def _van_rossum_heatmaps(comparison: Comparison) -> ReportFigure:
     n_shown = display.axes_.size // len(display.distances)
     return ReportFigure(
         "van_rossum_heatmaps",
-        _PUBLISHED,
+        PUBLISHED,
         "Van Rossum distances between real and synthetic trains of one neuron",
         f"For {plural(n_shown, 'neuron')}, spread over the ranks of the mean distance, the "
         f"distances (τ = 1 s) between {np.shape(display.distances['synthetic'])[1]} held-out "
@@ -440,10 +387,10 @@ def _matrices(comparison: Comparison) -> ReportFigure:
     source = "training" if "train" in comparison.windows else "held-out"
     return ReportFigure(
         "correlation_matrices",
-        _POPULATION,
+        POPULATION,
         "Correlation matrices",
         f"Pearson correlation of the traces of every pair of neurons over all frames "
-        f"({_sizes(comparison)}). Neurons sorted by the leading eigenvector of the real {source} "
+        f"({_sizes(comparison)}), sorted by the leading eigenvector of the real {source} "
         f"matrix, the same order and colours in all panels; the diagonal is left out. Blocks in "
         f"the real matrix should reappear at the same places in the synthetic one; shuffling wipes "
         f"them out.",
@@ -458,7 +405,7 @@ def _agreement(comparison: Comparison) -> ReportFigure:
     drawn = "" if n_shown == n_pairs else f", of which {n_shown} drawn at random are shown"
     return ReportFigure(
         "correlation_agreement",
-        _POPULATION,
+        POPULATION,
         "Agreement of the correlations, pair by pair",
         f"One point a pair ({n_pairs} pairs of {_neurons(comparison)}{drawn}): its correlation in "
         f"the held-out windows against that in the group. r is the agreement over all these pairs, "
@@ -475,7 +422,7 @@ def _agreement(comparison: Comparison) -> ReportFigure:
 def _population(comparison: Comparison) -> ReportFigure:
     return ReportFigure(
         "population_counts",
-        _POPULATION,
+        POPULATION,
         "Number of neurons that are active at once",
         f"Share of frames ({len(comparison.windows['real'])} windows × {comparison.window} frames "
         f"a group) with a given number of active neurons, logarithmic. Neurons that fire together "
@@ -508,14 +455,14 @@ def _dynamics(comparison: Comparison) -> ReportFigure:
         ax.set_title(letter, loc="left", fontsize=10, fontweight="bold")
     return ReportFigure(
         "dynamics",
-        _TRACES,
+        TRACES,
         "Amplitudes, changes, autocorrelation and power spectrum",
         "A, B: distributions of the trace and of its change from one frame to the next, pooled "
         "over neurons after the held-out mean and standard deviation of each were taken out; "
         "logarithmic. Sharp rises of transients give B a heavy right tail. C: "
         "autocorrelation of single traces within windows. D: power spectrum. In C and D lines "
-        "are medians over neurons and bands their quartiles (held-out and synthetic). All of "
-        f"{_sizes(comparison)}.",
+        "are medians over neurons and bands their quartiles (held-out and synthetic). A and B are "
+        f"of at most a million values, drawn at random. {_sizes(comparison)}.",
         figure,
     )
 
@@ -552,7 +499,7 @@ def _intervals_and_events(comparison: Comparison) -> ReportFigure:
         )
     return ReportFigure(
         "intervals_and_events",
-        _TRACES,
+        TRACES,
         "Time between spikes" + (", and shapes of events" if events else ""),
         caption
         + _with(
@@ -596,7 +543,7 @@ def _training(evaluation: Any) -> ReportFigure:
     display = plotting.TrainingDisplay.from_evaluation(evaluation)
     return ReportFigure(
         "training",
-        _TRAINING,
+        TRAINING,
         "Training curves",
         "Losses (grey) and statistics on the validation windows, the last part of the training "
         "recording (orange), over generator steps. Thick lines are running medians where there "

@@ -22,13 +22,8 @@ from calgan.evaluation._table import (
     reasons,
     statistics_table,
 )
-from calgan.evaluation.report._figures import (
-    SECTIONS,
-    ReportFigure,
-    file_name,
-    plural,
-    report_figures,
-)
+from calgan.evaluation.report._figures import report_figures
+from calgan.evaluation.report._sections import SECTIONS, ReportFigure, file_name, plural
 from calgan.evaluation.statistics import INFOS
 from calgan.plotting.style import COLORS, LABELS
 
