@@ -297,7 +297,8 @@ def _controls(statistics: Sequence[Statistic]) -> list[str]:
         )
     if lost:
         names = " and ".join(row.label for row in lost)
-        end = f": the model adds nothing in {names if len(lost) < 3 else f'the other {len(lost)}'}"
+        where = f"in {names}" if len(lost) < 3 else f"in the other {len(lost)}"
+        end = f": the model adds nothing {'to it' if len(lost) == len(rows) else where}"
     if not parts:
         return []
     return [f"In population statistics the samples beat {' and '.join(parts)}{end}."]

@@ -87,7 +87,7 @@ def test_the_gaussian_says_what_the_model_adds(of_truth):
     text = with_gaussian([0.0, *worse[1:]])
     assert text.endswith("in 5 of 6: the model adds nothing in population count KL.")
     better = [-value for value in worse]
-    assert with_gaussian(better).endswith("in 0 of 6: the model adds nothing in the other 6.")
+    assert with_gaussian(better).endswith("in 0 of 6: the model adds nothing to it.")
 
 
 def row(value, baseline, interval, low, high, *, name="a_w1", by="ratio", better="lower"):
