@@ -10,7 +10,9 @@ CopyingStatus = Literal["copies", "leans", "new", "not told"]
 
 # Between a replay (0) and new data (1): the model copies if its whole interval lies below the
 # first, and leans to copying below the second, or if more samples than the third look copied.
+# Where no new data were there to compare with, only what is next to a replay copies.
 _COPIES = 0.5
+_NEXT_TO_A_REPLAY = 0.1
 _NEW = 0.7
 _COPIED = 0.2
 # An area further above that of drift is a difference to speak of.
@@ -41,33 +43,31 @@ def copying_sentences(memorisation: dict[str, Any] | None, shared: float) -> lis
     ]
 
 
-def _new(memorisation: dict[str, Any]) -> float:
-    """Figure of data that are no copies; drift of the recording lowers it."""
+def _new(memorisation: dict[str, Any]) -> list[float]:
+    """Figures of data that are no copies; drift of the recording lowers them."""
     known = (memorisation["second_held_out"], memorisation.get("drift"))
-    return min([1.0, *(value for value in known if value is not None)])
+    return [value for value in known if value is not None]
 
 
 def _status_of_figure(memorisation: dict[str, Any]) -> CopyingStatus:
     """Return what the memorisation figure and the share of copied samples say."""
-    replay, new = memorisation["replay"], _new(memorisation)
+    replay, new = memorisation["replay"], min([1.0, *_new(memorisation)])
     if not new - replay >= 0.1 * new:  # nor if either is undefined
         return "not told"
     _, most = memorisation["interval"] or (None, memorisation["value"])
     copied, _ = memorisation.get("share_copied_interval") or (memorisation["share_copied"], None)
     position = (most - replay) / (new - replay)
+    if not _new(memorisation):
+        return "copies" if position < _NEXT_TO_A_REPLAY else "not told"
     if position < _COPIES:
         return "copies"
     return "leans" if position < _NEW or copied > _COPIED else "new"
 
 
 def _gives_away(memorisation: dict[str, Any]) -> bool:
-    """Whether training windows can be told by more than drift explains."""
-    found = memorisation.get("membership")
-    if found is None or found["drift"] is None:
-        return False
-    interval = found.get("beyond_drift_interval")
-    beyond = found["value"] - found["drift"] if interval is None else interval[0]
-    return bool(beyond > _TOLD_APART)
+    """Whether training windows can be told by clearly more than drift explains."""
+    interval = (memorisation.get("membership") or {}).get("beyond_drift_interval")
+    return bool(interval is not None and interval[0] > _TOLD_APART)
 
 
 def _verdict(memorisation: dict[str, Any], status: CopyingStatus) -> str:
@@ -84,9 +84,14 @@ def _verdict(memorisation: dict[str, Any], status: CopyingStatus) -> str:
     if status == "copies":
         return f"The model memorises: {figures} ({yardstick})."
     if _status_of_figure(memorisation) == "not told":
+        why = (
+            "new data score hardly more than a replay"
+            if _new(memorisation)
+            else "the recordings are too short to know what new data score"
+        )
         return (
             f"Whether the samples are copies cannot be told from their distances: {figures}, but "
-            f"new data score hardly more than a replay ({yardstick})."
+            f"{why} ({yardstick})."
         )
     if status == "leans":
         return f"The samples lean towards the training recording: {figures} ({yardstick}){some}."
@@ -127,6 +132,8 @@ def _membership(memorisation: dict[str, Any]) -> list[str]:
     )
     if _gives_away(memorisation):
         return [f"{text}: more than drift explains, so that samples repeat training windows."]
+    if found.get("beyond_drift_interval") is None:
+        return [f"{text}: without intervals, or with few blocks, chance may explain it."]
     if _status_of_figure(memorisation) == "copies":
         return [
             f"{text}: what is copied are too few windows, or drift is too strong, to show here."

@@ -17,6 +17,7 @@ _N_SAMPLES = 100
 _MAX_MEMBERS = 500
 _MAX_MEMBER_VALUES = 1_000_000_000
 _MIN_BLOCKS = 3
+_MIN_BLOCKS_OF_AREAS = 8  # of fewer, an interval of an area is too narrow
 # Segments of the training recording, every other one of which stands for samples.
 _MAX_SEGMENTS = 20
 # Bounds the spectra of the reference windows, which are compared at all shifts at once.
@@ -176,7 +177,7 @@ def _replicates(
     n_train: int, n_real: int, n_bootstrap: int, rng: np.random.Generator
 ) -> Replicates:
     """Return weights of blocks, first all equal; no others of recordings of too few blocks."""
-    n_bootstrap = 0 if min(n_train, n_real) < _MIN_BLOCKS else n_bootstrap
+    n_bootstrap = 0 if min(n_train, n_real) < _MIN_BLOCKS_OF_AREAS else n_bootstrap
     first, second = (
         np.concatenate([np.ones((1, n)), resampling_weights(n, n_bootstrap, rng)])
         for n in (n_train, n_real)

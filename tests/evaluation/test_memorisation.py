@@ -173,6 +173,21 @@ def test_without_intervals_the_figures_themselves_decide():
         assert copying_status(found, 0.0) == status
 
 
+def test_recordings_of_one_window_only_tell_replays():
+    rng = np.random.default_rng(0)
+    train, test = rng.normal(size=(2, 40, 3)).astype(np.float32)
+    sources = (read_source(X, 40, name="X") for X in (train, test))
+    train_source, test_source = sources
+    for samples, status in ((np.stack([train] * 20), "copies"), (None, "not told")):
+        samples = rng.normal(size=(20, 40, 3)).astype(np.float32) if samples is None else samples
+        found = memorisation_figure(
+            samples, train_source, test_source, lambda n: np.stack([train] * n),
+            np.random.default_rng(0), 20,
+        )  # fmt: skip
+        assert found["second_held_out"] is found["drift"] is None
+        assert copying_status(found, 0.0) == status
+
+
 def test_copies_cannot_be_told_of_constant_neurons_or_shared_frames():
     constant = np.ones((400, 2), dtype=np.float32)
     source = read_source(constant, 40, name="X")
