@@ -140,9 +140,14 @@ def finite(groups: Groups, what: str) -> dict[str, Array]:
     return {group: array[np.isfinite(array)] for group, array in arrays.items()}
 
 
+def plain(name: Any) -> str:
+    """A name as it is: no dollar of it starts a formula."""
+    return str(name).replace("$", r"\$")
+
+
 def roi_names(roi_ids: Sequence[Any] | None, n_neurons: int) -> list[str]:
     """Titles of the neurons."""
-    return [f"ROI {roi}" for roi in (range(n_neurons) if roi_ids is None else roi_ids)]
+    return [f"ROI {plain(roi)}" for roi in (range(n_neurons) if roi_ids is None else roi_ids)]
 
 
 def padded(low: float, high: float, share: float = 0.05) -> tuple[float, float]:
@@ -173,15 +178,20 @@ def spread_neurons(activity: ArrayLike, n_neurons: int) -> NDArray[np.intp]:
 
 
 @styled()
-def figure_legend(figure: Any, ax: Axes) -> None:
+def figure_legend(figure: Any, ax: Axes, handles: Sequence[Any] | None = None) -> None:
     """One legend for all panels of a figure or sub-figure, above them, in place of their own."""
     for panel in figure.axes:
         if (own := panel.get_legend()) is not None:
             own.remove()
-    handles, labels = ax.get_legend_handles_labels()
-    inches = sum(_MARK_INCHES + _LETTER_INCHES * len(label) for label in labels)
-    n_rows = max(1, int(np.ceil(inches / (figure.bbox.width / figure.dpi))))
-    figure.legend(handles, labels, loc="outside upper center", ncols=-(-len(labels) // n_rows))
+    handles = ax.get_legend_handles_labels()[0] if handles is None else handles
+    labels = [str(handle.get_label()) for handle in handles]
+    letters = [max(map(len, label.split("\n"))) for label in labels]
+    for n_columns in range(len(labels), 0, -1):  # the most that there is room for
+        longest = [max(column) for column in np.array_split(letters, n_columns)]
+        inches = sum(_MARK_INCHES + _LETTER_INCHES * n for n in longest)
+        if inches <= figure.bbox.width / figure.dpi:
+            break
+    figure.legend(handles, labels, loc="outside upper center", ncols=n_columns)
 
 
 def plain_log_ticks(axis: XAxis | YAxis, low: float, high: float) -> None:

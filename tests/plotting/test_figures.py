@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from types import SimpleNamespace
 
 import matplotlib as mpl
@@ -17,8 +18,12 @@ def groups(shape, names=("real", "synthetic"), seed=0):
     return {name: rng.random(shape) for name in names}
 
 
+NUMBERS = itertools.count()
+
+
 def row(**changes):
     values = {
+        "name": f"statistic {next(NUMBERS)}",
         "label": "rate KL",
         "group": "published",
         "value": 0.4,
@@ -191,6 +196,77 @@ def test_headline_leaves_out_rows_without_a_ratio():
     assert len(ax.get_yticklabels()) == 1
     with pytest.raises(ValueError, match="train="):
         plotting.HeadlineDisplay(rows[1:]).plot()
+
+
+def test_undefined_rows_are_left_out_of_the_headline():
+    nothing = float("nan")
+    rows = [
+        row(),
+        row(value=nothing),
+        row(baseline=nothing),
+        row(controls={"replay": nothing, "shuffled": None}, baseline_interval=(nothing, nothing)),
+    ]
+    (ax,) = plotting.HeadlineDisplay(rows).plot().axes_
+    dots = {dot.get_label(): len(dot.get_offsets()) for dot in ax.collections if dot.get_label()}
+    assert len(ax.get_yticklabels()) == 2
+    assert (dots["synthetic"], dots["replay control"], dots["neuron-shuffled"]) == (2, 1, 1)
+
+
+def compare(**values):
+    """Return populations of a value each for two statistics, None for an undefined one."""
+    evaluations = {
+        name: SimpleNamespace(
+            statistics=[
+                row(name="a", label="a", value=np.nan if value is None else value),
+                row(name="b", label="b", value=0.2),
+                row(name="c", label="c", judged_by="difference"),
+            ]
+        )
+        for name, value in values.items()
+    }
+    return SimpleNamespace(evaluations=evaluations)
+
+
+def test_populations_stand_side_by_side_on_one_baseline():
+    display = plotting.HeadlineDisplay.from_comparison(compare(flow=0.6, shuffled=0.3, gan=None))
+    (ax,) = display.axes_
+    dots = [dot for dot in ax.collections if not dot.get_label().startswith("_")]
+    found = {dot.get_label(): dot.get_offsets() for dot in dots}
+    # A population may be called as a control is, which has its own marker and label.
+    assert list(found) == ["flow", "shuffled", "gan", "replay control", "neuron-shuffled"]
+    ratios = {label: points[:, 0].tolist() for label, points in found.items()}
+    assert ratios["flow"] == pytest.approx([3.0, 1.0])
+    assert ratios["shuffled"] == pytest.approx([1.5, 1.0])
+    assert ratios["gan"] == pytest.approx([1.0])
+    assert ratios["replay control"] == pytest.approx([1.05, 1.05])
+    heights = [points[-1, 1] for label, points in found.items() if label != "neuron-shuffled"]
+    assert len({round(height, 6) for height in heights}) == 4
+    assert len({tuple(dot.get_facecolor()[0]) for dot in dots}) == 5
+    assert [label.get_text() for label in ax.get_yticklabels()] == ["a", "b"]
+    legend = [text.get_text() for text in display.figure_.legends[0].get_texts()]
+    assert legend[:3] == ["flow", "shuffled", "gan"]
+
+
+def test_many_populations_of_long_names_have_room_and_looks_of_their_own():
+    names = [
+        f"_a model of ${i}$ with a name that is longer than anyone wants to read" for i in "12"
+    ]
+    names += [f"model {i}" for i in range(10)]
+    display = plotting.HeadlineDisplay.from_comparison(compare(**dict.fromkeys(names, 0.3)))
+    figure = display.figure_
+    figure.canvas.draw()
+    (legend,) = figure.legends
+    assert len(legend.get_texts()) == len(names) + 4
+    box, whole = legend.get_window_extent(), figure.bbox
+    assert box.x0 >= 0
+    assert box.x1 <= whole.x1
+    dots = display.axes_[0].collections
+    looks = {
+        (tuple(dot.get_facecolor()[0]), dot.get_paths()[0].vertices.tobytes())
+        for dot in dots
+        if "model" in str(dot.get_label())
+    }
+    assert len(looks) == len(names)
 
 
 def test_headline_keeps_extreme_ratios_inside():
