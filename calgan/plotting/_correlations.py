@@ -26,6 +26,7 @@ from calgan.plotting.style import (
     read_groups,
     resize,
     rms,
+    say_undefined,
 )
 
 # Real beside real, so that the eye sees what to expect.
@@ -265,6 +266,8 @@ class CorrelationMatrixDisplay(ComparisonDisplay):
                 extent=(0.5, len(first) + 0.5, len(first) + 0.5, 0.5),
             )
             ax.spines[["top", "right"]].set_visible(True)
+            if np.isnan(array[off_diagonal]).all():
+                say_undefined(ax)
             label = label_of(group)
             # Five labels in a row have room for their longest word only.
             label = label if len(arrays) < 5 else "\n".join(label.rsplit(" ", 1))

@@ -20,7 +20,15 @@ from calgan.metrics.divergence import (
 )
 from calgan.plotting._display import ComparisonDisplay
 from calgan.plotting.comparison import WITH_TRAIN, Comparison
-from calgan.plotting.style import Array, Groups, figure_legend, finite, line_of, resize
+from calgan.plotting.style import (
+    Array,
+    Groups,
+    figure_legend,
+    finite,
+    line_of,
+    resize,
+    say_undefined,
+)
 
 _MIN_PAIRS = 45  # pairs a window from which a histogram of its own can be built
 _MAX_BINS = 25
@@ -135,6 +143,8 @@ def _draw_divergences(ax: Axes, divergences: Groups) -> None:
         if array.size:
             mark = {"marker": "v", "markersize": 6, "color": line["color"], "clip_on": False}
             ax.plot(np.median(array), 1.03, transform=ax.get_xaxis_transform(), **mark)
+    if not filled:
+        say_undefined(ax)
     ax.set(xlim=(bins[0], bins[-1]), ylim=(0, 1.15 * max(ax.dataLim.ymax, 1.0)))
     ax.yaxis.set_major_locator(MaxNLocator(5, integer=True, min_n_ticks=1))
 

@@ -213,6 +213,11 @@ def log_scale(ax: Axes) -> None:
     ax.yaxis.set_minor_locator(NullLocator())
 
 
+def say_undefined(ax: Axes) -> None:
+    """Say that a panel is empty because there is no number."""
+    ax.text(0.5, 0.5, "n/a", transform=ax.transAxes, ha="center", va="center", color="#888888")
+
+
 def draw_steps(ax: Axes, heights: Array, edges: Array, group: str, position: int) -> None:
     """One group's histogram: the first group filled, the others as lines."""
     if position == 0:
@@ -260,6 +265,8 @@ def draw_distribution(
         log_scale(ax)
     else:
         ax.set_ylim(0, None)
+    if not filled:
+        say_undefined(ax)
     ax.legend(loc="best")
 
 

@@ -115,3 +115,12 @@ def test_an_undefined_agreement_says_so():
     assert [text.get_text() for text in rates.ax_.get_legend().get_texts()] == [
         "synthetic: RMSE n/a Hz"
     ]
+
+
+def test_empty_panels_say_that_there_is_no_number():
+    silent = silent_real_windows()
+    matrices = plotting.CorrelationMatrixDisplay.from_evaluation(silent).axes_
+    divergences = plotting.KLHistogramDisplay.from_evaluation(silent).axes_
+    nothing = plotting.CorrelationDisplay({"real": [[np.nan]]}, 0.5).plot().axes_
+    said = [[text.get_text() for text in ax.texts] for ax in (*matrices, *divergences, *nothing)]
+    assert said == [["n/a"], [], [], [], [], ["n/a"], [], ["n/a"]]

@@ -479,7 +479,8 @@ def _intervals_and_events(comparison: Comparison) -> ReportFigure:
     n_panels = 1 + len(events)
     n_rows = -(-n_panels // 2)
     figure, axes = _panels(n_rows, min(n_panels, 2), 9.0 if events else 5.2, 3.1 * n_rows)
-    edges: Array | None = _frame_edges(intervals["real"], rate)
+    known = intervals["real"] if intervals["real"].size else np.concatenate([*intervals.values()])
+    edges: Array | None = _frame_edges(known, rate)
     draw_distribution(axes[0], intervals, "interval between spikes (s)", edges=edges, log=True)
     for ax, (xlabel, values) in zip(axes[1:], events.items(), strict=True):
         edges = np.linspace(0.0, 4.0, 41) if xlabel.startswith("event") else None
