@@ -26,6 +26,7 @@ _LAZY = {
     "Pipeline": "calgan.pipeline",
     "Recording": "calgan.data.recording",
     "Windower": "calgan.data.windows",
+    "compare": "calgan.evaluation",
     "evaluate": "calgan.evaluation",
     "make_calcium_pipeline": "calgan.pipeline",
     "sample": "calgan.data.sampling",

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from itertools import starmap
 from typing import Any
 
-import joblib
 import numpy as np
 
 from calgan.data.segments import as_segments
@@ -15,7 +15,9 @@ from calgan.data.windows import WindowView, cut_windows, warn_of_short_segments
 
 # Blocks of a recording that the bootstrap resamples: more would only cost memory.
 _MAX_BLOCKS = 24
-_INFERRED_VALUES = 1_000_000  # that a thread infers spikes in at a time
+_INFERRED_VALUES = 1_000_000  # in which spikes are inferred at a time
+
+Run = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterable[Any]]
 
 
 @dataclass(frozen=True)
@@ -49,6 +51,15 @@ class WindowSource:
     def n_independent(self) -> int:
         """How many windows fit side by side."""
         return sum(len(segment) // self.window for segment in self.segments)
+
+    def select(self, neurons: np.ndarray) -> WindowSource:
+        """Return the recording of some neurons."""
+        return replace(
+            self,
+            frames=self.frames[:, neurons],
+            segments=[segment[:, neurons] for segment in self.segments],
+            roi_ids=None if self.roi_ids is None else self.roi_ids[neurons],
+        )
 
 
 def read_source(X: Any, window: int, *, name: str) -> WindowSource:
@@ -143,42 +154,52 @@ class WindowBank:
         return np.asarray(self.frames[rows[:, None, :] + steps[:, None], neurons])
 
     def spikes(self, index: np.ndarray) -> np.ndarray:
-        """Return the spikes of some windows as 0 and 1, shape (m, T, N), float32."""
+        """Return the spikes of some windows as 0 and 1, shape (m, T, N), uint8."""
         if self.packed is None:
             raise RuntimeError("no spikes were inferred for these windows.")
-        bits = np.unpackbits(self.packed[index], axis=1, count=self.window)
-        return bits.astype(np.float32)
+        return np.unpackbits(self.packed[index], axis=1, count=self.window)
 
-    def chunks(self, group: int, size: int) -> Iterator[np.ndarray]:
-        """Yield the windows of one block, at most `size` at a time."""
-        members = np.flatnonzero(self.groups == group)
-        for offset in range(0, len(members), size):
-            yield members[offset : offset + size]
+    def chunks(self, most_values: int) -> Iterator[tuple[int, np.ndarray, dict[str, np.ndarray]]]:
+        """Yield block, windows, and how often each draw (D,) of a name holds each of them.
+
+        The windows of a chunk are of one block and held equally often by every draw; they hold
+        about `most_values` values at most.
+        """
+        counts = {
+            name: np.stack([np.bincount(draw, minlength=self.n_windows) for draw in draws])
+            for name, draws in self.lists.items()
+        }
+        keys = np.concatenate([self.groups[None], *counts.values()])
+        _, pattern = np.unique(keys, axis=1, return_inverse=True)
+        order = np.argsort(pattern.ravel(), kind="stable")
+        borders = np.flatnonzero(np.diff(pattern.ravel()[order])) + 1
+        size = max(1, most_values // (self.window * self.frames.shape[1]))
+        for members in np.split(order, borders):
+            first = members[0]
+            held = {name: each[:, first] for name, each in counts.items()}
+            for part in np.array_split(members, -(-len(members) // size)):
+                yield int(self.groups[first]), part, held
 
     def with_spikes(
-        self, infer: Callable[[np.ndarray], np.ndarray], n_jobs: int | None = None
+        self, infer: Callable[[np.ndarray], np.ndarray], run: Run = starmap
     ) -> WindowBank:
-        """Return this bank with the spikes that `infer` finds in each of its windows."""
+        """Return this bank with the spikes that `infer` finds in each of its windows.
+
+        ``run`` calls a function with each tuple of arguments, as `itertools.starmap` does.
+        """
         size = max(1, _INFERRED_VALUES // max(1, self.window * self.frames.shape[1]))
-
-        def of_chunk(index: np.ndarray) -> np.ndarray:
-            return np.packbits(infer(self.traces(index)) > 0, axis=1)
-
         chunks = np.array_split(np.arange(self.n_windows), max(1, -(-self.n_windows // size)))
-        parallel = joblib.Parallel(n_jobs, require="sharedmem")
-        packed = parallel(joblib.delayed(of_chunk)(index) for index in chunks)
-        return replace(self, packed=np.concatenate(packed))
+        packed = run(_pack_spikes, ((infer, self.traces(index)) for index in chunks))
+        return replace(self, packed=np.concatenate(list(packed)))
 
     def shuffled(self, name: str, rng: np.random.Generator) -> WindowBank:
-        """Return new windows in which each neuron comes from another window of the same draw.
+        """Return new windows in which each neuron comes from another window of the first draw.
 
         Each neuron keeps its own traces and spikes; what neurons do together is lost.
         """
-        draws = self.lists[name]
+        draw = self.lists[name][0]
         n_neurons = self.frames.shape[1]
-        picks = np.concatenate(
-            [rng.permuted(np.repeat(draw[:, None], n_neurons, axis=1), axis=0) for draw in draws]
-        )
+        picks = rng.permuted(np.repeat(draw[:, None], n_neurons, axis=1), axis=0)
         packed = None
         if self.packed is not None:
             bytes_ = np.arange(self.packed.shape[1])[:, None]
@@ -187,49 +208,33 @@ class WindowBank:
             frames=self.frames,
             rows=self.rows[picks, 0],
             groups=np.zeros(len(picks), dtype=int),
-            lists={"shuffled": np.arange(len(picks)).reshape(draws.shape)},
+            lists={"shuffled": np.arange(len(picks))[None]},
             window=self.window,
             packed=packed,
         )
 
 
-def draw_from_recording(
-    source: WindowSource,
-    names: tuple[str, ...],
-    n: int,
-    n_draws: int,
-    rng: np.random.Generator,
-    *,
-    once: bool = False,
-) -> WindowBank:
-    """Draw `n` windows at random starts, `n_draws` times for each of `names`.
+def _pack_spikes(infer: Callable[[np.ndarray], np.ndarray], traces: np.ndarray) -> np.ndarray:
+    """Return the spikes of windows, eight frames a byte."""
+    return np.packbits(infer(traces) > 0, axis=1)
 
-    Within a draw, a later name takes starts that earlier ones left over, as long as there are
-    any; `once`: a name takes each start at most once, as long as there are enough.
+
+def draw_from_recording(
+    source: WindowSource, n_draws: Mapping[str, int], n: int, rng: np.random.Generator
+) -> WindowBank:
+    """Draw `n` windows at random starts, so many times for each name.
+
+    Every start is taken once before any is taken again, over all draws and names.
     """
-    n_starts = len(source.starts)
-    lists: dict[str, list[np.ndarray]] = {name: [] for name in names}
-    for _ in range(n_draws):
-        free = np.ones(n_starts, dtype=bool)
-        for name in names:
-            choices = np.flatnonzero(free)
-            if len(choices) == 0:
-                choices = np.arange(n_starts)
-            if once and len(choices) >= n:
-                picked = rng.choice(choices, n, replace=False)
-            else:
-                picked = choices[rng.integers(len(choices), size=n)]
-            free[picked] = False
-            lists[name].append(picked)
-    every = np.concatenate([np.concatenate(picked) for picked in lists.values()])
-    used, inverse = np.unique(every, return_inverse=True)
-    position = inverse.reshape(len(names), n_draws, n)
+    rounds = range(max(n_draws.values()))
+    order = [name for draw in rounds for name, many in n_draws.items() if draw < many]
+    used, inverse = _deal(len(source.starts), len(order), n, rng)
     _, groups = np.unique(source.groups[used], return_inverse=True)
     return WindowBank(
         frames=source.frames,
         rows=source.starts[used][:, None],
         groups=groups,
-        lists={name: position[i] for i, name in enumerate(names)},
+        lists={name: inverse[[other == name for other in order]] for name in n_draws},
         window=source.window,
     )
 
@@ -242,27 +247,40 @@ def draw_from_samples(
     *,
     name: str = "synthetic",
 ) -> WindowBank:
-    """Draw `n` of the independent samples (M, T, N) without replacement, `n_draws` times."""
+    """Draw `n` of the independent samples (M, T, N), `n_draws` times; once if there are only n."""
     n_samples, window, n_neurons = samples.shape
-    if n == n_samples:
-        draws = np.tile(np.arange(n), (n_draws, 1))
-    else:
-        draws = np.stack([rng.choice(n_samples, n, replace=False) for _ in range(n_draws)])
-    used, inverse = np.unique(draws, return_inverse=True)
+    used, draws = _deal(n_samples, min(n_draws, -(-n_samples // n)), n, rng)
     return WindowBank(
         frames=samples.reshape(-1, n_neurons),
         rows=(used * window)[:, None],
         groups=_split_evenly(len(used), len(used)),
-        lists={name: inverse.reshape(draws.shape)},
+        lists={name: draws},
         window=window,
     )
 
 
-def check_same_neurons(real: WindowSource, samples: np.ndarray, train: WindowSource | None) -> None:
+def _deal(
+    n_items: int, n_draws: int, n: int, rng: np.random.Generator
+) -> tuple[np.ndarray, np.ndarray]:
+    """Deal n of the items out in each draw: the items used, and draws (D, n) as positions in them.
+
+    The draws follow each other in one random order, so that few windows are needed in all.
+    """
+    picks = np.resize(rng.permutation(n_items), (n_draws, n))
+    used, inverse = np.unique(picks, return_inverse=True)
+    return used, inverse.reshape(picks.shape)
+
+
+def check_same_neurons(
+    real: WindowSource,
+    samples: np.ndarray,
+    train: WindowSource | None,
+    name: str = "synthetic",
+) -> None:
     """Refuse recordings and samples that differ in neurons or units."""
     if real.n_neurons != samples.shape[2]:
         raise ValueError(
-            f"real has {real.n_neurons} neurons and synthetic has {samples.shape[2]}; both must "
+            f"real has {real.n_neurons} neurons and {name} has {samples.shape[2]}; both must "
             "hold the same neurons in the same order."
         )
     if train is None:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from calgan.evaluation._evaluate import evaluate
+from calgan.evaluation._comparison import Comparison
+from calgan.evaluation._evaluate import compare, evaluate
 from calgan.evaluation._result import Evaluation
 from calgan.evaluation._statistic import Statistic
 
-__all__ = ["Evaluation", "Statistic", "evaluate"]
+__all__ = ["Comparison", "Evaluation", "Statistic", "compare", "evaluate"]

@@ -1,14 +1,12 @@
-"""`evaluate`: draw windows, infer spikes, compute every statistic beside its yardsticks."""
+"""`evaluate` and `compare`: check what is given, compare it, and put the outcome together."""
 
 from __future__ import annotations
 
 import warnings
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import replace
-from functools import partial
 from typing import Any
 
-import joblib
 import numpy as np
 from threadpoolctl import threadpool_limits
 
@@ -16,33 +14,26 @@ from calgan.data.random_windows import WindowSource, check_same_neurons, read_so
 from calgan.data.recording import ARBITRARY
 from calgan.data.sampling import generator_of
 from calgan.data.validation import common_frame_rate, rng_from
-from calgan.evaluation._compared import Banks, context_of, draw_windows, kept_for_figures, spreads
+from calgan.evaluation._comparison import Comparison
 from calgan.evaluation._controls import CONTROLS
 from calgan.evaluation._memorisation import memorisation_figure
+from calgan.evaluation._reference import Reference
 from calgan.evaluation._result import Evaluation
 from calgan.evaluation._settings import (
     FEW_SAMPLES,
     MIN_SAMPLES,
     Settings,
+    check_deconvolver,
+    check_model,
     check_samples,
     check_settings,
     find_overlap,
+    varying_neurons,
 )
-from calgan.evaluation._statistic import Statistic, make_row
+from calgan.evaluation._threads import Threads
 from calgan.evaluation._verdict import conclude
-from calgan.evaluation.statistics import INFOS, Measure, make_measures
-from calgan.evaluation.statistics.bootstrap import (
-    BlockSums,
-    draw_values,
-    replicate_values,
-    resampling_weights,
-    sum_by_block,
-)
-from calgan.evaluation.statistics.windows import TwoSample, judge_windows
-from calgan.metrics import bin_frames_for, correlation_kl, firing_rate_kl, van_rossum_kl
+from calgan.evaluation.statistics import INFOS
 from calgan.metrics.groups import GROUPS
-
-_MIN_BLOCKS = 3
 
 
 def evaluate(
@@ -55,10 +46,12 @@ def evaluate(
     random_state: Any = None,
     model: Any = None,
     controls: Iterable[str] = tuple(CONTROLS),
+    deconvolver: Any = None,
     n_windows: int | None = None,
     n_splits: int = 3,
     n_bootstrap: int = 200,
     n_jobs: int | None = -1,
+    verbose: int | None = None,
 ) -> Evaluation:
     """Judge synthetic windows against a held-out recording, beside what real data scores.
 
@@ -93,6 +86,10 @@ def evaluate(
         Which controls to compute. The dichotomized Gaussian (`calgan.DichotomizedGaussianCalcium`,
         with a memory of 2 s, but at most 60 frames and half a window) is fitted on `train`, or on
         `real` without it. The other numbers do not depend on the choice.
+    deconvolver : object with ``transform``, default=None
+        Infers spikes from windows (n, T, N): above 0 in frames with a spike. One that is not
+        fitted is cloned and fitted on `train` (on `real` without it). None is an
+        `OasisDeconvolver`.
     n_windows : int, default=None
         Most windows on either side of a comparison; fewer if there are fewer samples. None is
         500, and the published 1,000 with ``protocol="thesis"``, which then draws no window of
@@ -102,7 +99,10 @@ def evaluate(
     n_bootstrap : int, default=200
         Resamplings of contiguous blocks behind each interval.
     n_jobs : int, default=-1
-        Threads; -1 takes all cores, None one. The numbers do not depend on it.
+        Threads (processes, to infer the spikes of many windows); -1 takes all cores, None one.
+        The numbers do not depend on it.
+    verbose : int, default=None
+        0 shows no progress, 1 does, and None on a terminal only.
 
     Returns
     -------
@@ -112,18 +112,23 @@ def evaluate(
     Raises
     ------
     ValueError
-        If the inputs differ in neurons, hold NaN, are too short or too few, or no frame rate is
-        known.
+        If the inputs differ in neurons, hold NaN, are too short or too few, if no frame rate is
+        known, or if no neuron varies.
+    NotFittedError
+        If `model` is not fitted.
 
     Warns
     -----
     UserWarning
-        If there are fewer than 100 samples, or frames of `real` occur in `train` (which
+        If there are fewer than 100 samples, if a neuron is constant in `real` or `train` (it is
+        left out), or if frames of `real` occur in `train` (which
         ``protocol="thesis"`` says in a remark, as it is the point of that split).
 
     Notes
     -----
-    Windows are drawn at random starts. Spikes are inferred window by window with an
+    Windows are drawn at random starts, each once before any is drawn again. Statistics of pairs of
+    more than 300 neurons are those of 300 neurons drawn at random. An undefined statistic is NaN,
+    with a `Statistic.reason`. Spikes are inferred window by window with an
     `OasisDeconvolver` that is fitted on `train` (on `real` without it) and then frozen. Intervals
     resample contiguous blocks of both recordings, each at least one window long; those of the
     classifiers resample the windows they are tried on, not those they are fitted on. See the user
@@ -144,201 +149,228 @@ def evaluate(
     settings = check_settings(
         protocol, controls, n_windows, n_splits, n_bootstrap, random_state, n_jobs
     )
-    samples = check_samples(synthetic)
-    window = samples.shape[1]
+    samples = {"synthetic": check_samples(synthetic)}
+    check_model(model)
+    threads = Threads(settings.n_jobs, verbose)
+    recordings = (real, train, frame_rate)
+    found = _compare_all(samples, {"synthetic": model}, recordings, settings, deconvolver, threads)
+    return found["synthetic"]
+
+
+def compare(
+    synthetic: Mapping[str, Any],
+    real: Any,
+    *,
+    train: Any = None,
+    frame_rate: float | None = None,
+    protocol: str = "blocked",
+    random_state: Any = None,
+    models: Mapping[str, Any] | None = None,
+    controls: Iterable[str] = tuple(CONTROLS),
+    deconvolver: Any = None,
+    n_windows: int | None = None,
+    n_splits: int = 3,
+    n_bootstrap: int = 200,
+    n_jobs: int | None = -1,
+    verbose: int | None = None,
+) -> Comparison:
+    """Judge the samples of several generators against one held-out recording, side by side.
+
+    Baselines, controls, held-out windows and bins are those of one `evaluate` for all of them.
+
+    Parameters
+    ----------
+    synthetic : dict of str to array-like of shape (n, T, N)
+        Synthetic windows by the name of their generator. As many windows of each are compared as
+        the smallest of them holds.
+    real, train, frame_rate, protocol, random_state : as in `evaluate`
+        The recordings and how they are compared.
+    models : dict of str to fitted generator, pipeline or search, default=None
+        Where the samples come from, for some or all of the names.
+    controls, deconvolver, n_windows, n_splits, n_bootstrap, n_jobs, verbose : as in `evaluate`
+        See there.
+
+    Returns
+    -------
+    Comparison
+        Prints as a table, a column a generator; ``comparison["name"]`` is the `Evaluation` of one.
+
+    Raises
+    ------
+    ValueError
+        If there is nothing to compare, or where `evaluate` does.
+    TypeError
+        If `synthetic` is no dict.
+
+    See Also
+    --------
+    evaluate : The same for one generator.
+
+    Examples
+    --------
+    >>> from calgan import compare
+    >>> from calgan.datasets import make_process
+    >>> process = make_process(n_neurons=6, random_state=0)
+    >>> train, _ = process.sample_recording(120.0, random_state=1)
+    >>> test, _ = process.sample_recording(60.0, random_state=2)
+    >>> true, _ = process.sample_windows(100, 40, random_state=3)
+    >>> noise = true[::-1].mean() + true.std() * np.random.default_rng(0).normal(size=true.shape)
+    >>> comparison = compare({"true": true, "noise": noise}, test, train=train, random_state=0)
+    >>> row = "spike_correlation_matrix_r"
+    >>> bool(comparison["true"][row].value > comparison["noise"][row].value)
+    True
+    """
+    settings = check_settings(
+        protocol, controls, n_windows, n_splits, n_bootstrap, random_state, n_jobs
+    )
+    if not isinstance(synthetic, Mapping):
+        raise TypeError(
+            "synthetic must be a dict of samples by the name of their generator, such as "
+            f"{{'gan': samples}}, got {type(synthetic).__name__}; use evaluate for one generator."
+        )
+    if not synthetic:
+        raise ValueError("synthetic holds no samples; pass at least one entry, {'name': samples}.")
+    models = dict(models or {})
+    unknown = [name for name in models if name not in synthetic]
+    if unknown:
+        raise ValueError(f"models holds {unknown[0]!r}, of which synthetic holds no samples.")
+    samples = {str(name): check_samples(each, name=name) for name, each in synthetic.items()}
+    for name, model in models.items():
+        check_model(model, name=name)
+    threads = Threads(settings.n_jobs, verbose)
+    recordings = (real, train, frame_rate)
+    return Comparison(_compare_all(samples, models, recordings, settings, deconvolver, threads))
+
+
+def _compare_all(
+    samples: dict[str, np.ndarray],
+    models: Mapping[str, Any],
+    recordings: tuple[Any, Any, float | None],
+    settings: Settings,
+    deconvolver: Any,
+    threads: Threads,
+) -> dict[str, Evaluation]:
+    """Evaluate samples by name, called by what a user calls."""
+    real, train, frame_rate = recordings
+    window = _common_window(samples)
     held_out = read_source(real, window, name="real")
     training = None if train is None else read_source(train, window, name="train")
-    check_same_neurons(held_out, samples, training)
+    for name, each in samples.items():
+        check_same_neurons(held_out, each, training, name=name)
     rates = {"frame_rate": frame_rate, "real": held_out.frame_rate}
     rates["train"] = training.frame_rate if training else None
     rate = common_frame_rate(rates, needed_by="evaluate")
-    shared, remarks = find_overlap(held_out, training, protocol)
-    n = min(settings.n_windows, len(samples))
+    check_deconvolver(deconvolver, held_out.n_neurons)
+    shared, remarks = find_overlap(held_out, training, settings.protocol)
+    n = min(settings.n_windows, *map(len, samples.values()))
     if n < FEW_SAMPLES:
         warnings.warn(
             f"synthetic holds {n} windows to compare; below {FEW_SAMPLES} histograms are coarse "
             "and baselines high, so sample more (500 is a good number).",
             UserWarning,
-            stacklevel=2,
+            stacklevel=3,
         )
-    if protocol == "thesis":
+    if settings.protocol == "thesis":
         n = min(n, max(len(held_out.starts), MIN_SAMPLES))
-    settings = replace(
-        settings, n_windows=n, frame_rate=rate, trained_on=_trained_statistics(model)
-    )
+    roi_ids = _roi_ids(held_out, training)
+    varies, texts = varying_neurons(held_out, training, samples)
+    remarks += texts
+    if not varies.all():
+        roi_ids, held_out = roi_ids[varies], held_out.select(varies)
+        training = training and training.select(varies)
+        samples = {name: each[:, :, varies] for name, each in samples.items()}
+    settings = replace(settings, n_windows=n, frame_rate=rate)
     with threadpool_limits(1):  # threads of linear algebra would wait for each other
-        drawn = draw_windows(held_out, training, samples, settings)
-    banks = drawn.banks
-    remarks += drawn.remarks
-    if window < 2 * bin_frames_for(settings.frame_rate):
-        remarks.append(
-            f"There are no spike correlations: a window of {window} frames does not hold two bins "
-            "of half a second; sample longer windows."
-        )
-    has_intervals = (
-        n_bootstrap > 0
-        and min(bank.n_blocks for name, bank in banks.items() if name not in CONTROLS)
-        >= _MIN_BLOCKS
-    )
-    if n_bootstrap and not has_intervals:
-        remarks.append(
-            f"There are no intervals: a recording holds fewer than {_MIN_BLOCKS} blocks as long as "
-            "a window to resample."
-        )
-    used = settings if has_intervals else replace(settings, n_bootstrap=0)
-    statistics = _published(banks, used) if protocol == "thesis" else []
-    with threadpool_limits(1):
-        measures = make_measures(context_of(banks, used), published=protocol == "blocked")
-    tasks: list[Callable[[], Any]] = [
-        partial(_of_sums, banks, measures, used),
-        partial(judge_windows, held_out, training, drawn.samples, used),
-    ]
+        reference = Reference(held_out, training, settings, deconvolver, varies, threads)
+        facts = {
+            "remarks": [*remarks, *reference.remarks],
+            "shared_frames": shared,
+            "neurons_left_out": np.flatnonzero(~varies).tolist(),
+        }
+        return {
+            name: _evaluate_one(reference, each, models.get(name), roi_ids, facts)
+            for name, each in samples.items()
+        }
+
+
+def _evaluate_one(
+    reference: Reference,
+    samples: np.ndarray,
+    model: Any,
+    roi_ids: np.ndarray,
+    facts: dict[str, Any],
+) -> Evaluation:
+    """Compare the samples of one generator with the reference."""
+    settings, held_out, training = reference.settings, reference.real, reference.train
+    settings = replace(settings, trained_on=_trained_statistics(model))
+    bank, statistics, scores = reference.compare(samples, settings)
+    memorisation = None
     if training is not None:
-        bank = banks["train"]
-        tasks.append(
-            partial(
-                memorisation_figure,
-                samples,
-                training,
-                held_out,
-                lambda n: bank.traces(bank.lists["replay"][0][:n]),
-                rng_from(settings.seed, 3),
-                n_bootstrap,
-            )
+        replays = reference.banks["train"]
+        memorisation = memorisation_figure(
+            samples,
+            training,
+            held_out,
+            lambda n: replays.traces(replays.lists["replay"][0][:n]),
+            rng_from(settings.seed, 3),
+            settings.n_bootstrap,
         )
-    with threadpool_limits(1):
-        parallel = joblib.Parallel(settings.n_jobs, require="sharedmem")
-        of_sums, of_windows, *rest = parallel(joblib.delayed(task)() for task in tasks)
-    memorisation = rest[0] if rest else None
-    statistics += of_sums
-    if of_windows is not None:
-        statistics += _of_windows(of_windows, used)
-        if of_windows.n_folds == 1:
-            remarks.append(
-                "There is no classifier: a recording is too short to be cut into two segments "
-                "that hold a window each."
-            )
     order = list(GROUPS)
     statistics.sort(key=lambda row: order.index(row.group))
     generator = generator_of(model)
     trained_on = settings.trained_on or frozenset()
     known = {name for info in INFOS.values() for name in (info.name, *info.trained_by)}
     meta = {
-        "n_splits": n_splits,
-        "n_bootstrap": n_bootstrap,
+        "n_splits": settings.n_splits,
+        "n_bootstrap": settings.n_bootstrap,
         "random_state": settings.seed,
         "n_samples": len(samples),
         "n_real_frames": sum(map(len, held_out.segments)),
         "n_real_windows": held_out.n_independent,
-        "n_real_blocks": banks["real"].n_blocks,
+        "n_real_blocks": reference.banks["real"].n_blocks,
         "n_train_frames": training and sum(map(len, training.segments)),
         "n_train_windows": training and training.n_independent,
-        "has_intervals": has_intervals,
-        "spike_inference": drawn.inference,
+        "has_intervals": reference.has_intervals,
+        "spike_inference": reference.inference,
         "controls": list(settings.controls),
         "controls_from": "real" if training is None else "train",
-        "dichotomized_gaussian": drawn.gaussian,
+        "dichotomized_gaussian": reference.gaussian,
         "trained_on_statistics": None if settings.trained_on is None else sorted(trained_on),
         "trained_on_others": sorted(trained_on - known),
         "best_iter": getattr(generator, "best_iter_", None),
-        "remarks": remarks,
-        "shared_frames": shared,
-        "n_folds": of_windows and of_windows.n_folds,
-        **spreads(banks),
+        "n_folds": reference.comparison.n_folds,
+        **facts,
+        **reference.spreads(bank),
     }
-    windows, spikes = kept_for_figures(banks, settings)
+    windows, spikes = reference.kept_for_figures(bank)
     return Evaluation(
         statistics=tuple(statistics),
         memorisation=memorisation,
-        conclusion=conclude(statistics, memorisation, meta, protocol),
-        protocol=protocol,
-        n_windows=n,
-        window=window,
+        conclusion=conclude(statistics, memorisation, meta, settings.protocol),
+        protocol=settings.protocol,
+        n_windows=settings.n_windows,
+        window=held_out.window,
         frame_rate=settings.frame_rate,
-        roi_ids=_roi_ids(held_out, training),
+        roi_ids=roi_ids,
         units=held_out.units or (training and training.units) or ARBITRARY,
         windows=windows,
         spikes=spikes,
-        classifier_scores={} if of_windows is None else of_windows.scores,
+        classifier_scores=scores,
         history=list(getattr(generator, "history_", None) or []),
         meta=meta,
     )
 
 
-def _of_sums(banks: Banks, measures: list[Measure], settings: Settings) -> list[Statistic]:
-    """Return the rows of the statistics that are functions of sums over windows."""
-    sums: dict[str, list[BlockSums]] = {}
-    for name, bank in banks.items():
-        draws = {name: name not in CONTROLS}
-        if name == "train" and "replay" in settings.controls:
-            draws["replay"] = False
-        sums.update(sum_by_block(bank, measures, draws, settings.n_jobs))
-    rng = rng_from(settings.seed, 2)
-    weights = {
-        name: resampling_weights(banks[name].n_blocks, settings.n_bootstrap, rng)
-        for name in ("real", "synthetic", "train")
-        if name in banks
-    }
-    rows = []
-    for position, measure in enumerate(measures):
-        real, *others = ((name, each[position]) for name, each in sums.items())
-        values = {name: draw_values(measure, real[1], other).mean(axis=1) for name, other in others}
-        replicates = {
-            name: replicate_values(measure, real[1], other, weights["real"], weights[name])
-            for name, other in others
-            if name in weights and settings.n_bootstrap
-        }
-        for i, info in enumerate(measure.infos):
-            rows.append(
-                make_row(
-                    info,
-                    {name: float(each[i]) for name, each in values.items()},
-                    {name: each[i] for name, each in replicates.items()},
-                    settings,
-                )
-            )
-    return rows
-
-
-def _of_windows(found: TwoSample, settings: Settings) -> list[Statistic]:
-    """Return the rows of whole windows, without those that need folds if there are none."""
-    return [
-        make_row(
-            INFOS[key],
-            {name: each[key] for name, each in found.values.items()},
-            {name: each[key] for name, each in found.replicates.items()},
-            settings,
+def _common_window(samples: Mapping[str, np.ndarray]) -> int:
+    """Return the frames a window, which must be the same for all samples."""
+    shapes = {name: each.shape[1] for name, each in samples.items()}
+    if len(set(shapes.values())) > 1:
+        listed = ", ".join(f"{name!r} {window}" for name, window in shapes.items())
+        raise ValueError(
+            f"samples of one comparison need windows of one length, but they have {listed} "
+            "frames; sample windows of the same length."
         )
-        for key, value in found.values["synthetic"].items()
-        if np.isfinite(value) or "classifier" not in key
-    ]
-
-
-def _published(banks: Banks, settings: Settings) -> list[Statistic]:
-    """Return the three published divergences by the published estimators, without intervals.
-
-    Of the first draw alone: they bin every window by itself, which takes its time.
-    """
-    divergences = {
-        "firing_rate_kl": firing_rate_kl,
-        "correlation_kl": correlation_kl,
-        "van_rossum_kl": van_rossum_kl,
-    }
-    real = banks["real"]
-    if real.window < 2 * bin_frames_for(settings.frame_rate):
-        del divergences["correlation_kl"]
-    if real.frames.shape[1] == 1:
-        divergences = {"firing_rate_kl": firing_rate_kl}
-    sides = {name: (name, name) for name in banks if name != "real"}
-    if "train" in banks and "replay" in settings.controls:
-        sides["replay"] = ("train", "replay")
-    mine = real.spikes(real.lists["real"][0])
-    found: dict[str, dict[str, float]] = {name: {} for name in divergences}
-    for side, (bank, key) in sides.items():
-        other = banks[bank].spikes(banks[bank].lists[key][0])
-        for name, divergence in divergences.items():
-            found[name][side] = divergence(mine, other, settings.frame_rate, protocol="thesis")
-    return [make_row(INFOS[name], values, {}, settings) for name, values in found.items()]
+    return next(iter(shapes.values()))
 
 
 def _trained_statistics(model: Any) -> frozenset[str] | None:

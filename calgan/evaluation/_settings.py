@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from calgan.data.random_windows import WindowSource
 from calgan.data.validation import as_seed, check_integer, check_windows
@@ -63,28 +65,107 @@ def check_settings(
     )
 
 
-def check_samples(synthetic: Any) -> np.ndarray:
+def check_samples(synthetic: Any, name: str = "synthetic") -> np.ndarray:
     """Return synthetic windows as an array (n, T, N); too few or too short ones are refused."""
+    name = name if name == "synthetic" else f"synthetic[{name!r}]"
     shape = np.shape(synthetic) if hasattr(synthetic, "shape") else None
     if shape is not None and len(shape) != 3:
         raise ValueError(
-            f"synthetic must be windows of shape (n, T, N), but it is {len(shape)}-D with shape "
+            f"{name} must be windows of shape (n, T, N), but it is {len(shape)}-D with shape "
             f"{tuple(shape)}; pass what sample(n) returns."
         )
     samples: np.ndarray = np.asarray(
-        check_windows(synthetic, name="synthetic", estimator="evaluate", encoded=False)
+        check_windows(synthetic, name=name, estimator="evaluate", encoded=False)
     )
     if len(samples) < MIN_SAMPLES:
         raise ValueError(
-            f"synthetic holds {len(samples)} windows, too few to compare distributions; sample at "
+            f"{name} holds {len(samples)} windows, too few to compare distributions; sample at "
             f"least {MIN_SAMPLES} (500 is a good number)."
         )
     if samples.shape[1] < _MIN_WINDOW:
         raise ValueError(
-            f"synthetic has windows of {samples.shape[1]} frames, but correlations and spectra "
+            f"{name} has windows of {samples.shape[1]} frames, but correlations and spectra "
             f"need at least {_MIN_WINDOW}; sample longer windows."
         )
     return samples
+
+
+def check_model(model: Any, name: str | None = None) -> None:
+    """Refuse a model that is not fitted: it tells nothing of its samples."""
+    if model is None or not hasattr(model, "fit"):
+        return
+    try:
+        check_is_fitted(model)
+    except NotFittedError:
+        called = "model" if name is None else f"models[{name!r}]"
+        raise NotFittedError(
+            f"{called} is a {type(model).__name__} that is not fitted; pass the fitted one that "
+            "the samples were drawn from."
+        ) from None
+
+
+def check_deconvolver(deconvolver: Any, n_neurons: int) -> None:
+    """Refuse what infers no spikes, or was fitted on other neurons."""
+    if deconvolver is None:
+        return
+    if not hasattr(deconvolver, "transform"):
+        raise TypeError(
+            f"deconvolver must have a transform that infers spikes from windows, got "
+            f"{type(deconvolver).__name__}; pass an OasisDeconvolver, or None."
+        )
+    seen = getattr(deconvolver, "n_features_in_", n_neurons)
+    if seen != n_neurons:
+        raise ValueError(
+            f"deconvolver was fitted on {seen} neurons, but real has {n_neurons}; fit it on the "
+            "training recording that is compared."
+        )
+
+
+def varying_neurons(
+    real: WindowSource, train: WindowSource | None, samples: dict[str, np.ndarray]
+) -> tuple[np.ndarray, list[str]]:
+    """Return which neurons (N,) vary in the recordings, and what to say of the others.
+
+    A neuron that is constant in a recording has no statistics to compare, and is warned of.
+    """
+    varies, texts = np.ones(real.n_neurons, dtype=bool), []
+    for name, source in (("real", real), ("train", train)):
+        if source is None:
+            continue
+        first = source.segments[0][0]
+        here = np.zeros(source.n_neurons, dtype=bool)
+        for segment in source.segments:
+            here |= (segment != first).any(axis=0)
+        if not here.any():
+            raise ValueError(
+                f"every neuron of {name} is constant, so there is nothing to compare; check that "
+                "the recording holds traces."
+            )
+        if not here.all():
+            texts.append(f"{list_neurons(~here)} of {name} {_are(~here)} constant and left out.")
+        varies &= here
+    if not varies.any():
+        raise ValueError(
+            "every neuron is constant in real or in train; there is nothing to compare."
+        )
+    for text in texts:
+        warnings.warn(text, UserWarning, stacklevel=4)
+    for name, windows in samples.items():
+        constant = (windows == windows[:1, :1]).all(axis=(0, 1)) & varies
+        if constant.any():
+            texts.append(f"{list_neurons(constant)} of {name} {_are(constant)} constant.")
+    return varies, texts
+
+
+def list_neurons(chosen: np.ndarray) -> str:
+    """Name the neurons chosen by their numbers, at most ten of them."""
+    numbers = np.flatnonzero(chosen)
+    listed = ", ".join(map(str, numbers[:10])) + (" ..." if len(numbers) > 10 else "")
+    return f"Neuron {listed}" if len(numbers) == 1 else f"{len(numbers)} neurons ({listed})"
+
+
+def _are(chosen: np.ndarray) -> str:
+    return "is" if chosen.sum() == 1 else "are"
 
 
 def _check_controls(controls: Any) -> tuple[str, ...]:
@@ -120,7 +201,7 @@ def find_overlap(
     if protocol == "thesis":
         return shared, [f"{text}, as with the published split."]
     text += "; split with train_test_blocks."
-    warnings.warn(text, UserWarning, stacklevel=3)
+    warnings.warn(text, UserWarning, stacklevel=4)
     return shared, [text]
 
 

@@ -58,6 +58,8 @@ class Statistic:
         be next to nothing, by their difference.
     difference_interval : tuple of float or None
         95 % bootstrap interval of `difference`, of statistics that are judged by it.
+    reason : str or None
+        Why `value` or `baseline` is NaN, that is, undefined; None if neither is.
 
     Examples
     --------
@@ -85,11 +87,14 @@ class Statistic:
     unit: str = ""
     judged_by: str = "ratio"
     difference_interval: tuple[float, float] | None = None
+    reason: str | None = None
 
     @property
     def difference(self) -> float | None:
         """`value` minus `baseline`: what the estimator adds to both is gone from it."""
-        return None if self.baseline is None else self.value - self.baseline
+        if self.baseline is None or np.isnan(self.value + self.baseline):
+            return None
+        return self.value - self.baseline
 
     def excess(self, value: float) -> float:
         """Return how far `value` is from a perfect match: 1 - r where higher is better."""
@@ -121,15 +126,16 @@ def make_row(
         for name, each in replicates.items()
     }
     ratio = ratio_interval = difference_interval = None
-    if baseline is not None and by_difference:
+    undefined = np.isnan(value) or (baseline is not None and np.isnan(baseline))
+    if undefined or baseline is None:
+        pass
+    elif by_difference:
         if "train" in replicates:
             gaps = replicates["synthetic"] - replicates["train"]
             difference_interval = bootstrap_interval(value - baseline, gaps, "difference")
-    elif baseline is not None:
+    else:
         lowest = excess(baseline)
         ratio = float(excess(value) / lowest) if lowest > 0 else float("inf")
-        if np.isnan(value + baseline):
-            ratio = float("nan")
         if "train" in replicates and np.isfinite(ratio):
             denominator = excess(replicates["train"])
             usable = denominator > 0
@@ -152,4 +158,5 @@ def make_row(
         unit=info.unit,
         judged_by=info.judged_by,
         difference_interval=difference_interval,
+        reason=f"needs {info.needs}" if undefined else None,
     )

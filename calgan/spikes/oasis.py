@@ -95,17 +95,23 @@ def _oasis(
         raise ValueError(f"threshold must not be negative, got {threshold.min()}.")
     spikes = np.zeros(traces.shape, dtype=np.float32)
     calcium = np.zeros(traces.shape if with_calcium else 0, dtype=np.float32)
+    neurons = [
+        (neuron, decay[neuron], threshold[neuron])
+        for neuron in np.flatnonzero(np.isfinite(threshold)).tolist()
+    ]
+    n_frames = traces.shape[-2]
+    found = np.zeros((2, n_neurons, n_frames), dtype=np.float32)
     for index in np.ndindex(traces.shape[:-2]):
         # Neurons first, contiguous, and a copy: OASIS takes one float64 trace at a time.
         windows = np.array(traces[index].T, dtype=np.float64, order="C")
         windows -= baseline[:, np.newaxis]
         if not np.isfinite(windows).all():
             raise ValueError("traces hold NaN or infinite values; interpolate or remove them.")
-        for neuron in np.flatnonzero(np.isfinite(threshold)):
-            c, amplitudes = oasisAR1(windows[neuron], decay[neuron], s_min=threshold[neuron])
-            spikes[(*index, slice(None), neuron)] = amplitudes
-            if with_calcium:
-                calcium[(*index, slice(None), neuron)] = c
+        for neuron, g, s_min in neurons:
+            found[:, neuron] = oasisAR1(windows[neuron], g, 0.0, s_min)
+        spikes[index] = found[1].T
+        if with_calcium:
+            calcium[index] = found[0].T
     return calcium, spikes
 
 

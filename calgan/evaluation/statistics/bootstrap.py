@@ -1,80 +1,88 @@
-"""Sums of windows by block, statistics of these sums, and their bootstrap intervals."""
+"""Sums over windows by block, statistics of these sums, and their bootstrap intervals."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-import joblib
 import numpy as np
 
 from calgan.data.random_windows import WindowBank
-from calgan.evaluation.statistics.definition import Measure, Sums
+from calgan.evaluation._threads import Threads
+from calgan.evaluation.statistics.definition import Measure, Scale, Sums, Windows
 
-_CHUNK_VALUES = 3_000_000
+# Traces, and entries of what statistics make of them, that a thread works on at a time.
+_CHUNK_VALUES = 400_000
+_REPLICATE_VALUES = 4_000_000
+
+RESAMPLED = ("real", "synthetic", "train")
+"""Groups whose blocks are resampled."""
 
 
 @dataclass(frozen=True)
 class BlockSums:
-    """Numbers of windows (D, G) in G blocks of D draws, and sums (D, G, K) of their features."""
+    """Numbers of windows (D, G) in G blocks of D draws, and their sums (D, G, K)."""
 
     n: np.ndarray
     sums: np.ndarray
 
     def total(self, draw: int) -> Sums:
         """Return the sums of one draw over all blocks, with a leading axis of 1."""
-        return Sums(self.n[draw].sum(keepdims=True), self.sums[draw].sum(axis=0, keepdims=True))
+        draw %= len(self.n)
+        return Sums(
+            self.n[draw].sum(keepdims=True),
+            self.sums[draw].sum(axis=0, keepdims=True, dtype=np.float64),
+        )
 
     def weighted(self, draw: int, weights: np.ndarray) -> Sums:
         """Return the sums of one draw for weights (R, G) of blocks."""
+        draw %= len(self.n)
+        weights = weights.astype(self.sums.dtype)
         return Sums(weights @ self.n[draw], weights @ self.sums[draw])
 
 
 def sum_by_block(
-    bank: WindowBank, measures: Sequence[Measure], names: dict[str, bool], n_jobs: int | None = None
+    banks: Mapping[str, WindowBank],
+    measures: Sequence[Measure],
+    scale: Scale,
+    threads: Threads,
 ) -> dict[str, list[BlockSums]]:
-    """Sum every measure's features over the windows of every draw, a chunk of windows at a time.
+    """Sum over the windows of every draw of every bank, a chunk of windows at a time.
 
-    ``names`` says which draws of the bank, and whether blocks are kept apart (True) or added up.
-    The result holds one entry a measure for each of them.
+    The result holds one entry a measure for each name of a draw. Blocks are kept apart if they are
+    resampled, and added up otherwise.
     """
-    weights = {
-        name: np.stack([np.bincount(draw, minlength=bank.n_windows) for draw in bank.lists[name]])
-        for name in names
+    counts, sums = {}, {}
+    for bank in banks.values():
+        for name, draws in bank.lists.items():
+            counts[name] = np.zeros((len(draws), bank.n_blocks if name in RESAMPLED else 1))
+            sums[name] = [np.zeros(0)] * len(measures)
+    chunks = [(bank, *chunk) for bank in banks.values() for chunk in bank.chunks(_CHUNK_VALUES)]
+
+    def of_chunk(bank: WindowBank, index: np.ndarray) -> list[np.ndarray]:
+        windows = Windows(bank.traces(index), bank.spikes(index), scale)
+        return [measure.sums(windows) for measure in measures]
+
+    found = threads("statistics", of_chunk, [(bank, index) for bank, _, index, _ in chunks])
+    for (_, group, index, held), of_measures in zip(chunks, found, strict=True):
+        for name, weights in held.items():
+            block = group if name in RESAMPLED else 0
+            counts[name][:, block] += weights * len(index)
+            for position, each in enumerate(of_measures):
+                if sums[name][position].ndim == 1:
+                    shape = (*counts[name].shape, len(each))
+                    sums[name][position] = np.zeros(shape, each.dtype)
+                for draw in np.flatnonzero(weights):
+                    sums[name][position][draw, block] += weights[draw] * each
+    return {
+        name: [BlockSums(counts[name], each) for each in of_measures]
+        for name, of_measures in sums.items()
     }
-    n_neurons = bank.frames.shape[1]
-    size = int(np.clip(_CHUNK_VALUES // (n_neurons * max(bank.window, n_neurons)), 1, 64))
-    n_blocks = {name: bank.n_blocks if apart else 1 for name, apart in names.items()}
-    counts = {name: np.zeros((len(weights[name]), n_blocks[name])) for name in names}
-    sums: dict[str, list[np.ndarray]] = {name: [] for name in names}
-    chunks = [
-        (group, index) for group in range(bank.n_blocks) for index in bank.chunks(group, size)
-    ]
-
-    def of_chunk(index: np.ndarray) -> list[list[np.ndarray]]:
-        traces, spikes = bank.traces(index), bank.spikes(index)
-        found = []
-        for measure in measures:
-            features = measure.features(traces, spikes).astype(np.float64, copy=False)
-            found.append([weights[name][:, index] @ features for name in names])
-        return found
-
-    parallel = joblib.Parallel(n_jobs, require="sharedmem", return_as="generator")
-    results = parallel(joblib.delayed(of_chunk)(index) for _, index in chunks)
-    for (group, index), found in zip(chunks, results, strict=True):  # in order: sums are the same
-        for i, (name, apart) in enumerate(names.items()):
-            block = group if apart else 0
-            counts[name][:, block] += weights[name][:, index].sum(axis=1)
-            for position, each in enumerate(found):
-                if position == len(sums[name]):
-                    sums[name].append(np.zeros((*counts[name].shape, each[i].shape[1])))
-                sums[name][position][:, block] += each[i]
-    return {name: [BlockSums(counts[name], each) for each in sums[name]] for name in names}
 
 
 def draw_values(measure: Measure, real: BlockSums, other: BlockSums) -> np.ndarray:
     """Return a measure's statistics for every draw, shape (statistics, D)."""
-    draws = range(len(real.n))
+    draws = range(max(len(real.n), len(other.n)))
     return np.concatenate(
         [np.stack(measure.compare(real.total(draw), other.total(draw))) for draw in draws], axis=1
     )
@@ -97,9 +105,9 @@ def replicate_values(
     Replicate r resamples the blocks of draw ``r % D``, so that the choice of windows is part of
     the spread.
     """
-    n_replicates, n_draws = len(real_weights), len(real.n)
+    n_replicates, n_draws = len(real_weights), max(len(real.n), len(other.n))
     result = np.empty((len(measure.infos), n_replicates))
-    size = max(1, _CHUNK_VALUES * 4 // real.sums.shape[2])
+    size = max(1, _REPLICATE_VALUES // real.sums.shape[2])
     for draw in range(n_draws):
         mine = np.arange(draw, n_replicates, n_draws)
         for offset in range(0, len(mine), size):
@@ -115,17 +123,17 @@ def bootstrap_interval(
     replicates: np.ndarray,
     kind: str = "distance",
     limits: tuple[float, float] = (-np.inf, np.inf),
-) -> tuple[float, float]:
+) -> tuple[float, float] | None:
     """Return the 95 % interval of a bootstrap's spread around the estimate itself.
 
     Resampling repeats some blocks and leaves others out, which by itself raises a divergence and
     lowers a correlation. The replicates (R,) are therefore moved so that their median is the
     estimate: on a logarithmic scale for a "distance", on Fisher's z scale for a "correlation", and
-    as they are, within limits, for a "difference".
+    as they are, within limits, for a "difference". None where nothing is known.
     """
     replicates = replicates[np.isfinite(replicates)]
     if len(replicates) == 0 or not np.isfinite(value):
-        return (float("nan"), float("nan"))
+        return None
 
     def spread(values: np.ndarray) -> np.ndarray:
         return np.asarray(np.quantile(values, [0.025, 0.975]) - np.median(values))

@@ -1,6 +1,6 @@
-"""A statistic of the report: its name, numbers of windows that can be added up, a comparison.
+"""A statistic of the report: its name, sums over windows that can be added up, a comparison.
 
-A statistic is written as ``features`` (numbers of one window that may be added up) and ``compare``
+A statistic is written as ``sums`` (numbers of some windows that may be added up) and ``compare``
 (a function of two such sums). A bootstrap over blocks of a recording then only re-weights the
 blocks' sums, and never looks at a trace again.
 """
@@ -9,26 +9,31 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import numpy as np
 
 # A variance below this share of the real one is rounding: the neuron counts as constant.
 CONSTANT = 1e-9
+# Pairs of more neurons than these say nothing new, and would take memory as their square.
+MAX_PAIRED_NEURONS = 300
 
 
 @dataclass(frozen=True)
 class StatisticInfo:
     """Key, label and group of a row of the table, its definition, and how it is read.
 
-    ``trained_by`` names training objectives that push the statistic directly; it is judged by its
-    difference to the baseline where the baseline may be 0, and then lies within ``limits``.
+    ``needs`` says without what it is undefined; ``trained_by`` names training objectives that push
+    it directly. It is judged by its difference to the baseline where the baseline may be 0, and
+    then lies within ``limits``.
     """
 
     name: str
     label: str
     group: str
     definition: str
+    needs: str = "a neuron that varies"
     better: str = "lower"
     unit: str = ""
     trained_by: tuple[str, ...] = ()
@@ -37,42 +42,81 @@ class StatisticInfo:
 
 
 @dataclass(frozen=True)
+class Scale:
+    """Mean and standard deviation (N,) of the real traces, and the neurons whose pairs are used."""
+
+    mean: np.ndarray
+    deviation: np.ndarray
+    paired: np.ndarray
+
+
+class Windows:
+    """Traces and spikes (m, T, N) of some windows, and what several statistics make of them."""
+
+    def __init__(self, traces: np.ndarray, spikes: np.ndarray, scale: Scale) -> None:
+        self.spikes = spikes
+        self.scaled = traces - scale.mean
+        self.scaled /= scale.deviation
+        self._paired = scale.paired
+        self._traces, self._scale = traces, scale
+
+    @property
+    def traces(self) -> np.ndarray:
+        """Traces in the recording's units."""
+        return self._traces
+
+    @cached_property
+    def paired(self) -> np.ndarray:
+        """Scaled traces of the neurons whose pairs are used."""
+        return self._of_pairs(self.scaled)
+
+    @cached_property
+    def paired_spikes(self) -> np.ndarray:
+        """Spikes of the neurons whose pairs are used."""
+        return self._of_pairs(self.spikes)
+
+    def _of_pairs(self, values: np.ndarray) -> np.ndarray:
+        if len(self._paired) == values.shape[2]:
+            return values
+        return np.ascontiguousarray(values[:, :, self._paired])
+
+
+@dataclass(frozen=True)
 class Context:
-    """Real windows (m, T, N), held-out and training, from which bin edges and scales are read.
+    """Real windows, held-out and training, from which bin edges are read.
 
     ``rates`` (r, N) in Hz may come from more windows than these; ``n_windows`` is the number of
     windows on either side of a comparison.
     """
 
-    traces: np.ndarray
-    spikes: np.ndarray
+    windows: Windows
     frame_rate: float
     n_windows: int
-    rates: np.ndarray | None = None
+    rates: np.ndarray
 
     @property
     def window(self) -> int:
         """Frames a window."""
-        return int(self.traces.shape[1])
+        return int(self.windows.scaled.shape[1])
 
     @property
     def n_neurons(self) -> int:
         """Number of neurons."""
-        return int(self.traces.shape[2])
+        return int(self.windows.scaled.shape[2])
 
 
 class Sums(NamedTuple):
-    """Numbers of windows (...) and sums of their features (..., K); leading axes: replicates."""
+    """Numbers of windows (...) and sums over them (..., K); leading axes: replicates."""
 
     n: np.ndarray
     values: np.ndarray
 
     def mean(self) -> np.ndarray:
-        """Return the mean of the features over windows, (..., K)."""
+        """Return the mean over windows, (..., K)."""
         return np.asarray(self.values / np.maximum(self.n, 1)[..., None])
 
     def split(self, *shape: int) -> np.ndarray:
-        """Return the sums of features that are an array of this shape, (..., *shape)."""
+        """Return the sums as an array of this shape, (..., *shape)."""
         return self.values.reshape(*self.values.shape[:-1], *shape)
 
 
@@ -80,6 +124,8 @@ class Measure(ABC):
     """One or more statistics that share their sums, made for a context."""
 
     infos: ClassVar[tuple[StatisticInfo, ...]]
+    #: Whether the statistics are undefined for a held-out recording without spikes.
+    of_spikes: ClassVar[bool] = False
 
     @classmethod
     def exists(cls, context: Context) -> bool:
@@ -88,12 +134,19 @@ class Measure(ABC):
 
     @abstractmethod
     def __init__(self, context: Context) -> None:
-        """Read edges and scales from real windows."""
+        """Read edges from real windows."""
 
     @abstractmethod
-    def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
-        """Return one row of addable numbers a window, shape (m, K)."""
+    def sums(self, windows: Windows) -> np.ndarray:
+        """Return the sums over windows, shape (K,)."""
 
     @abstractmethod
     def compare(self, real: Sums, other: Sums) -> tuple[np.ndarray, ...]:
-        """Return the statistics, one array (...) an info."""
+        """Return the statistics, one array (...) an info, NaN where undefined."""
+
+
+def mean_over_known(values: np.ndarray, known: np.ndarray) -> np.ndarray:
+    """Return the mean of the known values along the last axis, NaN where none is known."""
+    n_known = known.sum(axis=-1)
+    total = np.where(known, values, 0.0).sum(axis=-1)
+    return np.where(n_known > 0, total / np.maximum(n_known, 1), np.nan)

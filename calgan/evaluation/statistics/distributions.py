@@ -1,4 +1,4 @@
-"""Distribution functions on a grid, whose distances can be taken for sums of counts."""
+"""Histograms, and distribution functions on a grid, whose distances can be taken for counts."""
 
 from __future__ import annotations
 
@@ -10,6 +10,9 @@ import numpy as np
 # steps, each twice as long as the one before, by which their grid goes on beyond the real range.
 _N_QUANTILES = 129
 _N_BEYOND = 14
+# Equal cells between the outer quantiles (at 1/64 and 63/64), by which values find their bin.
+_N_CELLS = 2048
+_N_OUTER = 2
 
 
 def quantile_grid(values: np.ndarray) -> np.ndarray:
@@ -17,7 +20,7 @@ def quantile_grid(values: np.ndarray) -> np.ndarray:
 
     On them distribution functions are compared; shape (P, E).
     """
-    step = max(1, len(values) // 50_000)
+    step = max(1, len(values) // 20_000)
     quantiles = np.quantile(values[::step], np.linspace(0, 1, _N_QUANTILES), axis=0).T
     span = np.maximum(quantiles[:, -1:] - quantiles[:, :1], 1e-6)
     beyond = 0.02 * span * 2.0 ** np.arange(_N_BEYOND)
@@ -29,6 +32,67 @@ def bins_of(columns: np.ndarray, edges: Iterable[np.ndarray]) -> np.ndarray:
     """Return the bin of each value of each column (P, n) between the edges of that column."""
     pairs = zip(edges, columns, strict=True)
     return np.stack([np.searchsorted(inner, values, side="right") for inner, values in pairs])
+
+
+class ColumnHistograms:
+    """Histograms of the columns (n, P) of values on a quantile grid of each, by table.
+
+    The grid's edges between the outer quantiles are moved to the nearest of equal cells, so that
+    the cell of a value tells its bin.
+    """
+
+    def __init__(self, real_values: np.ndarray) -> None:
+        grid = quantile_grid(real_values)
+        first = _N_BEYOND + _N_OUTER
+        inner = slice(first, grid.shape[1] - first)
+        low, high = grid[:, first], grid[:, grid.shape[1] - first - 1]
+        width = np.maximum((high - low) / _N_CELLS, 1e-9 * np.maximum(np.abs(low), 1e-3))
+        cells = np.round((grid[:, inner] - low[:, None]) / width[:, None])
+        grid[:, inner] = low[:, None] + width[:, None] * cells
+        grid[:, inner.stop :] = np.maximum(grid[:, inner.stop :], grid[:, inner.stop - 1, None])
+        self.grid = grid
+        self.n_columns, self.n_bins = len(grid), grid.shape[1] + 1
+        # Cell 0 holds what lies below the cells, the last one what lies above.
+        self._low = (low - width).astype(np.float32)
+        self._scale = (1.0 / width).astype(np.float32)
+        steps = np.arange(_N_CELLS + 2) - 1
+        table = first + np.stack([np.searchsorted(c, steps, side="right") for c in cells])
+        offsets = self.n_bins * np.arange(self.n_columns)
+        self._offsets = offsets.astype(np.int32)
+        self._table = (table + offsets[:, None]).astype(np.int32).ravel()
+        self._cells = ((_N_CELLS + 2) * np.arange(self.n_columns)).astype(np.int32)
+        self._lower, self._upper = grid[:, :first], grid[:, inner.stop :]
+        self._n_upper = inner.stop
+
+    def counts(self, values: np.ndarray) -> np.ndarray:
+        """Return the number of values (n, P) in each bin, shape (P, E + 1)."""
+        position = values - self._low
+        position *= self._scale
+        np.clip(position, 0, _N_CELLS + 1, out=position)
+        cells = position.astype(np.int32)
+        outside = np.nonzero((cells == 0) | (cells == _N_CELLS + 1))
+        cells += self._cells
+        bins = self._table[cells]
+        column, value = outside[1], values[outside]
+        below = (value[:, None] >= self._lower[column]).sum(axis=1)
+        above = self._n_upper + (value[:, None] >= self._upper[column]).sum(axis=1)
+        is_below = position[outside] < 1
+        bins[outside] = np.where(is_below, below, above) + self._offsets[column]
+        counts = np.bincount(bins.ravel(), minlength=self.n_columns * self.n_bins)
+        return counts.reshape(self.n_columns, self.n_bins).astype(np.float32)
+
+
+def equal_bin_counts(values: np.ndarray, edges: np.ndarray) -> np.ndarray:
+    """Count values in the bins between equally spaced edges, of which the end bins are open."""
+    if len(edges) < 3:
+        bins = np.searchsorted(edges, values.ravel(), side="right")
+        return np.bincount(bins, minlength=len(edges) + 1).astype(np.float64)
+    width = (edges[-1] - edges[0]) / (len(edges) - 1)
+    position = values * (1.0 / width)
+    position += 1.0 - edges[0] / width
+    np.clip(position, 0.0, len(edges), out=position)
+    bins = np.bincount(position.astype(np.intp).ravel(), minlength=len(edges) + 1)
+    return bins.astype(np.float64)
 
 
 def distribution_functions(counts: np.ndarray) -> np.ndarray:

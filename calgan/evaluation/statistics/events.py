@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from calgan.evaluation.statistics.definition import Context, Measure, StatisticInfo, Sums
+from calgan.evaluation.statistics.definition import Context, Measure, StatisticInfo, Sums, Windows
 from calgan.evaluation.statistics.distributions import (
     area_between,
     bins_of,
@@ -22,6 +22,7 @@ from calgan.metrics.events import (
 class EventShapes(Measure):
     """Wasserstein-1 distances of the amplitudes, rise and decay times of isolated events."""
 
+    of_spikes = True
     infos = (
         StatisticInfo(
             "event_amplitude_w1",
@@ -29,6 +30,7 @@ class EventShapes(Measure):
             "trace",
             "Wasserstein-1 distance of the amplitudes of events at isolated spikes, as multiples "
             "of the neuron's real median.",
+            needs="isolated events on both sides",
             unit="median",
             trained_by=("event_amplitude",),
         ),
@@ -37,6 +39,7 @@ class EventShapes(Measure):
             "event rise time (W1)",
             "trace",
             "The same of the times from 10 to 90 % of the amplitude.",
+            needs="isolated events on both sides",
             unit="s",
             trained_by=("event_rise",),
         ),
@@ -45,6 +48,7 @@ class EventShapes(Measure):
             "event decay time (W1)",
             "trace",
             "The same of the times from the peak to half the amplitude.",
+            needs="isolated events on both sides",
             unit="s",
             trained_by=("event_decay",),
         ),
@@ -53,7 +57,8 @@ class EventShapes(Measure):
     def __init__(self, context: Context) -> None:
         self.frame_rate = context.frame_rate
         self.frames = event_times(context.window, context.frame_rate)
-        real = isolated_events(context.traces, context.spikes, *self.frames)
+        windows = context.windows
+        real = isolated_events(windows.traces, windows.spikes, *self.frames)
         self.medians = median_amplitudes(real, context.n_neurons)
         values = self._values(real)
         if values.shape[1] == 0:  # nothing to compare: every distance will be undefined
@@ -76,13 +81,11 @@ class EventShapes(Measure):
             ]
         )
 
-    def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
-        events = isolated_events(traces, spikes, *self.frames)
-        window = events.window[np.isfinite(self.medians[events.neuron])]
+    def sums(self, windows: Windows) -> np.ndarray:
+        events = isolated_events(windows.traces, windows.spikes, *self.frames)
         n_bins = self.grids.shape[1] + 1
-        bins = window * n_bins + bins_of(self._values(events), self.grids)
-        counts = [np.bincount(each, minlength=len(traces) * n_bins) for each in bins]
-        return np.concatenate([each.reshape(len(traces), n_bins) for each in counts], axis=1)
+        bins = bins_of(self._values(events), self.grids)
+        return np.concatenate([np.bincount(each, minlength=n_bins) for each in bins])
 
     def compare(self, real: Sums, other: Sums) -> tuple[np.ndarray, ...]:
         n_bins = self.grids.shape[1] + 1

@@ -6,7 +6,7 @@ side. The features are those of `calgan.metrics.window_features`.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -67,24 +67,20 @@ def fold_starts(source: WindowSource, n_folds: int) -> list[np.ndarray]:
 
 def fold_recording(
     source: WindowSource,
-    names: Sequence[str],
-    shape: tuple[int, int, int],
+    n_draws: Mapping[str, int],
+    shape: tuple[int, int],
     frame_rate: float,
     rng: np.random.Generator,
 ) -> dict[str, FoldedWindows]:
-    """Draw windows of a recording at random starts in each fold, for each of `names`.
+    """Draw windows of a recording at random starts in each fold, so many times for each name.
 
-    `shape` is (D, k, m). Later names take, while there are any, the starts that earlier ones left.
+    ``shape`` is (k, m). In a fold every start is taken once before any is taken again.
     """
-    n_draws, n_folds, size = shape
-    starts = fold_starts(source, n_folds)
-    picks = np.empty((len(names), n_draws, n_folds, size), dtype=int)
-    for draw in range(n_draws):
-        for fold, choices in enumerate(starts):
-            order = rng.permutation(choices)
-            for kind in range(len(names)):
-                # Once each as long as there are enough of them, then once more.
-                picks[kind, draw, fold] = np.resize(np.roll(order, -kind * size), size)
+    n_folds, size = shape
+    n_kinds = sum(n_draws.values())
+    picks = np.empty((n_kinds, n_folds, size), dtype=int)
+    for fold, choices in enumerate(fold_starts(source, n_folds)):
+        picks[:, fold] = np.resize(rng.permutation(choices), (n_kinds, size))
     used, inverse = np.unique(picks, return_inverse=True)
     steps = np.arange(source.window)
     table = _features(
@@ -95,9 +91,10 @@ def fold_recording(
     )
     blocks, position = source.groups[used], source.starts[used]
     inverse = inverse.reshape(picks.shape)
+    draws = np.split(inverse, np.cumsum(list(n_draws.values()))[:-1])
     return {
-        name: FoldedWindows(table, inverse[kind], blocks, position)
-        for kind, name in enumerate(names)
+        name: FoldedWindows(table, each, blocks, position)
+        for name, each in zip(n_draws, draws, strict=True)
     }
 
 

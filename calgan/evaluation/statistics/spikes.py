@@ -6,15 +6,17 @@ from abc import abstractmethod
 
 import numpy as np
 
-from calgan.evaluation.statistics.definition import Context, Measure, StatisticInfo, Sums
-from calgan.evaluation.statistics.distributions import bins_of
-from calgan.metrics import bin_frames_for, firing_rate, pairwise_correlation, van_rossum_distance
-from calgan.metrics.divergence import (
-    bins_for,
-    histogram_counts,
-    histogram_edges,
-    smoothed_kl_from_counts,
+from calgan.evaluation.statistics.definition import (
+    Context,
+    Measure,
+    StatisticInfo,
+    Sums,
+    Windows,
+    mean_over_known,
 )
+from calgan.evaluation.statistics.distributions import equal_bin_counts
+from calgan.metrics import bin_frames_for, firing_rate, pairwise_correlation, van_rossum_distance
+from calgan.metrics.divergence import bins_for, histogram_edges, smoothed_kl_from_counts
 from calgan.metrics.events import intervals_in_frames
 
 # Lengths of intervals at which their distribution functions are compared.
@@ -24,13 +26,15 @@ _N_INTERVALS = 64
 class FiringRates(Measure):
     """Divergence of each neuron's rates over windows."""
 
+    of_spikes = True
     infos = (
         StatisticInfo(
             "firing_rate_kl",
             "firing rate KL",
             "published",
             "For each neuron, the KL divergence of the distribution over windows of its firing "
-            "rate; mean over neurons.",
+            "rate; mean over neurons that spike.",
+            needs="a real spike",
             unit="nats",
             trained_by=("firing_rate", "spike_rate"),
         ),
@@ -38,21 +42,23 @@ class FiringRates(Measure):
 
     def __init__(self, context: Context) -> None:
         self.frame_rate = context.frame_rate
-        rates = context.rates
-        if rates is None:
-            rates = firing_rate(context.spikes, context.frame_rate)
         # The bins must suit the sample that is compared, not the larger one that spans the range.
         max_bins = bins_for(context.n_windows)
-        self.edges = [histogram_edges(values, max_bins=max_bins) for values in rates.T]
-        self.n_bins = max(len(edges) + 1 for edges in self.edges)
-        sizes = np.array([len(edges) + 1 for edges in self.edges])
+        edges = [histogram_edges(values, max_bins=max_bins) for values in context.rates.T]
+        sizes = np.array([len(inner) + 1 for inner in edges])
+        self.n_bins = int(sizes.max())
+        self.edges = np.full((len(edges), self.n_bins - 1), np.inf)
+        for row, inner in zip(self.edges, edges, strict=True):
+            row[: len(inner)] = inner
         # Neurons with equally many bins are compared together.
         self.same_size = [(size, np.flatnonzero(sizes == size)) for size in np.unique(sizes)]
+        self.n_spiking = int((context.rates > 0).any(axis=0).sum())
 
-    def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
-        rates = firing_rate(spikes, self.frame_rate)
-        bins = bins_of(rates.T, self.edges).T
-        return (bins[:, :, None] == np.arange(self.n_bins)).reshape(len(rates), -1)
+    def sums(self, windows: Windows) -> np.ndarray:
+        rates = firing_rate(windows.spikes, self.frame_rate)
+        bins = (rates[:, :, None] >= self.edges).sum(axis=2)
+        bins += self.n_bins * np.arange(len(self.edges))
+        return np.bincount(bins.ravel(), minlength=self.n_bins * len(self.edges))
 
     def compare(self, real: Sums, other: Sums) -> tuple[np.ndarray, ...]:
         shape = len(self.edges), self.n_bins
@@ -61,23 +67,27 @@ class FiringRates(Measure):
         for size, neurons in self.same_size:
             part = smoothed_kl_from_counts(p[..., neurons, :size], q[..., neurons, :size])
             total = total + part.sum(axis=-1)
-        return (total / len(self.edges),)
+        # Neurons that are silent on either side agree by having nothing to compare.
+        return (total / max(self.n_spiking, 1),)
 
 
 class PooledHistogram(Measure):
-    """Divergence of one histogram, pooled over windows and pairs of neurons."""
+    """Divergence of one histogram, pooled over windows and pairs of neurons, or over frames."""
 
+    of_spikes = True
     edges: np.ndarray
 
     @abstractmethod
-    def values(self, spikes: np.ndarray) -> np.ndarray:
-        """Return the statistic, shape (m, P)."""
+    def values(self, windows: Windows) -> np.ndarray:
+        """Return the values of the statistic, NaN where undefined, any shape."""
 
-    def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
-        return histogram_counts(self.values(spikes), self.edges)
+    def sums(self, windows: Windows) -> np.ndarray:
+        return equal_bin_counts(self.values(windows), self.edges)
 
     def compare(self, real: Sums, other: Sums) -> tuple[np.ndarray, ...]:
-        return (smoothed_kl_from_counts(real.values, other.values),)
+        divergence = smoothed_kl_from_counts(real.values, other.values)
+        known = (real.values.sum(axis=-1) > 0) & (other.values.sum(axis=-1) > 0)
+        return (np.where(known, divergence, np.nan),)
 
 
 class SpikeCorrelations(PooledHistogram):
@@ -90,6 +100,7 @@ class SpikeCorrelations(PooledHistogram):
             "published",
             "KL divergence of the distribution of the Pearson correlations between the spike "
             "trains of two neurons (bins of about 0.5 s), pooled over windows and pairs.",
+            needs="two neurons that spike in one window, on both sides",
             unit="nats",
             trained_by=("spike_correlation_matrix",),
         ),
@@ -101,12 +112,13 @@ class SpikeCorrelations(PooledHistogram):
 
     def __init__(self, context: Context) -> None:
         self.bin_frames = bin_frames_for(context.frame_rate)
-        values = self.values(context.spikes)
+        values = self.values(context.windows)
         # A population too silent for any correlation has no range: three bins around 0.
         self.edges = histogram_edges(values if np.isfinite(values).any() else [0.0])
 
-    def values(self, spikes: np.ndarray) -> np.ndarray:
-        return pairwise_correlation(spikes, bin_frames=self.bin_frames)
+    def values(self, windows: Windows) -> np.ndarray:
+        values = pairwise_correlation(windows.paired_spikes, bin_frames=self.bin_frames)
+        return values[np.isfinite(values)]
 
 
 class VanRossum(PooledHistogram):
@@ -119,6 +131,7 @@ class VanRossum(PooledHistogram):
             "published",
             "KL divergence of the distribution of the van Rossum distances (exponential kernel, τ "
             "= 1 s) between the spike trains of two neurons, pooled over windows and pairs.",
+            needs="a real spike",
             unit="nats",
         ),
     )
@@ -129,21 +142,23 @@ class VanRossum(PooledHistogram):
 
     def __init__(self, context: Context) -> None:
         self.frame_rate = context.frame_rate
-        self.edges = histogram_edges(self.values(context.spikes))
+        self.edges = histogram_edges(self.values(context.windows))
 
-    def values(self, spikes: np.ndarray) -> np.ndarray:
-        return van_rossum_distance(spikes, self.frame_rate)
+    def values(self, windows: Windows) -> np.ndarray:
+        return van_rossum_distance(windows.paired_spikes, self.frame_rate)
 
 
 class MeanRates(Measure):
     """Root mean square error of the neurons' mean firing rates."""
 
+    of_spikes = True
     infos = (
         StatisticInfo(
             "mean_rate_error",
             "mean firing rate RMSE",
             "trace",
             "Root mean square difference of the neurons' mean firing rates.",
+            needs="a real spike",
             unit="Hz",
             trained_by=("firing_rate", "mean_rate", "spike_rate"),
         ),
@@ -152,20 +167,21 @@ class MeanRates(Measure):
     def __init__(self, context: Context) -> None:
         self.frame_rate = context.frame_rate
 
-    def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
-        return firing_rate(spikes, self.frame_rate)
+    def sums(self, windows: Windows) -> np.ndarray:
+        return firing_rate(windows.spikes, self.frame_rate).sum(axis=0)
 
     def compare(self, real: Sums, other: Sums) -> tuple[np.ndarray, ...]:
         return (np.sqrt(np.mean((real.mean() - other.mean()) ** 2, axis=-1)),)
 
 
 class InterSpikeIntervals(Measure):
-    """Mean over neurons of the Wasserstein-1 distance of the intervals between their spikes.
+    """Distances of the intervals between a neuron's spikes: distribution, mean and deviation.
 
     A neuron without an interval on the other side counts as one whose intervals last a window;
     neurons without real intervals are left out.
     """
 
+    of_spikes = True
     infos = (
         StatisticInfo(
             "isi_w1",
@@ -174,6 +190,26 @@ class InterSpikeIntervals(Measure):
             "Wasserstein-1 distance of the intervals between a neuron's spikes within windows; "
             "mean over neurons. A neuron that never spikes twice counts as one whose intervals "
             "last a window.",
+            needs="a window with two real spikes of a neuron",
+            unit="s",
+            trained_by=("isi",),
+        ),
+        StatisticInfo(
+            "isi_mean_rmse",
+            "mean ISI RMSE",
+            "trace",
+            "Root mean square difference of the neurons' mean inter-spike intervals.",
+            needs="a window with two real spikes of a neuron",
+            unit="s",
+            trained_by=("isi",),
+        ),
+        StatisticInfo(
+            "isi_sd_rmse",
+            "SD of ISI RMSE",
+            "trace",
+            "Root mean square difference of the standard deviations of the neurons' inter-spike "
+            "intervals.",
+            needs="a window with two real spikes of a neuron",
             unit="s",
             trained_by=("isi",),
         ),
@@ -181,20 +217,26 @@ class InterSpikeIntervals(Measure):
 
     def __init__(self, context: Context) -> None:
         self.frame_rate, self.n_neurons = context.frame_rate, context.n_neurons
+        self.window = context.window
         # Frames one by one where intervals are short, ever coarser steps where they are long.
         spaced = np.geomspace(1, context.window - 1, _N_INTERVALS)
         self.edges = np.unique(np.round(spaced).astype(int))
 
-    def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
-        frames, neuron, window = intervals_in_frames(spikes)
+    def sums(self, windows: Windows) -> np.ndarray:
+        frames, neuron, _ = intervals_in_frames(windows.spikes)
         n_bins = len(self.edges)
-        bins = (window * self.n_neurons + neuron) * n_bins + np.searchsorted(self.edges, frames)
-        counts = np.bincount(bins, minlength=len(spikes) * self.n_neurons * n_bins)
-        return counts.reshape(len(spikes), -1)
+        bins = neuron * n_bins + np.searchsorted(self.edges, frames)
+        counts = np.bincount(bins, minlength=self.n_neurons * n_bins)
+        moments = [
+            np.bincount(neuron, weights=frames.astype(float) ** power, minlength=self.n_neurons)
+            for power in (1, 2)
+        ]
+        return np.concatenate([counts, *moments])
 
     def compare(self, real: Sums, other: Sums) -> tuple[np.ndarray, ...]:
+        size = self.n_neurons * len(self.edges)
         shape = self.n_neurons, len(self.edges)
-        p, q = real.split(*shape), other.split(*shape)
+        p, q = (side.values[..., :size].reshape(*side.n.shape, *shape) for side in (real, other))
         known = p.sum(axis=-1) > 0
 
         def functions(counts: np.ndarray) -> np.ndarray:
@@ -206,6 +248,15 @@ class InterSpikeIntervals(Measure):
         steps = np.diff(self.edges)
         area = (steps * gap[..., :-1] + 0.5 * (steps - 1) * np.diff(gap, axis=-1)).sum(axis=-1)
         area += gap[..., -1]
-        total = np.where(known, area, 0.0).sum(axis=-1) / self.frame_rate
-        n_known = known.sum(axis=-1)
-        return (np.where(n_known > 0, total / np.maximum(n_known, 1), np.nan),)
+
+        def moments(sums: Sums, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+            n = counts.sum(axis=-1)
+            total, squares = np.split(sums.values[..., size:], 2, axis=-1)
+            mean = np.where(n > 0, total / np.maximum(n, 1), self.window)
+            variance = np.where(n > 0, squares / np.maximum(n, 1), self.window**2) - mean**2
+            return mean, np.sqrt(np.maximum(variance, 0.0))
+
+        pairs = zip(moments(real, p), moments(other, q), strict=True)
+        errors = [np.sqrt(mean_over_known((a - b) ** 2, known)) for a, b in pairs]
+        found = [mean_over_known(area, known), *errors]
+        return tuple(each / self.frame_rate for each in found)

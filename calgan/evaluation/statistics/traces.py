@@ -7,14 +7,20 @@ from abc import abstractmethod
 import numpy as np
 from scipy import fft
 
-from calgan.evaluation.statistics.definition import CONSTANT, Context, Measure, StatisticInfo, Sums
-from calgan.evaluation.statistics.distributions import (
-    area_between,
-    bins_of,
-    distribution_functions,
-    quantile_grid,
+from calgan.evaluation.statistics.definition import (
+    CONSTANT,
+    Context,
+    Measure,
+    StatisticInfo,
+    Sums,
+    Windows,
+    mean_over_known,
 )
-from calgan.metrics import power_spectrum
+from calgan.evaluation.statistics.distributions import (
+    ColumnHistograms,
+    area_between,
+    distribution_functions,
+)
 
 # Lags of the autocorrelation: at most this many, over at most this many seconds.
 _MAX_LAGS = 24
@@ -29,44 +35,23 @@ class _Distribution(Measure):
     """
 
     def __init__(self, context: Context) -> None:
-        values = self.values(context.traces)
-        flat = values.reshape(-1, values.shape[2])
-        self.grid = quantile_grid(flat).astype(np.float32)
-        self.centre = flat.mean(axis=0, dtype=np.float64)
-        self.variance = flat.var(axis=0, dtype=np.float64)
+        values = self.values(context.windows.scaled)
+        self.histograms = ColumnHistograms(values)
+        self.deviation = values.std(axis=0, dtype=np.float64)
 
     @abstractmethod
-    def values(self, traces: np.ndarray) -> np.ndarray:
-        """Return the values whose distribution is compared, shape (m, t, N)."""
+    def values(self, scaled: np.ndarray) -> np.ndarray:
+        """Return the values whose distribution is compared, shape (n, N)."""
 
-    def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
-        values = self.values(traces)
-        n_windows, _, n_neurons = values.shape
-        n_bins = self.grid.shape[1] + 1
-        bins = bins_of(np.ascontiguousarray(values.transpose(2, 0, 1)), self.grid)
-        bins += n_bins * np.arange(n_neurons)[:, None, None]
-        bins += n_bins * n_neurons * np.arange(n_windows)[:, None]
-        counts = np.bincount(bins.ravel(), minlength=n_windows * n_neurons * n_bins)
-        centred = values - self.centre
-        return np.concatenate(
-            [centred.sum(axis=1), (centred**2).sum(axis=1), counts.reshape(n_windows, -1)], axis=1
-        )
+    def sums(self, windows: Windows) -> np.ndarray:
+        return self.histograms.counts(self.values(windows.scaled)).ravel()
 
     def compare(self, real: Sums, other: Sums) -> tuple[np.ndarray, ...]:
-        n_neurons, n_edges = self.grid.shape
-
-        def counts(sums: Sums) -> np.ndarray:
-            values = sums.values[..., 2 * n_neurons :]
-            return values.reshape(*values.shape[:-1], n_neurons, n_edges + 1)
-
-        p, q = distribution_functions(counts(real)), distribution_functions(counts(other))
-        area = area_between(p, q, self.grid)
-        count = np.maximum(counts(real).sum(axis=-1), 1)
-        mean = real.values[..., :n_neurons] / count
-        variance = real.values[..., n_neurons : 2 * n_neurons] / count - mean**2
-        varies = variance > CONSTANT * self.variance
-        distance = np.where(varies, area / np.sqrt(np.where(varies, variance, 1.0)), 0.0)
-        return (distance.sum(axis=-1) / np.maximum(varies.sum(axis=-1), 1),)
+        shape = self.histograms.n_columns, self.histograms.n_bins
+        p, q = (distribution_functions(side.split(*shape)) for side in (real, other))
+        varies = self.deviation > np.sqrt(CONSTANT)
+        distance = area_between(p, q, self.histograms.grid) / np.where(varies, self.deviation, 1.0)
+        return (mean_over_known(distance, np.broadcast_to(varies, distance.shape)),)
 
 
 class Marginals(_Distribution):
@@ -84,8 +69,8 @@ class Marginals(_Distribution):
         ),
     )
 
-    def values(self, traces: np.ndarray) -> np.ndarray:
-        return traces
+    def values(self, scaled: np.ndarray) -> np.ndarray:
+        return scaled.reshape(-1, scaled.shape[2])
 
 
 class Increments(_Distribution):
@@ -102,8 +87,8 @@ class Increments(_Distribution):
         ),
     )
 
-    def values(self, traces: np.ndarray) -> np.ndarray:
-        return np.diff(traces, axis=1)
+    def values(self, scaled: np.ndarray) -> np.ndarray:
+        return np.diff(scaled, axis=1).reshape(-1, scaled.shape[2])
 
 
 class LogSpectrum(Measure):
@@ -121,27 +106,29 @@ class LogSpectrum(Measure):
     )
 
     def __init__(self, context: Context) -> None:
-        _, power = power_spectrum(context.traces, 1.0)
-        self.scale = power.mean(axis=1)
-        self.shape = power.shape
+        self.window, self.n_neurons = context.window, context.n_neurons
 
-    def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
-        values = traces.astype(np.float64)
-        values -= values.mean(axis=1, keepdims=True)
-        spectrum = fft.rfft(values, axis=1)[:, 1:]
-        power = (spectrum.real**2 + spectrum.imag**2) * (2.0 / traces.shape[1])
-        if traces.shape[1] % 2 == 0:
-            power[:, -1] /= 2.0
-        return np.asarray(power.transpose(0, 2, 1).reshape(len(traces), -1))
+    def sums(self, windows: Windows) -> np.ndarray:
+        # The mean of a window is in the frequency that is left out.
+        spectrum = fft.rfft(windows.scaled, axis=1)[:, 1:]
+        power = (spectrum.real**2 + spectrum.imag**2).sum(axis=0, dtype=np.float64)
+        power *= 2.0 / self.window
+        if self.window % 2 == 0:
+            power[-1] /= 2.0
+        return power.T.ravel()
 
     def compare(self, real: Sums, other: Sums) -> tuple[np.ndarray, ...]:
-        p, q = (np.reshape(side.mean(), (*side.n.shape, *self.shape)) for side in (real, other))
+        n_frequencies = self.window // 2
+        p, q = (
+            np.reshape(side.mean(), (*side.n.shape, self.n_neurons, n_frequencies))
+            for side in (real, other)
+        )
         mean = p.mean(axis=-1, keepdims=True)
-        varies = mean > CONSTANT * self.scale[:, None]
+        varies = mean > CONSTANT
         lowest = np.where(varies, 1e-6 * mean, 1.0)
         decibels = 10.0 * np.log10(np.maximum(q, lowest) / np.maximum(p, lowest))
-        squares = np.where(varies, decibels**2, 0.0).sum(axis=(-1, -2))
-        return (np.sqrt(squares / np.maximum(varies.sum(axis=(-1, -2)) * self.shape[1], 1)),)
+        squares = (decibels**2).mean(axis=-1)
+        return (np.sqrt(mean_over_known(squares, varies[..., 0])),)
 
 
 class Autocorrelation(Measure):
@@ -163,34 +150,35 @@ class Autocorrelation(Measure):
         longest = max(1, min(round(_MAX_LAG_SECONDS * context.frame_rate), context.window // 2))
         spaced = np.linspace(1, longest, min(longest, _MAX_LAGS))
         self.lags = np.unique(np.concatenate([[0], np.round(spaced).astype(int)]))
-        self.centre = context.traces.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
-        self.variance = context.traces.var(axis=(0, 1), dtype=np.float64)
 
-    def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
-        values = (traces - self.centre).astype(np.float64)
+    def sums(self, windows: Windows) -> np.ndarray:
+        values = windows.scaled
         length = fft.next_fast_len(self.window + int(self.lags[-1]), real=True)
         spectrum = fft.rfft(values, n=length, axis=1)
-        products = fft.irfft(spectrum.real**2 + spectrum.imag**2, n=length, axis=1)[:, self.lags]
-        sums = np.zeros((len(values), self.window + 1, self.n_neurons))
-        np.cumsum(values, axis=1, out=sums[:, 1:])
-        early = sums[:, self.window - self.lags]
-        late = sums[:, -1:] - sums[:, self.lags]
-        return np.stack([products, early, late], axis=1).reshape(len(values), -1)
+        power = (spectrum.real**2 + spectrum.imag**2).sum(axis=0, dtype=np.float64)
+        products = fft.irfft(power, n=length, axis=0)[self.lags]
+        sums = np.zeros((self.window + 1, self.n_neurons))
+        np.cumsum(values.sum(axis=0, dtype=np.float64), axis=0, out=sums[1:])
+        early, late = sums[self.window - self.lags], sums[-1] - sums[self.lags]
+        return np.stack([products, early, late]).ravel()
 
-    def _autocorrelation(self, sums: Sums) -> np.ndarray:
-        """Autocorrelations (..., lags, N), 0 where a neuron is constant."""
+    def _autocorrelation(self, sums: Sums) -> tuple[np.ndarray, np.ndarray]:
+        """Autocorrelations (..., lags, N), 0 where a neuron is constant, and which are not."""
         pairs = np.maximum(sums.n, 1)[..., None, None] * (self.window - self.lags)[:, None]
         parts = sums.split(3, len(self.lags), self.n_neurons)
         products, early, late = (parts[..., i, :, :] / pairs for i in range(3))
         mean = early[..., :1, :]  # at lag 0 that is the mean over all frames
         covariance = products - mean * (early + late) + mean**2
         variance = covariance[..., :1, :]
-        varies = variance > CONSTANT * self.variance
-        return np.where(varies, covariance[..., 1:, :] / np.where(varies, variance, 1.0), 0.0)
+        varies = variance > CONSTANT
+        found = np.where(varies, covariance[..., 1:, :] / np.where(varies, variance, 1.0), 0.0)
+        return found, varies[..., 0, :]
 
     def compare(self, real: Sums, other: Sums) -> tuple[np.ndarray, ...]:
-        difference = self._autocorrelation(real) - self._autocorrelation(other)
-        return (np.sqrt(np.mean(difference**2, axis=(-1, -2))),)
+        first, varies = self._autocorrelation(real)
+        second, _ = self._autocorrelation(other)
+        squares = ((first - second) ** 2).mean(axis=-2)
+        return (np.sqrt(mean_over_known(squares, varies)),)
 
 
 class WindowVariability(Measure):
@@ -212,12 +200,11 @@ class WindowVariability(Measure):
     )
 
     def __init__(self, context: Context) -> None:
-        self.centre = context.traces.mean(axis=(0, 1), dtype=np.float64)
-        self.variance = context.traces.var(axis=(0, 1), dtype=np.float64)
+        pass
 
-    def features(self, traces: np.ndarray, spikes: np.ndarray) -> np.ndarray:
-        means = traces.mean(axis=1, dtype=np.float64) - self.centre
-        return np.concatenate([means, means**2], axis=1)
+    def sums(self, windows: Windows) -> np.ndarray:
+        means = windows.scaled.mean(axis=1, dtype=np.float64)
+        return np.concatenate([means.sum(axis=0), (means**2).sum(axis=0)])
 
     def _variance(self, sums: Sums) -> np.ndarray:
         """Variance over windows of each neuron's mean, (..., N)."""
@@ -226,9 +213,8 @@ class WindowVariability(Measure):
 
     def compare(self, real: Sums, other: Sums) -> tuple[np.ndarray, ...]:
         p, q = self._variance(real), self._variance(other)
-        varies = p > CONSTANT * self.variance
+        varies = p > CONSTANT
         # 40 dB down, the windows of a neuron are all alike: no need to tell how much alike.
         lowest = np.where(varies, 1e-4 * p, 1.0)
         decibels = 10.0 * np.log10(np.maximum(q, lowest) / np.where(varies, p, 1.0))
-        squares = np.where(varies, decibels**2, 0.0).sum(axis=-1)
-        return (np.sqrt(squares / np.maximum(varies.sum(axis=-1), 1)),)
+        return (np.sqrt(mean_over_known(decibels**2, varies)),)

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
+from itertools import islice
 
 import numpy as np
 
-from calgan.data.random_windows import WindowSource
 from calgan.data.validation import rng_from
-from calgan.evaluation._settings import Settings
-from calgan.evaluation.statistics.bootstrap import resampling_weights
+from calgan.evaluation._threads import Threads
+from calgan.evaluation.statistics.bootstrap import RESAMPLED, resampling_weights
 from calgan.evaluation.statistics.definition import StatisticInfo
 from calgan.evaluation.statistics.distributions import (
     area_between,
@@ -19,13 +19,7 @@ from calgan.evaluation.statistics.distributions import (
     distribution_functions,
     quantile_grid,
 )
-from calgan.evaluation.statistics.folds import (
-    FoldedWindows,
-    count_folds,
-    fold_recording,
-    fold_samples,
-    fold_shuffled,
-)
+from calgan.evaluation.statistics.folds import FoldedWindows
 from calgan.metrics.two_sample import (
     KernelSums,
     Standardised,
@@ -37,8 +31,6 @@ from calgan.metrics.two_sample import (
 )
 
 _N_DIRECTIONS = 128
-# A kernel of so many windows with as many is cheap; more would settle nothing.
-_MAX_WINDOWS = 1000
 
 INFOS = (
     StatisticInfo(
@@ -87,61 +79,15 @@ _Statistic = Callable[[np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class TwoSample:
-    """Values by group and statistic, their replicates (R,), and the classifier's scores by group.
+    """Values of a group by statistic, their replicates (R,), and the classifier's scores.
 
     Scores (2, D, k, m) are log odds of being no held-out window, of held-out windows and of the
-    group's, each by a classifier that did not see its fold. With 1 fold there is no classifier.
+    group's, each by a classifier that did not see its fold. With 1 fold there are none.
     """
 
-    values: dict[str, dict[str, float]]
-    replicates: dict[str, dict[str, np.ndarray]]
-    scores: dict[str, np.ndarray]
-    n_folds: int
-
-
-def judge_windows(
-    real: WindowSource,
-    train: WindowSource | None,
-    samples: Mapping[str, np.ndarray],
-    settings: Settings,
-) -> TwoSample | None:
-    """Draw windows in folds and compare the held-out ones with every group.
-
-    ``samples`` holds independent windows (M, T, N) by group: "synthetic" ones, dealt out anew in
-    every draw, and controls. None where nothing varies among the real windows.
-    """
-    rate, controls = settings.frame_rate, settings.controls
-    n = min(settings.n_windows, _MAX_WINDOWS)
-    sources = [source for source in (real, train) if source is not None]
-    n_folds = count_folds(sources, n)
-    shape = (settings.n_splits, n_folds, n // n_folds)
-
-    def stream(*numbers: int) -> np.random.Generator:
-        # One for each group: no number depends on which controls there are.
-        return rng_from(settings.seed, 5, *numbers)
-
-    own = fold_recording(real, ("real",), shape, rate, stream(0))["real"]
-    others: dict[str, FoldedWindows] = {}
-    for name, windows in samples.items():
-        is_control = name != "synthetic"
-        dealt = (1 if is_control else shape[0], *shape[1:])
-        others[name] = fold_samples(windows, dealt, rate, stream(1 + is_control))
-    if train is not None:
-        # Replays are drawn even if not asked for: scales are read from both.
-        names = ("train", "replay")
-        drawn = fold_recording(train, names, shape, rate, stream(3))
-        others |= {name: drawn[name] for name in names if name == "train" or name in controls}
-    if "shuffled" in controls:
-        others["shuffled"] = fold_shuffled(sources[-1], *shape[1:], rate, stream(4))
-    return compare_windows(
-        own,
-        others,
-        n_neurons=real.n_neurons,
-        window=real.window,
-        resampled=[name for name in ("synthetic", "train") if name in others],
-        n_bootstrap=settings.n_bootstrap,
-        seed=settings.seed,
-    )
+    values: dict[str, float]
+    replicates: dict[str, np.ndarray]
+    scores: np.ndarray | None
 
 
 class _ClassifierArea:
@@ -204,103 +150,138 @@ class _Slices:
         return statistic
 
 
-def compare_windows(
-    real: FoldedWindows,
-    others: Mapping[str, FoldedWindows],
-    *,
-    n_neurons: int,
-    window: int,
-    resampled: Sequence[str],
-    n_bootstrap: int,
-    seed: int,
-) -> TwoSample | None:
-    """Compare held-out windows with those of each group, of which some are `resampled`.
+class WindowComparison:
+    """Held-out windows in folds, with which those of every group are compared.
 
-    Scales come from "train", if it is there, and from `real`. None where nothing varies there.
+    Scales come from the held-out windows and from the training windows, if there are any.
     """
-    n_draws, n_folds, _ = real.draws.shape
-    pooled = np.concatenate([real.table, *(o.table for n, o in others.items() if n == "train")])
-    mean, deviation = pooled.mean(axis=0), pooled.std(axis=0)
-    varies = deviation > 1e-10 * np.abs(mean)  # a feature may vary by rounding only
-    if not varies.any():
-        return None
 
-    def standardise(table: np.ndarray) -> np.ndarray:
-        return np.asarray((table[:, varies] - mean[varies]) / deviation[varies])
+    def __init__(
+        self,
+        real: FoldedWindows,
+        train: FoldedWindows | None,
+        *,
+        n_neurons: int,
+        window: int,
+        n_bootstrap: int,
+        seed: int,
+    ) -> None:
+        self.real, self.window, self.n_bootstrap, self.seed = real, window, n_bootstrap, seed
+        self.n_folds = real.draws.shape[1]
+        pooled = np.concatenate([side.table for side in (real, train) if side is not None])
+        mean, deviation = pooled.mean(axis=0), pooled.std(axis=0)
+        # A feature may vary by rounding only.
+        self.varies = deviation > 1e-10 * np.maximum(np.abs(mean), deviation.max())
+        self.mean, self.deviation = mean[self.varies], deviation[self.varies]
+        if not self.varies.any():
+            return
+        # Features of single neurons come first; the shape of windows is in those pooled over them.
+        of_neurons = (3 if n_neurons > 1 else 2) * n_neurons
+        self.columns = {"classifier_auc": self.varies, "shape_classifier_auc": self.varies.copy()}
+        self.columns["shape_classifier_auc"][:of_neurons] = False
+        directions = rng_from(seed, 6).standard_normal((len(self.mean), _N_DIRECTIONS))
+        directions /= np.linalg.norm(directions, axis=0)
+        pooled = self._standardise(pooled)
+        self.bandwidth = median_distance(Standardised(pooled)) or 1.0
+        self.slices = _Slices(directions, pooled)
+        self.features = self._standardise(real.table)
+        self.bins = self.slices.bins(self.features)
+        self.rows = [draw.ravel() for draw in real.draws]
+        self.own = [
+            self._within(self.features[rows], real.blocks[rows], real.position[rows])
+            for rows in self.rows
+        ]
 
-    # Features of single neurons come first; the shape of windows is in those pooled over them.
-    of_neurons = (3 if n_neurons > 1 else 2) * n_neurons
-    columns = {"classifier_auc": varies, "shape_classifier_auc": varies.copy()}
-    columns["shape_classifier_auc"][:of_neurons] = False
-    rng = rng_from(seed, 6)
-    weights = {
-        name: resampling_weights(windows.n_blocks, n_bootstrap, rng)
-        for name, windows in {"real": real, **others}.items()
-        if name == "real" or name in resampled
-    }
-    directions = rng.standard_normal((int(varies.sum()), _N_DIRECTIONS))
-    directions /= np.linalg.norm(directions, axis=0)
-    bandwidth = median_distance(Standardised(standardise(pooled))) or 1.0
-    slices = _Slices(directions, standardise(pooled))
+    def _standardise(self, table: np.ndarray) -> np.ndarray:
+        return np.asarray((table[:, self.varies] - self.mean) / self.deviation)
 
-    def within(features: np.ndarray, windows: FoldedWindows, rows: np.ndarray) -> KernelSums:
-        position, mine = windows.position[rows], _one_hot(windows.blocks[rows])
-        apart = np.abs(position[:, None] - position) >= window
-        side = Standardised(features[rows])
-        return kernel_sums(side, side, bandwidth, (mine, mine), apart)
+    def _within(self, features: np.ndarray, blocks: np.ndarray, position: np.ndarray) -> KernelSums:
+        """Sum the kernel over pairs of windows that share no frames."""
+        mine, side = _one_hot(blocks), Standardised(features)
+        apart = np.abs(position[:, None] - position) >= self.window
+        return kernel_sums(side, side, self.bandwidth, (mine, mine), apart)
 
-    x = standardise(real.table)
-    x_bins = slices.bins(x)
-    mine = [draw.ravel() for draw in real.draws]
-    own = [within(x, real, rows) for rows in mine]
+    def compare(
+        self, groups: Mapping[str, FoldedWindows], threads: Threads
+    ) -> dict[str, TwoSample]:
+        """Compare the windows of groups with the held-out ones, a draw at a time.
 
-    result = TwoSample({}, {}, {}, n_folds)
-    for name, other in others.items():
-        y = standardise(other.table)
-        y_bins = slices.bins(y)
-        own_of_other: list[KernelSums] = []
-        values = {info.name: np.full(n_draws, np.nan) for info in INFOS}
-        repeated = {info.name: np.full(n_bootstrap, np.nan) for info in INFOS}
-        scores = []
-        for draw, rows in enumerate(mine):
-            theirs = other.draw(draw).ravel()
-            blocks, other_blocks = real.blocks[rows], other.blocks[theirs]
-            if draw < len(other.draws):
-                own_of_other.append(within(y, other, theirs))
-            cross = kernel_sums(
-                Standardised(x[rows]),
-                Standardised(y[theirs]),
-                bandwidth,
-                (_one_hot(blocks), _one_hot(other_blocks)),
+        Samples ("synthetic") and training windows ("train") have replicates. Empty where nothing
+        varies among the real windows.
+        """
+        if not self.varies.any():
+            return {}
+        draws = [
+            (windows, draw) for windows in groups.values() for draw in range(len(windows.draws))
+        ]
+        found = threads("whole windows", self._compare_draw, draws)
+        return {
+            name: self._judge(name, windows, list(islice(found, len(windows.draws))))
+            for name, windows in groups.items()
+        }
+
+    def _compare_draw(
+        self, other: FoldedWindows, draw: int
+    ) -> tuple[dict[str, _Statistic], np.ndarray | None]:
+        """Return the statistics of a draw as functions of block weights, and scores."""
+        rows, theirs = self.rows[draw], other.draw(draw).ravel()
+        features = self._standardise(other.table[theirs])
+        blocks, other_blocks = self.real.blocks[rows], other.blocks[theirs]
+        own = self._within(features, other_blocks, other.position[theirs])
+        cross = kernel_sums(
+            Standardised(self.features[rows]),
+            Standardised(features),
+            self.bandwidth,
+            (_one_hot(blocks), _one_hot(other_blocks)),
+        )
+        statistics: dict[str, _Statistic] = {
+            "feature_mmd": partial(_discrepancy, self.own[draw], own, cross),
+            "feature_sliced_w1": self.slices.compare(
+                self.slices.counts(self.bins[rows], blocks),
+                self.slices.counts(self.slices.bins(features), other_blocks),
+            ),
+        }
+        scores = None
+        for key, chosen in self.columns.items():
+            if self.n_folds > 1 and chosen.any():
+                found = _classify(self.real, other, draw, chosen)
+                labels = self.real.blocks[self.real.draw(draw)], other.blocks[other.draw(draw)]
+                statistics[key] = _ClassifierArea(found, labels)
+                scores = found if key == "classifier_auc" else scores
+        return statistics, scores
+
+    def _judge(
+        self,
+        name: str,
+        other: FoldedWindows,
+        draws: list[tuple[dict[str, _Statistic], np.ndarray | None]],
+    ) -> TwoSample:
+        """Return means over draws, and replicates of samples and training windows."""
+        ones = [np.ones((1, each.n_blocks)) for each in (self.real, other)]
+        values = {
+            info.name: float(np.mean([found[info.name](*ones)[0] for found, _ in draws]))
+            if info.name in draws[0][0]
+            else np.nan
+            for info in INFOS
+        }
+        replicates: dict[str, np.ndarray] = {}
+        n_bootstrap = self.n_bootstrap
+        if n_bootstrap and name in RESAMPLED:
+            streams = [rng_from(self.seed, 7, RESAMPLED.index(each)) for each in ("real", name)]
+            mine, theirs = (
+                resampling_weights(each.n_blocks, n_bootstrap, rng)
+                for each, rng in zip((self.real, other), streams, strict=True)
             )
-            statistics: dict[str, _Statistic] = {
-                "feature_mmd": partial(
-                    _discrepancy, own[draw], own_of_other[draw % len(other.draws)], cross
-                ),
-                "feature_sliced_w1": slices.compare(
-                    slices.counts(x_bins[rows], blocks), slices.counts(y_bins[theirs], other_blocks)
-                ),
-            }
-            for key, chosen in columns.items():
-                if n_folds > 1 and chosen.any():
-                    found = _classify(real, other, draw, chosen)
-                    labels = real.blocks[real.draw(draw)], other.blocks[other.draw(draw)]
-                    statistics[key] = _ClassifierArea(found, labels)
-                    if key == "classifier_auc":
-                        scores.append(found)
-            for key, statistic in statistics.items():
-                ones = (np.ones((1, each.n_blocks)) for each in (real, other))
-                values[key][draw] = statistic(*ones)[0]
-                if name in weights:
-                    # Replicate r resamples the blocks of draw r % D, as elsewhere.
-                    part = slice(draw, None, n_draws)
-                    repeated[key][part] = statistic(weights["real"][part], weights[name][part])
-        result.values[name] = {key: float(each.mean()) for key, each in values.items()}
-        if name in weights and n_bootstrap:
-            result.replicates[name] = repeated
-        if scores:
-            result.scores[name] = np.stack(scores, axis=1).astype(np.float32)
-    return result
+            replicates = {info.name: np.full(n_bootstrap, np.nan) for info in INFOS}
+            for draw, (found, _) in enumerate(draws):
+                # Replicate r resamples the blocks of draw r % D, as elsewhere.
+                part = slice(draw, None, len(draws))
+                for key, statistic in found.items():
+                    replicates[key][part] = statistic(mine[part], theirs[part])
+        scores = [each for _, each in draws if each is not None]
+        return TwoSample(
+            values, replicates, np.stack(scores, axis=1).astype(np.float32) if scores else None
+        )
 
 
 def _classify(
