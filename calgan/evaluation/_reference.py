@@ -56,7 +56,7 @@ _THESIS_DECAY, _THESIS_THRESHOLD = 0.95, 0.55
 _THESIS_TAU, _THESIS_NOISE = 0.812, 0.3
 # What figures need, and no more: windows of a long recording would fill the memory.
 _KEPT_VALUES = 16_000_000
-_CONTEXT_VALUES = 2_000_000
+_CONTEXT_VALUES = 1_000_000
 _MIN_BLOCKS = 3
 _PROCESS_VALUES = 50_000_000
 # Windows a side that a classifier gets: more would settle nothing.

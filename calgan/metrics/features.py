@@ -181,11 +181,15 @@ def _band_shares(z: np.ndarray, bands: list[tuple[float, float]]) -> Iterator[np
 def _correlation_summaries(z: np.ndarray) -> np.ndarray:
     """Mean, deviation, 5 % and 95 % quantile of the correlations of each window's pairs."""
     pairs = np.triu_indices(z.shape[2], 1)
+    places = np.array([0.05, 0.95]) * (len(pairs[0]) - 1)
+    low = places.astype(int)
+    high, share = np.minimum(low + 1, len(pairs[0]) - 1), places - low
     result = np.empty((len(z), 4))
     for window, row in zip(z, result, strict=True):  # one by one: N may exceed T by far
         correlations = (window.T @ window)[pairs] / len(window)
         row[:2] = correlations.mean(), correlations.std()
-        row[2:] = np.quantile(correlations, [0.05, 0.95])
+        correlations.partition([*low, *high])  # several times faster than np.quantile
+        row[2:] = (1.0 - share) * correlations[low] + share * correlations[high]
     return result
 
 

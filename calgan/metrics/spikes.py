@@ -113,11 +113,9 @@ def pairwise_correlation(spikes: ArrayLike, *, bin_frames: int = 1) -> np.ndarra
         varies = (binned != binned[:, :1]).any(axis=1)
         binned -= binned.mean(axis=1, keepdims=True)
         norm = np.sqrt(np.einsum("mtn,mtn->mn", binned, binned))
-        binned /= np.where(varies, norm, 1.0)[:, np.newaxis]
-        gram = binned.transpose(0, 2, 1) @ binned
-        correlations = np.clip(gram[:, first, second], -1.0, 1.0)
-        correlations[~(varies[:, first] & varies[:, second])] = np.nan
-        result[rows] = correlations
+        binned /= np.where(varies, norm, np.nan)[:, np.newaxis]
+        gram = (binned.transpose(0, 2, 1) @ binned).reshape(len(binned), -1)
+        np.clip(gram.take(first * n_neurons + second, axis=1), -1.0, 1.0, out=result[rows])
     return result
 
 
@@ -174,16 +172,20 @@ def van_rossum_distance(spikes: ArrayLike, frame_rate: float) -> np.ndarray:
     array([[0., 1., 1.]])
     """
     spikes = as_windows(spikes, "spikes")
-    decay = _decay_per_frame(frame_rate)
-    first, second = np.triu_indices(spikes.shape[2], 1)
+    decay, n_neurons = _decay_per_frame(frame_rate), spikes.shape[2]
+    first, second = np.triu_indices(n_neurons, 1)
     result = np.empty((len(spikes), len(first)))
     for rows in batches(spikes):
         trains = spikes[rows].astype(np.float64)
         half = trains.transpose(0, 2, 1) @ _half_filtered(trains, decay)
-        kernel = half + half.transpose(0, 2, 1)
-        own = np.diagonal(kernel, axis1=1, axis2=2)
-        squared = own[:, first] + own[:, second] - 2.0 * kernel[:, first, second]
-        result[rows] = np.sqrt(np.maximum(squared, 0.0))  # rounding may leave -1e-13
+        flat = half.reshape(len(half), -1)
+        squared = flat.take(first * n_neurons + second, axis=1)
+        squared += flat.take(second * n_neurons + first, axis=1)
+        own = np.diagonal(half, axis1=1, axis2=2)
+        squared -= own.take(first, axis=1)
+        squared -= own.take(second, axis=1)
+        np.minimum(squared, 0.0, out=squared)  # rounding may leave 1e-13
+        np.sqrt(-2.0 * squared, out=result[rows])
     return result
 
 

@@ -5,14 +5,15 @@ from __future__ import annotations
 from collections.abc import Iterable
 
 import numpy as np
+from scipy.special import expit
 
-# Quantiles of the real values on which distribution functions are compared, and the number of
-# steps, each twice as long as the one before, by which their grid goes on beyond the real range.
-_N_QUANTILES = 129
-_N_BEYOND = 14
-# Equal cells between the outer quantiles (at 1/64 and 63/64), by which values find their bin.
+# Quantiles of the real values on which distribution functions are compared, ever closer towards
+# the tails, and steps, each twice as long as the one before, by which their grid goes on beyond.
+_LEVELS = np.concatenate([[0.0], expit(np.linspace(-6.5, 6.5, 45)), [1.0]])
+_N_BEYOND = 12
+# Equal cells, by which values find their bin, between the outer quantiles (at .016 and .984).
 _N_CELLS = 2048
-_N_OUTER = 2
+_N_OUTER = 9
 
 
 def quantile_grid(values: np.ndarray) -> np.ndarray:
@@ -21,7 +22,7 @@ def quantile_grid(values: np.ndarray) -> np.ndarray:
     On them distribution functions are compared; shape (P, E).
     """
     step = max(1, len(values) // 20_000)
-    quantiles = np.quantile(values[::step], np.linspace(0, 1, _N_QUANTILES), axis=0).T
+    quantiles = np.quantile(values[::step], _LEVELS, axis=0).T
     span = np.maximum(quantiles[:, -1:] - quantiles[:, :1], 1e-6)
     beyond = 0.02 * span * 2.0 ** np.arange(_N_BEYOND)
     grid = [quantiles[:, :1] - beyond[:, ::-1], quantiles, quantiles[:, -1:] + beyond]
