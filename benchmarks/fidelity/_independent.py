@@ -16,8 +16,9 @@ import numpy as np
 from calgan import Recording
 from calgan.data.random_windows import WindowSource, read_source
 from calgan.data.validation import rng_from
+from calgan.evaluation._threads import Threads
 from calgan.evaluation.statistics.folds import FoldedWindows, count_folds, fold_recording
-from calgan.evaluation.statistics.windows import compare_windows
+from calgan.evaluation.statistics.windows import WindowComparison
 
 AREAS = ("classifier_auc", "shape_classifier_auc")
 
@@ -53,25 +54,21 @@ def independent_areas(
         raise ValueError(
             f"no two folds of windows of {window} frames fit into each part: use shorter windows."
         )
-    shape = n_draws, n_folds, n // n_folds
+    shape = n_folds, n // n_folds
     held_out, trained = (
-        fold_recording(source, ("drawn",), shape, train.frame_rate, rng_from(seed, 7, stream))[
-            "drawn"
-        ]
+        fold_recording(
+            source, {"drawn": n_draws}, shape, train.frame_rate, rng_from(seed, 7, stream)
+        )["drawn"]
         for stream, source in enumerate(sources)
     )
-    found = compare_windows(
-        held_out,
-        {"independent": independent(trained, window, rng_from(seed, 7, 2))},
-        n_neurons=train.n_neurons,
-        window=window,
-        resampled=(),
-        n_bootstrap=0,
-        seed=seed,
+    comparison = WindowComparison(
+        held_out, None, n_neurons=train.n_neurons, window=window, n_bootstrap=0, seed=seed
     )
-    if found is None:
+    drawn = independent(trained, window, rng_from(seed, 7, 2))
+    found = comparison.compare({"independent": drawn}, Threads(1, 0))
+    if not found:
         raise ValueError("nothing varies among the held-out windows: choose another split.")
-    return {name: found.values["independent"][name] for name in AREAS}
+    return {name: found["independent"].values[name] for name in AREAS}
 
 
 def independent(windows: FoldedWindows, window: int, rng: np.random.Generator) -> FoldedWindows:

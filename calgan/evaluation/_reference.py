@@ -31,7 +31,7 @@ from calgan.evaluation.statistics.bootstrap import (
     resampling_weights,
     sum_by_block,
 )
-from calgan.evaluation.statistics.definition import MAX_PAIRED_NEURONS, Scale, Windows
+from calgan.evaluation.statistics.definition import MAX_PAIRED_NEURONS
 from calgan.evaluation.statistics.folds import (
     FoldedWindows,
     count_folds,
@@ -129,8 +129,8 @@ class Reference:
         gaussian = found.pop(0) if asked else None
         self.banks: dict[str, WindowBank] = dict(zip(banks, found, strict=True))
         if "shuffled" in settings.controls:
-            bank, name = ("real", "other") if train is None else ("train", "train")
-            self.banks["shuffled"] = self.banks[bank].shuffled(name, rng_from(seed, 1))
+            of, name = ("real", "other") if train is None else ("train", "train")
+            self.banks["shuffled"] = self.banks[of].shuffled(name, rng_from(seed, 1))
         self.gaussian: dict[str, Any] | None = None
         self.gaussian_samples: np.ndarray | None = None
         if gaussian is None:
@@ -190,18 +190,17 @@ class Reference:
         # One rate a neuron and window: of a few windows there would be too few values to bin.
         parts = [(bank, draw[i : i + most]) for bank, draw in sides for i in range(0, n, most)]
         rates = [firing_rate(bank.spikes(index), settings.frame_rate) for bank, index in parts]
-        traces = np.concatenate([bank.traces(index) for bank, index in picks])
-        deviation = traces.std(axis=(0, 1), dtype=np.float64)
-        self.scale = Scale(
-            traces.mean(axis=(0, 1), dtype=np.float64).astype(np.float32),
-            np.where(deviation > 0, deviation, 1.0).astype(np.float32),
+        self.context = Context(
+            np.concatenate([bank.traces(index) for bank, index in picks]),
+            np.concatenate([bank.spikes(index) for bank, index in picks]),
+            settings.frame_rate,
+            n,
+            np.concatenate(rates),
             paired,
         )
-        spikes = np.concatenate([bank.spikes(index) for bank, index in picks])
-        windows = Windows(traces, spikes, self.scale)
-        context = Context(windows, settings.frame_rate, n, np.concatenate(rates))
-        self.measures = make_measures(context, published=settings.protocol == "blocked")
-        self.has_spikes = bool(self.banks["real"].packed.any())
+        self.measures = make_measures(self.context, published=settings.protocol == "blocked")
+        packed = self.banks["real"].packed
+        self.has_spikes = packed is not None and bool(packed.any())
         if bank.window < 2 * bin_frames_for(settings.frame_rate):
             self.remarks.append(
                 f"There are no spike correlations: a window of {bank.window} frames does not hold "
@@ -228,18 +227,16 @@ class Reference:
             return rng_from(settings.seed, 5, number)
 
         draws = {"real": settings.n_splits}
+        tasks: list[Callable[[], dict[str, FoldedWindows]]]
         tasks = [partial(fold_recording, real, draws, shape, rate, rng(0))]
         if train is not None:
             # Replays are drawn even if not asked for: scales are read from both.
             draws = {"train": settings.n_splits, "replay": 1}
             tasks.append(partial(fold_recording, train, draws, shape, rate, rng(3)))
-        if self.gaussian_samples is not None:
+        if (samples := self.gaussian_samples) is not None:
+            once = (1, *shape)
             tasks.append(
-                lambda: {
-                    "dichotomized_gaussian": fold_samples(
-                        self.gaussian_samples, (1, *shape), rate, rng(2)
-                    )
-                }
+                lambda: {"dichotomized_gaussian": fold_samples(samples, once, rate, rng(2))}
             )
         if "shuffled" in settings.controls:
             tasks.append(lambda: {"shuffled": fold_shuffled(sources[-1], *shape, rate, rng(4))})
@@ -282,7 +279,7 @@ class Reference:
         return bank, rows, scores
 
     def _sum(self, banks: Mapping[str, WindowBank]) -> dict[str, list[BlockSums]]:
-        return sum_by_block(banks, self.measures, self.scale, self.threads)
+        return sum_by_block(banks, self.measures, self.context, self.threads)
 
     def _compare(
         self,

@@ -148,8 +148,8 @@ def varying_neurons(
         raise ValueError(
             "every neuron is constant in real or in train; there is nothing to compare."
         )
-    for text in texts:
-        warnings.warn(text, UserWarning, stacklevel=4)
+    if texts:
+        warnings.warn(" ".join(texts), UserWarning, stacklevel=4)
     for name, windows in samples.items():
         constant = (windows == windows[:1, :1]).all(axis=(0, 1)) & varies
         if constant.any():

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from typing import Any
 
 import joblib
+from joblib.externals.loky import get_reusable_executor
 
 from calgan.data.progress import progress
 
@@ -14,16 +17,7 @@ class Threads:
     """Runs calls in `n_jobs` threads; see `calgan.data.progress` for `verbose`."""
 
     def __init__(self, n_jobs: int, verbose: int | None) -> None:
-        self.n_jobs, self.verbose = n_jobs, verbose
-        # The generator keeps few results waiting: sums of many neurons would fill the memory.
-        self._parallel = joblib.Parallel(n_jobs, require="sharedmem", return_as="generator")
-
-    def in_processes(
-        self, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]
-    ) -> Iterator[Any]:
-        """Yield the results in order, of processes: for long work that holds Python's lock."""
-        parallel = joblib.Parallel(self.n_jobs, return_as="generator")
-        yield from parallel(joblib.delayed(function)(*each) for each in arguments)
+        self.n_jobs, self.verbose = joblib.effective_n_jobs(n_jobs), verbose
 
     def __call__(
         self, what: str, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]
@@ -31,6 +25,35 @@ class Threads:
         """Yield the results in order."""
         arguments = list(arguments)
         with progress(self.verbose, f"evaluate: {what}", len(arguments)) as bar:
-            for result in self._parallel(joblib.delayed(function)(*each) for each in arguments):
-                bar.update()
-                yield result
+            if self.n_jobs == 1:
+                for each in arguments:
+                    yield function(*each)
+                    bar.update()
+                return
+            with ThreadPoolExecutor(self.n_jobs) as pool:
+                for result in _in_order(pool, 2 * self.n_jobs, function, arguments):
+                    bar.update()
+                    yield result
+
+    def in_processes(
+        self, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]
+    ) -> Iterator[Any]:
+        """Yield the results in order, of processes: for long work that holds Python's lock."""
+        pool = get_reusable_executor(self.n_jobs)
+        yield from _in_order(pool, 2 * self.n_jobs, function, arguments)
+
+
+def _in_order(
+    pool: Executor,
+    most_waiting: int,
+    function: Callable[..., Any],
+    arguments: Iterable[tuple[Any, ...]],
+) -> Iterator[Any]:
+    """Yield results in order; few wait, as sums of many neurons would fill the memory."""
+    waiting: deque[Future[Any]] = deque()
+    for each in arguments:
+        waiting.append(pool.submit(function, *each))
+        if len(waiting) > most_waiting:
+            yield waiting.popleft().result()
+    while waiting:
+        yield waiting.popleft().result()

@@ -293,7 +293,7 @@ def _windows(X: Any, source: WindowSource, n: int, name: str, rng: np.random.Gen
     """Windows of an array or a short view, else `n` windows at random starts."""
     if _is_array(X) or (is_lazy(X) and len(source.starts) <= n):
         return np.asarray(source.frames[source.starts[:, None] + np.arange(source.window)])
-    bank = draw_from_recording(source, (name,), n, 1, rng)
+    bank = draw_from_recording(source, {name: 1}, n, rng)
     return bank.traces(bank.lists[name][0])
 
 

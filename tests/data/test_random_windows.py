@@ -37,7 +37,7 @@ def test_windows_never_cross_a_border(lengths, window, seed):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # of segments that are too short
         source = read_source(recording, window, name="real")
-    bank = draw_from_recording(source, ("a", "b"), 30, 2, np.random.default_rng(seed))
+    bank = draw_from_recording(source, {"a": 2, "b": 2}, 30, np.random.default_rng(seed))
     windows = bank.traces(np.arange(bank.n_windows))
     assert np.all(windows[:, :, 0] == windows[:, :1, 0])
     assert np.all(np.diff(windows[:, :, 1], axis=1) == 1)
@@ -49,7 +49,7 @@ def test_windows_never_cross_a_border(lengths, window, seed):
 def test_windows_are_drawn_once_as_long_as_there_are_enough(n_starts, n, seed):
     source = read_source(np.zeros((n_starts + 9, 2)), 10, name="real")
     rng = np.random.default_rng(seed)
-    bank = draw_from_recording(source, ("a", "b"), n, 2, rng, once=True)
+    bank = draw_from_recording(source, {"a": 2, "b": 2}, n, rng)
     for first, second in zip(bank.lists["a"], bank.lists["b"], strict=True):
         assert len(first) == len(second) == n
         assert (len(set(first)) == n) or n > n_starts

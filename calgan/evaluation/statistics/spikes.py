@@ -33,7 +33,7 @@ class FiringRates(Measure):
             "firing rate KL",
             "published",
             "For each neuron, the KL divergence of the distribution over windows of its firing "
-            "rate; mean over neurons that spike.",
+            "rate; mean over neurons that spike on either side.",
             needs="a real spike",
             unit="nats",
             trained_by=("firing_rate", "spike_rate"),
@@ -52,23 +52,28 @@ class FiringRates(Measure):
             row[: len(inner)] = inner
         # Neurons with equally many bins are compared together.
         self.same_size = [(size, np.flatnonzero(sizes == size)) for size in np.unique(sizes)]
-        self.n_spiking = int((context.rates > 0).any(axis=0).sum())
 
     def sums(self, windows: Windows) -> np.ndarray:
         rates = firing_rate(windows.spikes, self.frame_rate)
         bins = (rates[:, :, None] >= self.edges).sum(axis=2)
         bins += self.n_bins * np.arange(len(self.edges))
-        return np.bincount(bins.ravel(), minlength=self.n_bins * len(self.edges))
+        counts = np.bincount(bins.ravel(), minlength=self.n_bins * len(self.edges))
+        return np.concatenate([counts, rates.sum(axis=0)])
 
     def compare(self, real: Sums, other: Sums) -> tuple[np.ndarray, ...]:
-        shape = len(self.edges), self.n_bins
-        p, q = real.split(*shape), other.split(*shape)
-        total = np.zeros(real.n.shape)
+        n_neurons = len(self.edges)
+        p, q = (
+            side.values[..., :-n_neurons].reshape(*side.n.shape, n_neurons, self.n_bins)
+            for side in (real, other)
+        )
+        divergence = np.empty(p.shape[:-1])
         for size, neurons in self.same_size:
-            part = smoothed_kl_from_counts(p[..., neurons, :size], q[..., neurons, :size])
-            total = total + part.sum(axis=-1)
-        # Neurons that are silent on either side agree by having nothing to compare.
-        return (total / max(self.n_spiking, 1),)
+            divergence[..., neurons] = smoothed_kl_from_counts(
+                p[..., neurons, :size], q[..., neurons, :size]
+            )
+        # Neurons that are silent on either side have nothing to compare.
+        spikes = real.values[..., -n_neurons:] + other.values[..., -n_neurons:]
+        return (mean_over_known(divergence, spikes > 0),)
 
 
 class PooledHistogram(Measure):

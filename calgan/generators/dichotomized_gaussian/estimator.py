@@ -7,7 +7,6 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
-from scipy.signal import lfilter
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Bunch
 
@@ -301,11 +300,9 @@ def _filter(
     The state is what is left of the calcium of the frames before.
     """
     calcium = np.empty(amplitudes.shape, dtype=np.float32)
-    after = np.empty(amplitudes.shape[:-2] + amplitudes.shape[-1:])
-    for i, factor in enumerate(decay):
-        before = np.zeros_like(after[..., i]) if state is None else state[..., i]
-        calcium[..., i], last = lfilter(
-            [1.0], [1.0, -factor], amplitudes[..., i], axis=-1, zi=before[..., None]
-        )
-        after[..., i] = last[..., 0]
+    after = np.zeros(amplitudes.shape[:-2] + amplitudes.shape[-1:]) if state is None else state
+    for t in range(amplitudes.shape[-2]):
+        calcium[..., t, :] = after
+        calcium[..., t, :] += amplitudes[..., t, :]
+        after = decay * (after + amplitudes[..., t, :])
     return calcium, after

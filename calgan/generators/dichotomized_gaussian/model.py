@@ -42,6 +42,7 @@ from calgan.generators.dichotomized_gaussian.moments import (
 
 _SAMPLE = 0
 _BLOCK = 4096  # bins drawn at a time, always as many: the rounding of a product depends on its size
+_EXACT_NEURONS = 300
 _EIGENVALUE_TOLERANCE = 1e-8
 _DIAGONAL_TOLERANCE = 0.1
 _LAG_TOLERANCE = 1e-6  # of a mean autocorrelation, above which a repair is told
@@ -59,7 +60,8 @@ class DichotomizedGaussian(BaseEstimator):
     Where no dichotomized Gaussian has the wanted covariances, the latent correlation matrix comes
     out indefinite. Then the nearest correlation matrix takes its place [2]_, improved until the
     correlations of the spikes (not of the latent variables) are nearest to those wanted.
-    `repaired_` and `max_deviation_` say so, and a warning does.
+    Of more than 300 neurons both steps end early. `repaired_` and `max_deviation_` say so, and a
+    warning does.
 
     Parameters
     ----------
@@ -382,8 +384,12 @@ class DichotomizedGaussian(BaseEstimator):
         smallest = float(eigh(latent, eigvals_only=True, subset_by_index=(0, 0))[0])
         self.repaired_ = smallest < -_EIGENVALUE_TOLERANCE
         if self.repaired_:
-            latent = nearest_correlation(latent)
-            latent = nearest_count_correlation(self.thresholds_, covariance, latent)
+            # The time of a step grows as the cube of the number of neurons.
+            exactly = len(latent) <= _EXACT_NEURONS
+            latent = nearest_correlation(latent, tol=1e-8 if exactly else 1e-2)
+            latent = nearest_count_correlation(
+                self.thresholds_, covariance, latent, max_iter=100 if exactly else 25
+            )
         self.latent_correlation_ = latent
         self.max_deviation_ = self._deviation()
         if self.repaired_:
