@@ -15,6 +15,7 @@ POPULATION = (
     "correlation_matrix_rmse",
     "participation_ratio_error",
     "spike_correlation_matrix_r",
+    "spike_correlation_matrix_rmse",
     "lagged_correlation_rmse",
 )
 

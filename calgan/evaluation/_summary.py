@@ -182,7 +182,7 @@ def _why_not(statistics: Sequence[Statistic]) -> str:
     """Say why a group has no light."""
     finite = [row for row in statistics if math.isfinite(row.value)]
     if not finite:
-        reasons = dict.fromkeys(getattr(row, "reason", None) or "undefined" for row in statistics)
+        reasons = dict.fromkeys(row.reason or "undefined" for row in statistics)
         return "; ".join(reasons) or "there are no such statistics here"
     if all(row.baseline is None for row in finite):
         return _NO_TRAIN

@@ -178,6 +178,7 @@ def test_all_that_the_factor_model_is_calibrated_on_is_marked(recordings, sample
         "mean_rate_error",
         "correlation_kl",
         "spike_correlation_matrix_r",
+        "spike_correlation_matrix_rmse",
         "correlation_matrix_r",
         "correlation_matrix_rmse",
         "participation_ratio_error",

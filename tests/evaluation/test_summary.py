@@ -64,7 +64,7 @@ def test_it_prints_five_lines_and_five_lights(of_truth, of_shuffled, of_replay, 
 def test_what_was_trained_on_is_said(of_truth):
     rows = [replace(row, trained_on=row.group == "published") for row in of_truth.statistics]
     summary = replace(of_truth, statistics=tuple(rows)).summary()
-    assert summary.lines[-1].startswith("The model was trained on 3 of 23 statistics (*); of the")
+    assert summary.lines[-1].startswith("The model was trained on 3 of 26 statistics (*); of the")
     by_name = dict(zip(GROUPS, summary.rows, strict=True))
     assert " *: " in by_name["published"].text
     assert " *: " not in by_name["trace"].text
@@ -83,11 +83,11 @@ def test_the_gaussian_says_what_the_model_adds(of_truth):
 
     worse = [-1.0 if "matrix r" in row.label else 99.0 for row in of_truth.statistics
              if row.group == "population"]  # fmt: skip
-    assert with_gaussian(worse).endswith("an average memory, in 6 of 6.")
+    assert with_gaussian(worse).endswith("an average memory, in 7 of 7.")
     text = with_gaussian([0.0, *worse[1:]])
-    assert text.endswith("in 5 of 6: the model adds nothing in population count KL.")
+    assert text.endswith("in 6 of 7: the model adds nothing in population count KL.")
     better = [-value for value in worse]
-    assert with_gaussian(better).endswith("in 0 of 6: the model adds nothing to it.")
+    assert with_gaussian(better).endswith("in 0 of 7: the model adds nothing to it.")
 
 
 def row(value, baseline, interval, low, high, *, name="a_w1", by="ratio", better="lower"):
