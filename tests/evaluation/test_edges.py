@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -10,7 +11,7 @@ import numpy as np
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from calgan import metrics
+from calgan import evaluate, metrics
 from calgan.datasets import make_process
 from calgan.metrics import make_scorer
 
@@ -175,3 +176,29 @@ def test_scorers_end_with_numbers_or_nan_and_at_most_one_warning(case):
     for warning in caught:
         assert f"the score of {', '.join(undefined)} is NaN" in str(warning.message)
     assert not np.isinf(list(scores.values())).any()
+
+
+@few_examples
+@given(case=cases)
+def test_evaluations_end_with_numbers_or_reasons_and_judge_no_undefined_row(case):
+    def judge() -> Any:
+        return evaluate(
+            case.test, case.samples, train=case.train, frame_rate=RATE, random_state=0,
+            n_splits=1, n_bootstrap=20, n_jobs=1,
+        )  # fmt: skip
+
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        evaluation = numbers_or_sentence(judge)
+    assert {warning.category for warning in caught} <= {UserWarning}
+    if evaluation == ():
+        return
+    told = [str(row.text) for row in evaluation.summary().rows]
+    for row in evaluation.statistics:
+        undefined = np.isnan(row.value)
+        whole = not undefined and np.isfinite(row.baseline)
+        assert (row.reason is None) == whole, row.name
+        assert whole or row.ratio is None, row.name
+        if undefined:
+            assert not any(text.startswith(f"{row.label}:") for text in told), row.name
+    assert not re.search(r"\bnan\b", f"{evaluation} {evaluation.summary()}")
