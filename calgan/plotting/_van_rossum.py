@@ -19,6 +19,7 @@ from calgan.plotting.style import (
     color_of,
     draw_distribution,
     label_of,
+    panels,
     read_groups,
     resize,
     roi_names,
@@ -141,7 +142,7 @@ class VanRossumMatrixDisplay(ComparisonDisplay):
         chosen = choose_neurons(neurons, first.mean(axis=(1, 2)), _N_NEURONS)
         names = roi_names(self.roi_ids, len(first))
         resize(figure, max(2.25 * len(chosen), 3.0), 0.5 + 2.15 * len(arrays))
-        axes = figure.subplots(len(arrays), len(chosen), squeeze=False)
+        axes = panels(figure, len(arrays), len(chosen), sharey="row")
         for column, neuron in zip(axes.T, chosen, strict=True):
             highest = max(float(array[neuron].max()) for array in arrays.values()) or 1.0
             for ax, (group, array) in zip(column, arrays.items(), strict=True):

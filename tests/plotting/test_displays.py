@@ -345,6 +345,19 @@ def test_counts_spectra_and_autocorrelations_have_their_groups(data):
     np.testing.assert_array_equal(lags, metrics.autocorrelation(data["real"], WINDOW // 2))
 
 
+def test_statistics_of_many_pairs_are_of_neurons_drawn_at_random():
+    spikes = (np.random.default_rng(0).random((400, 20, 300)) < 0.2).astype(np.float32)
+    pair = {"frame_rate": RATE, "spikes": (spikes, spikes)}
+    distances = plotting.VanRossumDisplay.from_samples(spikes, spikes, **pair).distances["real"]
+    assert distances.size <= 1_000_000
+    assert distances.shape == (200, 4950)  # all pairs of 100 neurons, every other window
+    of_all = metrics.van_rossum_distance(spikes[:3], RATE)
+    assert np.isin(distances[1].round(6), of_all[2].round(6)).all()
+    same = plotting.KLHistogramDisplay.from_samples(spikes, spikes, **pair).divergences
+    assert same["firing_rate"]["synthetic"].shape == (300,)
+    np.testing.assert_array_equal(same["van_rossum"]["synthetic"], np.zeros(200))
+
+
 @pytest.mark.parametrize("protocol", ["blocked", "thesis"])
 def test_divergences_average_to_the_published_statistics(protocol, data):
     real, synthetic = data["real_spikes"][:N], data["spikes"]

@@ -160,6 +160,16 @@ def test_raster_marks_every_spike_and_its_margins_are_rates():
     np.testing.assert_allclose(right.patches[0].get_data().values, [0.0, 1.0, 2.0])
 
 
+def test_a_raster_of_many_frames_and_neurons_loses_no_spike():
+    spikes = np.zeros((1, 1000, 900))
+    spikes[0, 501, 700] = spikes[0, 999, 899] = 1
+    raster, *_ = plotting.RasterDisplay({"real": spikes}, 10.0).plot().axes_
+    (image,) = raster.images
+    assert max(image.get_array().shape) <= 400
+    assert image.get_array().sum() == 2
+    assert image.get_extent() == [0, 100.0, 0.5, 900.5]
+
+
 def test_rate_bins_are_whole_multiples_of_one_spike_a_window():
     rates = np.random.default_rng(0).integers(0, 40, size=(200, 1)) / 30.0
     display = plotting.FiringRateDisplay({"real": rates}, resolution=1 / 30.0).plot()
@@ -177,6 +187,15 @@ def test_densities_integrate_to_one_and_leave_out_nan():
     np.testing.assert_allclose((data.values * np.diff(data.edges)).sum(), 1.0, atol=3e-3)
     assert ax.get_xlabel() == "correlation of a pair (bins of 0.5 s)"
     assert ax.get_yscale() == "log"
+
+
+def test_densities_of_more_values_than_the_eye_can_see_stay_what_they_are():
+    values = np.random.default_rng(0).normal(size=1_500_000).astype(np.float32)
+    ax = plotting.VanRossumDisplay({"real": values}).plot().ax_
+    data = ax.patches[0].get_data()
+    middle = (data.edges[1:] + data.edges[:-1]) / 2
+    expected = np.exp(-(middle**2) / 2) / np.sqrt(2 * np.pi)
+    np.testing.assert_allclose(data.values, expected, atol=0.005)
 
 
 def test_headline_divides_by_the_baseline():
@@ -285,6 +304,16 @@ def test_agreement_is_the_correlation_over_pairs():
     display = plotting.CorrelationScatterDisplay(matrices).plot()
     titles = [ax.get_title() for ax in display.axes_]
     assert titles == [f"synthetic: r = {expected:.2f}", "real, training: r = n/a"]
+
+
+def test_many_pairs_are_drawn_in_part_and_agree_in_full():
+    real, other = (np.random.default_rng(seed).random((150, 150)) for seed in range(2))
+    display = plotting.CorrelationScatterDisplay({"real": real, "synthetic": other}).plot()
+    pairs = np.triu_indices(150, 1)
+    assert display.r["synthetic"] == pytest.approx(np.corrcoef(real[pairs], other[pairs])[0, 1])
+    points = display.axes_[0].collections[0].get_offsets()
+    assert points.shape == (5000, 2)
+    assert {tuple(point) for point in points} < set(zip(real[pairs], other[pairs], strict=True))
 
 
 def test_heat_maps_of_distances_are_sorted_by_their_means():

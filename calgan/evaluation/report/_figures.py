@@ -38,7 +38,7 @@ from calgan.plotting.style import (
 
 _N_NEAREST = 4
 # What is enough for the eye: neurons of a heat map; neurons and values of the other statistics.
-_MAP_NEURONS, _MAP_VALUES, _FEW_NEURONS, _FEW_VALUES = 300, 10_000_000, 200, 3_000_000
+_MAP_NEURONS, _MAP_VALUES, _FEW_NEURONS, _FEW_VALUES = 300, 10_000_000, 200, 1_500_000
 
 
 def save_figures(evaluation: Any, folder: str | os.PathLike[str]) -> list[Path]:

