@@ -250,6 +250,8 @@ def draw_from_samples(
     """Draw `n` of the independent samples (M, T, N), `n_draws` times; once if there are only n."""
     n_samples, window, n_neurons = samples.shape
     used, draws = _deal(n_samples, min(n_draws, -(-n_samples // n)), n, rng)
+    if n == n_samples:
+        draws = np.sort(draws)  # all of them stay in their order
     return WindowBank(
         frames=samples.reshape(-1, n_neurons),
         rows=(used * window)[:, None],

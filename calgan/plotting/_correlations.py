@@ -148,8 +148,8 @@ class CorrelationScatterDisplay(_PairScatterDisplay):
     >>> from calgan.datasets import make_process
     >>> from calgan.plotting import CorrelationScatterDisplay
     >>> process = make_process(n_neurons=6, random_state=0)
-    >>> test, _ = process.sample_recording(120.0, random_state=1)
-    >>> synthetic, _ = process.sample_windows(50, 64, random_state=2)
+    >>> test, _ = process.sample_recording(600.0, random_state=1)
+    >>> synthetic, _ = process.sample_windows(200, 64, random_state=2)
     >>> display = CorrelationScatterDisplay.from_samples(test, synthetic, random_state=0)
     >>> display.r["synthetic"] > 0.5
     True

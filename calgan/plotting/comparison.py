@@ -196,14 +196,15 @@ def compare_samples(
             f"deconvolver must be an OasisDeconvolver, got {type(deconvolver).__name__}."
         )
     samples = np.asarray(check_windows(synthetic, name="synthetic", encoded=False))
-    rng = rng_from(as_seed(random_state), 0)
+    seed = as_seed(random_state)  # the windows of an evaluation of this seed
     source = _source(real, samples, "real")
     train_source = None if train is None else _source(train, samples, "train")
     check_same_neurons(source, samples, train_source)
     sources = [each for each in (source, train_source) if each is not None]
-    windows = {"real": _windows(real, source, len(samples), "real", rng), "synthetic": samples}
+    n = len(samples)
+    windows = {"real": _windows(real, source, n, rng_from(seed, 0, 0)), "synthetic": samples}
     if train_source is not None:
-        windows["train"] = _windows(train, train_source, len(samples), "train", rng)
+        windows["train"] = _windows(train, train_source, n, rng_from(seed, 0, 1))
     return Comparison(
         windows,
         _known_rate(frame_rate, source, train_source, deconvolver),
@@ -289,12 +290,12 @@ def _source(X: Any, samples: Array, name: str) -> WindowSource:
     )
 
 
-def _windows(X: Any, source: WindowSource, n: int, name: str, rng: np.random.Generator) -> Array:
+def _windows(X: Any, source: WindowSource, n: int, rng: np.random.Generator) -> Array:
     """Windows of an array or a short view, else `n` windows at random starts."""
     if _is_array(X) or (is_lazy(X) and len(source.starts) <= n):
         return np.asarray(source.frames[source.starts[:, None] + np.arange(source.window)])
-    bank = draw_from_recording(source, {name: 1}, n, rng)
-    return bank.traces(bank.lists[name][0])
+    bank = draw_from_recording(source, {"drawn": 1}, n, rng)
+    return bank.traces(bank.lists["drawn"][0])
 
 
 def _known_rate(
