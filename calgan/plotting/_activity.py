@@ -17,7 +17,7 @@ from calgan.data.recording import ARBITRARY
 from calgan.data.validation import check_integer
 from calgan.metrics.population import pooled_moments
 from calgan.plotting._display import ComparisonDisplay
-from calgan.plotting.comparison import Comparison, choose_neurons, pick_windows
+from calgan.plotting.compared_windows import ComparedWindows, choose_neurons, pick_windows
 from calgan.plotting.style import (
     Array,
     Groups,
@@ -72,7 +72,7 @@ class TracesDisplay(ComparisonDisplay):
     units: str = ARBITRARY
 
     @classmethod
-    def _of(cls, comparison: Comparison) -> Self:
+    def _of(cls, comparison: ComparedWindows) -> Self:
         return cls(
             comparison.of(comparison.windows, _SHOWN),
             comparison.frame_rate,
@@ -173,7 +173,7 @@ class WindowsDisplay(ComparisonDisplay):
     scale: ArrayLike | None = None
 
     @classmethod
-    def _of(cls, comparison: Comparison) -> Self:
+    def _of(cls, comparison: ComparedWindows) -> Self:
         windows = comparison.of(comparison.windows, _SHOWN)
         return cls(windows, comparison.frame_rate, order=comparison.order)
 
@@ -255,7 +255,7 @@ class RasterDisplay(ComparisonDisplay):
     frame_rate: float
 
     @classmethod
-    def _of(cls, comparison: Comparison) -> Self:
+    def _of(cls, comparison: ComparedWindows) -> Self:
         return cls(comparison.of(comparison.spikes, _SHOWN[:2]), comparison.frame_rate)
 
     def plot(self, *, window: int | None = None, ax: Axes | None = None) -> Self:

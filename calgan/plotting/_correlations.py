@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 
 from calgan import metrics
 from calgan.plotting._display import ComparisonDisplay
-from calgan.plotting.comparison import WITH_CONTROLS, Comparison, correlation_order, some
+from calgan.plotting.compared_windows import WITH_CONTROLS, ComparedWindows, correlation_order, some
 from calgan.plotting.style import (
     Array,
     Groups,
@@ -67,7 +67,7 @@ class CorrelationDisplay(ComparisonDisplay):
     _one_panel: ClassVar[bool] = True
 
     @classmethod
-    def _of(cls, comparison: Comparison) -> Self:
+    def _of(cls, comparison: ComparedWindows) -> Self:
         return cls(comparison.pair_correlations, comparison.seconds_per_bin)
 
     def _draw(self, ax: Axes) -> None:
@@ -160,7 +160,7 @@ class CorrelationScatterDisplay(_PairScatterDisplay):
     of: str = "traces"
 
     @classmethod
-    def _of(cls, comparison: Comparison, *, of: str = "traces") -> Self:
+    def _of(cls, comparison: ComparedWindows, *, of: str = "traces") -> Self:
         return cls(_correlation_matrices(comparison, of, WITH_CONTROLS), of=of)
 
 
@@ -198,7 +198,7 @@ class CovarianceScatterDisplay(_PairScatterDisplay):
     _symbol: ClassVar[str] = "covariance"
 
     @classmethod
-    def _of(cls, comparison: Comparison, *, of: str = "spikes") -> Self:
+    def _of(cls, comparison: ComparedWindows, *, of: str = "spikes") -> Self:
         values = _values(comparison, of, WITH_CONTROLS)
         return cls({group: _covariance(array) for group, array in values.items()}, of=of)
 
@@ -240,7 +240,7 @@ class CorrelationMatrixDisplay(ComparisonDisplay):
     order: ArrayLike | None = None
 
     @classmethod
-    def _of(cls, comparison: Comparison, *, of: str = "traces") -> Self:
+    def _of(cls, comparison: ComparedWindows, *, of: str = "traces") -> Self:
         matrices = _correlation_matrices(comparison, of, _MATRICES)
         return cls(matrices, order=correlation_order(matrices.get("train", matrices["real"])))
 
@@ -299,7 +299,7 @@ def _covariance(values: Array) -> Array:
 
 
 def _correlation_matrices(
-    comparison: Comparison, of: str, groups: tuple[str, ...]
+    comparison: ComparedWindows, of: str, groups: tuple[str, ...]
 ) -> dict[str, Array]:
     """Correlation matrix (N, N) of each group's traces or binned spikes."""
     values = _values(comparison, of, groups)
@@ -308,7 +308,7 @@ def _correlation_matrices(
     return {group: metrics.correlation_matrix(array) for group, array in values.items()}
 
 
-def _values(comparison: Comparison, of: str, groups: tuple[str, ...]) -> dict[str, Array]:
+def _values(comparison: ComparedWindows, of: str, groups: tuple[str, ...]) -> dict[str, Array]:
     """Traces, or spikes counted in half-second bins, (M, T or bins, N), of two neurons or more."""
     comparison.n_pairs()
     if of == "traces":

@@ -18,8 +18,8 @@ from sklearn.utils.validation import check_is_fitted
 
 from calgan.data.sampling import sample
 from calgan.data.validation import as_seed, check_integer
-from calgan.plotting.comparison import (
-    Comparison,
+from calgan.plotting.compared_windows import (
+    ComparedWindows,
     check_evaluation,
     compare_evaluation,
     compare_samples,
@@ -169,7 +169,7 @@ class ComparisonDisplay(EvaluationDisplay):
     """A display of real beside synthetic windows."""
 
     @classmethod
-    def _read(cls, evaluation: Any) -> Comparison:
+    def _read(cls, evaluation: Any) -> ComparedWindows:
         return compare_evaluation(evaluation)
 
     @classmethod

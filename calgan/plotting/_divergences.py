@@ -19,7 +19,7 @@ from calgan.metrics.divergence import (
     smoothed_kl_from_counts,
 )
 from calgan.plotting._display import ComparisonDisplay
-from calgan.plotting.comparison import WITH_TRAIN, Comparison
+from calgan.plotting.compared_windows import WITH_TRAIN, ComparedWindows
 from calgan.plotting.style import (
     Array,
     Groups,
@@ -71,7 +71,7 @@ class KLHistogramDisplay(ComparisonDisplay):
     divergences: Mapping[str, Groups]
 
     @classmethod
-    def _of(cls, comparison: Comparison, *, protocol: str = "blocked") -> Self:
+    def _of(cls, comparison: ComparedWindows, *, protocol: str = "blocked") -> Self:
         if protocol not in ("blocked", "thesis"):
             raise ValueError(f"protocol must be 'blocked' or 'thesis', got {protocol!r}.")
         rates = {group: array.T for group, array in comparison.rates.items()}

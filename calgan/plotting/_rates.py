@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from calgan import metrics
 from calgan.plotting._display import ComparisonDisplay
-from calgan.plotting.comparison import WITH_CONTROLS, Comparison, choose_neurons
+from calgan.plotting.compared_windows import WITH_CONTROLS, ComparedWindows, choose_neurons
 from calgan.plotting.style import (
     Array,
     Groups,
@@ -69,7 +69,7 @@ class FiringRateDisplay(ComparisonDisplay):
     roi_ids: Sequence[Any] | None = None
 
     @classmethod
-    def _of(cls, comparison: Comparison) -> Self:
+    def _of(cls, comparison: ComparedWindows) -> Self:
         return cls(
             comparison.rates,
             resolution=comparison.frame_rate / comparison.window,
@@ -159,7 +159,7 @@ class RateScatterDisplay(ComparisonDisplay):
     _one_panel: ClassVar[bool] = True
 
     @classmethod
-    def _of(cls, comparison: Comparison) -> Self:
+    def _of(cls, comparison: ComparedWindows) -> Self:
         return cls({group: rates.mean(axis=0) for group, rates in comparison.rates.items()})
 
     @property
@@ -200,7 +200,7 @@ class PopulationCountDisplay(ComparisonDisplay):
     _one_panel: ClassVar[bool] = True
 
     @classmethod
-    def _of(cls, comparison: Comparison) -> Self:
+    def _of(cls, comparison: ComparedWindows) -> Self:
         spikes = comparison.of(comparison.spikes, WITH_CONTROLS)
         counts = {group: metrics.population_count(array) for group, array in spikes.items()}
         return cls(counts, comparison.n_neurons)

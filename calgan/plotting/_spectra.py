@@ -13,7 +13,7 @@ from numpy.typing import ArrayLike
 from calgan import metrics
 from calgan.data.recording import ARBITRARY
 from calgan.plotting._display import ComparisonDisplay
-from calgan.plotting.comparison import WITH_TRAIN, Comparison
+from calgan.plotting.compared_windows import WITH_TRAIN, ComparedWindows
 from calgan.plotting.style import Array, Groups, line_of, log_scale, plain_log_ticks, read_groups
 
 _LONGEST_LAG = 20.0  # seconds
@@ -47,7 +47,7 @@ class PowerSpectrumDisplay(ComparisonDisplay):
     _one_panel: ClassVar[bool] = True
 
     @classmethod
-    def _of(cls, comparison: Comparison) -> Self:
+    def _of(cls, comparison: ComparedWindows) -> Self:
         windows = comparison.of(comparison.windows, WITH_TRAIN)
         rate = comparison.frame_rate
         spectra = {group: metrics.power_spectrum(array, rate) for group, array in windows.items()}
@@ -101,7 +101,7 @@ class AutocorrelationDisplay(ComparisonDisplay):
     _one_panel: ClassVar[bool] = True
 
     @classmethod
-    def _of(cls, comparison: Comparison) -> Self:
+    def _of(cls, comparison: ComparedWindows) -> Self:
         windows = comparison.of(comparison.windows, WITH_TRAIN)
         rate = comparison.frame_rate
         max_lag = max(min(comparison.window // 2, round(_LONGEST_LAG * rate)), 1)

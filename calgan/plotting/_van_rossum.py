@@ -13,7 +13,7 @@ from matplotlib.ticker import MaxNLocator
 
 from calgan import metrics
 from calgan.plotting._display import ComparisonDisplay
-from calgan.plotting.comparison import Comparison, choose_neurons
+from calgan.plotting.compared_windows import ComparedWindows, choose_neurons
 from calgan.plotting.style import (
     Groups,
     color_of,
@@ -58,7 +58,7 @@ class VanRossumDisplay(ComparisonDisplay):
     _one_panel: ClassVar[bool] = True
 
     @classmethod
-    def _of(cls, comparison: Comparison) -> Self:
+    def _of(cls, comparison: ComparedWindows) -> Self:
         return cls(comparison.pair_distances)
 
     def _draw(self, ax: Axes) -> None:
@@ -98,7 +98,7 @@ class VanRossumMatrixDisplay(ComparisonDisplay):
     roi_ids: Sequence[Any] | None = None
 
     @classmethod
-    def _of(cls, comparison: Comparison) -> Self:
+    def _of(cls, comparison: ComparedWindows) -> Self:
         rate, spikes = comparison.frame_rate, comparison.spikes
         real = spikes["real"][:_N_WINDOWS]
         distances = {

@@ -26,7 +26,12 @@ from calgan.evaluation.report._sections import (
     plural,
 )
 from calgan.metrics.events import median_amplitudes
-from calgan.plotting.comparison import WITH_TRAIN, Comparison, compare_evaluation, few_neurons
+from calgan.plotting.compared_windows import (
+    WITH_TRAIN,
+    ComparedWindows,
+    compare_evaluation,
+    few_neurons,
+)
 from calgan.plotting.style import (
     Array,
     draw_distribution,
@@ -88,29 +93,29 @@ def report_figures(evaluation: Any) -> Iterator[ReportFigure]:
             yield _training(evaluation)
 
 
-def _with(comparison: Comparison, group: str, text: str) -> str:
+def _with(comparison: ComparedWindows, group: str, text: str) -> str:
     """A part of a caption that is said only where the group is shown."""
     return text if group in comparison.windows else ""
 
 
-def _neurons(comparison: Comparison) -> str:
+def _neurons(comparison: ComparedWindows) -> str:
     """How many neurons are shown, and how these were chosen."""
     n, n_all = comparison.n_neurons, comparison.n_all
     return plural(n, "neuron") if n == n_all else f"{n} of {n_all} neurons drawn at random"
 
 
-def _scale(comparison: Comparison, group: str) -> tuple[Array, Array]:
+def _scale(comparison: ComparedWindows, group: str) -> tuple[Array, Array]:
     """Mean and standard deviation (N,) of each neuron, 1 for a constant one."""
     mean, deviation = comparison.moments(group)
     return mean.astype(np.float32), np.where(deviation > 0, deviation, 1.0).astype(np.float32)
 
 
-def _sizes(comparison: Comparison) -> str:
+def _sizes(comparison: ComparedWindows) -> str:
     """How many windows of a group and how many neurons a statistic is of."""
     return f"{plural(len(comparison.windows['real']), 'window')} a group, {_neurons(comparison)}"
 
 
-def _pairs(comparison: Comparison) -> str:
+def _pairs(comparison: ComparedWindows) -> str:
     """How many pairs of neurons the distributions over pairs are of."""
     n = comparison.few_spikes["real"].shape[2]
     pairs = plural(n * (n - 1) // 2, "pair") + " of neurons"
@@ -182,7 +187,7 @@ def _classifier(evaluation: Any) -> ReportFigure:
     )
 
 
-def _nearest(whole: Comparison, maps: Comparison) -> ReportFigure:
+def _nearest(whole: ComparedWindows, maps: ComparedWindows) -> ReportFigure:
     synthetic, train = whole.windows["synthetic"][:_N_NEAREST], whole.windows["train"]
     _, scale = _scale(whole, "train")
     distances = [np.sum(((synthetic - window) / scale) ** 2, axis=(1, 2)) for window in train]
@@ -207,7 +212,7 @@ def _nearest(whole: Comparison, maps: Comparison) -> ReportFigure:
     )
 
 
-def _traces(comparison: Comparison) -> ReportFigure:
+def _traces(comparison: ComparedWindows) -> ReportFigure:
     display = plotting.TracesDisplay.from_evaluation(comparison)
     n_shown = display.axes_.size // len(display.windows)
     return ReportFigure(
@@ -230,7 +235,7 @@ def _traces(comparison: Comparison) -> ReportFigure:
     )
 
 
-def _heat_maps(comparison: Comparison) -> ReportFigure:
+def _heat_maps(comparison: ComparedWindows) -> ReportFigure:
     return ReportFigure(
         "windows",
         ACTIVITY,
@@ -249,7 +254,7 @@ def _heat_maps(comparison: Comparison) -> ReportFigure:
     )
 
 
-def _raster(comparison: Comparison) -> ReportFigure:
+def _raster(comparison: ComparedWindows) -> ReportFigure:
     return ReportFigure(
         "raster",
         ACTIVITY,
@@ -262,7 +267,7 @@ def _raster(comparison: Comparison) -> ReportFigure:
     )
 
 
-def _rate_histograms(comparison: Comparison) -> ReportFigure:
+def _rate_histograms(comparison: ComparedWindows) -> ReportFigure:
     display = plotting.FiringRateDisplay.from_evaluation(comparison)
     return ReportFigure(
         "firing_rates",
@@ -282,7 +287,7 @@ def _rate_histograms(comparison: Comparison) -> ReportFigure:
     )
 
 
-def _per_neuron(comparison: Comparison) -> ReportFigure:
+def _per_neuron(comparison: ComparedWindows) -> ReportFigure:
     figure, axes = _panels(1, 3, 9.0, 3.4)
     plotting.RateScatterDisplay.from_evaluation(comparison, ax=axes[0])
     moments = {g: comparison.moments(g) for g in comparison.of(comparison.windows, WITH_TRAIN)}
@@ -302,7 +307,7 @@ def _per_neuron(comparison: Comparison) -> ReportFigure:
     )
 
 
-def _pair_histograms(comparison: Comparison) -> ReportFigure:
+def _pair_histograms(comparison: ComparedWindows) -> ReportFigure:
     figure, axes = _panels(1, 2, 9.0, 3.5)
     display = plotting.CorrelationDisplay.from_evaluation(comparison, ax=axes[0])
     plotting.VanRossumDisplay.from_evaluation(comparison, ax=axes[1])
@@ -328,7 +333,7 @@ def _pair_histograms(comparison: Comparison) -> ReportFigure:
     )
 
 
-def _kl_histograms(comparison: Comparison) -> ReportFigure:
+def _kl_histograms(comparison: ComparedWindows) -> ReportFigure:
     display = plotting.KLHistogramDisplay.from_evaluation(comparison)
     n = comparison.n_neurons
     n_pairs = n * (n - 1) // 2
@@ -361,7 +366,7 @@ def _kl_histograms(comparison: Comparison) -> ReportFigure:
     )
 
 
-def _van_rossum_heatmaps(comparison: Comparison) -> ReportFigure:
+def _van_rossum_heatmaps(comparison: ComparedWindows) -> ReportFigure:
     display = plotting.VanRossumMatrixDisplay.from_evaluation(comparison)
     n_shown = display.axes_.size // len(display.distances)
     return ReportFigure(
@@ -383,7 +388,7 @@ def _van_rossum_heatmaps(comparison: Comparison) -> ReportFigure:
     )
 
 
-def _matrices(comparison: Comparison) -> ReportFigure:
+def _matrices(comparison: ComparedWindows) -> ReportFigure:
     source = "training" if "train" in comparison.windows else "held-out"
     return ReportFigure(
         "correlation_matrices",
@@ -398,7 +403,7 @@ def _matrices(comparison: Comparison) -> ReportFigure:
     )
 
 
-def _agreement(comparison: Comparison) -> ReportFigure:
+def _agreement(comparison: ComparedWindows) -> ReportFigure:
     display = plotting.CorrelationScatterDisplay.from_evaluation(comparison)
     n_pairs = comparison.n_neurons * (comparison.n_neurons - 1) // 2
     n_shown = len(display.axes_[0].collections[0].get_offsets())
@@ -419,7 +424,7 @@ def _agreement(comparison: Comparison) -> ReportFigure:
     )
 
 
-def _population(comparison: Comparison) -> ReportFigure:
+def _population(comparison: ComparedWindows) -> ReportFigure:
     return ReportFigure(
         "population_counts",
         POPULATION,
@@ -438,7 +443,7 @@ def _population(comparison: Comparison) -> ReportFigure:
     )
 
 
-def _dynamics(comparison: Comparison) -> ReportFigure:
+def _dynamics(comparison: ComparedWindows) -> ReportFigure:
     windows = comparison.of(comparison.windows, WITH_TRAIN)
     mean, scale = _scale(comparison, "real")
     standardised = {group: (array - mean) / scale for group, array in windows.items()}
@@ -467,7 +472,7 @@ def _dynamics(comparison: Comparison) -> ReportFigure:
     )
 
 
-def _intervals_and_events(comparison: Comparison) -> ReportFigure:
+def _intervals_and_events(comparison: ComparedWindows) -> ReportFigure:
     groups = (*WITH_TRAIN, "dichotomized_gaussian")
     windows = comparison.of(comparison.windows, groups)
     rate, seconds = comparison.frame_rate, _seconds(comparison)
@@ -514,7 +519,7 @@ def _intervals_and_events(comparison: Comparison) -> ReportFigure:
     )
 
 
-def _events(comparison: Comparison, windows: dict[str, Array]) -> dict[str, dict[str, Array]]:
+def _events(comparison: ComparedWindows, windows: dict[str, Array]) -> dict[str, dict[str, Array]]:
     """Amplitudes, rise and decay times of isolated events, by label; empty if there are none."""
     seconds = _seconds(comparison)
     margins = {"before": min(1.0, seconds / 8), "after": min(2.0, seconds / 4)}
@@ -555,7 +560,7 @@ def _training(evaluation: Any) -> ReportFigure:
     )
 
 
-def _seconds(comparison: Comparison) -> float:
+def _seconds(comparison: ComparedWindows) -> float:
     """Duration of a window."""
     return float(comparison.window / comparison.frame_rate)
 

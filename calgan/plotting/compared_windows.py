@@ -41,7 +41,7 @@ _MAX_SPIKE_VALUES, _FEWEST_WINDOWS = 5_000_000, 40
 
 
 @dataclass(eq=False)
-class Comparison:
+class ComparedWindows:
     """Windows (M, T, N) of each group, and what the figures need to know about them.
 
     `known_rate` (Hz) may be None; an unfitted `deconvolver` is fitted on `fit_on`, real data. A
@@ -104,7 +104,7 @@ class Comparison:
         """Those of `groups` that there are, in this order."""
         return {group: values[group] for group in groups if group in values}
 
-    def part(self, n_neurons: int, n_values: int) -> Comparison:
+    def part(self, n_neurons: int, n_values: int) -> ComparedWindows:
         """The first windows, so many values a group, of at most so many random neurons."""
         chosen = some(self.n_neurons, n_neurons)
         n_windows = max(n_values // (self.window * len(chosen)), _FEWEST_WINDOWS)
@@ -189,7 +189,7 @@ def compare_samples(
     spikes: Any,
     deconvolver: Any,
     random_state: Any,
-) -> Comparison:
+) -> ComparedWindows:
     """Compare real and synthetic windows; see `ComparisonDisplay.from_samples`."""
     if deconvolver is not None and not hasattr(deconvolver, "transform"):
         raise TypeError(
@@ -205,7 +205,7 @@ def compare_samples(
     windows = {"real": _windows(real, source, n, rng_from(seed, 0, 0)), "synthetic": samples}
     if train_source is not None:
         windows["train"] = _windows(train, train_source, n, rng_from(seed, 0, 1))
-    return Comparison(
+    return ComparedWindows(
         windows,
         _known_rate(frame_rate, source, train_source, deconvolver),
         given_spikes=None if spikes is None else _given_spikes(spikes, windows, _is_array(real)),
@@ -216,14 +216,14 @@ def compare_samples(
     )
 
 
-def compare_evaluation(evaluation: Any) -> Comparison:
+def compare_evaluation(evaluation: Any) -> ComparedWindows:
     """Compare the windows and spikes that an evaluation has kept; a comparison is one already."""
-    if isinstance(evaluation, Comparison):
+    if isinstance(evaluation, ComparedWindows):
         return evaluation
     groups = [
         name for name, windows in evaluation.windows.items() if windows is not None and len(windows)
     ]
-    return Comparison(
+    return ComparedWindows(
         {name: np.asarray(evaluation.windows[name]) for name in groups},
         float(evaluation.frame_rate),
         given_spikes={name: np.asarray(evaluation.spikes[name]) for name in groups},
@@ -257,7 +257,7 @@ def few_neurons(windows: Array, most: int) -> Array:
 def check_evaluation(evaluation: Any) -> None:
     """Refuse anything but an evaluation."""
     names = ("statistics", "windows", "spikes")
-    if not (isinstance(evaluation, Comparison) or all(hasattr(evaluation, n) for n in names)):
+    if not (isinstance(evaluation, ComparedWindows) or all(hasattr(evaluation, n) for n in names)):
         raise TypeError(
             f"evaluation must be a result of calgan.evaluate, got {type(evaluation).__name__}."
         )
