@@ -13,6 +13,8 @@ from calgan.data.segments import as_segments
 from calgan.data.validation import is_lazy
 from calgan.data.windows import WindowView, cut_windows, warn_of_short_segments
 
+# Windows are drawn until they hold each frame of a recording so many times.
+COVERAGE = 8
 # Blocks of a recording that the bootstrap resamples: more would only cost memory.
 _MAX_BLOCKS = 24
 _INFERRED_VALUES = 1_000_000  # in which spikes are inferred at a time
@@ -222,13 +224,17 @@ def _pack_spikes(infer: Callable[[np.ndarray], np.ndarray], traces: np.ndarray) 
 def draw_from_recording(
     source: WindowSource, n_draws: Mapping[str, int], n: int, rng: np.random.Generator
 ) -> WindowBank:
-    """Draw `n` windows at random starts, so many times for each name.
+    """Draw `n` windows at random starts, at most so many times for each name.
 
-    Every start is taken once before any is taken again, over all draws and names.
+    Every start is taken once before any is taken again, over all draws and names. Windows that
+    overlap so much that they hold each frame many times are no more than one draw needs: further
+    draws are then of the same windows, or left out.
     """
-    rounds = range(max(n_draws.values()))
+    n_starts = len(source.starts)
+    most = max(n, COVERAGE * source.n_independent)
+    rounds = range(min(max(n_draws.values()), -(-min(most, n_starts) // n)))
     order = [name for draw in rounds for name, many in n_draws.items() if draw < many]
-    used, inverse = _deal(len(source.starts), len(order), n, rng)
+    used, inverse = _deal(pick_spread(n_starts, most, rng), len(order), n, rng)
     _, groups = np.unique(source.groups[used], return_inverse=True)
     return WindowBank(
         frames=source.frames,
@@ -249,7 +255,8 @@ def draw_from_samples(
 ) -> WindowBank:
     """Draw `n` of the independent samples (M, T, N), `n_draws` times; once if there are only n."""
     n_samples, window, n_neurons = samples.shape
-    used, draws = _deal(n_samples, min(n_draws, -(-n_samples // n)), n, rng)
+    n_draws = min(n_draws, -(-n_samples // n))
+    used, draws = _deal(np.arange(n_samples), n_draws, n, rng)
     if n == n_samples:
         draws = np.sort(draws)  # all of them stay in their order
     return WindowBank(
@@ -261,14 +268,22 @@ def draw_from_samples(
     )
 
 
+def pick_spread(n_items: int, n: int, rng: np.random.Generator) -> np.ndarray:
+    """Return `n` of the items at random, spread evenly over all; all if there are no more."""
+    if n >= n_items:
+        return np.arange(n_items)
+    borders = np.arange(n + 1) * n_items // n
+    return rng.integers(borders[:-1], borders[1:])
+
+
 def _deal(
-    n_items: int, n_draws: int, n: int, rng: np.random.Generator
+    items: np.ndarray, n_draws: int, n: int, rng: np.random.Generator
 ) -> tuple[np.ndarray, np.ndarray]:
     """Deal n of the items out in each draw: the items used, and draws (D, n) as positions in them.
 
     The draws follow each other in one random order, so that few windows are needed in all.
     """
-    picks = np.resize(rng.permutation(n_items), (n_draws, n))
+    picks = np.resize(rng.permutation(items), (n_draws, n))
     used, inverse = np.unique(picks, return_inverse=True)
     return used, inverse.reshape(picks.shape)
 

@@ -283,7 +283,7 @@ def _compare_all(
     with threadpool_limits(1):  # threads of linear algebra would wait for each other
         reference = Reference(held_out, training, settings, deconvolver, varies, threads)
         facts = {
-            "remarks": [*remarks, *reference.remarks],
+            "remarks": remarks,
             "shared_frames": shared,
             "neurons_left_out": np.flatnonzero(~varies).tolist(),
         }
@@ -303,11 +303,11 @@ def _evaluate_one(
     """Compare the samples of one generator with the reference."""
     settings, held_out, training = reference.settings, reference.real, reference.train
     settings = replace(settings, trained_on=_trained_statistics(model))
-    bank, statistics, scores = reference.compare(samples, settings)
     memorisation = None
     if training is not None:
         replays = reference.banks["train"]
-        memorisation = memorisation_figure(
+        memorisation = reference.threads.start(
+            memorisation_figure,
             samples,
             training,
             held_out,
@@ -315,6 +315,8 @@ def _evaluate_one(
             rng_from(settings.seed, 3),
             settings.n_bootstrap,
         )
+    bank, statistics, scores = reference.compare(samples, settings)
+    memorisation = memorisation and memorisation()
     order = list(GROUPS)
     statistics.sort(key=lambda row: order.index(row.group))
     generator = generator_of(model)
@@ -340,6 +342,7 @@ def _evaluate_one(
         "best_iter": getattr(generator, "best_iter_", None),
         "n_folds": reference.comparison.n_folds,
         **facts,
+        "remarks": [*facts["remarks"], *reference.remarks],
         **reference.spreads(bank),
     }
     windows, spikes = reference.kept_for_figures(bank)

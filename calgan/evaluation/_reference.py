@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
-from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -18,7 +17,7 @@ from calgan.data.random_windows import (
     draw_from_samples,
 )
 from calgan.data.validation import rng_from
-from calgan.evaluation._controls import sample_dichotomized_gaussian
+from calgan.evaluation._controls import GaussianWindows, sample_dichotomized_gaussian
 from calgan.evaluation._settings import MIN_SAMPLES, Settings
 from calgan.evaluation._statistic import Statistic, make_row
 from calgan.evaluation._threads import Threads
@@ -55,14 +54,12 @@ _THESIS_FRAME_RATE = 24.0
 _THESIS_DECAY, _THESIS_THRESHOLD = 0.95, 0.55
 _THESIS_TAU, _THESIS_NOISE = 0.812, 0.3
 # What figures need, and no more: windows of a long recording would fill the memory.
-_KEPT_VALUES = 16_000_000
+_KEPT_VALUES = 5_000_000
 _CONTEXT_VALUES = 1_000_000
 _MIN_BLOCKS = 3
 _PROCESS_VALUES = 50_000_000
 # Windows a side that a classifier gets: more would settle nothing.
 _MAX_CLASSIFIED = 500
-
-_LOCK = Lock()
 
 Infer = Callable[[np.ndarray], np.ndarray]
 
@@ -94,6 +91,7 @@ class Reference:
     ) -> None:
         self.real, self.train, self.settings, self.threads = real, train, settings, threads
         self.remarks: list[str] = []
+        self.gaussian: dict[str, Any] | None = None
         self.infer, self.inference = _spike_inference(
             settings,
             train or real,
@@ -101,15 +99,49 @@ class Reference:
             varies,
             "held-out" if train is None else "training",
         )
-        self._draw()
+        self._gaussian = self._start_gaussian()
+        self.banks = self._draw()
         self._check_intervals()
-        self._read_context()
-        self._fold()
+        self.context = self._read_context()
+        self.measures = make_measures(self.context, published=settings.protocol == "blocked")
+        packed = self.banks["real"].packed
+        self.has_spikes = packed is not None and bool(packed.any())
+        folded = self._fold()
         self.sums = self._sum(self.banks)
-        self.groups = self._compare(self.banks, self.sums, self.folded)
+        self.groups = self._compare(self.banks, self.sums, folded)
 
-    def _draw(self) -> None:
-        """Draw the windows of recordings and controls, and infer their spikes."""
+    def _start_gaussian(self) -> Callable[[], GaussianWindows] | None:
+        """Begin to fit and sample the dichotomized Gaussian, if it was asked for."""
+        if "dichotomized_gaussian" not in self.settings.controls:
+            return None
+        source, rng = self.train or self.real, rng_from(self.settings.seed, 4)
+        n, rate = self.settings.n_windows, self.settings.frame_rate
+        return self.threads.start(sample_dichotomized_gaussian, source, n, rate, rng)
+
+    def _add_gaussian(self) -> None:
+        """Compare the dichotomized Gaussian as the other controls, when it is ready."""
+        settings, name = self.settings, "dichotomized_gaussian"
+        if self._gaussian is None:
+            return
+        gaussian, self._gaussian = self._gaussian(), None
+        self.remarks += gaussian.remarks
+        if gaussian.samples is None:
+            return
+        self.gaussian = gaussian.facts
+        rng = rng_from(settings.seed, 4, 1)
+        bank = draw_from_samples(gaussian.samples, settings.n_windows, 1, rng, name=name)
+        self.banks[name] = bank = self._infer(bank)
+        shape, rng = (1, *self.fold_shape[1:]), rng_from(settings.seed, 5, 2)
+        folded = fold_samples(gaussian.samples, shape, settings.frame_rate, rng)
+        self.groups |= self._compare({name: bank}, self._sum({name: bank}), {name: folded})
+        if self.train is None:
+            self.remarks.append(
+                "The dichotomized Gaussian was fitted on the held-out recording itself, which "
+                "flatters it (pass train=)."
+            )
+
+    def _draw(self) -> dict[str, WindowBank]:
+        """Draw windows of the recordings and shuffled ones, and infer their spikes."""
         settings, train = self.settings, self.train
         n, seed = settings.n_windows, settings.seed
         names = {"real": settings.n_splits} | ({"other": 1} if train is None else {})
@@ -118,43 +150,18 @@ class Reference:
             # Replays are drawn even if not asked for: the memorisation figure needs them.
             names = {"train": settings.n_splits, "replay": 1}
             banks["train"] = draw_from_recording(train, names, n, rng_from(seed, 0, 1))
-        tasks: list[tuple[Callable[[], Any]]] = []
-        asked = "dichotomized_gaussian" in settings.controls
-        if asked:
-            source, rng = train or self.real, rng_from(seed, 4)
-            args = (source, n, settings.frame_rate, rng)
-            tasks.append((partial(sample_dichotomized_gaussian, *args),))
-        tasks += [(partial(self._infer, bank),) for bank in banks.values()]
-        found = list(self.threads("spikes of recordings", lambda task: task(), tasks))
-        gaussian = found.pop(0) if asked else None
-        self.banks: dict[str, WindowBank] = dict(zip(banks, found, strict=True))
+        banks = {name: self._infer(bank) for name, bank in banks.items()}
         if "shuffled" in settings.controls:
             of, name = ("real", "other") if train is None else ("train", "train")
-            self.banks["shuffled"] = self.banks[of].shuffled(name, rng_from(seed, 1))
-        self.gaussian: dict[str, Any] | None = None
-        self.gaussian_samples: np.ndarray | None = None
-        if gaussian is None:
-            return
-        self.remarks += gaussian.remarks
-        if gaussian.samples is None:
-            return
-        self.gaussian, self.gaussian_samples = gaussian.facts, gaussian.samples
-        name = "dichotomized_gaussian"
-        bank = draw_from_samples(gaussian.samples, n, 1, rng_from(seed, 4, 1), name=name)
-        self.banks[name] = self._infer(bank)
-        if train is None:
-            self.remarks.append(
-                "The dichotomized Gaussian was fitted on the held-out recording itself, which "
-                "flatters it (pass train=)."
-            )
+            banks["shuffled"] = banks[of].shuffled(name, rng_from(seed, 1))
+        return banks
 
     def _infer(self, bank: WindowBank) -> WindowBank:
         """Infer spikes, in processes where there are so many values that these pay."""
         n_values = bank.n_windows * bank.window * self.real.n_neurons
-        if self.settings.n_jobs == 1 or n_values < _PROCESS_VALUES:
+        if self.threads.n_jobs == 1 or n_values < _PROCESS_VALUES:
             return bank.with_spikes(self.infer)
-        with _LOCK:  # one pool of processes at a time
-            return bank.with_spikes(self.infer, self.threads.in_processes)
+        return bank.with_spikes(self.infer, self.threads.in_processes)
 
     def _check_intervals(self) -> None:
         """Leave the bootstrap out where a recording holds too few blocks."""
@@ -167,7 +174,7 @@ class Reference:
             )
             self.settings = replace(self.settings, n_bootstrap=0)
 
-    def _read_context(self) -> None:
+    def _read_context(self) -> Context:
         """Read scales and edges from some real windows of either recording."""
         settings, bank = self.settings, self.banks["real"]
         n, n_neurons = settings.n_windows, self.real.n_neurons
@@ -190,17 +197,6 @@ class Reference:
         # One rate a neuron and window: of a few windows there would be too few values to bin.
         parts = [(bank, draw[i : i + most]) for bank, draw in sides for i in range(0, n, most)]
         rates = [firing_rate(bank.spikes(index), settings.frame_rate) for bank, index in parts]
-        self.context = Context(
-            np.concatenate([bank.traces(index) for bank, index in picks]),
-            np.concatenate([bank.spikes(index) for bank, index in picks]),
-            settings.frame_rate,
-            n,
-            np.concatenate(rates),
-            paired,
-        )
-        self.measures = make_measures(self.context, published=settings.protocol == "blocked")
-        packed = self.banks["real"].packed
-        self.has_spikes = packed is not None and bool(packed.any())
         if bank.window < 2 * bin_frames_for(settings.frame_rate):
             self.remarks.append(
                 f"There are no spike correlations: a window of {bank.window} frames does not hold "
@@ -208,8 +204,16 @@ class Reference:
             )
         if n_neurons == 1:
             self.remarks.append("There are no statistics of pairs: there is one neuron.")
+        return Context(
+            np.concatenate([bank.traces(index) for bank, index in picks]),
+            np.concatenate([bank.spikes(index) for bank, index in picks]),
+            settings.frame_rate,
+            n,
+            np.concatenate(rates),
+            paired,
+        )
 
-    def _fold(self) -> None:
+    def _fold(self) -> dict[str, FoldedWindows]:
         """Draw windows in folds for the statistics of whole windows."""
         settings, real, train = self.settings, self.real, self.train
         n, rate = min(settings.n_windows, _MAX_CLASSIFIED), settings.frame_rate
@@ -221,7 +225,6 @@ class Reference:
                 "that hold a window each."
             )
         shape = (n_folds, n // n_folds)
-        self.fold_shape = (settings.n_splits, *shape)
 
         def rng(number: int) -> np.random.Generator:
             return rng_from(settings.seed, 5, number)
@@ -233,11 +236,6 @@ class Reference:
             # Replays are drawn even if not asked for: scales are read from both.
             draws = {"train": settings.n_splits, "replay": 1}
             tasks.append(partial(fold_recording, train, draws, shape, rate, rng(3)))
-        if (samples := self.gaussian_samples) is not None:
-            once = (1, *shape)
-            tasks.append(
-                lambda: {"dichotomized_gaussian": fold_samples(samples, once, rate, rng(2))}
-            )
         if "shuffled" in settings.controls:
             tasks.append(lambda: {"shuffled": fold_shuffled(sources[-1], *shape, rate, rng(4))})
         folded: dict[str, FoldedWindows] = {}
@@ -246,6 +244,8 @@ class Reference:
             folded |= each
         if "replay" not in settings.controls:
             folded.pop("replay", None)
+        n_draws = max(len(folded[name].draws) for name in ("real", "train") if name in folded)
+        self.fold_shape = (n_draws, *shape)
         self.comparison = WindowComparison(
             folded.pop("real"),
             folded.get("train"),
@@ -254,7 +254,7 @@ class Reference:
             n_bootstrap=settings.n_bootstrap,
             seed=settings.seed,
         )
-        self.folded = folded
+        return folded
 
     def compare(
         self, samples: np.ndarray, settings: Settings
@@ -268,6 +268,7 @@ class Reference:
             samples, self.fold_shape, settings.frame_rate, rng_from(settings.seed, 5, 1)
         )
         found = self._compare({name: bank}, self._sum({name: bank}), {name: folded})[name]
+        self._add_gaussian()
         groups = {name: found, **self.groups}
         rows = []
         for info in INFOS.values():

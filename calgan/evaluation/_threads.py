@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from functools import partial
 from typing import Any
 
 import joblib
@@ -18,6 +19,15 @@ class Threads:
 
     def __init__(self, n_jobs: int, verbose: int | None) -> None:
         self.n_jobs, self.verbose = joblib.effective_n_jobs(n_jobs), verbose
+
+    def start(self, function: Callable[..., Any], *arguments: Any) -> Callable[[], Any]:
+        """Begin a long call beside the others, if there are threads; the result is its value."""
+        if self.n_jobs == 1:
+            return partial(function, *arguments)
+        pool = ThreadPoolExecutor(1)
+        future = pool.submit(function, *arguments)
+        pool.shutdown(wait=False)
+        return future.result
 
     def __call__(
         self, what: str, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]

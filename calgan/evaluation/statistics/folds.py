@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from calgan.data.random_windows import WindowSource
+from calgan.data.random_windows import COVERAGE, WindowSource, pick_spread
 from calgan.metrics import window_features
 
 _MAX_FOLDS = 5
@@ -77,10 +77,14 @@ def fold_recording(
     ``shape`` is (k, m). In a fold every start is taken once before any is taken again.
     """
     n_folds, size = shape
+    # Where windows hold each frame many times, further draws would be of the same windows.
+    most = max(size, -(-COVERAGE * source.n_independent // n_folds))
+    n_draws = {name: min(many, -(-most // size)) for name, many in n_draws.items()}
     n_kinds = sum(n_draws.values())
     picks = np.empty((n_kinds, n_folds, size), dtype=int)
     for fold, choices in enumerate(fold_starts(source, n_folds)):
-        picks[:, fold] = np.resize(rng.permutation(choices), (n_kinds, size))
+        spread = choices[pick_spread(len(choices), most, rng)]
+        picks[:, fold] = np.resize(rng.permutation(spread), (n_kinds, size))
     used, inverse = np.unique(picks, return_inverse=True)
     steps = np.arange(source.window)
     table = _features(

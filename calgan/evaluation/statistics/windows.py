@@ -224,7 +224,8 @@ class WindowComparison:
         self, other: FoldedWindows, draw: int
     ) -> tuple[dict[str, _Statistic], np.ndarray | None]:
         """Return the statistics of a draw as functions of block weights, and scores."""
-        rows, theirs = self.rows[draw], other.draw(draw).ravel()
+        mine = draw % len(self.rows)
+        rows, theirs = self.rows[mine], other.draw(draw).ravel()
         features = self._standardise(other.table[theirs])
         blocks, other_blocks = self.real.blocks[rows], other.blocks[theirs]
         own = self._within(features, other_blocks, other.position[theirs])
@@ -235,7 +236,7 @@ class WindowComparison:
             (_one_hot(blocks), _one_hot(other_blocks)),
         )
         statistics: dict[str, _Statistic] = {
-            "feature_mmd": partial(_discrepancy, self.own[draw], own, cross),
+            "feature_mmd": partial(_discrepancy, self.own[mine], own, cross),
             "feature_sliced_w1": self.slices.compare(
                 self.slices.counts(self.bins[rows], blocks),
                 self.slices.counts(self.slices.bins(features), other_blocks),
