@@ -323,7 +323,7 @@ def _evaluate_one(
     trained_on = settings.trained_on or frozenset()
     known = {name for info in INFOS.values() for name in (info.name, *info.trained_by)}
     meta = {
-        "n_splits": settings.n_splits,
+        "n_draws": max(len(each[0].n) for each in reference.sums.values()),
         "n_bootstrap": settings.n_bootstrap,
         "random_state": settings.seed,
         "n_samples": len(samples),

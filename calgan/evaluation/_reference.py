@@ -411,7 +411,7 @@ def _spike_inference(
     """Return how spikes are inferred in windows, and a line that says so."""
     if deconvolver is not None:
         name = type(deconvolver).__name__
-        if not hasattr(deconvolver, "n_features_in_"):
+        if hasattr(deconvolver, "fit") and not hasattr(deconvolver, "n_features_in_"):
             deconvolver = clone(deconvolver)
             if "frame_rate" in deconvolver.get_params():
                 deconvolver.set_params(frame_rate=settings.frame_rate)

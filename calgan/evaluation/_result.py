@@ -13,6 +13,7 @@ from calgan.data.files import replaced
 from calgan.data.validation import check_target
 from calgan.evaluation._controls import CONTROL_LEGENDS, CONTROLS
 from calgan.evaluation._format import plain, wrap
+from calgan.evaluation._frame import statistics_frame
 from calgan.evaluation._html import render
 from calgan.evaluation._statistic import Statistic
 from calgan.evaluation._summary import Summary, summarise
@@ -156,6 +157,34 @@ class Evaluation:
             "meta": plain(self.meta),
         }
 
+    def to_frame(self) -> Any:
+        """Return the statistics as a data frame.
+
+        Returns
+        -------
+        pandas.DataFrame
+            A row a statistic, indexed by name. ``value``, ``baseline``, ``ratio`` and
+            ``difference`` have their 95 % intervals beside them (``value_low``, ``value_high`` and
+            so on); each control has a column.
+
+        Raises
+        ------
+        ImportError
+            If pandas is not installed.
+
+        Examples
+        --------
+        >>> from calgan import evaluate
+        >>> from calgan.datasets import make_process
+        >>> process = make_process(n_neurons=5, random_state=0)
+        >>> test, _ = process.sample_recording(60.0, random_state=1)
+        >>> synthetic, _ = process.sample_windows(100, 40, random_state=2)
+        >>> frame = evaluate(test, synthetic, random_state=0).to_frame()
+        >>> frame.loc["isi_mean_rmse", "unit"]
+        's'
+        """
+        return statistics_frame({"": self.statistics}, ["statistic"])
+
     def summary(self) -> Summary:
         """Return the verdict: a sentence, a few lines, and a light for each group of statistics.
 
@@ -278,8 +307,8 @@ class Evaluation:
         return [
             f"Synthetic against held-out recording, protocol {self.protocol!r}{published}",
             f"{self.n_windows} windows of {self.window} frames ({seconds:.3g} s at "
-            f"{self.frame_rate:.4g} Hz) on either side, {self.n_neurons} neurons, "
-            f"mean of {meta['n_splits']} draws",
+            f"{self.frame_rate:.4g} Hz) on either side, {self.n_neurons} neurons"
+            + (f", mean of {meta['n_draws']} draws" if meta["n_draws"] > 1 else ""),
             f"held-out recording {meta['n_real_frames']} frames ({meta['n_real_windows']} windows "
             f"side by side), {train}",
         ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import isfinite
 from typing import Any
 
 from calgan.evaluation._controls import CONTROLS
@@ -57,11 +56,7 @@ class Table:
 
 def reasons(statistics: Iterable[Statistic]) -> list[str]:
     """Return a line that says which rows are undefined, and why; none if all are defined."""
-    found = [
-        f"{row.label}: {getattr(row, 'reason', None) or 'undefined'}"
-        for row in statistics
-        if not isfinite(row.value)
-    ]
+    found = [f"{row.label}: {row.reason}" for row in statistics if row.reason]
     return [f"n/a: {'; '.join(found)}."] if found else []
 
 
@@ -135,9 +130,9 @@ def copying_table(memorisation: Mapping[str, Any] | None) -> Table:
     return Table((), groups)
 
 
-def as_text(table: Table) -> list[str]:
-    """Return the lines of a table of at most 120 columns."""
-    widths = (*_WIDTHS, *(_CONTROL_WIDTHS for _ in table.heads[len(_WIDTHS) :]))
+def as_text(table: Table, widths: Sequence[tuple[int, int]] | None = None) -> list[str]:
+    """Return the lines of a table, of at most 120 columns unless there are other `widths`."""
+    widths = widths or (*_WIDTHS, *(_CONTROL_WIDTHS for _ in table.heads[len(_WIDTHS) :]))
     lines: list[str] = []
     for title, rows in table.groups.items():
         lines += ["", title] if lines else [title]
