@@ -234,7 +234,8 @@ def draw_from_recording(
     most = max(n, COVERAGE * source.n_independent)
     rounds = range(min(max(n_draws.values()), -(-min(most, n_starts) // n)))
     order = [name for draw in rounds for name, many in n_draws.items() if draw < many]
-    used, inverse = _deal(pick_spread(n_starts, most, rng), len(order), n, rng)
+    spread = pick_spread(n_starts, min(most, n * len(order)), rng)
+    used, inverse = _deal(spread, len(order), n, rng)
     _, groups = np.unique(source.groups[used], return_inverse=True)
     return WindowBank(
         frames=source.frames,

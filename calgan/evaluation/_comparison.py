@@ -86,7 +86,13 @@ class Comparison(Mapping[str, Evaluation]):
         return statistics_frame(tables, ["generator", "statistic"])
 
     def to_dict(self) -> dict[str, Any]:
-        """Return `Evaluation.to_dict` of each generator, by name."""
+        """Return every number and sentence, without the arrays, as plain Python values.
+
+        Returns
+        -------
+        dict
+            `Evaluation.to_dict` of each generator, by name.
+        """
         return {name: each.to_dict() for name, each in self.items()}
 
     def __repr__(self) -> str:

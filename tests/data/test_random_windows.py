@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 
 import numpy as np
+import pytest
 from evaluation_cases import (
     RATE,
 )
@@ -41,7 +42,8 @@ def test_windows_never_cross_a_border(lengths, window, seed):
     windows = bank.traces(np.arange(bank.n_windows))
     assert np.all(windows[:, :, 0] == windows[:, :1, 0])
     assert np.all(np.diff(windows[:, :, 1], axis=1) == 1)
-    assert bank.lists["a"].shape == bank.lists["b"].shape == (2, 30)
+    assert bank.lists["a"].shape == bank.lists["b"].shape
+    assert bank.lists["a"].shape[1] == 30
 
 
 @settings(max_examples=30, deadline=None)
@@ -53,4 +55,17 @@ def test_windows_are_drawn_once_as_long_as_there_are_enough(n_starts, n, seed):
     for first, second in zip(bank.lists["a"], bank.lists["b"], strict=True):
         assert len(first) == len(second) == n
         assert (len(set(first)) == n) or n > n_starts
-        assert (len({*first, *second}) == 2 * n) or 2 * n > n_starts
+        assert (len({*first, *second}) == 2 * n) or 2 * n > min(n_starts, 8 * source.n_independent)
+
+
+@pytest.mark.parametrize(("n_frames", "n_draws"), [(40, 1), (500, 2), (4000, 3)])
+def test_windows_are_drawn_until_they_hold_each_frame_eight_times(n_frames, n_draws):
+    window, n = 20, 100
+    source = read_source(np.zeros((n_frames, 1)), window, name="real")
+    bank = draw_from_recording(source, {"a": 3}, n, np.random.default_rng(0))
+    assert bank.lists["a"].shape == (n_draws, n)
+    starts = bank.rows[:, 0]
+    assert len(starts) == min(len(source.starts), n_draws * n)
+    # The starts are spread over the recording: no gap is long.
+    most_apart = 2 * (n_frames - window + 1) / len(starts)
+    assert np.diff(starts).max() <= most_apart + 1

@@ -161,7 +161,7 @@ def test_sums_give_what_the_metrics_give(pair, name):
     for draw in range(2):
         expected = ORACLES[name](arrays["real"][draw], arrays["synthetic"][draw], arrays["real"][0])
         # Distances of distributions are taken on a grid, the medians they are scaled by from `e`.
-        rtol = 0.1 if name == "EventShapes" and draw == 0 else 1e-4
+        rtol = 0.15 if name == "EventShapes" and draw == 0 else 1e-4
         if name != "EventShapes" or draw == 0:
             np.testing.assert_allclose(values[:, draw], expected, rtol=rtol)
 

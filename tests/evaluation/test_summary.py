@@ -148,14 +148,14 @@ def test_samples_that_lean_towards_the_training_recording_are_said_to(of_truth, 
 
 
 def test_undefined_rows_are_na_and_say_so(of_truth):
-    nothing = row(np.nan, np.nan, None, None, None)
+    nothing = replace(row(np.nan, np.nan, None, None, None), reason="needs a spike")
     evaluation = replace(of_truth, statistics=(replace(nothing, ratio=None), *of_truth.statistics))
     assert evaluation.summary().sentence == of_truth.summary().sentence
     lines = str(evaluation).splitlines()
     (line,) = [text for text in lines if text.startswith("  it ")]
     assert set(line.split()[1:]) == {"n/a"}
-    assert "n/a: it: undefined." in lines
-    assert "n/a: it: undefined." in evaluation._repr_html_()
+    assert "n/a: it: needs a spike." in lines
+    assert "n/a: it: needs a spike." in evaluation._repr_html_()
 
 
 def test_without_the_shuffled_control_nothing_is_said_of_it(of_shuffled):

@@ -66,15 +66,15 @@ def test_folds_are_as_many_as_the_shorter_recording_allows():
 def test_every_side_has_as_many_windows_in_each_fold():
     source = source_of([300], 10)
     rng = np.random.default_rng(0)
-    drawn = fold_recording(source, {"train": 3, "replay": 1}, (4, 20), RATE, rng)
+    drawn = fold_recording(source, {"train": 3, "replay": 1}, (4, 10), RATE, rng)
     samples = rng.normal(size=(90, 10, 2))
     sides = [
         *drawn.values(),
-        fold_samples(samples, (3, 4, 20), RATE, rng),
-        fold_shuffled(source, 4, 20, RATE, rng),
+        fold_samples(samples, (3, 4, 10), RATE, rng),
+        fold_shuffled(source, 4, 10, RATE, rng),
     ]
     for side, n_draws in zip(sides, (3, 1, 3, 1), strict=True):
-        assert side.draws.shape == (n_draws, 4, 20)
+        assert side.draws.shape == (n_draws, 4, 10)
         assert len(side.table) == len(side.blocks) == len(side.position)
     borders = np.linspace(0, 300, 5)
     for side in drawn.values():
@@ -82,7 +82,8 @@ def test_every_side_has_as_many_windows_in_each_fold():
         for fold in range(4):
             assert first[:, fold].min() >= borders[fold]
             assert first[:, fold].max() + 10 <= borders[fold + 1]
-    picked = drawn["train"].draws  # of 71 starts a fold, none is drawn twice before all were
+    # Three draws hold each frame about eight times; no window is drawn twice before all were.
+    picked = drawn["train"].draws
     assert len(np.unique(picked)) == picked.size
 
 

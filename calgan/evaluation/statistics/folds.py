@@ -83,7 +83,7 @@ def fold_recording(
     n_kinds = sum(n_draws.values())
     picks = np.empty((n_kinds, n_folds, size), dtype=int)
     for fold, choices in enumerate(fold_starts(source, n_folds)):
-        spread = choices[pick_spread(len(choices), most, rng)]
+        spread = choices[pick_spread(len(choices), min(most, n_kinds * size), rng)]
         picks[:, fold] = np.resize(rng.permutation(spread), (n_kinds, size))
     used, inverse = np.unique(picks, return_inverse=True)
     steps = np.arange(source.window)
