@@ -16,6 +16,8 @@ from calgan.metrics._arrays import as_windows, batches
 _LEAST_SHARE = 1e-6
 _MAX_BANDS = 8
 _MAX_LAGS = 6
+# Of more neurons than these, pairs of evenly chosen ones.
+_MAX_PAIRED_NEURONS = 300
 
 Features = Callable[[np.ndarray], Any]
 
@@ -45,7 +47,7 @@ def window_features(
         lowest takes what is below; at least -6), mean and deviation of the skewness, and the mean
         autocorrelation at lags 1, 2, 4, ... up to ``T / 4``, at most 6 lags. Of the population
         mean: deviation, skewness, maximum and autocorrelation at one frame. Of the pairwise
-        correlations: mean, deviation, and 5 % and 95 % quantile.
+        correlations: mean, deviation, and 5 % and 95 % quantile, of at most 300 neurons.
     names : tuple of str
         What each of the ``F`` columns holds.
 
@@ -180,6 +182,9 @@ def _band_shares(z: np.ndarray, bands: list[tuple[float, float]]) -> Iterator[np
 
 def _correlation_summaries(z: np.ndarray) -> np.ndarray:
     """Mean, deviation, 5 % and 95 % quantile of the correlations of each window's pairs."""
+    if z.shape[2] > _MAX_PAIRED_NEURONS:
+        chosen = np.linspace(0, z.shape[2] - 1, _MAX_PAIRED_NEURONS).round().astype(int)
+        z = np.ascontiguousarray(z[:, :, chosen])
     pairs = np.triu_indices(z.shape[2], 1)
     places = np.array([0.05, 0.95]) * (len(pairs[0]) - 1)
     low = places.astype(int)
