@@ -13,10 +13,14 @@ from calgan.data.segments import as_segments
 from calgan.data.validation import is_lazy
 from calgan.data.windows import WindowView, cut_windows, warn_of_short_segments
 
-# Windows are drawn until they hold each frame of a recording so many times.
+# Different windows are drawn until they hold each frame of a recording so many times, but at least
+# so many: more change no statistic by a tenth of its interval (benchmarks/window_draws.py).
 COVERAGE = 8
+_MIN_DISTINCT = 250
 # Blocks of a recording that the bootstrap resamples: more would only cost memory.
 _MAX_BLOCKS = 24
+MAX_CONTROL_WINDOWS = 500
+"""Different windows of a control: more are these again."""
 _INFERRED_VALUES = 1_000_000  # in which spikes are inferred at a time
 
 Run = Callable[[Callable[..., Any], Iterable[tuple[Any, ...]]], Iterable[Any]]
@@ -199,7 +203,8 @@ class WindowBank:
 
         Each neuron keeps its own traces and spikes; what neurons do together is lost.
         """
-        draw = self.lists[name][0]
+        n = self.lists[name].shape[1]
+        draw = np.resize(self.lists[name][0], min(n, MAX_CONTROL_WINDOWS))
         n_neurons = self.frames.shape[1]
         picks = rng.permuted(np.repeat(draw[:, None], n_neurons, axis=1), axis=0)
         packed = None
@@ -210,7 +215,7 @@ class WindowBank:
             frames=self.frames,
             rows=self.rows[picks, 0],
             groups=np.zeros(len(picks), dtype=int),
-            lists={"shuffled": np.arange(len(picks))[None]},
+            lists={"shuffled": np.resize(np.arange(len(picks)), (1, n))},
             window=self.window,
             packed=packed,
         )
@@ -222,16 +227,21 @@ def _pack_spikes(infer: Callable[[np.ndarray], np.ndarray], traces: np.ndarray) 
 
 
 def draw_from_recording(
-    source: WindowSource, n_draws: Mapping[str, int], n: int, rng: np.random.Generator
+    source: WindowSource,
+    n_draws: Mapping[str, int],
+    n: int,
+    rng: np.random.Generator,
+    *,
+    n_distinct: int = _MIN_DISTINCT,
 ) -> WindowBank:
     """Draw `n` windows at random starts, at most so many times for each name.
 
-    Every start is taken once before any is taken again, over all draws and names. Windows that
-    overlap so much that they hold each frame many times are no more than one draw needs: further
-    draws are then of the same windows, or left out.
+    Every start is taken once before any is taken again, over all draws and names. Of a short
+    recording no more than `n_distinct` windows differ: they hold each frame many times, so that
+    others would add nothing. Further draws would be of the same windows, and are left out.
     """
     n_starts = len(source.starts)
-    most = max(n, COVERAGE * source.n_independent)
+    most = max(min(n, n_distinct), COVERAGE * source.n_independent)
     rounds = range(min(max(n_draws.values()), -(-min(most, n_starts) // n)))
     order = [name for draw in rounds for name, many in n_draws.items() if draw < many]
     spread = pick_spread(n_starts, min(most, n * len(order)), rng)

@@ -11,6 +11,7 @@ import numpy as np
 from sklearn.base import clone
 
 from calgan.data.random_windows import (
+    MAX_CONTROL_WINDOWS,
     WindowBank,
     WindowSource,
     draw_from_recording,
@@ -115,7 +116,8 @@ class Reference:
         if "dichotomized_gaussian" not in self.settings.controls:
             return None
         source, rng = self.train or self.real, rng_from(self.settings.seed, 4)
-        n, rate = self.settings.n_windows, self.settings.frame_rate
+        n = min(self.settings.n_windows, MAX_CONTROL_WINDOWS)
+        rate = self.settings.frame_rate
         return self.threads.start(sample_dichotomized_gaussian, source, n, rate, rng)
 
     def _add_gaussian(self) -> None:
@@ -145,11 +147,15 @@ class Reference:
         settings, train = self.settings, self.train
         n, seed = settings.n_windows, settings.seed
         names = {"real": settings.n_splits} | ({"other": 1} if train is None else {})
-        banks = {"real": draw_from_recording(self.real, names, n, rng_from(seed, 0, 0))}
+        # The published protocol takes every window once.
+        most = {"n_distinct": n} if settings.protocol == "thesis" else {}
+        rng = rng_from(seed, 0, 0)
+        banks = {"real": draw_from_recording(self.real, names, n, rng, **most)}
         if train is not None:
             # Replays are drawn even if not asked for: the memorisation figure needs them.
             names = {"train": settings.n_splits, "replay": 1}
-            banks["train"] = draw_from_recording(train, names, n, rng_from(seed, 0, 1))
+            rng = rng_from(seed, 0, 1)
+            banks["train"] = draw_from_recording(train, names, n, rng, **most)
         banks = {name: self._infer(bank) for name, bank in banks.items()}
         if "shuffled" in settings.controls:
             of, name = ("real", "other") if train is None else ("train", "train")

@@ -28,11 +28,27 @@ class EventShapes(NamedTuple):
 # --- intervals --------------------------------------------------------------------------------
 
 
-def intervals_in_frames(spikes: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Frames between successive spikes, with neuron and window of each, in this order."""
-    neuron, window, frame = np.nonzero(spikes.transpose(2, 0, 1) > 0)
+class SpikeTimes(NamedTuple):
+    """Neuron, window and frame of each spike, neuron by neuron and window by window."""
+
+    neuron: np.ndarray
+    window: np.ndarray
+    frame: np.ndarray
+
+
+def spike_times(spikes: np.ndarray) -> SpikeTimes:
+    """Return the frames of spikes (M, T, N) that hold one."""
+    n_windows, n_frames, _ = spikes.shape
+    active = np.ascontiguousarray((spikes > 0).transpose(2, 0, 1))
+    train, frame = np.divmod(np.flatnonzero(active), n_frames)
+    return SpikeTimes(train // n_windows, train % n_windows, frame)
+
+
+def intervals_in_frames(times: SpikeTimes) -> tuple[np.ndarray, np.ndarray]:
+    """Frames between successive spikes, and the neuron of each."""
+    neuron, window, frame = times
     same = (np.diff(neuron) == 0) & (np.diff(window) == 0)
-    return np.diff(frame)[same], neuron[1:][same], window[1:][same]
+    return np.diff(frame)[same], neuron[1:][same]
 
 
 def inter_spike_intervals(
@@ -71,7 +87,7 @@ def inter_spike_intervals(
     """
     spikes = as_windows(spikes, "spikes")
     frame_rate = check_frame_rate(frame_rate)
-    frames, neuron, _ = intervals_in_frames(spikes)
+    frames, neuron = intervals_in_frames(spike_times(spikes))
     intervals = frames / frame_rate
     if not per_neuron:
         return intervals
@@ -161,7 +177,7 @@ def event_shapes(
             f"{lead + rise + tail + 1} frames; use longer windows or smaller before= and after=."
         )
 
-    found = isolated_events(traces, spikes, gap, lead, rise, tail)
+    found = isolated_events(traces, spike_times(spikes), gap, lead, rise, tail)
     return EventShapes(
         found.amplitude,
         found.rise_frames / frame_rate,
@@ -191,14 +207,14 @@ class IsolatedEvents(NamedTuple):
 
 
 def isolated_events(
-    traces: np.ndarray, spikes: np.ndarray, gap: int, lead: int, rise: int, tail: int
+    traces: np.ndarray, times: SpikeTimes, gap: int, lead: int, rise: int, tail: int
 ) -> IsolatedEvents:
     """Measure events (M, T, N) at bursts without another spike on either side; times in frames.
 
     Spikes at most `gap` frames apart are one event; `lead` frames before it hold its baseline, it
     peaks at most `rise` frames after it, and has `tail` frames to decay.
     """
-    neuron, window, first, last = _isolated(spikes > 0, gap, lead, rise + tail)
+    neuron, window, first, last = _isolated(times, traces.shape, gap, lead, rise + tail)
     shapes = np.empty((3, len(neuron)))
     # Bursts of one length have traces of one length: all of them are measured together.
     for length in np.unique(last - first):
@@ -215,14 +231,14 @@ def isolated_events(
 
 
 def _isolated(
-    active: np.ndarray, gap: int, lead: int, tail: int
+    times: SpikeTimes, shape: tuple[int, ...], gap: int, lead: int, tail: int
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
     """Neuron, window, first and last frame of bursts that are clear on both sides."""
-    n_frames = active.shape[1]
-    neuron, window, frame = np.nonzero(active.transpose(2, 0, 1))
+    n_windows, n_frames, _ = shape
+    neuron, window, frame = times
     if len(frame) == 0:
         return neuron, window, frame, frame
-    train = neuron * len(active) + window
+    train = neuron * n_windows + window
     # Frames since the spike before, and frames to the one after; edges are judged below.
     step = np.where(np.diff(train) == 0, np.diff(frame), n_frames + lead + tail)
     breaks = np.flatnonzero(step > gap)

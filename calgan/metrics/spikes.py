@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -130,7 +131,8 @@ def _half_filtered(spikes: np.ndarray, decay: float) -> np.ndarray:
     With ``G = n' (F - n / 2)`` the full two-sided kernel sum is ``G + G'``: every pair of frames
     is met once from either side, and coincident spikes half from each.
     """
-    return lfilter([1.0], [1.0, -decay], spikes, axis=-2) - 0.5 * spikes
+    one, factors = np.ones(1, spikes.dtype), np.array([1.0, -decay], spikes.dtype)
+    return lfilter(one, factors, spikes, axis=-2) - spikes.dtype.type(0.5) * spikes
 
 
 def van_rossum_distance(spikes: ArrayLike, frame_rate: float) -> np.ndarray:
@@ -171,21 +173,25 @@ def van_rossum_distance(spikes: ArrayLike, frame_rate: float) -> np.ndarray:
     >>> van_rossum_distance(spikes, frame_rate=10.0)
     array([[0., 1., 1.]])
     """
-    spikes = as_windows(spikes, "spikes")
+    return van_rossum_in(as_windows(spikes, "spikes"), frame_rate, np.float64)
+
+
+def van_rossum_in(spikes: np.ndarray, frame_rate: float, precision: Any) -> np.ndarray:
+    """Van Rossum distances (M, P) computed in single or in double precision."""
     decay, n_neurons = _decay_per_frame(frame_rate), spikes.shape[2]
     first, second = np.triu_indices(n_neurons, 1)
-    result = np.empty((len(spikes), len(first)))
+    result = np.empty((len(spikes), len(first)), dtype=precision)
     for rows in batches(spikes):
-        trains = spikes[rows].astype(np.float64)
+        trains = spikes[rows].astype(precision)
         half = trains.transpose(0, 2, 1) @ _half_filtered(trains, decay)
         flat = half.reshape(len(half), -1)
-        squared = flat.take(first * n_neurons + second, axis=1)
-        squared += flat.take(second * n_neurons + first, axis=1)
         own = np.diagonal(half, axis1=1, axis2=2)
-        squared -= own.take(first, axis=1)
-        squared -= own.take(second, axis=1)
-        np.minimum(squared, 0.0, out=squared)  # rounding may leave 1e-13
-        np.sqrt(-2.0 * squared, out=result[rows])
+        squared = own.take(first, axis=1)
+        squared += own.take(second, axis=1)
+        squared -= flat.take(first * n_neurons + second, axis=1)
+        squared -= flat.take(second * n_neurons + first, axis=1)
+        np.maximum(squared, 0.0, out=squared)  # rounding may leave -1e-13
+        np.sqrt(2.0 * squared, out=result[rows])
     return result
 
 

@@ -204,7 +204,7 @@ def compare_samples(
     n = len(samples)
     windows = {"real": _windows(real, source, n, rng_from(seed, 0, 0)), "synthetic": samples}
     if train_source is not None:
-        windows["train"] = _windows(train, train_source, n, rng_from(seed, 0, 1))
+        windows["train"] = _windows(train, train_source, n, rng_from(seed, 0, 1), "replay")
     return ComparedWindows(
         windows,
         _known_rate(frame_rate, source, train_source, deconvolver),
@@ -290,11 +290,11 @@ def _source(X: Any, samples: Array, name: str) -> WindowSource:
     )
 
 
-def _windows(X: Any, source: WindowSource, n: int, rng: np.random.Generator) -> Array:
-    """Windows of an array or a short view, else `n` windows at random starts."""
+def _windows(X: Any, source: WindowSource, n: int, rng: np.random.Generator, *others: str) -> Array:
+    """Windows of an array or short view, else `n` drawn beside others as `evaluate` does."""
     if _is_array(X) or (is_lazy(X) and len(source.starts) <= n):
         return np.asarray(source.frames[source.starts[:, None] + np.arange(source.window)])
-    bank = draw_from_recording(source, {"drawn": 1}, n, rng)
+    bank = draw_from_recording(source, dict.fromkeys(("drawn", *others), 1), n, rng)
     return bank.traces(bank.lists["drawn"][0])
 
 

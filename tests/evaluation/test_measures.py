@@ -24,7 +24,7 @@ from calgan.evaluation.statistics.bootstrap import draw_values, replicate_values
 from calgan.evaluation.statistics.definition import Sums
 from calgan.evaluation.statistics.events import event_times
 from calgan.metrics.divergence import bins_for, histogram_edges
-from calgan.metrics.events import event_frames, isolated_events, median_amplitudes
+from calgan.metrics.events import event_frames, isolated_events, median_amplitudes, spike_times
 from calgan.metrics.population import population_count_edges
 
 
@@ -67,7 +67,7 @@ def dimensions(windows, scale_from):
 
 
 def events(traces, spikes):
-    return isolated_events(traces, spikes, *event_frames(RATE, before=0.5, after=1.0))
+    return isolated_events(traces, spike_times(spikes), *event_frames(RATE, before=0.5, after=1.0))
 
 
 def distance(a, b):

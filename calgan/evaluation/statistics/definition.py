@@ -15,6 +15,7 @@ from typing import ClassVar, NamedTuple
 import numpy as np
 
 from calgan.metrics import firing_rate
+from calgan.metrics.events import SpikeTimes, spike_times
 
 # A variance below this share of the real one is rounding: the neuron counts as constant.
 CONSTANT = 1e-9
@@ -50,6 +51,11 @@ class Windows:
         self.traces, self.spikes = traces, spikes
         self.scaled = (traces - context.mean) / context.deviation
         self._paired = context.paired
+
+    @cached_property
+    def spike_times(self) -> SpikeTimes:
+        """Neuron, window and frame of each spike."""
+        return spike_times(self.spikes)
 
     @cached_property
     def paired(self) -> np.ndarray:

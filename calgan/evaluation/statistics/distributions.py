@@ -72,15 +72,16 @@ class ColumnHistograms:
         position *= self._scale
         np.clip(position, 0, _N_CELLS + 1, out=position)
         cells = position.astype(np.int32)
-        outside = np.nonzero((cells == 0) | (cells == _N_CELLS + 1))
+        # One comparison finds both ends: as an unsigned number, -1 is the largest.
+        outside = np.flatnonzero((cells - 1).view(np.uint32) >= _N_CELLS)
         cells += self._cells
-        bins = self._table[cells]
-        column, value = outside[1], values[outside]
+        bins = self._table.take(cells.ravel())
+        column, value = outside % self.n_columns, values.ravel()[outside]
         below = (value[:, None] >= self._lower[column]).sum(axis=1)
         above = self._n_upper + (value[:, None] >= self._upper[column]).sum(axis=1)
-        is_below = position[outside] < 1
+        is_below = position.ravel()[outside] < 1
         bins[outside] = np.where(is_below, below, above) + self._offsets[column]
-        counts = np.bincount(bins.ravel(), minlength=self.n_columns * self.n_bins)
+        counts = np.bincount(bins, minlength=self.n_columns * self.n_bins)
         return counts.reshape(self.n_columns, self.n_bins).astype(np.float32)
 
 

@@ -61,7 +61,7 @@ class EventShapes(Measure):
         self.frame_rate = context.frame_rate
         self.frames = event_times(context.window, context.frame_rate)
         windows = context.windows
-        real = isolated_events(windows.traces, windows.spikes, *self.frames)
+        real = isolated_events(windows.traces, windows.spike_times, *self.frames)
         self.medians = median_amplitudes(real, context.n_neurons)
         values = self._values(real)
         if values.shape[1] == 0:  # nothing to compare: every distance will be undefined
@@ -85,7 +85,7 @@ class EventShapes(Measure):
         )
 
     def sums(self, windows: Windows) -> np.ndarray:
-        events = isolated_events(windows.traces, windows.spikes, *self.frames)
+        events = isolated_events(windows.traces, windows.spike_times, *self.frames)
         n_bins = self.grids.shape[1] + 1
         bins = bins_of(self._values(events), self.grids)
         return np.concatenate([np.bincount(each, minlength=n_bins) for each in bins])

@@ -15,9 +15,10 @@ from calgan.evaluation.statistics.definition import (
     mean_over_known,
 )
 from calgan.evaluation.statistics.distributions import equal_bin_counts
-from calgan.metrics import bin_frames_for, firing_rate, pairwise_correlation, van_rossum_distance
+from calgan.metrics import bin_frames_for, firing_rate, pairwise_correlation
 from calgan.metrics.divergence import bins_for, histogram_edges, smoothed_kl_from_counts
 from calgan.metrics.events import intervals_in_frames
+from calgan.metrics.spikes import van_rossum_in
 
 # Lengths of intervals at which their distribution functions are compared.
 _N_INTERVALS = 64
@@ -150,7 +151,7 @@ class VanRossum(PooledHistogram):
         self.edges = histogram_edges(self.values(context.windows))
 
     def values(self, windows: Windows) -> np.ndarray:
-        return van_rossum_distance(windows.paired_spikes, self.frame_rate)
+        return van_rossum_in(windows.paired_spikes, self.frame_rate, np.float32)
 
 
 class MeanRates(Measure):
@@ -228,7 +229,7 @@ class InterSpikeIntervals(Measure):
         self.edges = np.unique(np.round(spaced).astype(int))
 
     def sums(self, windows: Windows) -> np.ndarray:
-        frames, neuron, _ = intervals_in_frames(windows.spikes)
+        frames, neuron = intervals_in_frames(windows.spike_times)
         n_bins = len(self.edges)
         bins = neuron * n_bins + np.searchsorted(self.edges, frames)
         counts = np.bincount(bins, minlength=self.n_neurons * n_bins)
