@@ -376,7 +376,7 @@ def test_independent_draws_have_the_mean_and_covariance_of_the_windows():
     source = independents.read_source(train, 32, name="train")
     rng = np.random.default_rng(0)
     shape = 3, 5, 40
-    windows = independents.fold_recording(source, ("drawn",), shape, 10.0, rng)["drawn"]
+    windows = independents.fold_recording(source, {"drawn": 3}, shape[1:], 10.0, rng)["drawn"]
     drawn = independents.independent(windows, 32, rng)
     assert drawn.draws.shape == shape
     assert len(np.unique(drawn.draws)) == len(drawn.table) == 600
