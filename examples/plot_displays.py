@@ -89,6 +89,23 @@ evaluation = evaluate(
 HeadlineDisplay.from_evaluation(evaluation)
 
 # %%
+# Several models side by side: ``compare`` judges all of them against the same windows.
+
+from calgan import compare, make_calcium_pipeline
+
+gaussian = make_calcium_pipeline("dichotomized_gaussian", window=WINDOW, random_state=0).fit(train)
+comparison = compare(
+    {"true process": synthetic, "dichotomized Gaussian, no memory": gaussian.sample(300)},
+    test,
+    train=train,
+    random_state=0,
+    controls=("replay", "shuffled"),
+    n_bootstrap=50,
+    n_splits=2,
+)
+HeadlineDisplay.from_comparison(comparison)
+
+# %%
 # ROC curves of a classifier of held-out windows against others, and its scores.
 
 from calgan.plotting import RocDisplay

@@ -10,7 +10,7 @@ from calgan.evaluation._format import show, show_interval, wrap
 from calgan.evaluation._frame import statistics_frame
 from calgan.evaluation._html import render
 from calgan.evaluation._result import Evaluation
-from calgan.evaluation._summary import Summary
+from calgan.evaluation._summary import Summary, SummaryRow
 from calgan.evaluation._table import Cell, Row, Table, as_text, judged, reasons
 from calgan.metrics.groups import GROUPS
 
@@ -110,7 +110,8 @@ class Comparison(Mapping[str, Evaluation]):
         for name, summary in summaries.items():
             lines += wrap(summary.sentence, f"{name:{width}}  ")
         lines.append("")
-        widths = [(max(9, len(cell.text) + 2), 0) for cell in table.heads]
+        columns = zip(table.heads, *(row.cells for row in table.groups["Verdicts"]), strict=True)
+        widths = [(2 + max(7, *(len(cell.text) for cell in column)), 0) for column in columns]
         lines += as_text(table, widths)
         lines += ["", *wrap(_LEGEND)]
         lines += [line for text in self._reasons() for line in wrap(text)]
@@ -147,11 +148,12 @@ class Comparison(Mapping[str, Evaluation]):
 
     def _lights(self) -> list[Row]:
         """Return the light of each group and generator."""
-        summaries = list(self._summaries().values())
-        return [
-            Row(rows[0].label, (Cell(""), *(Cell(f"{row.symbol} {row.status}") for row in rows)))
-            for rows in zip(*(summary.rows for summary in summaries), strict=True)
-        ]
+
+        def cell(row: SummaryRow) -> Cell:
+            return Cell(f"{row.symbol} {row.light if row.name == 'copying' else row.status}")
+
+        by_group = zip(*(summary.rows for summary in self._summaries().values()), strict=True)
+        return [Row(rows[0].label, (Cell(""), *map(cell, rows))) for rows in by_group]
 
     def _row(self, name: str) -> Row:
         """Return the ratios of a statistic, beside its baseline."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import numpy as np
 import pytest
 from evaluation_cases import RATE, judge, replayed, shuffled
@@ -52,6 +54,8 @@ def test_it_prints_a_verdict_for_each_and_one_table(comparison):
     head = next(line for line in lines if "baseline" in line)
     assert head.split() == ["baseline", "true", "process", "shuffled"]
     row = next(line for line in lines if line.lstrip().startswith("correlation matrix r "))
+    lights = next(line for line in lines if line.lstrip().startswith("copying"))
+    assert re.split(r"\s{2,}", lights.strip()) == ["copying", "= no copies", "= no copies"]
     baseline = comparison["shuffled"]["correlation_matrix_r"].baseline
     assert f"{baseline:.3f}" in row
     page = comparison._repr_html_()
