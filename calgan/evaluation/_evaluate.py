@@ -132,7 +132,7 @@ def evaluate(
     `OasisDeconvolver` that is fitted on `train` (on `real` without it) and then frozen. Intervals
     resample contiguous blocks of both recordings, each at least one window long; those of the
     classifiers resample the windows they are tried on, not those they are fitted on. See the user
-    guide, *Evaluating samples*.
+    guide, *Judge*.
 
     Examples
     --------
