@@ -207,14 +207,25 @@ class IsolatedEvents(NamedTuple):
 
 
 def isolated_events(
-    traces: np.ndarray, times: SpikeTimes, gap: int, lead: int, rise: int, tail: int
+    traces: np.ndarray,
+    times: SpikeTimes,
+    gap: int,
+    lead: int,
+    rise: int,
+    tail: int,
+    most: int | None = None,
 ) -> IsolatedEvents:
     """Measure events (M, T, N) at bursts without another spike on either side; times in frames.
+
+    Of more than `most` events about so many, evenly spread, are measured.
 
     Spikes at most `gap` frames apart are one event; `lead` frames before it hold its baseline, it
     peaks at most `rise` frames after it, and has `tail` frames to decay.
     """
     neuron, window, first, last = _isolated(times, traces.shape, gap, lead, rise + tail)
+    if most is not None and len(neuron) > most:
+        chosen = np.linspace(0, len(neuron) - 1, most).astype(int)
+        neuron, window, first, last = (x[chosen] for x in (neuron, window, first, last))
     shapes = np.empty((3, len(neuron)))
     # Bursts of one length have traces of one length: all of them are measured together.
     for length in np.unique(last - first):

@@ -13,6 +13,7 @@ from functools import cached_property
 from typing import ClassVar, NamedTuple
 
 import numpy as np
+from scipy import fft
 
 from calgan.metrics import firing_rate
 from calgan.metrics.events import SpikeTimes, spike_times
@@ -51,6 +52,12 @@ class Windows:
         self.traces, self.spikes = traces, spikes
         self.scaled = (traces - context.mean) / context.deviation
         self._paired = context.paired
+
+    @cached_property
+    def power(self) -> np.ndarray:
+        """Squared magnitudes of the scaled traces' Fourier transform, summed over windows."""
+        spectrum = fft.rfft(self.scaled, axis=1)
+        return np.asarray((spectrum.real**2 + spectrum.imag**2).sum(axis=0, dtype=np.float64))
 
     @cached_property
     def spike_times(self) -> SpikeTimes:

@@ -20,6 +20,8 @@ from calgan.metrics.events import (
 
 # Events are few, and cheap to sort into bins.
 _N_LEVELS = 255
+# Events that are measured in one chunk of windows: more would not sharpen a distribution.
+_MAX_EVENTS = 1000
 
 
 class EventShapes(Measure):
@@ -85,7 +87,9 @@ class EventShapes(Measure):
         )
 
     def sums(self, windows: Windows) -> np.ndarray:
-        events = isolated_events(windows.traces, windows.spike_times, *self.frames)
+        events = isolated_events(
+            windows.traces, windows.spike_times, *self.frames, most=_MAX_EVENTS
+        )
         n_bins = self.grids.shape[1] + 1
         bins = bins_of(self._values(events), self.grids)
         return np.concatenate([np.bincount(each, minlength=n_bins) for each in bins])

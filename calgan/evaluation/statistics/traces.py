@@ -110,8 +110,7 @@ class LogSpectrum(Measure):
 
     def sums(self, windows: Windows) -> np.ndarray:
         # The mean of a window is in the frequency that is left out.
-        spectrum = fft.rfft(windows.scaled, axis=1)[:, 1:]
-        power = (spectrum.real**2 + spectrum.imag**2).sum(axis=0, dtype=np.float64)
+        power = windows.power[1:].copy()
         power *= 2.0 / self.window
         if self.window % 2 == 0:
             power[-1] /= 2.0
@@ -152,11 +151,12 @@ class Autocorrelation(Measure):
         self.lags = np.unique(np.concatenate([[0], np.round(spaced).astype(int)]))
 
     def sums(self, windows: Windows) -> np.ndarray:
-        values = windows.scaled
-        length = fft.next_fast_len(self.window + int(self.lags[-1]), real=True)
-        spectrum = fft.rfft(values, n=length, axis=1)
-        power = (spectrum.real**2 + spectrum.imag**2).sum(axis=0, dtype=np.float64)
-        products = fft.irfft(power, n=length, axis=0)[self.lags]
+        values, longest = windows.scaled, int(self.lags[-1])
+        # The spectrum's products run on from the end of a window to its start: take these off.
+        products = fft.irfft(windows.power, n=self.window, axis=0)[self.lags]
+        first, last = values[:, :longest], values[:, self.window - longest :]
+        for product, lag in zip(products[1:], self.lags[1:], strict=True):
+            product -= np.einsum("mtn,mtn->n", first[:, :lag], last[:, longest - lag :])
         sums = np.zeros((self.window + 1, self.n_neurons))
         np.cumsum(values.sum(axis=0, dtype=np.float64), axis=0, out=sums[1:])
         early, late = sums[self.window - self.lags], sums[-1] - sums[self.lags]
