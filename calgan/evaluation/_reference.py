@@ -59,8 +59,9 @@ _KEPT_VALUES = 5_000_000
 _CONTEXT_VALUES = 1_000_000
 _MIN_BLOCKS = 3
 _PROCESS_VALUES = 50_000_000
-# Windows a side that a classifier gets: more would settle nothing.
-_MAX_CLASSIFIED = 500
+# Windows a side that a classifier gets: more would settle nothing, fewer if they are large.
+_MAX_CLASSIFIED, _MIN_CLASSIFIED = 500, 250
+_MAX_CLASSIFIED_VALUES = 25_000_000
 
 Infer = Callable[[np.ndarray], np.ndarray]
 
@@ -222,7 +223,9 @@ class Reference:
     def _fold(self) -> dict[str, FoldedWindows]:
         """Draw windows in folds for the statistics of whole windows."""
         settings, real, train = self.settings, self.real, self.train
-        n, rate = min(settings.n_windows, _MAX_CLASSIFIED), settings.frame_rate
+        fitting = _MAX_CLASSIFIED_VALUES // (real.window * real.n_neurons)
+        n = min(settings.n_windows, int(np.clip(fitting, _MIN_CLASSIFIED, _MAX_CLASSIFIED)))
+        rate = settings.frame_rate
         sources = [source for source in (real, train) if source is not None]
         n_folds = count_folds(sources, n)
         if n_folds == 1:

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+from scipy.signal import lfilter
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Bunch
 
@@ -301,6 +302,14 @@ def _filter(
     """
     calcium = np.empty(amplitudes.shape, dtype=np.float32)
     after = np.zeros(amplitudes.shape[:-2] + amplitudes.shape[-1:]) if state is None else state
+    if amplitudes[..., 0, :].size < amplitudes.shape[-2]:  # few long traces: neuron by neuron
+        after = after.copy()
+        for i, factor in enumerate(decay):
+            calcium[..., i], last = lfilter(
+                [1.0], [1.0, -factor], amplitudes[..., i], axis=-1, zi=after[..., i, None]
+            )
+            after[..., i] = last[..., 0]
+        return calcium, after
     for t in range(amplitudes.shape[-2]):
         calcium[..., t, :] = after
         calcium[..., t, :] += amplitudes[..., t, :]
