@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import warnings
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,7 +9,10 @@ import numpy as np
 
 from calgan.data.random_windows import WindowSource
 from calgan.data.windows import cut_windows
-from calgan.generators.dichotomized_gaussian.estimator import DichotomizedGaussianCalcium
+from calgan.generators.dichotomized_gaussian.estimator import (
+    DichotomizedGaussianCalcium,
+    fit_generator,
+)
 
 CONTROLS = {"replay": "replay", "shuffled": "shuffled", "dichotomized_gaussian": "DG"}
 """Controls, in the order of the table, and the heads of their columns."""
@@ -54,19 +56,16 @@ def sample_dichotomized_gaussian(
         n_lags=lags_for(frame_rate, source.window),
         random_state=int(rng.integers(2**31)),
     )
-    # What the control has to say of itself is no warning about the user's samples.
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        try:
-            samples = np.asarray(
-                model.fit(cut_windows(source.segments, source.window)).sample(n), dtype=np.float32
-            )
-            if not np.isfinite(samples).all():
-                raise ValueError("its samples are not finite.")
-        except (ValueError, ArithmeticError, RuntimeError) as error:
-            why = f"There is no dichotomized Gaussian to compare with: {error}"
-            return GaussianWindows(None, [why])
-    texts = dict.fromkeys(str(each.message) for each in caught)
+    # What the control has to say of itself is no warning about the user's samples. Nor may a thread
+    # catch warnings: filters are those of all threads.
+    try:
+        texts = fit_generator(model, cut_windows(source.segments, source.window))
+        samples = np.asarray(model.sample(n), dtype=np.float32)
+        if not np.isfinite(samples).all():
+            raise ValueError("its samples are not finite.")
+    except (ValueError, ArithmeticError, RuntimeError) as error:
+        why = f"There is no dichotomized Gaussian to compare with: {error}"
+        return GaussianWindows(None, [why])
     spikes = model.spike_model_
     return GaussianWindows(
         samples,

@@ -6,6 +6,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Executor, Future, ThreadPoolExecutor
 from functools import partial
+from threading import Thread
 from typing import Any
 
 import joblib
@@ -24,9 +25,16 @@ class Threads:
         """Begin a long call beside the others, if there are threads; the result is its value."""
         if self.n_jobs == 1:
             return partial(function, *arguments)
-        pool = ThreadPoolExecutor(1)
-        future = pool.submit(function, *arguments)
-        pool.shutdown(wait=False)
+        future: Future[Any] = Future()
+
+        def work() -> None:
+            try:
+                future.set_result(function(*arguments))
+            except BaseException as error:
+                future.set_exception(error)
+
+        # Python does not wait for it at its end, should the call be no longer wanted.
+        Thread(target=work, daemon=True).start()
         return future.result
 
     def __call__(

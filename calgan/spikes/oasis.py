@@ -284,8 +284,14 @@ class OasisDeconvolver(Transformer):
         self : OasisDeconvolver
             The fitted deconvolver.
         """
+        for text in self._fit(X, check_orientation=True):
+            warnings.warn(text, UserWarning, stacklevel=2)
+        return self
+
+    def _fit(self, X: Any, *, check_orientation: bool) -> list[str]:
+        """Fit, and return what there is to warn of."""
         self._check_parameters()
-        read = self._read(X, encoded=False, check_orientation=True)
+        read = self._read(X, encoded=False, check_orientation=check_orientation)
         known = {"frame_rate": self.frame_rate, "X": read.frame_rate}
         frame_rate = common_frame_rate(known, needed_by="OasisDeconvolver")
         segments = segments_of(read.data)
@@ -312,15 +318,13 @@ class OasisDeconvolver(Transformer):
             # An absolute threshold needs no noise: only what never changes has no spikes.
             without_noise &= _constant(segments)
         self.threshold_[without_noise] = np.inf
-        if without_noise.any():
-            warnings.warn(
-                f"{without_noise.sum()} of {self.n_features_in_} neurons are constant or free of "
-                "noise, so no spikes are inferred for them; leave them out, or give clean traces "
-                "a threshold_unit='trace'.",
-                UserWarning,
-                stacklevel=2,
-            )
-        return self
+        if not without_noise.any():
+            return []
+        return [
+            f"{without_noise.sum()} of {self.n_features_in_} neurons are constant or free of "
+            "noise, so no spikes are inferred for them; leave them out, or give clean traces a "
+            "threshold_unit='trace'."
+        ]
 
     def transform(self, X: Any) -> Any:
         """Infer spikes with the parameters that `fit` learnt.
@@ -414,6 +418,11 @@ class OasisDeconvolver(Transformer):
             raise ValueError(
                 f"decay_time must be a positive number of seconds or None, got {decay_time!r}."
             )
+
+
+def fit_deconvolver(deconvolver: OasisDeconvolver, segments: list[np.ndarray]) -> list[str]:
+    """Fit to segments (t, N), and return what there is to warn of: threads must not warn."""
+    return deconvolver._fit(segments, check_orientation=False)
 
 
 def _infer_part(part: Any, binary: bool, parameters: dict[str, np.ndarray]) -> np.ndarray:

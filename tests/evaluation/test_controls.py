@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import warnings
 
 import numpy as np
@@ -100,20 +101,20 @@ def test_controls_are_checked(recordings, samples, controls, error, match):
         judge(recordings, samples, controls=controls)
 
 
-class _Unfit:
+class _Unfit(DichotomizedGaussianCalcium):
     """A dichotomized Gaussian that cannot be fitted."""
 
     def __init__(self, frame_rate, n_lags, random_state):
-        pass
+        super().__init__(frame_rate, n_lags=n_lags, random_state=random_state)
 
-    def fit(self, X):
+    def _fit(self, X):
         raise ValueError("there are no spikes.")
 
 
 class _NotFinite(_Unfit):
-    def fit(self, X):
+    def _fit(self, X):
         self.shape = X.shape[1:]
-        return self
+        return []
 
     def sample(self, n):
         return np.full((n, *self.shape), np.nan)
@@ -141,15 +142,28 @@ def test_a_dichotomized_gaussian_that_cannot_be_fitted_is_not_available(
 
 def test_warnings_of_the_dichotomized_gaussian_become_remarks(recordings, samples, monkeypatch):
     class Warns(DichotomizedGaussianCalcium):
-        def fit(self, X, y=None):
-            super().fit(X)
-            warnings.warn("its correlations were repaired.", UserWarning, stacklevel=2)
-            return self
+        def _fit(self, X):
+            return [*super()._fit(X), "its correlations were repaired."]
 
     monkeypatch.setattr(_controls, "DichotomizedGaussianCalcium", Warns)
     evaluation = judge(recordings, samples[:100], n_splits=1, n_bootstrap=0)
     assert "Of the dichotomized Gaussian: its correlations were repaired." in evaluation.conclusion
-    assert evaluation.meta["remarks"]
+
+
+def test_filters_of_warnings_stay_as_they_were(recordings, samples):
+    class Fails:
+        def transform(self, windows):
+            raise ValueError("out of order")
+
+    before = list(warnings.filters)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        with pytest.raises(ValueError, match="out of order"):
+            judge(recordings, samples[:100], deconvolver=Fails(), n_jobs=2)
+    for thread in threading.enumerate():
+        if thread is not threading.current_thread():
+            thread.join(timeout=5)
+    assert warnings.filters == before
 
 
 def test_constant_neurons_are_warned_of_once(recordings, samples):

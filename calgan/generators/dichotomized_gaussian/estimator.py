@@ -11,7 +11,6 @@ from scipy.signal import lfilter
 from sklearn.base import BaseEstimator, clone
 from sklearn.utils import Bunch
 
-from calgan.data.recording import Recording
 from calgan.data.validation import (
     as_seed,
     check_integer,
@@ -21,11 +20,11 @@ from calgan.data.validation import (
 )
 from calgan.data.windows import cut_windows, frames_used, segments_of
 from calgan.generators.base import SamplingMixin
-from calgan.generators.dichotomized_gaussian.model import DichotomizedGaussian
+from calgan.generators.dichotomized_gaussian.model import DichotomizedGaussian, fit_spikes
 from calgan.generators.dichotomized_gaussian.moments import check_lags
 from calgan.generators.fit_check import check_fit
 from calgan.spikes.calcium_decay import burn_in_frames
-from calgan.spikes.oasis import OasisDeconvolver
+from calgan.spikes.oasis import OasisDeconvolver, fit_deconvolver
 
 _SUMMARY = 2  # of the uses of one seed; the draws are `SamplingMixin`'s
 _MATCHED = ("firing_rate", "spike_correlation_matrix")
@@ -169,40 +168,42 @@ class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
         TypeError
             If `deconvolver` is not an `OasisDeconvolver`, or `n_lags` is not an integer.
         """
-        name = type(self).__name__
+        X = check_windows(X, estimator=type(self).__name__, encoded=False)
+        seed = as_seed(self.random_state)
+        for text in self._fit(X):
+            warnings.warn(text, UserWarning, stacklevel=2)
+        self.fit_summary_ = check_fit(
+            X,
+            lambda n: self.sample(n, random_state=rng_from(seed, _SUMMARY)),
+            type(self).__name__,
+            frame_rate=self.frame_rate_,
+            warn=False,  # amplitudes that do not vary make standard deviations too small
+            stacklevel=3,
+        )
+        return self
+
+    def _fit(self, X: Any) -> list[str]:
+        """Fit to windows, and return what there is to warn of."""
         n_lags = check_integer(self.n_lags, "n_lags", minimum=0)
         if not isinstance(self.deconvolver, (OasisDeconvolver, type(None))):
             raise TypeError(
                 "deconvolver must be an OasisDeconvolver (an instance) or None, got "
                 f"{self.deconvolver!r}."
             )
-        X = check_windows(X, estimator=name, encoded=False)
         known = {"frame_rate": self.frame_rate, "X": getattr(X, "frame_rate", None)}
         known["deconvolver"] = getattr(self.deconvolver, "frame_rate", None)
-        frame_rate = common_frame_rate(known, needed_by=name)
-        seed = as_seed(self.random_state)
+        frame_rate = common_frame_rate(known, needed_by=type(self).__name__)
         segments = segments_of(X)
         check_lags(n_lags, max(map(len, segments)), "the windows")
-        with warnings.catch_warnings():
-            # A window may well hold fewer frames than neurons.
-            warnings.simplefilter("ignore", UserWarning)
-            # Recordings tell the deconvolver their rate, which it checks against its own.
-            recordings = [Recording(segment, frame_rate) for segment in segments]
         deconvolver = OasisDeconvolver() if self.deconvolver is None else clone(self.deconvolver)
-        deconvolver.set_params(output="amplitudes")
+        deconvolver.set_params(output="amplitudes", frame_rate=frame_rate)
         model = DichotomizedGaussian("binary", n_lags=n_lags)
-        with warnings.catch_warnings(record=True) as caught:
-            warnings.simplefilter("always")
-            deconvolver.fit(recordings)
-            inferred = [part.traces for part in deconvolver.transform(recordings)]
-            spikes = [(part > 0).astype(np.float32) for part in inferred]
-            n_deconvolution = len(caught)
-            model.fit(cut_windows(spikes, X.shape[1]))
-        for warning in caught[:n_deconvolution]:
-            warnings.warn(str(warning.message), warning.category, stacklevel=2)
+        messages = fit_deconvolver(deconvolver, segments)
+        inferred = deconvolver.transform(segments)
+        spikes = [(part > 0).astype(np.float32) for part in inferred]
+        repairs = fit_spikes(model, cut_windows(spikes, X.shape[1]))
         if max(model.max_deviation_, model.max_lag_deviation_) > _LARGE_DEVIATION:
-            for warning in caught[n_deconvolution:]:
-                warnings.warn(str(warning.message), warning.category, stacklevel=2)
+            messages += repairs
         self.n_features_in_, self.n_frames_in_ = X.shape[2], X.shape[1]
         self._frames_used_ = frames_used(X)
         self.frame_rate_ = frame_rate
@@ -213,15 +214,7 @@ class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
         self.amplitudes_ = total / np.maximum(n_spikes, 1)
         in_time = ("spike_autocovariance",) if n_lags else ()
         self.trained_statistics_: tuple[str, ...] = (*_MATCHED, *in_time)
-        self.fit_summary_ = check_fit(
-            X,
-            lambda n: self.sample(n, random_state=rng_from(seed, _SUMMARY)),
-            name,
-            frame_rate=frame_rate,
-            warn=False,  # amplitudes that do not vary make standard deviations too small
-            stacklevel=3,
-        )
-        return self
+        return messages
 
     def _draw_components(self, n_samples: int, rng: np.random.Generator) -> Bunch:
         shape = (n_samples, self.n_frames_in_, self.n_features_in_)
@@ -291,6 +284,11 @@ class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+def fit_generator(generator: DichotomizedGaussianCalcium, X: Any) -> list[str]:
+    """Fit to windows without a check of samples, and return what there is to warn of."""
+    return generator._fit(X)
 
 
 def _filter(

@@ -179,16 +179,21 @@ class DichotomizedGaussian(BaseEstimator):
             If there are values that are no counts (no 0 or 1 for "binary"), or not more bins in a
             row than `n_lags`.
         """
+        for message in self._fit_spikes(spikes):
+            warnings.warn(message, UserWarning, stacklevel=2)
+        return self
+
+    def _fit_spikes(self, spikes: Any) -> list[str]:
+        """Fit to spikes, and return what there is to warn of."""
         n_lags = self._check_parameters()
         parts, n_frames = read_spikes(spikes)
         check_lags(n_lags, max(part.shape[1] for part in parts), "spikes")
         top = check_counts(parts, self.marginals)
         exceedance, covariance = moments(parts, max(top, 1))
         autocovariance = autocovariance_of(parts, exceedance.sum(axis=1), n_lags)
-        for message in self._fit(exceedance, covariance, autocovariance):
-            warnings.warn(message, UserWarning, stacklevel=2)
+        messages = self._fit(exceedance, covariance, autocovariance)
         self.n_frames_in_ = n_frames
-        return self
+        return messages
 
     def fit_moments(
         self, mean: ArrayLike, covariance: ArrayLike, *, autocovariance: ArrayLike = ()
@@ -498,3 +503,8 @@ class DichotomizedGaussian(BaseEstimator):
         tags = super().__sklearn_tags__()
         tags.input_tags.three_d_array = True
         return tags
+
+
+def fit_spikes(model: DichotomizedGaussian, spikes: Any) -> list[str]:
+    """Fit to spikes, and return what there is to warn of: threads must not warn."""
+    return model._fit_spikes(spikes)
