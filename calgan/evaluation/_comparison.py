@@ -14,7 +14,8 @@ from calgan.evaluation._summary import Summary, SummaryRow
 from calgan.evaluation._table import Cell, Row, Table, as_text, judged, reasons
 from calgan.metrics.groups import GROUPS
 
-_NAME_WIDTH = 14
+# A name's characters at most, those that a light needs, and those of all names in 120 columns.
+_NAME_WIDTH, _LIGHT_WIDTH, _NAMES_WIDTH = 14, 10, 76
 _LEGEND = (
     "baseline: held-out against training windows. Columns: distance of a generator's windows over "
     "that baseline (1 - r where higher is better, marked ^), 1 is as close as real data; with a "
@@ -136,8 +137,12 @@ class Comparison(Mapping[str, Evaluation]):
 
     def _table(self) -> Table:
         """Return a column a generator, below the groups' lights."""
+        width = min(_NAME_WIDTH, max(_LIGHT_WIDTH, _NAMES_WIDTH // len(self) - 2))
+        start = width // 2
+        # Names of one family differ in their ends.
         names = [
-            name if len(name) <= _NAME_WIDTH else f"{name[: _NAME_WIDTH - 1]}…" for name in self
+            name if len(name) <= width else f"{name[:start]}…{name[start + 1 - width :]}"
+            for name in self
         ]
         first = next(iter(self.values()))
         groups: dict[str, list[Row]] = {"Verdicts": self._lights()}

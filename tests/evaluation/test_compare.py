@@ -152,3 +152,12 @@ def test_wrong_deconvolvers_are_refused(recordings, samples):
     other = OasisDeconvolver(RATE).fit(recordings[0].traces[:, :5])
     with pytest.raises(ValueError, match="fitted on 5 neurons, but real has 8"):
         judge(recordings, samples, deconvolver=other)
+
+
+def test_the_table_of_six_generators_with_long_names_fits(comparison):
+    (evaluation, *_) = comparison.values()
+    names = [f"factor model of the recording, variant {number}" for number in range(6)]
+    table = str(Comparison(dict.fromkeys(names, evaluation)))
+    assert max(map(len, table.splitlines())) <= 120
+    heads = next(line for line in table.splitlines() if "baseline" in line).split("  ")
+    assert len({head.strip() for head in heads if "…" in head}) == 6
