@@ -18,12 +18,12 @@ _COPIED = 0.2
 # An area further above that of drift is a difference to speak of.
 _TOLD_APART = 0.05
 # Above this share of held-out frames in the training recording, nothing is held out.
-_SHARED = 0.2
+SHARED = 0.2
 
 
 def copying_status(memorisation: dict[str, Any] | None, shared: float) -> CopyingStatus:
     """Return the verdict; `shared` is the share of held-out frames in the training recording."""
-    if memorisation is None or shared > _SHARED:
+    if memorisation is None or shared > SHARED:
         return "not told"
     of_figure = _status_of_figure(memorisation)
     if of_figure in ("new", "not told") and _gives_away(memorisation):
@@ -35,7 +35,7 @@ def copying_sentences(memorisation: dict[str, Any] | None, shared: float) -> lis
     """Say the verdict, its figures and their intervals."""
     if memorisation is None:
         return []
-    if shared > _SHARED:
+    if shared > SHARED:
         return [_not_held_out(memorisation, shared)]
     return [
         _verdict(memorisation, copying_status(memorisation, shared)),

@@ -191,8 +191,8 @@ class Evaluation:
         A statistic is off if its value lies beyond the 95 % interval of its baseline, and the
         interval of its ratio above 1.25 (that of a difference above 0, of an area under the curve
         above 0.05). It is better than real data if that interval lies below 1 (a difference: below
-        0). The light of a group is that of its worst statistic. Without a training recording or
-        intervals nothing is told.
+        0). The light of a group is that of its worst statistic. Without a training recording
+        that shares no frames with the held-out one, or intervals, nothing is told.
 
         Returns
         -------

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from calgan.evaluation._copying import copying_status
+from calgan.evaluation._copying import SHARED, copying_status
 from calgan.evaluation._format import show, show_interval, wrap
 from calgan.evaluation._html import render
 from calgan.evaluation._statistic import Statistic
@@ -81,24 +81,32 @@ class Summary:
 def summarise(evaluation: Any) -> Summary:
     """Return the summary of an evaluation."""
     meta, statistics = evaluation.meta, evaluation.statistics
-    copying = copying_status(evaluation.memorisation, meta["shared_frames"])
+    collapse, shared = _collapse(meta), meta["shared_frames"]
+    if shared > SHARED:
+        # Baselines of such a split are no yardstick.
+        seen = f"{100 * shared:.0f} % of the held-out frames are in the training recording"
+        sentence = collapse or f"Whether the samples are good cannot be told: {seen}."
+        unknown = (SummaryRow(name, "not told", "not told", seen) for name in _GROUPS)
+        return Summary(sentence, (), tuple(unknown))
+    copying = copying_status(evaluation.memorisation, shared)
     rows = [
         _group_row(name, [row for row in statistics if row.group == name])
         for name in _GROUPS
         if name != "copying"
     ]
-    rows.append(_copying_row(copying, evaluation.memorisation, meta["shared_frames"]))
+    rows.append(_copying_row(copying, evaluation.memorisation))
     population = [row for row in statistics if row.group == "population"]
-    lost, against = _not_beaten(population, "shuffled", clearly=True)
+    shuffled = [row for row in population if _is_as_shuffled(row)]
     lines = []
-    if found := _collapse(meta):
-        sentence = f"The generator has collapsed, and nothing else counts: {'; '.join(found)}."
+    if collapse:
+        sentence = collapse
     elif copying == "copies":
         sentence = "The model copies its training recording: nothing else in its favour counts."
-    elif against and rows[1].status == "off" and 2 * len(lost) >= len(against):
+    elif rows[1].status == "off" and 2 * len(shuffled) >= len(population):
         sentence = (
-            f"The samples have lost what the neurons do together: in {len(lost)} of "
-            f"{len(against)} population statistics they are no better than shuffled neurons."
+            f"The samples have lost what the neurons do together: in {len(shuffled)} of "
+            f"{len(population)} population statistics they are nearer to shuffled neurons than to "
+            "real data."
         )
     else:
         sentence = _overall(rows, statistics, copying == "leans")
@@ -191,7 +199,7 @@ def _why_not(statistics: Sequence[Statistic]) -> str:
     return "there are no intervals"
 
 
-def _copying_row(status: str, memorisation: dict[str, Any] | None, shared: float) -> SummaryRow:
+def _copying_row(status: str, memorisation: dict[str, Any] | None) -> SummaryRow:
     """Return the light of copying."""
     lights: dict[str, tuple[Light, str]] = {
         "new": ("as close", "no copies"),
@@ -201,8 +209,6 @@ def _copying_row(status: str, memorisation: dict[str, Any] | None, shared: float
     }
     if memorisation is None:
         text = _NO_TRAIN
-    elif status == "not told" and shared > 0:
-        text = f"{100 * shared:.0f} % of the held-out frames are in the training recording"
     else:
         new = memorisation["second_held_out"]
         known = "about 1" if new is None else show(new, 2)
@@ -245,8 +251,8 @@ def _overall(rows: Sequence[SummaryRow], statistics: Sequence[Statistic], leans:
     return text + (f"; not told: {_listed(unknown)}." if unknown else ".")
 
 
-def _collapse(meta: dict[str, Any]) -> list[str]:
-    """Say that samples hardly vary or have no spikes."""
+def _collapse(meta: dict[str, Any]) -> str:
+    """Say that samples hardly vary or have no spikes; nothing if they do."""
     sd, window_sd = (100 * meta[f"relative_{name}"] for name in ("sd", "window_sd"))
     silent, real = (100 * meta[f"silent_{name}"] for name in ("synthetic", "real"))
     found = []
@@ -258,7 +264,9 @@ def _collapse(meta: dict[str, Any]) -> list[str]:
         found.append(
             f"{silent:.0f} % of the synthetic trains are silent ({real:.0f} % of the real)"
         )
-    return found
+    if not found:
+        return ""
+    return f"The generator has collapsed, and nothing else counts: {'; '.join(found)}."
 
 
 def _percent(value: float) -> str:
@@ -266,25 +274,31 @@ def _percent(value: float) -> str:
     return f"less than {max(1, math.ceil(value))} %"
 
 
+def _is_as_shuffled(row: Statistic) -> bool:
+    """Whether a row lies nearer to shuffled neurons than to its baseline."""
+    values = (row.value, row.baseline, row.controls.get("shuffled"))
+    mine, baseline, shuffled = (math.nan if it is None else row.excess(it) for it in values)
+    return bool(baseline < shuffled and mine > 0.5 * (baseline + shuffled))
+
+
 def _not_beaten(
-    statistics: Sequence[Statistic], control: str, clearly: bool = False
+    statistics: Sequence[Statistic], control: str
 ) -> tuple[list[Statistic], list[Statistic]]:
-    """Return the rows that are not (clearly) better than a control, and all that have it."""
+    """Return the rows that are not better than a control, and all that have it."""
     lost, rows = [], []
     for row in statistics:
         other = row.controls.get(control)
-        ends = (row.value, *((clearly and row.value_interval) or ()))
         if other is None or not math.isfinite(other + row.value):
             continue
         rows.append(row)
-        if max(map(row.excess, ends)) >= row.excess(other):
+        if row.excess(row.value) >= row.excess(other):
             lost.append(row)
     return lost, rows
 
 
 def _controls(statistics: Sequence[Statistic]) -> list[str]:
     """Say what the model adds to shuffled neurons and to a dichotomized Gaussian."""
-    lost, rows = _not_beaten(statistics, "shuffled", clearly=True)
+    lost, rows = _not_beaten(statistics, "shuffled")
     # Where neurons do little together, shuffling them changes nothing.
     changes = any(it.excess(it.controls["shuffled"] or 0.0) > _reach(it) for it in rows)
     parts = [f"shuffled neurons in {_won(lost, rows)}"] if changes else []
