@@ -68,7 +68,7 @@ class WindowSource:
         )
 
 
-def read_source(X: Any, window: int, *, name: str) -> WindowSource:
+def read_source(X: Any, window: int, *, name: str, stacklevel: int = 2) -> WindowSource:
     """Read whatever `Windower` takes as a `WindowSource`; of a view, its windows alone are drawn.
 
     Refuses a view with transforms or of other windows, and segments that are all too short; warns
@@ -86,7 +86,7 @@ def read_source(X: Any, window: int, *, name: str) -> WindowSource:
                 f"the synthetic windows have {window} frames, but the longest segment of {name} "
                 f"has only {longest}; sample shorter windows or pass a longer recording."
             )
-        warn_of_short_segments(segments, window, name=name, stacklevel=3)
+        warn_of_short_segments(segments, window, name=name, stacklevel=stacklevel + 1)
         view = cut_windows(segments, window, frame_rate=frame_rate, roi_ids=roi_ids, units=units)
         lengths = np.array([len(part) for part in segments if len(part) >= window])
         n_blocks = int(np.maximum(1, (lengths - window + 1) // window).sum())
@@ -223,7 +223,15 @@ class WindowBank:
 
 def _pack_spikes(infer: Callable[[np.ndarray], np.ndarray], traces: np.ndarray) -> np.ndarray:
     """Return the spikes of windows, eight frames a byte."""
-    return np.packbits(infer(traces) > 0, axis=1)
+    spikes = np.asarray(infer(traces))
+    if spikes.shape != traces.shape:
+        raise ValueError(
+            f"deconvolver returned spikes of shape {spikes.shape} for windows of shape "
+            f"{traces.shape}; its transform must give one value for each."
+        )
+    if np.isnan(spikes).any():
+        raise ValueError("deconvolver returned NaN; its transform must give numbers.")
+    return np.packbits(spikes > 0, axis=1)
 
 
 def draw_from_recording(

@@ -27,6 +27,7 @@ from calgan.evaluation._settings import (
     check_model,
     check_samples,
     check_settings,
+    check_size,
     find_overlap,
     varying_neurons,
 )
@@ -253,8 +254,10 @@ def _compare_all(
     """Evaluate samples by name, called by what a user calls."""
     real, train, frame_rate = recordings
     window = _common_window(samples)
-    held_out = read_source(real, window, name="real")
-    training = None if train is None else read_source(train, window, name="train")
+    held_out = read_source(real, window, name="real", stacklevel=3)
+    training = None
+    if train is not None:
+        training = read_source(train, window, name="train", stacklevel=3)
     for name, each in samples.items():
         check_same_neurons(held_out, each, training, name=name)
     rates = {"frame_rate": frame_rate, "real": held_out.frame_rate}
@@ -275,6 +278,7 @@ def _compare_all(
     roi_ids = _roi_ids(held_out, training)
     varies, texts = varying_neurons(held_out, training, samples)
     remarks += texts
+    check_size(samples, held_out)
     if not varies.all():
         roi_ids, held_out = roi_ids[varies], held_out.select(varies)
         training = training and training.select(varies)

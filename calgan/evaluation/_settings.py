@@ -18,6 +18,8 @@ from calgan.evaluation._controls import CONTROLS
 MIN_SAMPLES = 8
 _MIN_WINDOW = 8
 FEW_SAMPLES = 100
+# Samples that are larger than the real values by this factor are refused.
+_MAX_SIZE = 1e6
 # Windows on either side unless the user says otherwise, by protocol.
 _N_WINDOWS = {"blocked": 500, "thesis": 1000}
 
@@ -88,6 +90,18 @@ def check_samples(synthetic: Any, name: str = "synthetic") -> np.ndarray:
             f"need at least {_MIN_WINDOW}; sample longer windows."
         )
     return samples
+
+
+def check_size(samples: dict[str, np.ndarray], real: WindowSource) -> None:
+    """Refuse samples of which the squares could not be added up."""
+    most = float(np.abs(real.frames).max())
+    for name, each in samples.items():
+        largest = max(abs(float(each.min())), abs(float(each.max())))
+        if largest > _MAX_SIZE * most:
+            raise ValueError(
+                f"{name} holds values of up to {largest:.2g}, but real of up to {most:.2g}: the "
+                "generator has diverged, or its samples are in other units."
+            )
 
 
 def check_model(model: Any, name: str | None = None) -> None:

@@ -143,3 +143,30 @@ def test_silence_in_both_recordings_is_no_overlap(recordings, samples):
 def test_few_samples_warn(recordings, samples):
     with pytest.warns(UserWarning, match="below 100 histograms are coarse"):
         judge(recordings, samples[:30], n_splits=1, n_bootstrap=0)
+
+
+@pytest.mark.parametrize(
+    ("transform", "match"),
+    [
+        (lambda windows: windows[:, :3], "returned spikes of shape"),
+        (lambda windows: windows * np.nan, "returned NaN"),
+    ],
+)
+def test_a_deconvolver_must_return_a_number_for_each_value(recordings, samples, transform, match):
+    deconvolver = type("Deconvolver", (), {"transform": lambda self, windows: transform(windows)})()
+    with pytest.raises(ValueError, match=match):
+        judge(recordings, samples[:100], deconvolver=deconvolver)
+
+
+def test_samples_of_a_diverged_generator_are_refused(recordings, samples):
+    diverged = samples[:100].copy()
+    diverged[3, 4, 2] = 1e30
+    with pytest.raises(ValueError, match="synthetic holds values of up to 1e\\+30.*diverged"):
+        judge(recordings, diverged)
+
+
+def test_a_warning_of_short_trials_points_to_the_caller(samples):
+    trials = [np.random.default_rng(0).normal(size=(n, NEURONS)) for n in (600, 20)]
+    with pytest.warns(UserWarning, match="1 of 2 segments of real are shorter") as caught:
+        evaluate(trials, samples[:100], frame_rate=RATE, n_bootstrap=0, controls=())
+    assert caught[0].filename == __file__

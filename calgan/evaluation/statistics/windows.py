@@ -12,7 +12,7 @@ import numpy as np
 from calgan.data.validation import rng_from
 from calgan.evaluation._threads import Threads
 from calgan.evaluation.statistics.bootstrap import RESAMPLED, resampling_weights
-from calgan.evaluation.statistics.definition import StatisticInfo
+from calgan.evaluation.statistics.definition import StatisticInfo, mean_over_known
 from calgan.evaluation.statistics.distributions import (
     area_between,
     bins_of,
@@ -112,10 +112,9 @@ class _ClassifierArea:
         )
         wins = np.einsum("rg,fgh,rh->rf", real, self.wins, other, optimize=True)
         pairs = (real @ self.n_real.T) * (other @ self.n_other.T)
-        # A replicate may hold no window of a fold.
-        areas = np.where(pairs > 0, wins / np.where(pairs > 0, pairs, 1.0), np.nan)
-        known = np.maximum((pairs > 0).sum(axis=1), 1)
-        return np.asarray(np.nansum(areas, axis=1) / known)
+        # A replicate may hold no window of a fold, or of any.
+        areas = wins / np.where(pairs > 0, pairs, 1.0)
+        return mean_over_known(areas, pairs > 0)
 
 
 class _Slices:
