@@ -14,8 +14,8 @@ from calgan.evaluation._summary import Summary, SummaryRow
 from calgan.evaluation._table import Cell, Row, Table, as_text, judged, reasons
 from calgan.metrics.groups import GROUPS
 
-# A name's characters at most, those that a light needs, and those of all names in 120 columns.
-_NAME_WIDTH, _LIGHT_WIDTH, _NAMES_WIDTH = 14, 10, 76
+# Characters of a name at most and at least, and of all columns of numbers.
+_NAME_WIDTH, _LIGHT_WIDTH, _COLUMNS_WIDTH = 14, 10, 87
 _LEGEND = (
     "baseline: held-out against training windows. Columns: distance of a generator's windows over "
     "that baseline (1 - r where higher is better, marked ^), 1 is as close as real data; with a "
@@ -112,8 +112,9 @@ class Comparison(Mapping[str, Evaluation]):
             lines += wrap(summary.sentence, f"{name:{width}}  ")
         lines.append("")
         columns = zip(table.heads, *(row.cells for row in table.groups["Verdicts"]), strict=True)
-        widths = [(2 + max(7, *(len(cell.text) for cell in column)), 0) for column in columns]
-        lines += as_text(table, widths)
+        lengths = [max(7, *(len(cell.text) for cell in column)) for column in columns]
+        gap = 2 if sum(lengths) + 2 * len(lengths) <= _COLUMNS_WIDTH else 1
+        lines += as_text(table, [(length + gap, 0) for length in lengths])
         lines += ["", *wrap(_LEGEND)]
         lines += [line for text in self._reasons() for line in wrap(text)]
         return "\n".join(lines)
@@ -137,7 +138,7 @@ class Comparison(Mapping[str, Evaluation]):
 
     def _table(self) -> Table:
         """Return a column a generator, below the groups' lights."""
-        width = min(_NAME_WIDTH, max(_LIGHT_WIDTH, _NAMES_WIDTH // len(self) - 2))
+        width = min(_NAME_WIDTH, max(_LIGHT_WIDTH, (_COLUMNS_WIDTH - 10) // len(self) - 2))
         start = width // 2
         # Names of one family differ in their ends.
         names = [

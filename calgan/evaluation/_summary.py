@@ -203,7 +203,7 @@ def _copying_row(status: str, memorisation: dict[str, Any] | None) -> SummaryRow
     """Return the light of copying."""
     lights: dict[str, tuple[Light, str]] = {
         "new": ("as close", "no copies"),
-        "leans": ("not told", "perhaps in part"),
+        "leans": ("not told", "perhaps"),
         "copies": ("off", "copies"),
         "not told": ("not told", "not told"),
     }
