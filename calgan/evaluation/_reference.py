@@ -147,10 +147,9 @@ class Reference:
         """Draw windows of the recordings and shuffled ones, and infer their spikes."""
         settings, train = self.settings, self.train
         n, seed = settings.n_windows, settings.seed
-        names = {"real": settings.n_splits} | ({"other": 1} if train is None else {})
         # The published protocol takes every window once.
         most = {"n_distinct": n} if settings.protocol == "thesis" else {}
-        rng = rng_from(seed, 0, 0)
+        rng, names = rng_from(seed, 0, 0), {"real": settings.n_splits}
         banks = {"real": draw_from_recording(self.real, names, n, rng, **most)}
         if train is not None:
             # Replays are drawn even if not asked for: the memorisation figure needs them.
@@ -159,8 +158,12 @@ class Reference:
             banks["train"] = draw_from_recording(train, names, n, rng, **most)
         banks = {name: self._infer(bank) for name, bank in banks.items()}
         if "shuffled" in settings.controls:
-            of, name = ("real", "other") if train is None else ("train", "train")
-            banks["shuffled"] = banks[of].shuffled(name, rng_from(seed, 1))
+            bank = banks.get("train")
+            if bank is None:
+                # Shuffled, the windows compared would still have their single neurons in common.
+                rng = rng_from(seed, 0, 1)
+                bank = self._infer(draw_from_recording(self.real, {"train": 1}, n, rng, **most))
+            banks["shuffled"] = bank.shuffled("train", rng_from(seed, 1))
         return banks
 
     def _infer(self, bank: WindowBank) -> WindowBank:
@@ -298,7 +301,7 @@ class Reference:
         folded: Mapping[str, FoldedWindows],
     ) -> dict[str, Group]:
         """Compare the held-out windows with those of groups, by every statistic."""
-        names = [name for name in sums if name not in ("real", "other")]
+        names = [name for name in sums if name != "real"]
         tasks = [(name, i, sums[name][i]) for name in names for i in range(len(self.measures))]
         groups = {name: Group() for name in names}
         found = self.threads("intervals", self._of_sums, tasks)

@@ -15,7 +15,7 @@ from evaluation_cases import (
     judge,
 )
 
-from calgan import OasisDeconvolver, Windower
+from calgan import OasisDeconvolver, Windower, evaluate
 from calgan.data.random_windows import (
     draw_from_recording,
     read_source,
@@ -164,6 +164,14 @@ def test_filters_of_warnings_stay_as_they_were(recordings, samples):
         if thread is not threading.current_thread():
             thread.join(timeout=5)
     assert warnings.filters == before
+
+
+def test_without_a_training_recording_shuffled_windows_are_not_those_compared(recordings, samples):
+    short = recordings[1].traces[:600]
+    evaluation = evaluate(short, samples, frame_rate=RATE, n_bootstrap=0, controls=("shuffled",))
+    for row in evaluation.statistics:
+        if row.group == "trace":
+            assert row.controls["shuffled"] > 0
 
 
 def test_constant_neurons_are_warned_of_once(recordings, samples):
