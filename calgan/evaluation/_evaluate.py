@@ -98,7 +98,7 @@ def evaluate(
     n_splits : int, default=3
         Draws of windows that are averaged.
     n_bootstrap : int, default=200
-        Resamplings of contiguous blocks behind each interval.
+        Resamplings of contiguous blocks behind each interval: 0 for none, or at least 20.
     n_jobs : int, default=-1
         Threads (processes, to infer the spikes of many windows); -1 takes all cores, None one.
         The numbers do not depend on it.

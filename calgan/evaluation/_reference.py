@@ -101,6 +101,7 @@ class Reference:
             varies,
             "held-out" if train is None else "training",
         )
+        self.is_oasis = deconvolver is None or isinstance(deconvolver, OasisDeconvolver)
         self._gaussian = self._start_gaussian()
         self.banks = self._draw()
         self._check_intervals()
@@ -169,7 +170,9 @@ class Reference:
     def _infer(self, bank: WindowBank) -> WindowBank:
         """Infer spikes, in processes where there are so many values that these pay."""
         n_values = bank.n_windows * bank.window * self.real.n_neurons
-        if self.threads.n_jobs == 1 or n_values < _PROCESS_VALUES:
+        # Any other deconvolver need not be one that processes can be handed.
+        alone = self.threads.n_jobs == 1 or not self.is_oasis
+        if alone or n_values < _PROCESS_VALUES:
             return bank.with_spikes(self.infer)
         return bank.with_spikes(self.infer, self.threads.in_processes)
 

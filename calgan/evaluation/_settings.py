@@ -18,6 +18,7 @@ from calgan.evaluation._controls import CONTROLS
 MIN_SAMPLES = 8
 _MIN_WINDOW = 8
 FEW_SAMPLES = 100
+_MIN_BOOTSTRAP = 20
 # Samples that are larger than the real values by this factor are refused.
 _MAX_SIZE = 1e6
 # Windows on either side unless the user says otherwise, by protocol.
@@ -55,13 +56,19 @@ def check_settings(
     if protocol not in ("blocked", "thesis"):
         raise ValueError(f"protocol must be 'blocked' or 'thesis', got {protocol!r}.")
     controls = _check_controls(controls)
+    n_bootstrap = check_integer(n_bootstrap, "n_bootstrap", minimum=0)
+    if 0 < n_bootstrap < _MIN_BOOTSTRAP:
+        raise ValueError(
+            f"n_bootstrap={n_bootstrap} is too few for an interval; pass at least "
+            f"{_MIN_BOOTSTRAP}, or 0 for no intervals."
+        )
     most = _N_WINDOWS[protocol] if n_windows is None else n_windows
     return Settings(
         protocol,
         controls,
         check_integer(most, "n_windows", minimum=MIN_SAMPLES),
         check_integer(n_splits, "n_splits"),
-        check_integer(n_bootstrap, "n_bootstrap", minimum=0),
+        n_bootstrap,
         as_seed(random_state),
         1 if n_jobs is None else -1 if n_jobs == -1 else check_integer(n_jobs, "n_jobs"),
     )

@@ -172,7 +172,10 @@ def _group_row(name: str, statistics: Sequence[Statistic]) -> SummaryRow:
     light = LIGHTS[status][1] + (f" ({n_off} of {len(statistics)})" if n_off else "")
     mark = " *" if worst.trained_on else ""
     interval = worst.ratio_interval or worst.difference_interval
-    text = f"{worst.label}{mark}: {_figure(worst)} {show_interval(interval)}"
+    # Within chance a single figure, such as 1.7 times, would look like a difference.
+    figure = f"{_figure(worst)} {show_interval(interval)}"
+    figure = _range(worst) if status == "as close" else figure
+    text = f"{worst.label}{mark}: {figure}"
     return SummaryRow(name, status, light, text)
 
 
@@ -184,6 +187,15 @@ def _figure(row: Statistic) -> str:
     unit = f" {row.unit}" if row.unit else ""
     side = "below" if difference < 0 else "above"
     return f"{show(abs(difference), 2)}{unit} {side} real data"
+
+
+def _range(row: Statistic) -> str:
+    """Say how far a row may be from its baseline."""
+    if (ratio := row.ratio_interval) is not None:
+        return f"{show(ratio[0], 2)} to {show(ratio[1], 2)} times as far as real data"
+    low, high = row.difference_interval or (math.nan, math.nan)
+    unit = f" {row.unit}" if row.unit else ""
+    return f"{show(low, 2)} to {show(high, 2)}{unit} above real data"
 
 
 def _why_not(statistics: Sequence[Statistic]) -> str:

@@ -99,6 +99,7 @@ def test_a_short_held_out_recording_has_no_intervals(recordings, samples):
         ({"protocol": "shuffled"}, ValueError, "protocol must be 'blocked' or 'thesis'"),
         ({"n_windows": 3}, ValueError, "n_windows"),
         ({"n_splits": 0}, ValueError, "n_splits"),
+        ({"n_bootstrap": 5}, ValueError, "too few for an interval"),
         ({"random_state": -1}, ValueError, "random_state must not be negative"),
     ],
 )

@@ -347,7 +347,7 @@ def test_a_real_evaluation_becomes_a_report(quick, tmp_path):
     test, _ = process.sample_recording(60.0, random_state=2)
     synthetic, _ = process.sample_windows(100, 32, random_state=3)
     evaluation = calgan.evaluate(
-        test, synthetic, train=train, random_state=0, n_splits=1, n_bootstrap=10
+        test, synthetic, train=train, random_state=0, n_splits=1, n_bootstrap=20
     )
     path = evaluation.to_html(tmp_path / "report.html")
     text = path.read_text(encoding="utf-8")
