@@ -15,6 +15,10 @@ from joblib.externals.loky import get_reusable_executor
 from calgan.data.progress import progress
 
 
+# As long as joblib lets idle processes wait for more work.
+_IDLE_SECONDS = 300
+
+
 class Threads:
     """Runs calls in `n_jobs` threads; see `calgan.data.progress` for `verbose`."""
 
@@ -57,7 +61,7 @@ class Threads:
         self, function: Callable[..., Any], arguments: Iterable[tuple[Any, ...]]
     ) -> Iterator[Any]:
         """Yield the results in order, of processes: for long work that holds Python's lock."""
-        pool = get_reusable_executor(self.n_jobs)
+        pool = get_reusable_executor(self.n_jobs, timeout=_IDLE_SECONDS)
         yield from _in_order(pool, 2 * self.n_jobs, function, arguments)
 
 
