@@ -14,7 +14,6 @@ from joblib.externals.loky import get_reusable_executor
 
 from calgan.data.progress import progress
 
-
 # As long as joblib lets idle processes wait for more work.
 _IDLE_SECONDS = 300
 
