@@ -155,7 +155,7 @@ def _line(label: str, cells: Sequence[Cell], widths: Sequence[tuple[int, int]]) 
             line += cell.text.center(end - len(line))
         else:
             (of_value, of_interval) = mine[0]
-            line += cell.text.rjust(end + of_value - len(line))
+            line += f" {cell.text}".rjust(end + of_value - len(line))
             line += f" {cell.interval}" if of_interval and cell.interval else ""
             end += of_value + of_interval
         column += cell.n_columns

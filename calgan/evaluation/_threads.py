@@ -45,7 +45,8 @@ class Threads:
     ) -> Iterator[Any]:
         """Yield the results in order."""
         arguments = list(arguments)
-        with progress(self.verbose, f"evaluate: {what}", len(arguments)) as bar:
+        n = len(arguments)
+        with progress(self.verbose, f"evaluate: {what}", n, leave=False) as bar:
             if self.n_jobs == 1:
                 for each in arguments:
                     yield function(*each)

@@ -13,6 +13,7 @@ from scipy.signal import lfilter
 from scipy.special import ndtri
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
+from threadpoolctl import threadpool_limits
 
 from calgan.data.validation import (
     as_real_array,
@@ -391,10 +392,12 @@ class DichotomizedGaussian(BaseEstimator):
         if self.repaired_:
             # The time of a step grows as the cube of the number of neurons.
             exactly = len(latent) <= _EXACT_NEURONS
-            latent = nearest_correlation(latent, tol=1e-8 if exactly else 1e-2)
-            latent = nearest_count_correlation(
-                self.thresholds_, covariance, latent, max_iter=100 if exactly else 25
-            )
+            # Threads that share small matrices wait for each other longer than they work.
+            with threadpool_limits(1 if exactly else None):
+                latent = nearest_correlation(latent, tol=1e-8 if exactly else 1e-2)
+                latent = nearest_count_correlation(
+                    self.thresholds_, covariance, latent, max_iter=100 if exactly else 25
+                )
         self.latent_correlation_ = latent
         self.max_deviation_ = self._deviation()
         if self.repaired_:
