@@ -117,6 +117,8 @@ def check_target(path: str | os.PathLike[str]) -> Path:
         raise IsADirectoryError(f"{path} is a folder: give the name of a file in it.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"The folder {path.parent} does not exist: create it first.")
+    if not os.access(path.parent, os.W_OK):
+        raise PermissionError(f"The folder {path.parent} cannot be written to: choose another.")
     return path
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import html
 import io
+import os
 import re
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -14,7 +15,7 @@ import pytest
 
 import calgan
 from calgan.evaluation import Evaluation, Statistic
-from calgan.evaluation.report import build_html, save_figures
+from calgan.evaluation.report import build_html
 from calgan.metrics.groups import GROUPS
 
 HISTORY = [
@@ -281,14 +282,14 @@ def test_a_gaussian_that_could_not_be_fitted_is_not_available(quick):
     assert "<b>dichotomized Gaussian</b>" not in text
 
 
-def test_figures_show_the_gaussian_where_it_helps(quick, tmp_path):
+def test_figures_show_the_gaussian_where_it_helps(quick):
     def texts(item):
         found = {text.get_text() for ax in item.figure.axes for text in [ax.title, ax.yaxis.label]}
         for ax in item.figure.axes:
             found |= set(ax.get_legend_handles_labels()[1])
         return " ".join(sorted(found)).replace("\n", " ")
 
-    save_figures(make_evaluation(8, n=8), tmp_path)
+    build_html(make_evaluation(8, n=8))
     with_it = {item.name for item in quick if "dichotomized Gaussian" in texts(item)}
     assert with_it == {
         "headline", "traces", "windows", "pairs", "correlation_matrices", "correlation_agreement",
@@ -313,19 +314,23 @@ def test_odd_evaluations_draw_without_warnings(quick, changes):
 def test_figures_are_saved_in_order(quick, tmp_path):
     folder = tmp_path / "a" / "b"
     evaluation = make_evaluation(1, n=4)
-    paths = save_figures(evaluation, folder)
-    assert paths == sorted(folder.iterdir())
+    evaluation.to_html(tmp_path / "report.html", figures=folder, verbose=0)
+    paths = sorted(folder.iterdir())
+    assert [int(path.name[:2]) for path in paths] == list(range(1, len(paths) + 1))
     assert paths[0].name == "01_headline.png"
     assert all(path.read_bytes().startswith(b"\x89PNG") for path in paths)
 
 
-def test_a_place_that_cannot_be_written_is_refused_before_drawing(quick, tmp_path):
+def test_a_place_that_cannot_be_written_is_refused_before_drawing(quick, tmp_path, monkeypatch):
     evaluation, file = make_evaluation(2, n=4), tmp_path / "file"
     file.touch()
     with pytest.raises(NotADirectoryError, match="file is a file: give the name of a folder"):
         evaluation.to_html(tmp_path / "report.html", figures=file)
     with pytest.raises(FileNotFoundError, match="does not exist: create it first"):
         evaluation.to_html(tmp_path / "none" / "report.html")
+    monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
+    with pytest.raises(PermissionError, match="cannot be written to: choose another"):
+        evaluation.to_html(tmp_path / "report.html")
     assert quick == []
     assert list(tmp_path.iterdir()) == [file]
 

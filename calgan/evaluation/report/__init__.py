@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from calgan.evaluation.report._figures import save_figures
 from calgan.evaluation.report._page import build_html
 
-__all__ = ["build_html", "save_figures"]
+__all__ = ["build_html"]

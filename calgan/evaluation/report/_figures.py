@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
 from contextlib import suppress
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,7 +20,6 @@ from calgan.evaluation.report._sections import (
     TRAINING,
     WINDOWS,
     ReportFigure,
-    file_name,
     plural,
 )
 from calgan.metrics.events import median_amplitudes
@@ -44,18 +41,6 @@ from calgan.plotting.style import (
 _N_NEAREST = 4
 # What is enough for the eye: neurons of a heat map; neurons and values of the other statistics.
 _MAP_NEURONS, _MAP_VALUES, _FEW_NEURONS, _FEW_VALUES = 300, 10_000_000, 200, 1_500_000
-
-
-def save_figures(evaluation: Any, folder: str | os.PathLike[str]) -> list[Path]:
-    """Write every figure of a report as a PNG file to `folder`, made if need be, in order."""
-    target = Path(folder)
-    target.mkdir(parents=True, exist_ok=True)
-    paths = []
-    for number, item in enumerate(report_figures(evaluation), start=1):
-        path = target / file_name(number, item)
-        path.write_bytes(item.render("png"))
-        paths.append(path)
-    return paths
 
 
 def report_figures(evaluation: Any) -> Iterator[ReportFigure]:

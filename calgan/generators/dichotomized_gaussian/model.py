@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Iterator
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -13,7 +14,7 @@ from scipy.signal import lfilter
 from scipy.special import ndtri
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted
-from threadpoolctl import threadpool_limits
+from threadpoolctl import threadpool_info, threadpool_limits
 
 from calgan.data.validation import (
     as_real_array,
@@ -393,7 +394,8 @@ class DichotomizedGaussian(BaseEstimator):
             # The time of a step grows as the cube of the number of neurons.
             exactly = len(latent) <= _EXACT_NEURONS
             # Threads that share small matrices wait for each other longer than they work.
-            with threadpool_limits(1 if exactly else None):
+            many = exactly and any(pool["num_threads"] > 1 for pool in threadpool_info())
+            with threadpool_limits(1) if many else nullcontext():
                 latent = nearest_correlation(latent, tol=1e-8 if exactly else 1e-2)
                 latent = nearest_count_correlation(
                     self.thresholds_, covariance, latent, max_iter=100 if exactly else 25
