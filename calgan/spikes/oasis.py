@@ -30,6 +30,7 @@ _BATCH_WINDOWS = 256
 _MIN_FRAMES = 4
 # Deviation of a Gaussian below its median that leaves these shares of values behind.
 _QUANTILE_1SD, _QUANTILE_BASELINE, _Z_BASELINE = 15.8655, 20.0, 0.8416
+_QUANTILE_SCALE = 95.0
 
 
 def infer_spikes(
@@ -320,10 +321,12 @@ class OasisDeconvolver(Transformer):
         self.threshold_[without_noise] = np.inf
         if not without_noise.any():
             return []
+        numbers = np.flatnonzero(without_noise)
+        named = ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
         return [
-            f"{without_noise.sum()} of {self.n_features_in_} neurons are constant or free of "
-            "noise, so no spikes are inferred for them; leave them out, or give clean traces a "
-            "threshold_unit='trace'."
+            f"{len(numbers)} of {self.n_features_in_} neurons (number {named}) are constant or "
+            "free of noise, so no spikes are inferred for them; leave them out, or give clean "
+            "traces a threshold_unit='trace'."
         ]
 
     def transform(self, X: Any) -> Any:
@@ -492,8 +495,8 @@ def _estimate_noise_and_baseline(
         if innovations.size:
             low, middle = np.percentile(innovations, [_QUANTILE_1SD, 50.0])
             deviation = (middle - low) / np.sqrt(1.0 + g * g)
-            # What float32 traces carry as rounding is not noise.
-            if deviation > 1e-6 * np.abs(values).max():
+            # What float32 traces carry as rounding is not noise; one artefact sets no scale.
+            if deviation > 1e-6 * np.percentile(np.abs(values), _QUANTILE_SCALE):
                 noise[neuron] = deviation
         low = np.percentile(values, _QUANTILE_BASELINE)
         baseline[neuron] = low + _Z_BASELINE * noise[neuron]

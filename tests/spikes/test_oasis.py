@@ -6,6 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.testing import assert_allclose, assert_array_equal
 from scipy.optimize import nnls
+from scipy.signal import lfilter
 from sklearn.base import clone
 
 from calgan import OasisDeconvolver, Recording, Windower
@@ -349,7 +350,7 @@ def test_spike_trains_of_windows_are_lists_of_lists():
 def test_silent_neurons_give_no_spikes_and_one_warning(traces):
     X = traces.copy()
     X[:, 1] = 0.3
-    with pytest.warns(UserWarning, match="1 of 4 neurons are constant") as caught:
+    with pytest.warns(UserWarning, match=r"1 of 4 neurons \(number \d\) are constant") as caught:
         deconvolver = OasisDeconvolver(10.0).fit(X)
     assert len(caught) == 1
     assert deconvolver.noise_[1] == 0
@@ -404,3 +405,15 @@ def test_bad_data_are_refused(traces):
         deconvolver.transform(Recording(traces, 30.0))
     with pytest.raises(ValueError, match="too few to learn from"):
         OasisDeconvolver(10.0).fit([[0.0], [1.0]])
+
+
+@pytest.mark.parametrize("value", [1e5, -1e5])
+def test_one_artefact_does_not_hide_the_noise(value):
+    rng = np.random.default_rng(0)
+    traces = lfilter([1.0], [1.0, -0.9], rng.random((3000, 2)) < 0.02, axis=0)
+    traces += 0.08 * rng.normal(size=traces.shape)
+    clean = OasisDeconvolver(10.0).fit(traces)
+    traces[1000, 1] = value
+    spoilt = OasisDeconvolver(10.0).fit(traces)
+    np.testing.assert_allclose(spoilt.noise_, clean.noise_, rtol=0.02)
+    np.testing.assert_allclose(spoilt.noise_, 0.08, rtol=0.1)
