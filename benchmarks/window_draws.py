@@ -12,6 +12,7 @@ import numpy as np
 
 from calgan import CalciumFactorModel, Windower, datasets, evaluate
 from calgan.data import random_windows
+from calgan.evaluation.statistics import folds
 from calgan.model_selection import train_test_blocks
 
 WINDOW, N_SEEDS = 64, 5
@@ -28,7 +29,7 @@ def main() -> None:
     columns, interval = {}, {}
     for name, (least, coverage) in SETTINGS.items():
         random_windows.draw_from_recording.__kwdefaults__["n_distinct"] = least
-        random_windows.COVERAGE = coverage
+        random_windows.COVERAGE = folds.COVERAGE = coverage
         found = []
         for seed in range(N_SEEDS):
             evaluation = evaluate(

@@ -8,13 +8,11 @@ from calgan.evaluation._format import show, show_interval
 
 CopyingStatus = Literal["copies", "leans", "new", "not told"]
 
-# Between a replay (0) and new data (1): the model copies if its whole interval lies below the
-# first, and leans to copying below the second, or if more samples than the third look copied.
-# Where no new data were there to compare with, only what is next to a replay copies.
-_COPIES = 0.5
-_NEXT_TO_A_REPLAY = 0.1
-_NEW = 0.7
-_COPIED = 0.2
+# Places between a replay (0) and new data (1), chosen by hand on simulated recordings.
+_COPIES = 0.5  # the whole interval is below: copies
+_NEXT_TO_A_REPLAY = 0.1  # the same, where there are no new data to compare with
+_NEW = 0.7  # below: leans to copying
+_COPIED = 0.2  # a larger share of samples looks copied: leans to copying
 # An area further above that of drift is a difference to speak of.
 _TOLD_APART = 0.05
 # Above this share of held-out frames in the training recording, nothing is held out.
@@ -136,6 +134,6 @@ def _membership(memorisation: dict[str, Any]) -> list[str]:
         return [f"{text}: without intervals, or with few blocks, chance may explain it."]
     if _status_of_figure(memorisation) == "copies":
         return [
-            f"{text}: what is copied are too few windows, or drift is too strong, to show here."
+            f"{text}: too few windows are copied, or drift is too strong, for this test to show it."
         ]
     return [f"{text}: no more than drift explains."]

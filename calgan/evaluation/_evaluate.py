@@ -236,6 +236,7 @@ def compare(
     if unknown:
         raise ValueError(f"models holds {unknown[0]!r}, of which synthetic holds no samples.")
     samples = {str(name): check_samples(each, name=name) for name, each in synthetic.items()}
+    models = {str(name): model for name, model in models.items()}
     for name, model in models.items():
         check_model(model, name=name)
     threads = Threads(settings.n_jobs, verbose)

@@ -243,7 +243,7 @@ def _by_drift(
 
 
 def _standing(starts: np.ndarray, n: int, max_shift: int, rng: np.random.Generator) -> np.ndarray:
-    """Starts of real windows in the place of n samples: fewer where a few hold all the frames."""
+    """Starts of real windows that take the place of n samples; fewer if these hold every frame."""
     step = 2 * max_shift + 1
     jumps = np.flatnonzero(np.diff(starts) > 1)
     chosen = np.concatenate([np.arange(0, len(starts), step), jumps, jumps + 1, [len(starts) - 1]])

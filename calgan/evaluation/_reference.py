@@ -373,7 +373,7 @@ class Reference:
     def kept_for_figures(
         self, synthetic: WindowBank
     ) -> tuple[dict[str, np.ndarray | None], dict[str, np.ndarray | None]]:
-        """Return the windows and spikes of the first draw, or as many as figures need."""
+        """Return windows and spikes of the first draw, at most as many as figures need."""
         drawn = [name for name in self.settings.controls if name != "replay"]
         windows: dict[str, np.ndarray | None] = dict.fromkeys(["train", *drawn])
         spikes: dict[str, np.ndarray | None] = dict.fromkeys(["train", *drawn])
@@ -428,7 +428,7 @@ def _spike_inference(
         name = type(deconvolver).__name__
         if hasattr(deconvolver, "fit") and not hasattr(deconvolver, "n_features_in_"):
             deconvolver = clone(deconvolver)
-            if "frame_rate" in deconvolver.get_params():
+            if deconvolver.get_params().get("frame_rate", 0.0) is None:
                 deconvolver.set_params(frame_rate=settings.frame_rate)
             deconvolver.fit(source.segments)
             return deconvolver.transform, (

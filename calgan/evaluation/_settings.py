@@ -100,7 +100,7 @@ def check_samples(synthetic: Any, name: str = "synthetic") -> np.ndarray:
 
 
 def check_size(samples: dict[str, np.ndarray], real: WindowSource) -> None:
-    """Refuse samples of which the squares could not be added up."""
+    """Refuse samples of quite another size: the generator has diverged, or the units differ."""
     most = float(np.abs(real.frames).max())
     for name, each in samples.items():
         largest = max(abs(float(each.min())), abs(float(each.max())))

@@ -76,7 +76,7 @@ def _compare(
     if len(starts) > len(synthetic):
         starts = np.sort(rng_from(seed, 1).choice(starts, len(synthetic), replace=False))
     real = np.asarray(source.frames[starts[:, None] + np.arange(source.window)])
-    if not hasattr(deconvolver, "decay_"):
+    if deconvolver is None or (hasattr(deconvolver, "fit") and not hasattr(deconvolver, "decay_")):
         deconvolver = clone(deconvolver or OasisDeconvolver()).set_params(frame_rate=rate)
         with warnings.catch_warnings():
             # Silent neurons matter where they leave a score undefined: that is said then.

@@ -42,7 +42,7 @@ class HeadlineDisplay(EvaluationDisplay):
     Parameters
     ----------
     statistics : iterable of Statistic, or mapping of str to these
-        Rows of an evaluation, or of several by the names of their synthetic populations; baselines
+        Rows of an evaluation, or of several by the names of their generators; baselines
         and controls are then those of the first. Rows that are undefined, without a baseline, with
         one of 0, or judged by a difference are left out. Where more is better, the distance is one
         minus the value.
@@ -69,12 +69,12 @@ class HeadlineDisplay(EvaluationDisplay):
 
     @classmethod
     def from_comparison(cls, comparison: Any, *, ax: Axes | None = None) -> Self:
-        """Draw several synthetic populations side by side, a line and a marker each.
+        """Draw several generators side by side, a line and a marker each.
 
         Parameters
         ----------
         comparison : Comparison
-            Evaluations of populations against the same real data, by name: its ``evaluations``.
+            Evaluations of generators against the same real data, by name: its ``evaluations``.
         ax : matplotlib Axes, default=None
             Where to draw; the panels share its place. None makes a figure.
 
@@ -101,7 +101,7 @@ class HeadlineDisplay(EvaluationDisplay):
         if not rows:
             raise ValueError("No statistic has a train-test baseline: evaluate with train=.")
         groups = dict.fromkeys(each[0].group for each in rows)
-        # Inches from the top. Of several populations each has a line, below that of the controls.
+        # Inches from the top. Of several generators each has a line, below that of the controls.
         height = 0.16 + 0.065 * len(tables) if several else _HEADING
         lines = height * (np.linspace(-0.33, 0.33, len(tables) + 1) if several else np.zeros(2))
         looks = _looks(tables) if several else {"synthetic": (COLORS["synthetic"], "o")}

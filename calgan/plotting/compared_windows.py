@@ -82,7 +82,7 @@ class ComparedWindows:
         deconvolver = self.deconvolver
         if deconvolver is None:
             deconvolver = OasisDeconvolver(self.frame_rate).fit(self.fit_on)
-        elif not hasattr(deconvolver, "decay_"):
+        elif hasattr(deconvolver, "fit") and not hasattr(deconvolver, "decay_"):
             deconvolver = clone(deconvolver).set_params(frame_rate=self.frame_rate)
             deconvolver.fit(self.fit_on)
         return {

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -121,9 +122,18 @@ def _is_text(artist):
 def test_wrong_input_is_refused(recordings, synthetic, options, error, message):
     with pytest.raises(error, match=message):
         compare(synthetic, recordings[1], **options)
-    if "a" in synthetic and isinstance(synthetic, dict):
-        with pytest.raises(KeyError, match="no generator is called"):
-            Comparison({})["a"]
+
+
+def test_an_unknown_generator_is_named():
+    with pytest.raises(KeyError, match="no generator is called 'a'"):
+        Comparison({})["a"]
+
+
+def test_names_need_not_be_text(recordings, samples):
+    model = SimpleNamespace(trained_statistics_=["firing_rate"])
+    train, test = recordings
+    found = compare({1: samples}, test, train=train, models={1: model}, **FAST)
+    assert found["1"]["firing_rate_kl"].trained_on
 
 
 def test_a_model_that_is_not_fitted_is_refused(recordings, samples):

@@ -288,6 +288,15 @@ def test_a_deconvolver_of_ones_own_infers_the_spikes(process, windows, fitted):
         assert np.isnan(scorer(Truth(process), windows))  # no spike passes its threshold
 
 
+def test_a_deconvolver_need_not_be_an_estimator(process, windows):
+    class Threshold:
+        def transform(self, X):
+            return np.asarray(X) > 0.5
+
+    scorer = make_scorer("firing_rate", n_samples=60, deconvolver=Threshold())
+    assert scorer(Truth(process), windows) <= 0.0
+
+
 # --- leaks ------------------------------------------------------------------------------------
 
 

@@ -20,7 +20,7 @@ from calgan.metrics.events import SpikeTimes, spike_times
 
 # A variance below this share of the real one is rounding: the neuron counts as constant.
 CONSTANT = 1e-9
-# Pairs of more neurons than these say nothing new, and would take memory as their square.
+# Pairs of at most so many neurons, drawn at random, are compared: memory grows as their square.
 MAX_PAIRED_NEURONS = 300
 
 

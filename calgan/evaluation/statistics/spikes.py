@@ -72,7 +72,7 @@ class FiringRates(Measure):
             divergence[..., neurons] = smoothed_kl_from_counts(
                 p[..., neurons, :size], q[..., neurons, :size]
             )
-        # Neurons that are silent on either side have nothing to compare.
+        # Neurons that are silent on both sides have nothing to compare.
         spikes = real.values[..., -n_neurons:] + other.values[..., -n_neurons:]
         return (mean_over_known(divergence, spikes > 0),)
 
