@@ -3,7 +3,7 @@
 Each case runs in a process of its own. The original computes, for each window, the firing rates,
 the correlations (bins of half a second) and the van Rossum distances of all pairs with elephant;
 here on spikes by OASIS with fixed constants, on three windows of the case, scaled to as many as
-`evaluate` compares. The peak is that of the main process and, as an upper bound, of its workers.
+`evaluate` compares. Peaks are those of the main process and, added up, of its worker processes.
 
     python benchmarks/evaluation_speed.py              # all cases, about four minutes on two cores
     python benchmarks/evaluation_speed.py --case thesis
@@ -84,6 +84,18 @@ def cpu_seconds() -> float:
     return sum(usage.ru_utime + usage.ru_stime for usage in map(resource.getrusage, every))
 
 
+def children() -> list[int]:
+    """Return the ids of this process's children (Linux)."""
+    lists = Path("/proc/self/task").glob("*/children")
+    return [int(pid) for each in lists for pid in each.read_text().split()]
+
+
+def peak_bytes(pid: int) -> int:
+    """Return the largest memory that a process held since it began to run its program (Linux)."""
+    status = Path(f"/proc/{pid}/status").read_text()
+    return 1024 * int(status.split("VmHWM:")[1].split()[0])
+
+
 def run(case: str) -> dict[str, Any]:
     """Measure one case in this process."""
     from calgan import evaluate
@@ -94,9 +106,9 @@ def run(case: str) -> dict[str, Any]:
     began, worked = time.perf_counter(), cpu_seconds()
     evaluation = evaluate(test, samples, train=train, n_windows=n, random_state=0, verbose=0)
     seconds = time.perf_counter() - began
-    get_reusable_executor().shutdown()  # only what has ended is counted
+    workers = sum(peak_bytes(child) for child in children())
+    get_reusable_executor().shutdown()  # the CPU time of what has ended is counted
     cpu = cpu_seconds() - worked
-    workers = os.cpu_count() * resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
     found = {
         "case": case,
         "windows": f"{n} x {samples.shape[1]} x {samples.shape[2]}",
