@@ -25,6 +25,7 @@ HISTORY = [
 
 
 META = {
+    "spike_inference": "OASIS with decay, noise and threshold of each neuron, window by window",
     "random_state": 4711,
     "best_iter": 20,
     "shared_frames": 0.0,
