@@ -29,9 +29,11 @@ _LAZY = {
     "compare": "calgan.evaluation",
     "evaluate": "calgan.evaluation",
     "make_calcium_pipeline": "calgan.pipeline",
+    "read_recording": "calgan.io",
     "sample": "calgan.data.sampling",
+    "write_recording": "calgan.io",
 }
-_SUBMODULES = ("datasets", "evaluation", "metrics", "model_selection", "plotting")
+_SUBMODULES = ("datasets", "evaluation", "io", "metrics", "model_selection", "plotting")
 
 __all__ = [*_LAZY, *_SUBMODULES, "__version__"]
 

@@ -1,4 +1,4 @@
-"""The public names: what calgan and its five public modules list in ``__all__``."""
+"""The public names: what calgan and its six public modules list in ``__all__``."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ MODULES = [
     "calgan",
     "calgan.datasets",
     "calgan.evaluation",
+    "calgan.io",
     "calgan.metrics",
     "calgan.model_selection",
     "calgan.plotting",

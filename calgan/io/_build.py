@@ -1,0 +1,173 @@
+"""Recordings from what a format's reader found."""
+
+from __future__ import annotations
+
+import importlib
+import math
+import warnings
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from calgan.data.recording import Recording
+from calgan.io._options import ReadOptions
+
+_NAMED = 5  # neurons that a message names
+
+
+def needs(module: str, what: str) -> ModuleType:
+    """Import an optional library, or say how to install it."""
+    try:
+        return importlib.import_module(module)
+    except ImportError as error:
+        package = module.split(".")[0]
+        raise ImportError(f"{what} needs {package}: pip install 'calgan[io]'.") from error
+
+
+def few(names: Any) -> str:
+    """Return the first of many names as text."""
+    names = [str(name) for name in names]
+    more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+    return ", ".join(names[:_NAMED]) + more
+
+
+def say(message: str) -> None:
+    """Warn the caller of `read_recording`."""
+    warnings.warn(message, UserWarning, stacklevel=5)
+
+
+def build(
+    traces: Any,
+    options: ReadOptions,
+    *,
+    frame_rate: float | None = None,
+    units: str = "a.u.",
+    roi_ids: Any = None,
+    positions: Any = None,
+    accepted: Any = None,
+    segments: Any = None,
+    axes_known: bool = True,
+    **metadata: Any,
+) -> Recording:
+    """Make a recording of traces (T, N), NaN where nothing was recorded, and of what is known.
+
+    `options` choose cells and neurons. If the axes are not known, the shorter one is the neurons'.
+    None among the metadata is left out.
+    """
+    traces = np.asarray(traces)
+    if traces.ndim == 1:
+        traces = traces[:, None]
+    if traces.ndim != 2 or 0 in traces.shape:
+        raise ValueError(
+            f"{options.name} holds traces of shape {traces.shape}, but a recording is (frames, "
+            "neurons)."
+        )
+    if not axes_known and traces.shape[1] > traces.shape[0]:
+        say(
+            f"{options.name} has shape {traces.shape}, so the longer axis was taken for the frames "
+            f"and the array transposed: {traces.shape[1]} frames of {traces.shape[0]} neurons."
+        )
+        traces = traces.T
+    n_neurons = traces.shape[1]
+    columns = {"roi_ids": roi_ids, "positions": positions, "accepted": accepted}
+    for name, value in columns.items():
+        if value is not None and len(value) != n_neurons:
+            raise ValueError(
+                f"{options.name} has {n_neurons} traces, but {len(value)} {name}: it is damaged, "
+                "or its parts belong to different runs."
+            )
+    keep = _kept(traces, options, accepted, roi_ids)
+    # What is not kept is copied nowhere.
+    chosen = {k: None if v is None else np.asarray(v)[keep] for k, v in columns.items()}
+    ids = chosen.pop("roi_ids")
+    if ids is None and len(keep) != n_neurons:
+        ids = keep  # as they are numbered in the file
+    known = {**metadata, **chosen, "format": options.format, "source": options.name}
+    spikes = known.get("spikes")
+    if spikes is not None:
+        known["spikes"] = np.asarray(spikes)[:, keep]
+    traces = traces if len(keep) == n_neurons and _ordered(keep) else traces[:, keep]
+    return Recording(
+        traces,
+        _rate(frame_rate, options),
+        roi_ids=ids,
+        units=units,
+        segments=_without_nan(traces, segments, options),
+        metadata={key: value for key, value in known.items() if value is not None},
+    )
+
+
+def _ordered(keep: np.ndarray) -> bool:
+    return bool((np.diff(keep) == 1).all())
+
+
+def _kept(traces: np.ndarray, options: ReadOptions, accepted: Any, roi_ids: Any) -> np.ndarray:
+    """Return the numbers of the neurons to keep."""
+    n_neurons = traces.shape[1]
+    if options.neurons is not None:
+        try:
+            return np.atleast_1d(np.arange(n_neurons)[np.asarray(options.neurons)])
+        except IndexError as error:
+            raise IndexError(
+                f"neurons must be numbers from 0 to {n_neurons - 1}, or one boolean for each of "
+                f"the {n_neurons} neurons of {options.name}, got {options.neurons!r}."
+            ) from error
+    keep = np.ones(n_neurons, dtype=bool)
+    if accepted is not None and options.cells == "accepted":
+        keep = np.asarray(accepted, dtype=bool)
+        if not keep.any():
+            raise ValueError(
+                f"{options.name} accepts none of its {n_neurons} ROIs as a cell: curate it, or "
+                "read all with cells='all'."
+            )
+    if traces.dtype.kind == "f":
+        names = np.arange(n_neurons) if roi_ids is None else np.asarray(roi_ids)
+        empty = keep & np.isnan(traces).all(axis=0)
+        if empty.any():
+            keep = keep & ~empty
+            say(f"{options.name}: neurons without any value were left out: {few(names[empty])}.")
+    return np.flatnonzero(keep)
+
+
+def _rate(frame_rate: float | None, options: ReadOptions) -> float:
+    given = options.frame_rate
+    if given is None and frame_rate is None:
+        raise ValueError(
+            f"{options.name} does not say its frame rate: pass frame_rate=... (Hz) to "
+            "read_recording."
+        )
+    if given is None:
+        return float(frame_rate)  # type: ignore[arg-type]
+    if frame_rate is not None and not math.isclose(given, float(frame_rate), rel_tol=0.01):
+        say(f"{options.name} says {frame_rate:g} Hz; frame_rate={given:g} Hz was taken instead.")
+    return given
+
+
+def _without_nan(traces: np.ndarray, segments: Any, options: ReadOptions) -> Any:
+    """Return the segments, cut where a neuron is NaN."""
+    if traces.dtype.kind != "f":
+        return segments
+    good = np.isfinite(traces).all(axis=1)
+    if good.all():
+        return segments
+    if not good.any():
+        bad = np.argsort(np.isfinite(traces).sum(axis=0))
+        raise ValueError(
+            f"{options.name} has no frame in which every neuron has a value; neuron {bad[0]} has "
+            "the fewest: choose others with neurons=[...]."
+        )
+    inside = np.zeros(len(traces), dtype=bool)
+    for start, stop in [[0, len(traces)]] if segments is None else segments:
+        inside[start:stop] = True
+    borders = set() if segments is None else {int(stop) for _, stop in segments}
+    edges = np.flatnonzero(np.diff(np.concatenate([[0], (good & inside).astype(int), [0]])))
+    cut = []
+    for start, stop in edges.reshape(-1, 2):
+        stops = [b for b in sorted(borders) if start < b < stop] + [stop]
+        cut += [*zip([start, *stops[:-1]], stops, strict=True)]
+    say(
+        f"{options.name}: {int((inside & ~good).sum())} of {len(traces)} frames hold NaN or "
+        f"infinity and belong to no segment; {len(cut)} segments were left."
+    )
+    return np.array(cut)

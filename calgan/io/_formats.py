@@ -1,0 +1,34 @@
+"""The formats, and the module that reads and writes each."""
+
+from __future__ import annotations
+
+import importlib
+from pathlib import Path
+from types import ModuleType
+
+# In the order in which they are tried: a folder of one format may hold files of another.
+# A module has `recognises(path)`, `read(path, options)` and, if it writes,
+# `write(recording, path)`.
+FORMATS = {
+    "npz": "calgan.io._npz",
+}
+
+
+def module_of(format: str) -> ModuleType:
+    """Return the module of a format."""
+    if format not in FORMATS:
+        raise ValueError(f"format must be one of {', '.join(map(repr, FORMATS))}, got {format!r}.")
+    return importlib.import_module(FORMATS[format])
+
+
+def format_of(path: Path) -> str:
+    """Return the format of a file or folder that exists."""
+    for name in FORMATS:
+        if module_of(name).recognises(path):
+            return name
+    kind = "The folder" if path.is_dir() else "The file"
+    raise ValueError(
+        f"{kind} {path} is of no format that calgan recognises ({', '.join(FORMATS)}): name its "
+        "format with format=..., or load its traces yourself and give them to Recording(traces, "
+        "frame_rate)."
+    )

@@ -1,0 +1,101 @@
+"""Reading recordings."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+from typing import Any
+
+from calgan.data.recording import Recording
+from calgan.data.validation import check_boolean, check_frame_rate
+from calgan.io._formats import format_of, module_of
+from calgan.io._options import ReadOptions
+
+
+def read_recording(
+    source: Any,
+    format: str | None = None,
+    *,
+    frame_rate: float | None = None,
+    variable: str | None = None,
+    neurons: Any = None,
+    cells: str = "accepted",
+    dff: bool = True,
+) -> Recording:
+    """Read a recording from a file, a folder or an object of another library.
+
+    Parameters
+    ----------
+    source : str, path-like or object
+        File or folder.
+    format : str or None, default=None
+        Name of the format; None recognises it.
+    frame_rate : float or None, default=None
+        Frames per second (Hz), for files that do not say it. It replaces the rate of the file.
+    variable : str or None, default=None
+        Name of the array or series in a file that has several.
+    neurons : array-like of int or bool or None, default=None
+        Numbers of the traces to read, as the file counts them from 0; None reads all of `cells`.
+    cells : {"accepted", "all"}, default="accepted"
+        Whether to leave out ROIs that the file does not accept as cells.
+    dff : bool, default=True
+        Whether raw fluorescence becomes dF/F (`calgan.io.delta_f_over_f`). False keeps it, in
+        the units of the file, after the correction for neuropil.
+
+    Returns
+    -------
+    recording : Recording
+        Traces (T, N). Frames in which a neuron has no value lie outside its segments.
+
+    Raises
+    ------
+    FileNotFoundError
+        If there is no such file.
+    ImportError
+        If a library is missing that the format needs.
+    ValueError
+        If the format is unknown, or the file holds no traces, several of them, or no frame rate.
+
+    Warns
+    -----
+    UserWarning
+        If an array was transposed, or if neurons or frames without values were left out.
+
+    See Also
+    --------
+    write_recording : Write a recording.
+
+    Examples
+    --------
+    >>> import tempfile
+    >>> from pathlib import Path
+    >>> from calgan import read_recording, write_recording
+    >>> from calgan.datasets import make_recording
+    >>> recording, _ = make_recording(60.0, n_neurons=5, random_state=0)
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     path = write_recording(recording, Path(folder) / "session.npz")
+    ...     read_recording(path)
+    Recording(600 frames x 5 neurons, 10 Hz, 60.0 s, dF/F)
+    """
+    if isinstance(source, (str, os.PathLike)):
+        path = Path(source).expanduser()
+        if not path.exists():
+            raise FileNotFoundError(f"There is no file or folder {path}.")
+        format = format_of(path) if format is None else format
+        module, name = module_of(format), str(path)
+    else:
+        raise TypeError(f"read_recording takes a path, got {type(source).__name__}.")
+    if cells not in ("accepted", "all"):
+        raise ValueError(f"cells must be 'accepted' or 'all', got {cells!r}.")
+    if not (variable is None or isinstance(variable, str)):
+        raise TypeError(f"variable must be the name of an array in the file, got {variable!r}.")
+    options = ReadOptions(
+        name=name,
+        format=format,
+        frame_rate=None if frame_rate is None else check_frame_rate(frame_rate),
+        variable=variable,
+        neurons=neurons,
+        cells=cells,
+        dff=check_boolean(dff, "dff"),
+    )
+    return module.read(path, options)
