@@ -17,6 +17,7 @@ from calgan.data.recording import Recording
 from calgan.data.transformer import Transformer
 from calgan.data.validation import check_frame_rate, common_frame_rate
 from calgan.data.windows import segments_of
+from calgan.spikes._noise import estimate_noise_and_baseline, name_kind
 
 if TYPE_CHECKING:
     from neo import SpikeTrain
@@ -24,13 +25,11 @@ if TYPE_CHECKING:
 # Range of decay times (s) of calcium indicators; an estimate outside it is not one.
 _DECAY_TIME_RANGE = (0.1, 4.0)
 _DEFAULT_DECAY_TIME = 1.0
+_LEAST_DECAY = 0.1  # frames; calcium that decays faster cannot be seen to decay
 # Slower changes than this (s) are drift: they say nothing about an indicator's decay.
 _DRIFT_TIME = 20.0
 _BATCH_WINDOWS = 256
 _MIN_FRAMES = 4
-# Deviation of a Gaussian below its median that leaves these shares of values behind.
-_QUANTILE_1SD, _QUANTILE_BASELINE, _Z_BASELINE = 15.8655, 20.0, 0.8416
-_QUANTILE_SCALE = 95.0
 
 
 def infer_spikes(
@@ -195,13 +194,14 @@ class OasisDeconvolver(Transformer):
     Raises
     ------
     ValueError
-        By `fit`, if no frame rate is known, if `frame_rate` is not that of the data, or if they
-        hold fewer than 4 frames.
+        By `fit`, if no frame rate is known, if `frame_rate` is not that of the data, if they hold
+        fewer than 4 frames, or if `decay_time` is less than a tenth of a frame or longer than they.
 
     Warns
     -----
     UserWarning
-        By `fit`, if neurons are constant (or free of noise), for which no spikes are inferred.
+        By `fit`, one that names neurons whose traces are constant or denoised, for which no spikes
+        are inferred, rectified or saturated.
 
     Notes
     -----
@@ -215,7 +215,12 @@ class OasisDeconvolver(Transformer):
     *Noise*: of the innovations :math:`y_t - g y_{t-1}`, in which decays cancel and spikes only ever
     add, the distance from the 16th percentile up to the median, divided by
     :math:`\sqrt{1 + g^2}`. Unlike estimates from high frequencies or first differences, it does
-    not take decays for noise when they last only a few frames.
+    not take decays for noise when they last only a few frames. Of a rectified trace, frames at the
+    minimum are left out.
+
+    *Kinds of traces*: a trace is rectified if at least 5 % of its values, saturated if at least
+    0.2 %, are exactly its minimum, or maximum. It is denoised if a linear prediction from the last
+    two frames misses half of the frames by less than 0.5 % of its standard deviation.
 
     *Baseline*: the 20th percentile of the trace plus its distance from the mean of Gaussian noise.
 
@@ -302,6 +307,8 @@ class OasisDeconvolver(Transformer):
                 f"X holds {n_frames} frames (n_samples={n_frames}), too few to learn from; "
                 f"pass at least {_MIN_FRAMES}."
             )
+        if self.decay_time is not None:
+            _check_decay_time(float(self.decay_time), frame_rate, n_frames)
         self._learn(X, read)
         self.frame_rate_ = frame_rate
         if self.decay_time is None:
@@ -309,25 +316,19 @@ class OasisDeconvolver(Transformer):
         else:
             self.decay_time_ = np.full(self.n_features_in_, float(self.decay_time))
         self.decay_ = np.exp(-1.0 / (frame_rate * self.decay_time_))
-        self.noise_, self.baseline_ = _estimate_noise_and_baseline(segments, self.decay_)
+        self.noise_, self.baseline_, kinds = estimate_noise_and_baseline(segments, self.decay_)
         if self.threshold_unit == "noise":
             self.threshold_ = self.threshold * self.noise_ * np.sqrt(1.0 - self.decay_**2)
         else:
             self.threshold_ = np.full(self.n_features_in_, float(self.threshold))
-        without_noise = self.noise_ == 0
-        if self.threshold_unit == "trace":
-            # An absolute threshold needs no noise: only what never changes has no spikes.
-            without_noise &= _constant(segments)
-        self.threshold_[without_noise] = np.inf
-        if not without_noise.any():
-            return []
-        numbers = np.flatnonzero(without_noise)
-        named = ", ".join(map(str, numbers[:10])) + (", ..." if len(numbers) > 10 else "")
-        return [
-            f"{len(numbers)} of {self.n_features_in_} neurons (number {named}) are constant or "
-            "free of noise, so no spikes are inferred for them; leave them out, or give clean "
-            "traces a threshold_unit='trace'."
-        ]
+        without_spikes = kinds["constant"]
+        if self.threshold_unit == "noise":
+            without_spikes = without_spikes | kinds["denoised"]
+        else:  # an absolute threshold needs no noise
+            del kinds["denoised"], kinds["rectified"]
+        self.threshold_[without_spikes] = np.inf
+        text = " ".join(name_kind(which, kind) for kind, which in kinds.items() if which.any())
+        return [text] if text else []
 
     def transform(self, X: Any) -> Any:
         """Infer spikes with the parameters that `fit` learnt.
@@ -411,16 +412,31 @@ class OasisDeconvolver(Transformer):
         if self.output not in ("events", "amplitudes"):
             raise ValueError(f"output must be 'events' or 'amplitudes', got {self.output!r}.")
         threshold, decay_time = self.threshold, self.decay_time
-        if not isinstance(threshold, Real):
+        if not isinstance(threshold, Real) or isinstance(threshold, bool):
             raise TypeError(f"threshold must be a number, got {threshold!r}.")
         if not np.isfinite(threshold) or threshold < 0:
             raise ValueError(f"threshold must be a finite number, not negative, got {threshold!r}.")
-        if decay_time is not None and not isinstance(decay_time, Real):
+        if isinstance(decay_time, bool) or not isinstance(decay_time, Real | None):
             raise TypeError(f"decay_time must be a number of seconds or None, got {decay_time!r}.")
         if decay_time is not None and not (np.isfinite(decay_time) and decay_time > 0):
             raise ValueError(
                 f"decay_time must be a positive number of seconds or None, got {decay_time!r}."
             )
+
+
+def _check_decay_time(decay_time: float, frame_rate: float, n_frames: int) -> None:
+    """Refuse a decay that no frame shows, or that the data are too short to show."""
+    frame, duration = 1.0 / frame_rate, n_frames / frame_rate
+    if decay_time < _LEAST_DECAY * frame:
+        wrong = f"much shorter than a frame ({frame:.3g} s at {frame_rate:g} Hz)"
+    elif decay_time > duration:
+        wrong = f"longer than X ({duration:.3g} s at {frame_rate:g} Hz)"
+    else:
+        return
+    raise ValueError(
+        f"decay_time={decay_time:g} s is {wrong}: give the indicator's decay time in seconds, such "
+        "as 0.5, or None to estimate it."
+    )
 
 
 def fit_deconvolver(deconvolver: OasisDeconvolver, segments: list[np.ndarray]) -> list[str]:
@@ -442,12 +458,6 @@ def _per_neuron(value: ArrayLike, n_neurons: int, name: str) -> np.ndarray:
             f"{array.shape}."
         )
     return np.broadcast_to(array, (n_neurons,))
-
-
-def _constant(segments: list[np.ndarray]) -> np.ndarray:
-    low = np.min([segment.min(axis=0) for segment in segments], axis=0)
-    high = np.max([segment.max(axis=0) for segment in segments], axis=0)
-    return low == high
 
 
 def _autocovariance(segments: list[np.ndarray], max_lag: int, smooth: int) -> np.ndarray:
@@ -481,23 +491,3 @@ def _estimate_decay_time(segments: list[np.ndarray], frame_rate: float) -> np.nd
     seen = covariance[1] > chance
     fallback = np.median(decay_time[seen]) if seen.any() else _DEFAULT_DECAY_TIME
     return np.where(seen, decay_time, fallback)
-
-
-def _estimate_noise_and_baseline(
-    segments: list[np.ndarray], decay: np.ndarray
-) -> tuple[np.ndarray, np.ndarray]:
-    """Noise deviation and baseline of each neuron, in units of the traces."""
-    noise, baseline = np.zeros(len(decay)), np.zeros(len(decay))
-    for neuron, g in enumerate(decay):
-        traces = [segment[:, neuron].astype(np.float64) for segment in segments]
-        values = np.concatenate(traces)
-        innovations = np.concatenate([trace[1:] - g * trace[:-1] for trace in traces])
-        if innovations.size:
-            low, middle = np.percentile(innovations, [_QUANTILE_1SD, 50.0])
-            deviation = (middle - low) / np.sqrt(1.0 + g * g)
-            # What float32 traces carry as rounding is not noise; one artefact sets no scale.
-            if deviation > 1e-6 * np.percentile(np.abs(values), _QUANTILE_SCALE):
-                noise[neuron] = deviation
-        low = np.percentile(values, _QUANTILE_BASELINE)
-        baseline[neuron] = low + _Z_BASELINE * noise[neuron]
-    return noise, baseline

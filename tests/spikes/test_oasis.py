@@ -1,4 +1,5 @@
 import pickle
+import warnings
 
 import numpy as np
 import pytest
@@ -9,7 +10,7 @@ from scipy.optimize import nnls
 from scipy.signal import lfilter
 from sklearn.base import clone
 
-from calgan import OasisDeconvolver, Recording, Windower
+from calgan import OasisDeconvolver, Recording, Windower, datasets
 from calgan.spikes.oasis import infer_calcium, infer_spikes, to_spike_trains
 
 
@@ -417,3 +418,112 @@ def test_one_artefact_does_not_hide_the_noise(value):
     spoilt = OasisDeconvolver(10.0).fit(traces)
     np.testing.assert_allclose(spoilt.noise_, clean.noise_, rtol=0.02)
     np.testing.assert_allclose(spoilt.noise_, 0.08, rtol=0.1)
+
+
+# --- traces that are not raw ------------------------------------------------------------------
+
+
+def warnings_of(recording):
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        deconvolver = OasisDeconvolver(getattr(recording, "frame_rate", 10.0)).fit(recording)
+    return deconvolver, [str(warning.message) for warning in caught]
+
+
+@pytest.fixture(scope="module", params=[2.0, 10.0, 30.0], ids="{:g} Hz".format)
+def simulated(request):
+    """Raw traces, and the calcium in them, of a process that all is known of."""
+    process = datasets.make_process(12, frame_rate=request.param, random_state=3)
+    recording, spikes = process.sample_recording(300.0, random_state=3)
+    decay = np.exp(-1 / (request.param * process.decay_times))
+    calcium = [lfilter([1.0], [1.0, -g], train) for g, train in zip(decay, spikes.T, strict=True)]
+    calcium = process.baselines + process.amplitudes * np.transpose(calcium)
+    return process, recording, calcium.astype(np.float32)
+
+
+def test_raw_traces_give_no_warning(simulated):
+    _, recording, _ = simulated
+    assert warnings_of(recording)[1] == []
+    counts = np.round(200 * recording.traces)  # whole numbers share values, and are not clipped
+    assert warnings_of(Recording(counts, recording.frame_rate))[1] == []
+
+
+def test_a_real_recording_gives_no_warning():
+    assert warnings_of(datasets.load_zebrafish_tectum())[1] == []
+
+
+def test_denoised_traces_are_named_and_give_no_spikes(simulated):
+    _, recording, calcium = simulated
+    traces = np.array(recording.traces)
+    traces[:, [2, 5]] = calcium[:, [2, 5]]
+    deconvolver, (text,) = warnings_of(Recording(traces, recording.frame_rate))
+    assert text.startswith("2 of 12 neurons (number 2, 5) are denoised")
+    assert "C + YrA" in text
+    assert np.flatnonzero(deconvolver.noise_ == 0).tolist() == [2, 5]
+    assert np.flatnonzero(np.isinf(deconvolver.threshold_)).tolist() == [2, 5]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        OasisDeconvolver(threshold=0.3, threshold_unit="trace").fit(
+            Recording(traces, recording.frame_rate)
+        )
+
+
+@pytest.mark.parametrize("share", [50, 70])
+def test_rectified_traces_are_named_and_keep_their_noise(simulated, share):
+    process, recording, _ = simulated
+    traces = np.array(recording.traces)
+    traces[:, :6] = np.maximum(traces[:, :6], np.percentile(traces[:, :6], share, axis=0))
+    deconvolver, (text,) = warnings_of(Recording(traces, recording.frame_rate))
+    assert text.startswith("6 of 12 neurons (number 0, 1, 2, 3, 4, 5) are rectified")
+    ratio = np.median(deconvolver.noise_[:6] / process.noise[:6])
+    assert 0.6 < ratio < 1.6  # 0.2 to 0.5 if the values at the floor were taken
+
+
+def test_saturated_traces_are_named(simulated):
+    _, recording, _ = simulated
+    traces = np.array(recording.traces)
+    traces[:, 4] = np.minimum(traces[:, 4], np.percentile(traces[:, 4], 99))
+    deconvolver, (text,) = warnings_of(Recording(traces, recording.frame_rate))
+    assert text.startswith("1 of 12 neurons (number 4) are saturated")
+    assert np.isfinite(deconvolver.threshold_).all()
+
+
+def test_kinds_of_traces_are_told_apart_in_one_warning(simulated):
+    _, recording, calcium = simulated
+    traces = np.array(recording.traces)
+    traces[:, 0] = 3.0
+    traces[:, 1] = calcium[:, 1]
+    traces[:, 2] = np.maximum(traces[:, 2], np.median(traces[:, 2]))
+    traces[:, 3] = np.minimum(traces[:, 3], np.percentile(traces[:, 3], 99))
+    _, (text,) = warnings_of(Recording(traces, recording.frame_rate))
+    kinds = ("constant", "denoised", "rectified", "saturated")
+    for number, kind in enumerate(kinds):
+        assert f"1 of 12 neurons (number {number}) are {kind}" in text
+
+
+def test_only_some_of_many_neurons_are_named():
+    _, (text,) = warnings_of(np.ones((50, 40)))
+    assert text.startswith("40 of 40 neurons (number 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, ...) are const")
+
+
+@pytest.mark.parametrize(
+    ("decay_time", "message"),
+    [
+        (1e-6, r"decay_time=1e-06 s is much shorter than a frame \(0.1 s at 10 Hz\)"),
+        (900.0, r"decay_time=900 s is longer than X \(200 s at 10 Hz\)"),
+        (-1.0, "decay_time must be a positive number of seconds"),
+        (np.nan, "decay_time must be a positive number of seconds"),
+        (np.inf, "decay_time must be a positive number of seconds"),
+    ],
+)
+def test_a_decay_time_that_no_frame_shows_is_refused_by_fit(traces, decay_time, message):
+    deconvolver = OasisDeconvolver(10.0, decay_time=decay_time)
+    with pytest.raises(ValueError, match=message):
+        deconvolver.fit(traces)
+    assert not hasattr(deconvolver, "decay_")
+
+
+@pytest.mark.parametrize("decay_time", ["0.5", [0.5, 0.6], np.ones(4), True, 1j])
+def test_a_decay_time_that_is_no_number_is_refused_by_fit(traces, decay_time):
+    with pytest.raises(TypeError, match="decay_time must be a number of seconds"):
+        OasisDeconvolver(10.0, decay_time=decay_time).fit(traces)
