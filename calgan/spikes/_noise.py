@@ -87,7 +87,7 @@ def _piles_up(values: np.ndarray, edge: float, share: float) -> bool:
     if n_at_edge < max(_FEWEST, share * len(values)) or inside.size == 0:
         return False
     following = inside[np.argmin(np.abs(inside - edge))]
-    return n_at_edge >= _TIMES_NEXT * np.count_nonzero(inside == following)
+    return bool(n_at_edge >= _TIMES_NEXT * np.count_nonzero(inside == following))
 
 
 def _is_predictable(values: np.ndarray, frames: np.ndarray) -> bool:
