@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import os
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
@@ -10,8 +11,16 @@ from typing import Any
 import numpy as np
 from sklearn.utils import Bunch
 
-from calgan.data.validation import check_frame_rate, check_recording, warn_if_roi_first
+from calgan.data.ranges import check_ranges, cut_ranges
+from calgan.data.validation import (
+    check_finite,
+    check_frame_rate,
+    check_recording,
+    warn_if_roi_first,
+)
 
+_LEAVE = "interpolate or leave out those frames or neurons"
+_CUT = f"{_LEAVE}, or let them be borders with segments=calgan.io.finite_segments(traces)"
 ARBITRARY = "a.u."  # units of scaled traces, and of those whose units are unknown
 
 
@@ -24,7 +33,7 @@ class Recording:
     ----------
     traces : array-like of shape (T, N)
         Fluorescence, frames first, in `units`. Converted to float32 and copied; a float32 memory
-        map is kept as a map.
+        map that was opened read-only is kept as a map. Frames outside all segments may be NaN.
     frame_rate : float
         Frames per second (Hz).
     roi_ids : array-like of shape (N,), default=None
@@ -63,8 +72,8 @@ class Recording:
     TypeError
         If the traces are not real numbers, or the frame rate is not a number.
     ValueError
-        If the traces are not 2-D, are empty or hold NaN or infinity; if the frame rate is not
-        positive; if ids or segments do not fit the traces.
+        If the traces are not 2-D, are empty or hold NaN or infinity inside a segment; if the
+        frame rate is not positive; if ids or segments do not fit the traces.
 
     Warns
     -----
@@ -101,11 +110,16 @@ class Recording:
         segments: Any = None,
         metadata: Mapping[str, Any] | None = None,
     ) -> None:
-        checked = check_recording(traces, name="traces", check_orientation=False)
-        if not isinstance(checked, np.memmap) and checked.flags.writeable:
-            checked = checked.copy()  # the caller keeps a writable array of their own
+        if isinstance(traces, (str, os.PathLike)):
+            raise TypeError(
+                f"traces must be an array (frames, neurons), got the path {os.fspath(traces)!r}: "
+                "read the file with calgan.read_recording."
+            )
+        checked = check_recording(traces, name="traces", check_orientation=False, finite=False)
         n_frames, n_neurons = checked.shape
-        ranges = _check_segments(segments, n_frames)
+        ranges = check_ranges(segments, n_frames)
+        _check_inside(checked, ranges, given=traces, advice=_CUT if segments is None else _LEAVE)
+        checked = _own(checked)
         n_used = int((ranges[:, 1] - ranges[:, 0]).sum())
         warn_if_roi_first(n_used, n_neurons, name="traces")
         if not isinstance(units, str):
@@ -304,13 +318,13 @@ class Recording:
         >>> recording.with_traces(recording.traces / 4, units="dF/F")
         Recording(600 frames x 20 neurons, 10 Hz, 60.0 s, dF/F)
         """
-        checked = check_recording(traces, name="traces", check_orientation=False)
+        checked = check_recording(traces, name="traces", check_orientation=False, finite=False)
         if checked.shape != self.shape:
             raise ValueError(
                 f"traces must have the recording's shape {self.shape}, got {checked.shape}."
             )
-        if not isinstance(checked, np.memmap) and checked.flags.writeable:
-            checked = checked.copy()  # the caller keeps a writable array of their own
+        _check_inside(checked, self._segments, given=traces, advice=_LEAVE)
+        checked = _own(checked)
         metadata = {key: value for key, value in self._metadata.items() if key != "components"}
         return Recording._trusted(
             checked,
@@ -319,6 +333,50 @@ class Recording:
             self._units if units is None else units,
             self._segments,
             metadata,
+        )
+
+    def without_frames(self, frames: Any) -> Recording:
+        """Return the recording with some frames left out of its segments.
+
+        Parameters
+        ----------
+        frames : array-like of bool of shape (T,)
+            True for each frame to leave out, such as `calgan.io.find_artefacts` finds.
+
+        Returns
+        -------
+        Recording
+            The same traces. Segments end before a frame that is left out and begin anew after it.
+
+        Raises
+        ------
+        ValueError
+            If there is not one boolean for each frame, or no frame is left.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from calgan import Recording
+        >>> recording = Recording(np.zeros((600, 20)), 10.0)
+        >>> recording.without_frames(np.arange(600) == 100).segments.tolist()
+        [[0, 100], [101, 600]]
+        """
+        left_out = np.asarray(frames)
+        if left_out.dtype != bool or left_out.shape != (self.n_frames,):
+            raise ValueError(
+                f"frames must be one boolean for each of the {self.n_frames} frames, got an array "
+                f"of shape {left_out.shape} and dtype {left_out.dtype}."
+            )
+        segments = cut_ranges(self._segments, ~left_out)
+        if len(segments) == 0:
+            raise ValueError("frames leaves out every frame of all segments; keep at least one.")
+        return Recording._trusted(
+            self._traces,
+            self._frame_rate,
+            self._roi_ids,
+            self._units,
+            segments,
+            dict(self._metadata),
         )
 
     def segment_traces(self) -> list[np.ndarray]:
@@ -380,7 +438,7 @@ class Recording:
             and self._units == other._units
             and np.array_equal(self._roi_ids, other._roi_ids)
             and np.array_equal(self._segments, other._segments)
-            and np.array_equal(self._traces, other._traces)
+            and np.array_equal(self._traces, other._traces, equal_nan=True)
         )
 
     def __hash__(self) -> int:
@@ -416,36 +474,15 @@ class Recording:
         return f"<table><caption>Recording</caption>{cells}</table>"
 
 
-def _check_segments(segments: Any, n_frames: int) -> np.ndarray:
-    if segments is None:
-        return np.array([[0, n_frames]])
-    try:
-        ranges = np.asarray(segments)
-    except ValueError as error:
-        raise ValueError(
-            "segments must be whole-number frame ranges [start, stop) of shape (S, 2), but its "
-            "entries differ in length."
-        ) from error
-    if (
-        ranges.ndim != 2
-        or ranges.shape[1] != 2
-        or len(ranges) == 0
-        or ranges.dtype.kind not in "iu"
-    ):
-        raise ValueError(
-            "segments must be whole-number frame ranges [start, stop) of shape (S, 2), got an "
-            f"array of shape {ranges.shape} and dtype {ranges.dtype}."
-        )
-    ranges = ranges.astype(np.int64)
-    bounds = ranges.ravel()
-    if bounds[0] < 0 or bounds[-1] > n_frames or np.any(np.diff(bounds) < 0):
-        raise ValueError(
-            f"segments must be in order, without overlap and within the {n_frames} frames, got "
-            f"{ranges.tolist()}."
-        )
-    if np.any(ranges[:, 0] == ranges[:, 1]):
-        raise ValueError(f"segments must hold at least one frame each, got {ranges.tolist()}.")
-    return ranges
+def _check_inside(traces: np.ndarray, ranges: np.ndarray, *, given: Any, advice: str) -> None:
+    """Refuse NaN and infinity inside segments."""
+    given = given if isinstance(given, np.ndarray) else None
+    check_finite(traces, "traces", given=given, ranges=ranges, advice=advice)
+
+
+def _own(traces: np.ndarray) -> np.ndarray:
+    """Return traces that the caller cannot write to: a copy of a writable array or map."""
+    return np.array(traces) if traces.flags.writeable else traces
 
 
 def _check_roi_ids(roi_ids: Any, n_neurons: int) -> np.ndarray:

@@ -122,8 +122,10 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     return path
 
 
-def check_recording(X: Any, *, name: str = "X", check_orientation: bool = True) -> np.ndarray:
-    """Return a recording as a finite float32 array (T, N).
+def check_recording(
+    X: Any, *, name: str = "X", check_orientation: bool = True, finite: bool = True
+) -> np.ndarray:
+    """Return a recording as a float32 array (T, N), all of it finite unless `finite` is False.
 
     A float32 array or memory map is returned as it is. More neurons than frames, as in an array
     that is ROI-first, give a warning if `check_orientation`.
@@ -153,6 +155,8 @@ def check_recording(X: Any, *, name: str = "X", check_orientation: bool = True) 
         )
     if check_orientation:
         warn_if_roi_first(n_frames, n_neurons, name=name)
+    if not finite:
+        return _as_float32(array)
     return _as_finite_float32(array, name, axes=("frame", "neuron"))
 
 
@@ -297,29 +301,50 @@ def rng_from(random_state: Any, *stream: int) -> np.random.Generator:
     return np.random.default_rng(np.random.SeedSequence(as_seed(random_state), spawn_key=stream))
 
 
+def _as_float32(array: np.ndarray) -> np.ndarray:
+    with np.errstate(over="ignore"):  # overflow becomes infinity, which is reported where it counts
+        return array if array.dtype == np.float32 else array.astype(np.float32)
+
+
 def _as_finite_float32(array: np.ndarray, name: str, *, axes: tuple[str, ...]) -> np.ndarray:
-    with np.errstate(over="ignore"):  # overflow becomes infinity, which is reported below
-        result = array if array.dtype == np.float32 else array.astype(np.float32)
+    result = _as_float32(array)
+    check_finite(result, name, axes=axes, given=array)
+    return result
+
+
+def check_finite(
+    array: np.ndarray,
+    name: str,
+    *,
+    axes: tuple[str, ...] = ("frame", "neuron"),
+    given: np.ndarray | None = None,
+    ranges: Any = None,
+    advice: str = "interpolate or leave out those frames or neurons",
+) -> None:
+    """Refuse NaN and infinity in the frame `ranges` of an array; None means all of it.
+
+    `given` is what the array was before it became float32.
+    """
     n_bad, first, value = 0, None, 0.0
-    for offset, chunk in _chunks(result):
-        finite = np.isfinite(chunk)
-        if finite.all():
-            continue
-        if first is None:
-            index = np.argwhere(~finite)[0]
-            value = float(chunk[tuple(index)])
-            first = (int(index[0]) + offset, *(int(i) for i in index[1:]))
-        n_bad += int(np.count_nonzero(~finite))
+    for start, stop in [(0, len(array))] if ranges is None else ranges:
+        for offset, chunk in _chunks(array[start:stop]):
+            finite = np.isfinite(chunk)
+            if finite.all():
+                continue
+            if first is None:
+                index = np.argwhere(~finite)[0]
+                value = float(chunk[tuple(index)])
+                first = (int(index[0] + start + offset), *(int(i) for i in index[1:]))
+            n_bad += int(np.count_nonzero(~finite))
     if first is not None:
         where = ", ".join(f"{axis} {i}" for axis, i in zip(axes, first, strict=False))
         cause = ""
-        if math.isinf(value) and np.isfinite(array[first]):
+        if given is not None and math.isinf(value) and np.isfinite(given[first]):
             cause = ", where the value is too large for float32"
         raise ValueError(
-            f"{name} contains NaN or infinity in {n_bad} of {result.size} values, the first "
-            f"({value}) at {where}{cause}; interpolate or leave out those frames or neurons."
+            f"{name} contains NaN or infinity in {n_bad} of {array.size} values, the first "
+            f"({value}) at {where}{cause}; {advice}."
         )
-    return result
 
 
 def _chunks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from calgan.data.ranges import finite_segments
 from calgan.data.recording import Recording
 from calgan.io._options import ReadOptions
 
@@ -146,28 +147,16 @@ def _rate(frame_rate: float | None, options: ReadOptions) -> float:
 
 def _without_nan(traces: np.ndarray, segments: Any, options: ReadOptions) -> Any:
     """Return the segments, cut where a neuron is NaN."""
-    if traces.dtype.kind != "f":
+    try:
+        cut = finite_segments(traces, segments)
+    except ValueError as error:
+        raise ValueError(f"{options.name}: {error} Choose neurons with neurons=[...].") from error
+    whole = [[0, len(traces)]] if segments is None else segments
+    n_lost = int(np.diff(whole).sum() - np.diff(cut).sum())
+    if n_lost == 0:
         return segments
-    good = np.isfinite(traces).all(axis=1)
-    if good.all():
-        return segments
-    if not good.any():
-        bad = np.argsort(np.isfinite(traces).sum(axis=0))
-        raise ValueError(
-            f"{options.name} has no frame in which every neuron has a value; neuron {bad[0]} has "
-            "the fewest: choose others with neurons=[...]."
-        )
-    inside = np.zeros(len(traces), dtype=bool)
-    for start, stop in [[0, len(traces)]] if segments is None else segments:
-        inside[start:stop] = True
-    borders = set() if segments is None else {int(stop) for _, stop in segments}
-    edges = np.flatnonzero(np.diff(np.concatenate([[0], (good & inside).astype(int), [0]])))
-    cut = []
-    for start, stop in edges.reshape(-1, 2):
-        stops = [b for b in sorted(borders) if start < b < stop] + [stop]
-        cut += [*zip([start, *stops[:-1]], stops, strict=True)]
     say(
-        f"{options.name}: {int((inside & ~good).sum())} of {len(traces)} frames hold NaN or "
-        f"infinity and belong to no segment; {len(cut)} segments were left."
+        f"{options.name}: {n_lost} of {len(traces)} frames hold NaN or infinity and belong to no "
+        f"segment; {len(cut)} segments were left."
     )
-    return np.array(cut)
+    return cut

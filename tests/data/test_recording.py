@@ -16,6 +16,7 @@ from sklearn.utils import Bunch
 
 from calgan import Recording, Windower
 from calgan.data.segments import Segments, as_segments
+from calgan.io import finite_segments
 
 
 @pytest.fixture
@@ -190,11 +191,75 @@ def test_text_and_html(recording: Recording) -> None:
 
 
 def test_memory_map_is_kept(tmp_path: Path) -> None:
-    saved = np.memmap(tmp_path / "traces", dtype=np.float32, mode="w+", shape=(50, 3))
-    recording = Recording(saved, 10.0)
+    np.save(tmp_path / "traces.npy", np.zeros((50, 3), dtype=np.float32))
+    recording = Recording(np.load(tmp_path / "traces.npy", mmap_mode="r"), 10.0)
     assert isinstance(recording.traces, np.memmap)
     assert not recording.traces.flags.writeable
     assert pickle.loads(pickle.dumps(recording)) == recording
+
+
+@pytest.mark.parametrize("mode", ["r+", "c"])
+def test_a_writable_memory_map_cannot_change_the_recording(tmp_path: Path, mode: Any) -> None:
+    np.save(tmp_path / "traces.npy", np.zeros((50, 3), dtype=np.float32))
+    mine = np.load(tmp_path / "traces.npy", mmap_mode=mode)
+    recording = Recording(mine, 10.0)
+    other = recording.with_traces(mine)
+    mine[:] = 1.0
+    assert (recording.traces == 0).all()
+    assert (other.traces == 0).all()
+
+
+def test_frames_outside_all_segments_may_be_nan(traces: np.ndarray) -> None:
+    traces = traces.copy()
+    traces[100:110, 2] = np.nan
+    with pytest.raises(
+        ValueError, match=r"or let them be borders with .*finite_segments\(traces\)"
+    ):
+        Recording(traces, 10.0)
+    with pytest.raises(ValueError, match=r"in 4 of 1200 values, .* at frame 106, neuron 2"):
+        Recording(traces, 10.0, segments=[[0, 100], [106, 240]])
+    recording = Recording(traces, 10.0, segments=finite_segments(traces))
+    assert recording.segments.tolist() == [[0, 100], [110, 240]]
+    assert recording == Recording(traces, 10.0, segments=recording.segments)
+    assert recording == pickle.loads(pickle.dumps(recording))
+    assert np.isnan(recording[90:120].select([2]).traces).sum() == 10
+    assert recording.with_traces(2 * traces).segments.tolist() == [[0, 100], [110, 240]]
+    with pytest.raises(ValueError, match="traces contains NaN or infinity in 2400"):
+        Recording(np.full((1200, 2), np.nan), 10.0, segments=[[0, 1200]])
+
+
+def test_finite_segments_keep_the_borders_they_are_given() -> None:
+    traces = np.zeros((20, 2))
+    traces[[0, 7], [0, 1]] = np.nan, np.inf
+    assert finite_segments(traces).tolist() == [[1, 7], [8, 20]]
+    assert finite_segments(traces, [[0, 4], [4, 10], [12, 15]]).tolist() == [
+        [1, 4],
+        [4, 7],
+        [8, 10],
+        [12, 15],
+    ]
+    traces[:, 1] = np.nan
+    with pytest.raises(ValueError, match=r"neuron 1 has the fewest values \(0 of 20 frames\)"):
+        finite_segments(traces)
+
+
+def test_frames_left_out_end_a_segment(recording: Recording) -> None:
+    frames = np.zeros(240, dtype=bool)
+    frames[[0, 50, 51, 105, 239]] = True
+    rest = recording.without_frames(frames)
+    assert rest.segments.tolist() == [[1, 50], [52, 100], [110, 239]]
+    assert rest.metadata["mouse"] == "m1"
+    np.testing.assert_array_equal(rest.traces, recording.traces)
+    with pytest.raises(ValueError, match="one boolean for each of the 240 frames"):
+        recording.without_frames([50, 51])
+    with pytest.raises(ValueError, match="leaves out every frame"):
+        recording.without_frames(np.ones(240, dtype=bool))
+
+
+def test_a_path_is_read_by_read_recording() -> None:
+    for path in ("suite2p/F.npy", Path("F.npy")):
+        with pytest.raises(TypeError, match=r"F.npy': read the file with calgan.read_recording"):
+            Recording(path, 10.0)
 
 
 @pytest.mark.parametrize("rate", [0, -10.0, np.nan, np.inf])
