@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import math
 import warnings
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -80,11 +81,11 @@ def build(
             )
     keep = _kept(traces, options, accepted, roi_ids)
     # What is not kept is copied nowhere.
-    chosen = {k: None if v is None else np.asarray(v)[keep] for k, v in columns.items()}
-    ids = chosen.pop("roi_ids")
+    picked = {k: None if v is None else np.asarray(v)[keep] for k, v in columns.items()}
+    ids = picked.pop("roi_ids")
     if ids is None and len(keep) != n_neurons:
         ids = keep  # as they are numbered in the file
-    known = {**metadata, **chosen, "format": options.format, "source": options.name}
+    known = {**metadata, **picked, "format": options.format, "source": options.name}
     spikes = known.get("spikes")
     if spikes is not None:
         known["spikes"] = np.asarray(spikes)[:, keep]
@@ -103,9 +104,32 @@ def _ordered(keep: np.ndarray) -> bool:
     return bool((np.diff(keep) == 1).all())
 
 
+def chosen(
+    n_neurons: int, options: ReadOptions, *, accepted: Any, frame_rate: float | None
+) -> tuple[np.ndarray, ReadOptions]:
+    """Return the numbers of the neurons to read, and the options for what is then read.
+
+    A reader that does not read all traces calls this first. The options know the frame rate.
+    """
+    keep = _chosen(n_neurons, options, accepted)
+    rate = _rate(frame_rate, options)
+    return keep, replace(options, neurons=None, cells="all", frame_rate=rate)
+
+
 def _kept(traces: np.ndarray, options: ReadOptions, accepted: Any, roi_ids: Any) -> np.ndarray:
-    """Return the numbers of the neurons to keep."""
-    n_neurons = traces.shape[1]
+    """Return the numbers of the neurons to keep: those chosen that have a value."""
+    keep = _chosen(traces.shape[1], options, accepted)
+    if traces.dtype.kind != "f" or options.neurons is not None:
+        return keep
+    empty = np.isnan(traces).all(axis=0)[keep]
+    if empty.any():
+        names = keep if roi_ids is None else np.asarray(roi_ids)[keep]
+        say(f"{options.name}: neurons without any value were left out: {few(names[empty])}.")
+    return keep[~empty]
+
+
+def _chosen(n_neurons: int, options: ReadOptions, accepted: Any) -> np.ndarray:
+    """Return the numbers of the neurons that the options choose."""
     if options.neurons is not None:
         try:
             return np.atleast_1d(np.arange(n_neurons)[np.asarray(options.neurons)])
@@ -114,21 +138,15 @@ def _kept(traces: np.ndarray, options: ReadOptions, accepted: Any, roi_ids: Any)
                 f"neurons must be numbers from 0 to {n_neurons - 1}, or one boolean for each of "
                 f"the {n_neurons} neurons of {options.name}, got {options.neurons!r}."
             ) from error
-    keep = np.ones(n_neurons, dtype=bool)
-    if accepted is not None and options.cells == "accepted":
-        keep = np.asarray(accepted, dtype=bool)
-        if not keep.any():
-            raise ValueError(
-                f"{options.name} accepts none of its {n_neurons} ROIs as a cell: curate it, or "
-                "read all with cells='all'."
-            )
-    if traces.dtype.kind == "f":
-        names = np.arange(n_neurons) if roi_ids is None else np.asarray(roi_ids)
-        empty = keep & np.isnan(traces).all(axis=0)
-        if empty.any():
-            keep = keep & ~empty
-            say(f"{options.name}: neurons without any value were left out: {few(names[empty])}.")
-    return np.flatnonzero(keep)
+    if accepted is None or options.cells == "all":
+        return np.arange(n_neurons)
+    keep = np.flatnonzero(accepted)
+    if len(keep) == 0:
+        raise ValueError(
+            f"{options.name} accepts none of its {n_neurons} ROIs as a cell: curate it, or read "
+            "all with cells='all'."
+        )
+    return keep
 
 
 def _rate(frame_rate: float | None, options: ReadOptions) -> float:

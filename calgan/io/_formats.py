@@ -10,6 +10,7 @@ from types import ModuleType
 # A module has `recognises(path)`, `read(path, options)` and, if it writes,
 # `write(recording, path)`.
 FORMATS = {
+    "suite2p": "calgan.io._suite2p",
     "npz": "calgan.io._npz",
 }
 

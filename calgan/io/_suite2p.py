@@ -1,0 +1,268 @@
+"""Folders of suite2p, and folders like them."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import calgan
+from calgan.data.recording import Recording
+from calgan.io._build import build, chosen, say
+from calgan.io._fluorescence import build_from_raw
+from calgan.io._options import ReadOptions
+from calgan.io._pickles import load_plain
+
+_MARK = "calgan.json"
+_VARIABLES = {"F": "Fneu.npy", "F_chan2": "Fneu_chan2.npy"}  # traces, and their neuropil
+_KEPT = ("synthetic", "generator", "model", "calgan_version")
+# Later files win: suite2p 1.x has settings.npy and db.npy, and may leave ops.npy out.
+_SETTINGS = ("ops.npy", "db.npy", "reg_outputs.npy", "settings.npy")
+
+
+def recognises(path: Path) -> bool:
+    """Tell F.npy, the folder that holds it, and the folders above."""
+    return path.name == "F.npy" or bool(_planes(path))
+
+
+def is_ours(path: Path) -> bool:
+    """Tell a folder that calgan wrote."""
+    return (path / "plane0" / _MARK).is_file()
+
+
+def read(path: Path, options: ReadOptions) -> Recording:
+    """Read one plane: F - 0.7 Fneu, as dF/F."""
+    planes = [path.parent] if path.name == "F.npy" else _planes(path)
+    if len(planes) != 1:
+        if not planes:
+            raise ValueError(f"{path} holds no F.npy, nor do plane folders in it.")
+        names = ", ".join(plane.name for plane in planes)
+        raise ValueError(
+            f"{path} holds {len(planes)} sets of traces ({names}), which are read one at a time: "
+            f"pass the folder of one, such as {planes[0]}."
+        )
+    folder, variable = planes[0], options.variable or "F"
+    file = folder / f"{variable}.npy"
+    if variable not in _VARIABLES or not file.is_file():
+        known = [repr(name) for name in _VARIABLES if (folder / f"{name}.npy").is_file()]
+        raise ValueError(f"variable must be {' or '.join(known)} in {folder}, got {variable!r}.")
+    raw = _array(file, ndims=(2,))
+    if (folder / _MARK).is_file():
+        return _read_ours(folder, raw, options)
+    settings = _settings(folder)
+    n_rois, n_frames = raw.shape
+    accepted = None
+    if (folder / "iscell.npy").is_file():
+        is_cell = _array(folder / "iscell.npy", n_rois=n_rois)
+        accepted = is_cell.reshape(n_rois, -1)[:, 0] > 0
+    else:
+        say(f"{folder} has no iscell.npy, so all {n_rois} ROIs were taken for cells.")
+    keep, options = chosen(n_rois, options, accepted=accepted, frame_rate=_frame_rate(settings))
+    neuropil, file = None, folder / _VARIABLES[variable]
+    if file.is_file():
+        neuropil = _array(file, n_rois=n_rois, ndims=(2,))
+        if neuropil.shape != raw.shape:
+            raise ValueError(
+                f"{folder}: {variable}.npy has shape {raw.shape}, but {file.name} "
+                f"{neuropil.shape}: they belong to different runs."
+            )
+        neuropil = neuropil[keep].T
+    else:
+        say(f"{folder} has no {file.name}, so the traces were not corrected for neuropil.")
+    extraction = settings.get("extraction")
+    coefficient = settings.get("neucoeff", 0.7)
+    if isinstance(extraction, dict):
+        coefficient = extraction.get("neuropil_coefficient", coefficient)
+    red = None
+    if (folder / "redcell.npy").is_file():
+        red = _array(folder / "redcell.npy", n_rois=n_rois).reshape(n_rois, -1)[keep, 0] > 0
+    bad = np.flatnonzero(settings.get("badframes", ()))
+    if len(bad):
+        say(
+            f"suite2p calls {len(bad)} of {n_frames} frames in {folder} bad; they were kept, and "
+            'metadata["bad_frames"] has their numbers.'
+        )
+    positions = _positions(folder, n_rois)
+    return build_from_raw(
+        raw[keep].T,
+        options,
+        neuropil=neuropil,
+        coefficient=coefficient,
+        units="counts",
+        roi_ids=keep,
+        accepted=None if accepted is None else accepted[keep],
+        positions=None if positions is None else positions[keep],
+        segments=_segments(settings, n_frames, folder),
+        redcell=red,
+        bad_frames=bad if len(bad) else None,
+        frames_per_file=_lengths(settings, "frames_per_file", n_frames),
+    )
+
+
+def write(recording: Recording, path: Path) -> None:
+    """Write plane0 as suite2p does; F.npy holds the traces in their units."""
+    folder = path / "plane0"
+    folder.mkdir()
+    n_frames, n_neurons = recording.shape
+    metadata = recording.metadata
+    spikes = metadata.get("spikes", metadata.get("components", {}).get("spikes"))
+    F = np.ascontiguousarray(recording.traces.T)
+    np.save(folder / "F.npy", F)
+    np.save(folder / "Fneu.npy", np.zeros_like(F))
+    if spikes is not None:
+        np.save(folder / "spks.npy", np.ascontiguousarray(np.asarray(spikes, np.float32).T))
+    np.save(folder / "iscell.npy", np.ones((n_neurons, 2)))
+    height, width = _write_positions(folder, metadata.get("positions"), n_neurons)
+    ops = {
+        "fs": recording.frame_rate,
+        "nframes": n_frames,
+        "nplanes": 1,
+        "nchannels": 1,
+        "neucoeff": 0.7,
+        "Ly": height,
+        "Lx": width,
+    }
+    np.save(folder / "ops.npy", np.array(ops, dtype=object), allow_pickle=True)
+    known = {key: metadata[key] for key in _KEPT if key in metadata}
+    note = {
+        "written_by": f"calgan {calgan.__version__}",
+        **known,
+        "units": recording.units,
+        "frame_rate": recording.frame_rate,
+        "roi_ids": recording.roi_ids.tolist(),
+        "segments": recording.segments.tolist(),
+    }
+    (folder / _MARK).write_text(json.dumps(note, indent=1), encoding="utf-8")
+
+
+def _read_ours(folder: Path, raw: np.ndarray, options: ReadOptions) -> Recording:
+    """Read what `write` wrote: the traces are final."""
+    note = json.loads((folder / _MARK).read_text(encoding="utf-8"))
+    spikes = folder / "spks.npy"
+    return build(
+        raw.T,
+        options,
+        frame_rate=note["frame_rate"],
+        units=note["units"],
+        roi_ids=note["roi_ids"],
+        segments=note["segments"],
+        positions=_positions(folder, len(raw)),
+        spikes=_array(spikes, ndims=(2,)).T if spikes.is_file() else None,
+        **{key: note[key] for key in _KEPT if key in note},
+    )
+
+
+def _planes(path: Path) -> list[Path]:
+    """Return the folders with an F.npy: this one, or those of planes in it."""
+    if (path / "F.npy").is_file():
+        return [path]
+    for root in (path, path / "suite2p"):
+        found = [file.parent for file in root.glob("plane*/F.npy")]
+        found.sort(key=lambda plane: [int(n) for n in re.findall(r"\d+", plane.name)])
+        combined = root / "combined"
+        if (combined / "F.npy").is_file() and len(found) != 1:
+            found.append(combined)
+        if found:
+            return found
+    return []
+
+
+def _array(path: Path, *, n_rois: int | None = None, ndims: tuple[int, ...] = (1, 2)) -> np.ndarray:
+    """Map an array of numbers, one row a ROI."""
+    try:
+        array = np.load(path, mmap_mode="r", allow_pickle=False)
+    except (ValueError, EOFError) as error:
+        raise ValueError(f"{path} is damaged, or no npy file of numbers.") from error
+    if array.ndim not in ndims or array.dtype.kind not in "fiub":
+        raise ValueError(
+            f"{path} holds {array.dtype} of shape {array.shape}, but suite2p saves one row of "
+            "numbers a ROI."
+        )
+    if n_rois is not None and len(array) != n_rois:
+        raise ValueError(
+            f"{path} has {len(array)} ROIs, but F.npy has {n_rois}: they belong to different runs."
+        )
+    return array
+
+
+def _settings(folder: Path) -> dict[str, Any]:
+    """Return what ops.npy and its successors say."""
+    found: dict[str, Any] = {}
+    for name in _SETTINGS:
+        # db.npy and settings.npy may lie in the folder above the planes.
+        for path in (folder.parent / name, folder / name):
+            if path.is_file():
+                held = load_plain(path)
+                found |= held.item() if held.shape == () and isinstance(held.item(), dict) else {}
+    return found
+
+
+def _frame_rate(settings: dict[str, Any]) -> float | None:
+    """Return the rate of one plane (Hz)."""
+    try:
+        return float(settings["fs"]) or None
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _positions(folder: Path, n_rois: int) -> np.ndarray | None:
+    """Return the medians of the ROIs as (x, y), pixels."""
+    if not (folder / "stat.npy").is_file():
+        return None
+    stat = load_plain(folder / "stat.npy").ravel()
+    if len(stat) != n_rois or not all(isinstance(roi, dict) and "med" in roi for roi in stat):
+        return None
+    return np.array([roi["med"][1::-1] for roi in stat], dtype=float)
+
+
+def _lengths(settings: dict[str, Any], key: str, n_frames: int) -> np.ndarray | None:
+    """Return the numbers of frames of several files or folders, if they add up."""
+    try:
+        lengths = np.asarray(settings[key], dtype=int).ravel()
+    except (KeyError, TypeError, ValueError):
+        return None
+    return lengths if len(lengths) > 1 and lengths.sum() == n_frames else None
+
+
+def _segments(settings: dict[str, Any], n_frames: int, folder: Path) -> np.ndarray | None:
+    """Return segments: folders of movies, and movies of unequal length, are separate."""
+    folders = _lengths(settings, "frames_per_folder", n_frames)
+    files = _lengths(settings, "frames_per_file", n_frames)
+    if files is not None and files.min() == 1:
+        files = None  # one file a frame
+    separate = files is not None and (files[:-1] != files[0]).any() | (files[-1] > files[0])
+    if files is not None and not separate and (folders is None or len(folders) < len(files)):
+        say(
+            f"{folder} was made of {len(files)} files of {files[0]} frames, which were taken for "
+            "an unbroken recording; if they are trials, give Recording their segments."
+        )
+    lengths = files if separate else folders
+    if lengths is None:
+        return None
+    stops = np.cumsum(lengths)
+    return np.column_stack([stops - lengths, stops])
+
+
+def _write_positions(folder: Path, positions: Any, n_neurons: int) -> tuple[int, int]:
+    """Write stat.npy where positions (x, y) are known; return height and width (pixels)."""
+    if positions is None or len(positions) != n_neurons:
+        return 1, 1
+    xy = np.asarray(positions, dtype=float)[:, :2]
+    pixels = np.rint(xy - np.minimum(xy.min(axis=0), 0.0)).astype(int)
+    stat = np.empty(n_neurons, dtype=object)
+    for neuron, ((x, y), (column, row)) in enumerate(zip(xy.tolist(), pixels, strict=True)):
+        stat[neuron] = {
+            "med": [y, x],
+            "ypix": np.array([row]),
+            "xpix": np.array([column]),
+            "lam": np.ones(1, dtype=np.float32),
+            "npix": 1,
+            "radius": 1.0,
+            "overlap": np.zeros(1, dtype=bool),
+        }
+    np.save(folder / "stat.npy", stat, allow_pickle=True)
+    width, height = pixels.max(axis=0) + 1
+    return int(height), int(width)
