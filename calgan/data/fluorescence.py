@@ -14,6 +14,10 @@ _CHUNK_VALUES = 1 << 23
 _STEPS = 12  # baselines a window; those of the frames between are interpolated
 _LEAST = 0.1  # of the uncorrected baseline: what neuropil may leave of it
 _SD = 1.4826  # standard deviation over the median absolute deviation of a Gaussian
+_ABSURD, _ODD = 1000.0, 100.0  # noise: a value that is no fluorescence, alone or not
+_SHARED, _RARE = 2.0, 6.0  # median jump: over the noise, and over its own deviation
+_BACK, _FEW = 0.7, 10.0  # a jump back over the jump; jumps of few neurons are larger by chance
+_SOME, _MANY = 5, 20  # neurons that a shared artefact needs, and a long one
 _NAMED = 5  # neurons that a message names
 
 
@@ -140,6 +144,97 @@ def delta_f_over_f(
             stacklevel=2,
         )
     return out if recording is None else recording.with_traces(out, units="dF/F")
+
+
+def find_artefacts(recording: Recording, *, most: float = 1.0) -> np.ndarray:
+    """Find frames whose values no neuron made, such as movement, flashes and saturated values.
+
+    Two things are artefacts. The traces of most neurons, at least five, jump together and jump back
+    within `most` seconds: calcium rises fast, but does not fall so. Or one neuron has an absurd
+    value, 1000 times its noise; 100 times is enough in a single frame that no neighbour resembles.
+
+    Parameters
+    ----------
+    recording : Recording
+        Recording to search.
+    most : float, default=1.0
+        Longest shared artefact (s). Of fewer than 20 neurons, bursts resemble longer artefacts,
+        and single frames alone are searched.
+
+    Returns
+    -------
+    ndarray of shape (T,), bool
+        True for each frame of an artefact; False outside the segments.
+
+    Raises
+    ------
+    TypeError
+        If `recording` is no Recording.
+
+    See Also
+    --------
+    calgan.Recording.without_frames : Leave these frames out.
+
+    Examples
+    --------
+    >>> from calgan.datasets import make_recording
+    >>> from calgan.io import find_artefacts
+    >>> recording, _ = make_recording(60.0, n_neurons=10, random_state=0)
+    >>> traces = recording.traces.copy()
+    >>> traces[100] += 2.0
+    >>> artefacts = find_artefacts(recording.with_traces(traces))
+    >>> artefacts.nonzero()
+    (array([100]),)
+    >>> recording.without_frames(artefacts).segments.tolist()
+    [[0, 100], [101, 600]]
+    """
+    if not isinstance(recording, Recording):
+        raise TypeError(
+            f"find_artefacts takes a Recording, got {type(recording).__name__}: make one with "
+            "Recording(traces, frame_rate)."
+        )
+    n_most = max(1, round(check_real("most", most, above=0.0) * recording.frame_rate))
+    if recording.n_neurons < _MANY:
+        n_most = 1
+    traces, n_neurons = recording.traces, recording.n_neurons
+    found = np.zeros(recording.n_frames, dtype=bool)
+    noise = np.empty(n_neurons)
+    size = max(1, _CHUNK_VALUES // len(traces))
+    for first in range(0, n_neurons, size):
+        part = slice(first, first + size)
+        x = np.ascontiguousarray(traces[:, part].T)
+        noise[part] = _noise(x, recording.segments)
+        rest = _median(np.concatenate([x[:, a:b] for a, b in recording.segments], axis=1))
+        for start, stop in recording.segments:
+            size_of = np.abs(x[:, start:stop] - rest[:, None]) / noise[part, None]
+            around = np.pad(size_of, ((0, 0), (1, 1)))
+            alone = size_of > 10 * np.maximum(around[:, :-2], around[:, 2:])
+            found[start:stop] |= ((size_of > _ABSURD) | (alone & (size_of > _ODD))).any(axis=0)
+    for start, stop in recording.segments if n_neurons >= _SOME else ():
+        up, down = _shared_jumps(traces[start:stop], noise)
+        for out, back in ((up, down), (down, up)):
+            for t in np.flatnonzero(out):
+                ends = np.flatnonzero(back[t + 1 : t + 1 + n_most] >= _BACK * out[t])
+                if len(ends):
+                    found[start + t + 1 : start + t + 2 + ends[0]] = True
+    return found
+
+
+def _shared_jumps(traces: np.ndarray, noise: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return sizes of jumps of most neurons after each frame (T - 1,), up and down; 0 for none."""
+    step = max(1, _CHUNK_VALUES // traces.shape[1])
+    share = 10.0 if len(noise) < _MANY else 25.0  # of the neurons that need not jump
+    jumps = []
+    for first in range(0, len(traces) - 1, step):
+        z = np.diff(traces[first : first + step + 1], axis=0) / noise
+        jumps.append(np.percentile(z, [share, 50.0, 100.0 - share], axis=1))
+    low, middle, high = np.concatenate(jumps, axis=1) if jumps else np.zeros((3, 0))
+    if not len(middle):
+        return middle, middle
+    least = max(_SHARED, _FEW / np.sqrt(len(noise)), _RARE * _SD * float(np.median(np.abs(middle))))
+    up = np.where((middle > least) & (low > _SHARED / 2), middle, 0.0)
+    down = np.where((-middle > least) & (-high > _SHARED / 2), -middle, 0.0)
+    return up, down
 
 
 def _median(x: np.ndarray) -> np.ndarray:

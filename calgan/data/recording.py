@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import html
+import numbers
 import os
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -15,6 +16,7 @@ from calgan.data.ranges import check_ranges, cut_ranges
 from calgan.data.validation import (
     check_finite,
     check_frame_rate,
+    check_neurons,
     check_recording,
     warn_if_roi_first,
 )
@@ -37,7 +39,7 @@ class Recording:
     frame_rate : float
         Frames per second (Hz).
     roi_ids : array-like of shape (N,), default=None
-        One unique id a neuron; None numbers them from 0.
+        One unique id a neuron; None takes the columns of a data frame, or numbers them from 0.
     units : str, default="dF/F"
         Units of the traces.
     segments : array-like of shape (S, 2), default=None
@@ -45,12 +47,15 @@ class Recording:
         Windows never cross their borders, and frames outside them are not used. None means one
         segment of all frames.
     metadata : mapping, default=None
-        Anything else worth keeping. Not compared by ``==``. Three keys have a meaning:
+        Anything else worth keeping. Not compared by ``==``. Some keys have a meaning:
         ``"positions"``, the centres (N, 2) or (N, 3) of the neurons, which `NeuronSorter` reads;
-        ``"synthetic"``, True for a recording that a generator drew; and ``"components"``, a
-        `sklearn.utils.Bunch` of what lies behind its traces, arrays (T, N) of calcium, spikes,
-        rates and amplitudes and (T, K) of factors. `select` picks the neurons of positions and
-        components too, and a slice the frames of components.
+        ``"accepted"``, whether a neuron passed curation, (N,); ``"spikes"``, their number per
+        frame, (T, N); ``"t_start"``, the time of the first frame (s); ``"stimulus_times"`` and
+        ``"trials"``, mappings of a name to times (s) from the first frame, in trials under names
+        that end in ``_time``; ``"synthetic"``, True for a recording that a generator drew; and
+        ``"components"``, a `sklearn.utils.Bunch` of what lies behind its traces, arrays (T, N) of
+        calcium, spikes, rates and amplitudes and (T, K) of factors. `select` picks the neurons of
+        all these. A slice picks the frames, and counts times from its own first frame.
 
     Attributes
     ----------
@@ -129,7 +134,7 @@ class Recording:
         self._assign(
             checked,
             check_frame_rate(frame_rate),
-            _check_roi_ids(roi_ids, n_neurons),
+            _check_roi_ids(_columns(traces) if roi_ids is None else roi_ids, n_neurons),
             units,
             ranges,
             dict(metadata or {}),
@@ -262,31 +267,14 @@ class Recording:
         >>> Recording(np.zeros((600, 20)), 10.0).select([3, 5]).roi_ids
         array([3, 5])
         """
-        chosen = neurons if isinstance(neurons, slice) else np.atleast_1d(np.asarray(neurons))
-        if not isinstance(chosen, slice) and chosen.size == 0:
-            chosen = slice(0)  # an empty list has no integer type
-        try:
-            index = np.arange(self.n_neurons)[chosen]
-        except IndexError as error:
-            raise IndexError(
-                f"select takes positions of neurons from 0 to {self.n_neurons - 1}, or one boolean "
-                f"for each of the {self.n_neurons}, got {neurons!r}."
-            ) from error
-        if index.size == 0:
-            raise ValueError("select was given no neuron; keep at least one.")
-        if len(np.unique(index)) != index.size:
-            raise ValueError("select was given the same neuron twice; name each neuron once.")
-        metadata = _pick(self._metadata, self.shape, neurons=index)
-        positions = metadata.get("positions")
-        if isinstance(positions, (np.ndarray, list, tuple)) and len(positions) == self.n_neurons:
-            metadata["positions"] = np.array([positions[i] for i in index])
+        index = check_neurons(neurons, self.n_neurons, name="select")
         return Recording._trusted(
             self._traces[:, index],
             self._frame_rate,
             self._roi_ids[index],
             self._units,
             self._segments,
-            metadata,
+            self._pick(neurons=index),
         )
 
     def with_traces(self, traces: Any, units: str | None = None) -> Recording:
@@ -421,8 +409,35 @@ class Recording:
             self._roi_ids,
             self._units,
             clipped,
-            _pick(self._metadata, self.shape, frames=slice(start, stop)),
+            self._pick(frames=slice(start, stop)),
         )
+
+    def _pick(
+        self, *, frames: slice = slice(None), neurons: np.ndarray | None = None
+    ) -> dict[str, Any]:
+        """Return the metadata of some frames and neurons."""
+        index = np.arange(self.n_neurons) if neurons is None else neurons
+        picked = dict(self._metadata)
+        for key in {"positions", "accepted", "spikes"} & picked.keys():
+            value = picked[key]
+            if not isinstance(value, (np.ndarray, list, tuple)):
+                continue
+            if key != "spikes" and len(value) == self.n_neurons:
+                picked[key] = np.array([value[n] for n in index])
+            elif key == "spikes" and np.shape(value) == self.shape:
+                picked[key] = np.asarray(value)[frames][:, index]
+        components = picked.get("components")
+        if isinstance(components, Bunch):
+            picked["components"] = components = Bunch(**components)
+            for name, array in components.items():
+                if isinstance(array, np.ndarray) and array.shape[:1] == (self.n_frames,):
+                    part = array[frames]
+                    chosen = neurons is not None and name != "factors" and array.shape == self.shape
+                    components[name] = _read_only(part[:, index] if chosen else part)
+        passed = (frames.start or 0) / self._frame_rate
+        if passed:
+            picked |= _later(picked, passed)
+        return picked
 
     def __len__(self) -> int:
         return self.n_frames
@@ -474,6 +489,22 @@ class Recording:
         return f"<table><caption>Recording</caption>{cells}</table>"
 
 
+def _later(metadata: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    """Return what metadata say of times, counted from a frame that comes later."""
+    later: dict[str, Any] = {}
+    if isinstance(metadata.get("t_start"), numbers.Real):
+        later["t_start"] = metadata["t_start"] + seconds
+    if isinstance(metadata.get("stimulus_times"), Mapping):
+        times = metadata["stimulus_times"]
+        later["stimulus_times"] = {key: np.asarray(value) - seconds for key, value in times.items()}
+    if isinstance(metadata.get("trials"), Mapping):
+        later["trials"] = {
+            key: np.asarray(value) - seconds if str(key).endswith("_time") else value
+            for key, value in metadata["trials"].items()
+        }
+    return later
+
+
 def _check_inside(traces: np.ndarray, ranges: np.ndarray, *, given: Any, advice: str) -> None:
     """Refuse NaN and infinity inside segments."""
     given = given if isinstance(given, np.ndarray) else None
@@ -483,6 +514,12 @@ def _check_inside(traces: np.ndarray, ranges: np.ndarray, *, given: Any, advice:
 def _own(traces: np.ndarray) -> np.ndarray:
     """Return traces that the caller cannot write to: a copy of a writable array or map."""
     return np.array(traces) if traces.flags.writeable else traces
+
+
+def _columns(traces: Any) -> Any:
+    """Return the names of a data frame's columns, None for anything else."""
+    columns = getattr(traces, "columns", None)
+    return None if columns is None or np.ndim(columns) != 1 else list(columns)
 
 
 def _check_roi_ids(roi_ids: Any, n_neurons: int) -> np.ndarray:
@@ -505,29 +542,6 @@ def _check_roi_ids(roi_ids: Any, n_neurons: int) -> np.ndarray:
     if len(np.unique(ids)) != n_neurons:
         raise ValueError("roi_ids must be unique, but some neurons share an id.")
     return ids
-
-
-def _pick(
-    metadata: Mapping[str, Any],
-    shape: tuple[int, int],
-    *,
-    frames: slice | None = None,
-    neurons: np.ndarray | None = None,
-) -> dict[str, Any]:
-    """Copy metadata; keep the components of some frames or neurons of a recording (T, N) only."""
-    metadata = dict(metadata)
-    components = metadata.get("components")
-    if isinstance(components, Bunch):
-        picked = Bunch(**components)
-        for name, array in components.items():
-            if not isinstance(array, np.ndarray) or array.shape[:1] != shape[:1]:
-                continue
-            if frames is not None:
-                picked[name] = array[frames]
-            elif name != "factors" and array.shape == shape:
-                picked[name] = _read_only(array[:, neurons])
-        metadata["components"] = picked
-    return metadata
 
 
 def _read_only(array: np.ndarray) -> np.ndarray:

@@ -7,7 +7,13 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from calgan.data.recording import Recording
-from calgan.data.validation import check_recording, common_frame_rate, is_lazy, warn_if_roi_first
+from calgan.data.validation import (
+    as_trials,
+    check_recording,
+    common_frame_rate,
+    is_lazy,
+    warn_if_roi_first,
+)
 
 
 class Segments(NamedTuple):
@@ -44,9 +50,11 @@ def as_segments(X: Any, *, name: str = "X", check_orientation: bool = True) -> S
     n_neurons = arrays[0].shape[1]
     for index, array in enumerate(arrays):
         if array.shape[1] != n_neurons:
+            as_tall = len(arrays[0]) == len(array)
+            turn = "; if it is ROI-first, pass the transpose of each" if as_tall else ""
             raise ValueError(
                 f"the segments of {name} must hold the same neurons, but segment 0 has "
-                f"{n_neurons} and segment {index} has {array.shape[1]}."
+                f"{n_neurons} and segment {index} has {array.shape[1]}{turn}."
             )
     if check_orientation and not recordings:  # a Recording was checked when it was made
         warn_if_roi_first(sum(map(len, arrays)), n_neurons, name=name)
@@ -70,16 +78,15 @@ def as_segments(X: Any, *, name: str = "X", check_orientation: bool = True) -> S
 
 def is_list_of_trials(X: Any) -> bool:
     """Tell whether X is a list of recordings or of arrays (T_i, N)."""
-    listed = isinstance(X, (list, tuple)) or (
-        isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype == object
-    )
-    return listed and len(X) > 0 and _ndim(X[0]) == 2
+    X = as_trials(X)
+    return isinstance(X, (list, tuple)) and len(X) > 0 and _ndim(X[0]) == 2
 
 
 def _split(X: Any, name: str) -> list[tuple[str, Any]]:
     """Return the (label, segment) pairs of an input that is not one Recording."""
+    X = as_trials(X)
     if isinstance(X, np.ndarray) and X.ndim == 1 and X.dtype == object:
-        X = list(X)
+        X = list(X)  # of what is refused below
     if not isinstance(X, (list, tuple)):
         ndim = np.ndim(X) if hasattr(X, "shape") else None
         if ndim == 3:

@@ -13,6 +13,7 @@ from calgan.data.recording import Recording
 from calgan.data.segments import as_segments, is_list_of_trials
 from calgan.data.validation import (
     as_real_array,
+    as_trials,
     check_n_neurons,
     check_recording,
     check_windows,
@@ -52,7 +53,7 @@ class Transformer(TransformerMixin, BaseEstimator):
                 part
                 if isinstance(part, Recording)
                 else check_recording(part, check_orientation=False)
-                for part in X
+                for part in as_trials(X)
             ]
             n_neurons = arrays[0].shape[1]
             positions = positions_of(X, n_neurons)
@@ -109,7 +110,8 @@ def map_frames(data: Any, func: Callable[[np.ndarray], np.ndarray], units: str |
     if isinstance(data, list):
         return [map_frames(trial, func, units) for trial in data]
     if isinstance(data, Recording):
-        return data.with_traces(func(data.traces), units)
+        with np.errstate(all="ignore"):  # frames outside all segments may be NaN or infinite
+            return data.with_traces(func(data.traces), units)
     if is_lazy(data):
         return data.map(func, frame_wise=True, units=units)
     return func(data)

@@ -178,6 +178,7 @@ def check_windows(
 
     A `WindowView` is returned as it is: its frames were checked when it was made.
     """
+    X = as_trials(X)
     lazy, trials = is_lazy(X), _are_trials(X)
     array = X if lazy or trials else as_real_array(X, name)
     expected = "(M, T, N) or encoded (M, T, N, C)" if encoded else "(M, T, N)"
@@ -231,6 +232,37 @@ def check_n_neurons(n_neurons: int, estimator: Any, *, name: str = "X") -> None:
             f"{estimator.n_features_in_} features as input; features are neurons, so pass data "
             "of the neurons it was fitted on."
         )
+
+
+def check_neurons(neurons: Any, n_neurons: int, *, name: str) -> np.ndarray:
+    """Return the numbers of chosen neurons, given by a slice, numbers or a boolean mask."""
+    chosen: Any = neurons if isinstance(neurons, slice) else np.atleast_1d(np.asarray(neurons))
+    flags = ""
+    if not isinstance(chosen, slice) and chosen.size == 0:
+        chosen = slice(0)  # an empty list has no integer type
+    elif np.shape(chosen) == (n_neurons,) and set(np.unique(chosen)) <= {0, 1}:
+        flags = "; for flags of 0 and 1, pass a boolean mask such as flags == 1"
+    try:
+        index = np.arange(n_neurons)[chosen]
+    except IndexError as error:
+        raise IndexError(
+            f"{name} takes positions of neurons from 0 to {n_neurons - 1}, or one boolean for each "
+            f"of the {n_neurons}, got {neurons!r}{flags}."
+        ) from error
+    if index.size == 0:
+        raise ValueError(f"{name} was given no neuron; keep at least one.")
+    if len(np.unique(index)) != index.size:
+        raise ValueError(f"{name} was given the same neuron twice; name each neuron once{flags}.")
+    return index
+
+
+def as_trials(X: Any) -> Any:
+    """Return a MATLAB cell array, an object array of arrays (T_i, N), as a list; others as is."""
+    if isinstance(X, np.ndarray) and X.dtype == object and 0 < X.size == max(X.shape, default=0):
+        parts = list(X.flat)
+        if all(len(getattr(part, "shape", ())) == 2 for part in parts):
+            return parts
+    return X
 
 
 def as_real_array(X: Any, name: str) -> np.ndarray:

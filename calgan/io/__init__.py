@@ -1,8 +1,14 @@
 """Recordings from the files of others, and files that others read."""
 
-from calgan.data.fluorescence import delta_f_over_f
+from calgan.data.fluorescence import delta_f_over_f, find_artefacts
 from calgan.data.ranges import finite_segments
 from calgan.io._read import read_recording
 from calgan.io._write import write_recording
 
-__all__ = ["delta_f_over_f", "finite_segments", "read_recording", "write_recording"]
+__all__ = [
+    "delta_f_over_f",
+    "find_artefacts",
+    "finite_segments",
+    "read_recording",
+    "write_recording",
+]

@@ -10,8 +10,8 @@ import numpy as np
 from sklearn.model_selection import BaseCrossValidator
 
 from calgan.data.recording import Recording
-from calgan.data.segments import as_segments
-from calgan.data.validation import check_integer, rng_from
+from calgan.data.segments import as_segments, is_list_of_trials
+from calgan.data.validation import as_trials, check_integer, rng_from
 from calgan.data.windows import Windower, WindowView
 
 # At least this many windows for each one that the published split holds out.
@@ -62,6 +62,7 @@ def train_test_blocks(recording: Any, test_size: float = 0.3, gap: int = 64) -> 
     ((636, 20), (300, 20))
     """
     gap = check_integer(gap, "gap", minimum=0)
+    recording = as_trials(recording)
     if not isinstance(test_size, numbers.Real) or not 0 < test_size < 1:
         error = ValueError if isinstance(test_size, numbers.Real) else TypeError
         raise error(f"test_size must be a fraction between 0 and 1, got {test_size!r}.")
@@ -70,7 +71,7 @@ def train_test_blocks(recording: Any, test_size: float = 0.3, gap: int = 64) -> 
             "train_test_blocks splits recordings, and windows overlap across any split: pass the "
             "recording itself, or list(X) if the first axis of X holds separate trials."
         )
-    is_list = _is_list_of_segments(recording)
+    is_list = is_list_of_trials(recording)
     # One reading of them all: it refuses segments that do not belong together.
     arrays = as_segments(recording, name="recording").arrays
     if isinstance(recording, Recording):
@@ -193,7 +194,7 @@ class BlockedKFold(BaseCrossValidator):
         """
         n_splits = check_integer(self.n_splits, "n_splits", minimum=2)
         gap = check_integer(self.gap, "gap", minimum=0)
-        if not isinstance(X, WindowView) and not _is_list_of_segments(X):
+        if not isinstance(X, WindowView) and not is_list_of_trials(X):
             raise ValueError(
                 "pass Windower(...).fit_transform(recording), or a list of segments: BlockedKFold "
                 f"cannot tell when the rows of a {type(X).__name__} were recorded."
@@ -281,11 +282,6 @@ def thesis_split(
     test = np.zeros(n_windows, dtype=bool)
     test[rng_from(random_state).choice(n_windows, n_test, replace=False)] = True
     return windows[~test], windows[test]
-
-
-def _is_list_of_segments(X: Any) -> bool:
-    # Rows of one recording may come as lists too, and are 1-D.
-    return isinstance(X, list | tuple) and len(X) > 0 and np.ndim(X[0]) == 2
 
 
 def _window_folds(

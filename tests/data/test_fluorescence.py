@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from calgan import Recording
-from calgan.datasets import make_recording
-from calgan.io import delta_f_over_f
+from calgan.datasets import load_zebrafish_tectum, make_recording
+from calgan.io import delta_f_over_f, find_artefacts
 
 RATE = 10.0
 
@@ -147,3 +147,59 @@ def test_counts_give_no_warning(raw: np.ndarray) -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         delta_f_over_f(raw.astype(np.uint16), RATE)
+
+
+@pytest.mark.parametrize("frame_rate", [2.0, 10.0, 30.0])
+@pytest.mark.parametrize("n_neurons", [1, 3, 30])
+def test_simulated_recordings_have_no_artefacts(n_neurons: int, frame_rate: float) -> None:
+    for seed in range(5):
+        recording, _ = make_recording(
+            200.0, n_neurons=n_neurons, frame_rate=frame_rate, random_state=seed
+        )
+        assert not find_artefacts(recording).any()
+
+
+def test_bursts_of_a_real_population_are_no_artefacts() -> None:
+    assert not find_artefacts(load_zebrafish_tectum()).any()
+
+
+@pytest.fixture(scope="module", params=["real", "simulated"])
+def population(request: pytest.FixtureRequest) -> Recording:
+    if request.param == "real":
+        return load_zebrafish_tectum()
+    return make_recording(200.0, n_neurons=30, random_state=0)[0]
+
+
+@pytest.mark.parametrize("size", [3.0, -3.0])
+@pytest.mark.parametrize("frames", [[700], [701, 702]])
+def test_a_shared_jump_is_found(population: Recording, size: float, frames: list[int]) -> None:
+    traces = population.traces.copy()
+    traces[frames] += size * traces.std(axis=0)
+    assert find_artefacts(population.with_traces(traces)).nonzero()[0].tolist() == frames
+
+
+def test_an_absurd_value_is_found(population: Recording) -> None:
+    traces = population.traces.copy()
+    traces[700, 3], traces[0, 5], traces[-1, 5] = 1e5, -1e5, 1e5
+    found = find_artefacts(population.with_traces(traces))
+    assert found.nonzero()[0].tolist() == [0, 700, len(traces) - 1]
+    rest = population.with_traces(traces).without_frames(found)
+    assert not find_artefacts(rest).any()
+
+
+def test_artefacts_outside_segments_are_none(population: Recording) -> None:
+    traces = population.traces.copy()
+    traces[695:700], traces[700] = np.nan, 1e5
+    apart = Recording(traces, population.frame_rate, segments=[[0, 695], [701, 1500]])
+    assert not find_artefacts(apart).any()
+
+
+def test_constant_neurons_and_single_frames_have_no_artefacts() -> None:
+    assert not find_artefacts(Recording(np.zeros((50, 30)), 10.0)).any()
+    single = Recording(np.zeros((50, 30)), 10.0, segments=[[t, t + 1] for t in range(50)])
+    assert not find_artefacts(single).any()
+
+
+def test_artefacts_are_searched_in_recordings() -> None:
+    with pytest.raises(TypeError, match="find_artefacts takes a Recording, got ndarray"):
+        find_artefacts(np.zeros((50, 3)))  # type: ignore[arg-type]

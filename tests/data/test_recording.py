@@ -14,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.utils import Bunch
 
-from calgan import Recording, Windower
+from calgan import MinMaxScaler, NeuronSorter, OasisDeconvolver, Recording, Windower
 from calgan.data.segments import Segments, as_segments
+from calgan.data.validation import check_windows
 from calgan.io import finite_segments
+from calgan.model_selection import train_test_blocks
 
 
 @pytest.fixture
@@ -136,6 +138,108 @@ def test_select_refuses(recording: Recording) -> None:
     for wrong in ([7], [1.0], "a", [True, False]):
         with pytest.raises(IndexError, match="select takes positions of neurons from 0 to 4"):
             recording.select(wrong)
+
+
+@pytest.mark.parametrize("kind", [int, float])
+def test_flags_of_cells_are_no_positions(recording: Recording, kind: type) -> None:
+    flags = np.array([1, 0, 1, 1, 0]).astype(kind)
+    error = ValueError if kind is int else IndexError
+    with pytest.raises(error, match="for flags of 0 and 1, pass a boolean mask"):
+        recording.select(flags)
+    assert recording.select(flags == 1).roi_ids.tolist() == ["a", "c", "d"]
+
+
+def test_metadata_follow_neurons_and_frames(traces: np.ndarray) -> None:
+    recording = Recording(
+        traces,
+        10.0,
+        metadata={
+            "positions": np.arange(10.0).reshape(5, 2),
+            "accepted": np.array([True, False, True, True, False]),
+            "spikes": np.arange(1200).reshape(240, 5),
+            "t_start": 3.0,
+            "stimulus_times": {"grating": np.array([4.0, 8.0])},
+            "trials": {"start_time": np.array([4.0]), "stop_time": [6.0], "contrast": [0.5]},
+            "note": "kept",
+        },
+    )
+    part = recording.select([4, 2])[20:]
+    assert part.metadata["positions"].tolist() == [[8, 9], [4, 5]]
+    assert part.metadata["accepted"].tolist() == [False, True]
+    np.testing.assert_array_equal(
+        part.metadata["spikes"], recording.metadata["spikes"][20:, [4, 2]]
+    )
+    assert not part.metadata["spikes"].flags.writeable
+    assert part.metadata["t_start"] == 5.0
+    assert part.metadata["stimulus_times"]["grating"].tolist() == [2.0, 6.0]
+    trials = part.metadata["trials"]
+    assert trials["start_time"].tolist() == [2.0]
+    assert trials["stop_time"].tolist() == [4.0]
+    assert trials["contrast"] == [0.5]
+    assert part.metadata["note"] == "kept"
+    assert recording.metadata["stimulus_times"]["grating"].tolist() == [4.0, 8.0]
+
+
+def test_metadata_of_another_shape_stay_as_they_are(traces: np.ndarray) -> None:
+    odd = {"positions": None, "spikes": np.ones(3), "accepted": [1], "t_start": "now", "trials": 3}
+    part = Recording(traces, 10.0, metadata=odd).select([1])[5:50]
+    assert part.metadata["accepted"] == [1]
+    assert part.metadata["spikes"].tolist() == [1, 1, 1]
+    assert part.metadata["trials"] == 3
+
+
+def test_data_frames_name_their_neurons(traces: np.ndarray) -> None:
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(traces, columns=list("pqrst"))
+    assert Recording(frame, 10.0).roi_ids.tolist() == list("pqrst")
+    assert Recording(frame, 10.0, roi_ids=range(5)).roi_ids.tolist() == [0, 1, 2, 3, 4]
+    assert Recording(pandas.DataFrame(traces), 10.0) == Recording(traces, 10.0)
+
+
+def test_labelled_arrays_are_arrays(traces: np.ndarray) -> None:
+    xarray = pytest.importorskip("xarray")
+    labelled = xarray.DataArray(traces, dims=("time", "roi"))
+    assert Recording(labelled, 10.0) == Recording(traces, 10.0)
+
+
+@pytest.mark.parametrize("shape", [(3,), (1, 3), (3, 1)])
+def test_cell_arrays_are_trials(traces: np.ndarray, shape: tuple[int, ...]) -> None:
+    trials = [traces[:70], traces[70:150], traces[150:]]
+    cells = np.empty(3, dtype=object)
+    cells[:] = trials
+    cells = cells.reshape(shape)
+    for part, expected in zip(as_segments(cells).arrays, trials, strict=True):
+        np.testing.assert_array_equal(part, expected)
+    windows, scaler = Windower(32).fit_transform(cells), MinMaxScaler().fit(cells)
+    np.testing.assert_array_equal(windows, Windower(32).fit_transform(trials))
+    assert scaler.data_max_ == traces.max()
+    assert [part.shape for part in scaler.transform(cells)] == [part.shape for part in trials]
+    train, test = train_test_blocks(cells, test_size=0.3, gap=0)
+    assert [len(part) for part in [*train, *test]] == [70, 80, 18, 72]
+    with pytest.raises(ValueError, match="a list of 3 trials; cut the recording into windows"):
+        check_windows(cells)
+
+
+def test_trials_with_neurons_first_are_named(traces: np.ndarray) -> None:
+    with pytest.raises(ValueError, match="if it is ROI-first, pass the transpose of each"):
+        as_segments([traces[:70].T, traces[70:].T])
+
+
+def test_what_lies_outside_segments_changes_nothing(traces: np.ndarray) -> None:
+    gap = traces.copy()
+    gap[100:110], gap[120:125] = np.nan, np.inf
+    segments = [[0, 100], [110, 120], [125, 240]]
+    with_nan = Recording(gap, 10.0, segments=segments)
+    without = Recording(traces, 10.0, segments=segments)
+    for step in (MinMaxScaler(), MinMaxScaler(clip=True), NeuronSorter(), OasisDeconvolver()):
+        found, expected = (step.fit(data).transform(data) for data in (with_nan, without))
+        for part, other in zip(found.segment_traces(), expected.segment_traces(), strict=True):
+            np.testing.assert_array_equal(part, other)
+    np.testing.assert_array_equal(
+        Windower(8).fit_transform(with_nan), Windower(8).fit_transform(without)
+    )
+    train, test = train_test_blocks(with_nan, test_size=0.3, gap=0)
+    assert (train.n_frames, test.n_frames) == (168, 72)
 
 
 def test_ragged_segments_and_ids_are_refused() -> None:
