@@ -39,6 +39,12 @@ def say(message: str) -> None:
     warnings.warn(message, UserWarning, stacklevel=5)
 
 
+def as_pixels(positions: Any) -> np.ndarray:
+    """Return positions (N, 2 or 3) as whole pixels (x, y) from 0."""
+    xy = np.asarray(positions, dtype=float)[:, :2]
+    return np.rint(xy - np.minimum(xy.min(axis=0), 0.0)).astype(int)
+
+
 def build(
     traces: Any,
     options: ReadOptions,

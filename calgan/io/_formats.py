@@ -11,6 +11,7 @@ from types import ModuleType
 # `write(recording, path)`.
 FORMATS = {
     "suite2p": "calgan.io._suite2p",
+    "nwb": "calgan.io._nwb",
     "npz": "calgan.io._npz",
 }
 

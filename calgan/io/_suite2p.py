@@ -11,7 +11,7 @@ import numpy as np
 
 import calgan
 from calgan.data.recording import Recording
-from calgan.io._build import build, chosen, say
+from calgan.io._build import as_pixels, build, chosen, say
 from calgan.io._fluorescence import build_from_raw
 from calgan.io._options import ReadOptions
 from calgan.io._pickles import load_plain
@@ -250,8 +250,7 @@ def _write_positions(folder: Path, positions: Any, n_neurons: int) -> tuple[int,
     """Write stat.npy where positions (x, y) are known; return height and width (pixels)."""
     if positions is None or len(positions) != n_neurons:
         return 1, 1
-    xy = np.asarray(positions, dtype=float)[:, :2]
-    pixels = np.rint(xy - np.minimum(xy.min(axis=0), 0.0)).astype(int)
+    xy, pixels = np.asarray(positions, dtype=float)[:, :2], as_pixels(positions)
     stat = np.empty(n_neurons, dtype=object)
     for neuron, ((x, y), (column, row)) in enumerate(zip(xy.tolist(), pixels, strict=True)):
         stat[neuron] = {

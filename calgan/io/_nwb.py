@@ -1,0 +1,280 @@
+"""NWB files: traces of ROIs, read by h5py so that no extension and no version is in the way."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from sklearn.utils import Bunch
+
+from calgan.data.recording import ARBITRARY, Recording
+from calgan.io._build import build, chosen, few, say
+from calgan.io._fluorescence import build_from_raw
+from calgan.io._hdf5 import as_text, holds, open_hdf5
+from calgan.io._nwb_tables import about_rois, indicator_of, times_of_events
+from calgan.io._nwb_write import KEPT, OURS, SEGMENTS, SPIKES, write
+from calgan.io._options import ReadOptions
+
+__all__ = ["read", "recognises", "write"]
+
+_DFF = re.compile(r"dff|d_?f_?over_?f|df_?f|dfof|delta_?f")
+_NEUROPIL = re.compile(r"neuropil|fneu|background")
+_NOT_RAW = re.compile(r"deconv|spike|spks|event|denois|residual|baseline")
+_NO_UNITS = {"", "n.a.", "n/a", "na", "none", "unknown", "lumens", "-1", "a.u.", "au", "arbitrary"}
+_GAP = 1.5  # median intervals between frames
+_JITTER = 0.1  # of an interval
+_BLOCK = 1 << 24  # values
+
+
+def recognises(path: Path) -> bool:
+    """Tell NWB by its suffix, or by what an HDF5 file holds."""
+    return path.suffix.lower() == ".nwb" or holds(path, "nwb_version")
+
+
+def read(path: Path, options: ReadOptions) -> Recording:
+    """Read one series of ROI responses: dF/F if the file has it, raw fluorescence otherwise."""
+    with open_hdf5(path, "NWB") as file:
+        return _read(file, options)
+
+
+def _read(file: Any, options: ReadOptions) -> Recording:
+    note = _note(file)
+    found = _all_series(file)
+    series = _pick(file, found, options)
+    name, data = series.path, series.group["data"]
+    rows, table = series.group.get("rois"), None
+    if rows is not None:
+        reference = rows.attrs.get("table")
+        table = file[reference] if reference else None
+        rows = np.asarray(rows[()], dtype=int)
+    times = series.group.get("timestamps")
+    transposed = _is_transposed(data.shape, rows, times)
+    n_frames, n_rois = (*data.shape, 1)[:2][:: -1 if transposed else 1]
+    if transposed:
+        say(f"{options.name}: {name} is stored as (neurons, frames) and was transposed.")
+    if rows is None or len(rows) != n_rois:
+        rows, table = None, None
+    rate, t_start, segments = _timing(series.group, n_frames, options)
+    rois = about_rois(table, rows)
+    if rate is None:
+        rate = rois.imaging_rate
+    keep, options = chosen(n_rois, options, accepted=rois.accepted, frame_rate=rate)
+    traces = _values(data, keep, transposed)
+    known: dict[str, Any] = {
+        "roi_ids": keep if rois.ids is None else rois.ids[keep],
+        "positions": rois.positions(keep),
+        "accepted": None if rois.accepted is None else rois.accepted[keep],
+        "segments": segments,
+        "indicator": indicator_of(table),
+        "variable": name,
+        "t_start": t_start or None,
+        **times_of_events(file, t_start),
+    }
+    if note is not None:
+        known["segments"] = np.column_stack(
+            [file[f"intervals/{SEGMENTS}/{edge}_frame"][()] for edge in ("start", "stop")]
+        )
+        if SPIKES in file:
+            known["spikes"] = _values(file[SPIKES]["data"], keep, False)
+        known |= {key: note[key] for key in KEPT if key in note}
+        return build(traces, options, units=as_text(data.attrs["unit"]), **known)
+    unit = as_text(data.attrs.get("unit", ""))
+    units = ARBITRARY if unit.lower() in _NO_UNITS else unit
+    if series.kind == "dff":
+        percent = unit.lower() in {"%", "percent"}
+        return build(traces, options, units="dF/F (%)" if percent else "dF/F", **known)
+    if series.kind == "raw" and _is_denoised(table):
+        return _with_residuals(traces, series, keep, transposed, options, known)
+    if series.kind != "raw":
+        return build(traces, options, units=units, **known)
+    around = _neuropil_of(series, found)
+    return build_from_raw(
+        traces,
+        options,
+        neuropil=None if around is None else _values(around.group["data"], keep, transposed),
+        units=units,
+        **known,
+    )
+
+
+def _note(file: Any) -> dict[str, Any] | None:
+    """Return what calgan noted in a file that it wrote."""
+    try:
+        note = json.loads(as_text(file["general/notes"][()]))
+        return note[OURS]
+    except (KeyError, TypeError, ValueError):
+        return None
+
+
+def _all_series(file: Any) -> list[Bunch]:
+    """Return the series of ROI responses, wherever they are."""
+    found = []
+
+    def visit(path: str, item: Any) -> None:
+        if not (hasattr(item, "get") and _has_traces(item)):
+            return
+        kinds = [as_text(group.attrs.get("neurodata_type", "")) for group in (item, item.parent)]
+        ancestry = [as_text(kind) for kind in np.ravel(item.attrs.get("ancestry", ()))]
+        if (
+            "rois" in item
+            or kinds[1] in ("DfOverF", "Fluorescence")
+            or any("RoiResponseSeries" in kind for kind in (kinds[0], *ancestry))
+        ):
+            found.append(Bunch(path=path, group=item, kind=_kind(path, kinds[1])))
+
+    file.visititems(visit)
+    return found
+
+
+def _has_traces(group: Any) -> bool:
+    data = group.get("data")
+    return hasattr(data, "shape") and data.ndim in (1, 2) and data.dtype.kind in "fiu"
+
+
+def _kind(path: str, container: str) -> str:
+    """Return "dff", "raw", "neuropil" or "other", by the names of a series and its container."""
+    names = "/".join(path.lower().split("/")[-2:])
+    if _NOT_RAW.search(names):
+        return "other"
+    if container == "DfOverF" or _DFF.search(names):
+        return "dff"
+    return "neuropil" if _NEUROPIL.search(names) and "corrected" not in names else "raw"
+
+
+def _pick(file: Any, found: list[Bunch], options: ReadOptions) -> Bunch:
+    """Return the series that was named, or the only one of dF/F, or the only one that is raw."""
+    shapes = few(f"{s.path} {'x'.join(map(str, s.group['data'].shape))}" for s in found)
+    variable = options.variable
+    if variable is not None:
+        wanted = variable.strip("/")
+        named = [s for s in found if s.path == wanted] or [
+            s for s in found if f"/{s.path}".endswith(f"/{wanted}")
+        ]
+        group = file.get(wanted)
+        if not named and hasattr(group, "get") and _has_traces(group):
+            named = [Bunch(path=wanted, group=group, kind=_kind(wanted, ""))]
+        if len(named) != 1:
+            how = "no series" if not named else f"{len(named)} series"
+            raise ValueError(f"{options.name} has {how} {variable!r}; it has: {shapes or 'none'}.")
+        return named[0]
+    if not found:
+        raise ValueError(
+            f"{options.name} holds no traces of ROIs (RoiResponseSeries): segment its movie "
+            "first, or name another series with variable=..."
+        )
+    for kind in ("dff", "raw"):
+        of_kind = [s for s in found if s.kind == kind]
+        if len(of_kind) == 1:
+            return of_kind[0]
+        if of_kind:
+            break
+    which = "several series" if of_kind else "neither raw traces nor dF/F"
+    raise ValueError(f"{options.name} holds {which}: {shapes}. Name one with variable=...")
+
+
+def _is_transposed(shape: tuple[int, ...], rows: Any, times: Any) -> bool:
+    """Tell whether neurons come first: by the ROIs, by the time stamps, or else by the lengths."""
+    if len(shape) == 1 or shape[0] == shape[1]:
+        return False
+    for known, axis in ((rows, 1), (times, 0)):
+        if known is not None and len(known) in shape:
+            return shape[axis] != len(known)
+    return shape[1] > shape[0]
+
+
+def _timing(
+    group: Any, n_frames: int, options: ReadOptions
+) -> tuple[float | None, float, np.ndarray | None]:
+    """Return rate (Hz), time of the first frame (s), and segments without gaps."""
+    start = group.get("starting_time")
+    if start is not None:
+        rate = float(start.attrs.get("rate", np.nan))
+        t_start = float(start[()])
+        return (rate if 0 < rate < np.inf else None), (t_start if t_start == t_start else 0.0), None
+    times = group.get("timestamps")
+    if times is None or times.ndim != 1 or len(times) < 2:
+        return None, 0.0, None
+    times = np.asarray(times[:n_frames], dtype=float)
+    steps = np.diff(times)
+    median = float(np.nanmedian(steps))
+    if not median > 0:
+        return None, 0.0, None
+    whole = (steps > 0) & (steps < _GAP * median)
+    mean = float(steps[whole].mean())
+    uneven = float((np.abs(steps[whole] / mean - 1.0) > _JITTER).mean())
+    if uneven > 0.01:
+        say(
+            f"{options.name}: {uneven:.0%} of the intervals between frames differ from their mean, "
+            f"{1e3 * mean:.4g} ms, by more than {_JITTER:.0%}; the frame rate is {1 / mean:.4g} Hz."
+        )
+    gaps = np.flatnonzero(~whole) + 1
+    t_start = float(times[0]) if np.isfinite(times[0]) else 0.0
+    if len(gaps) == 0:
+        return 1 / mean, t_start, None
+    say(f"{options.name}: the time stamps have {len(gaps)} gaps, which became borders of segments.")
+    edges = np.concatenate([[0], gaps, [n_frames]])
+    return 1 / mean, t_start, np.column_stack([edges[:-1], edges[1:]])
+
+
+def _values(data: Any, keep: np.ndarray, transposed: bool) -> np.ndarray:
+    """Read the traces of some neurons, (T, n)."""
+    if data.ndim == 1:
+        values = data[()][:, None]
+    elif transposed:
+        values = np.stack([data[neuron] for neuron in keep], axis=1)
+    else:
+        step = max(1, _BLOCK // data.shape[1])
+        blocks = [data[i : i + step][:, keep] for i in range(0, len(data), step)]
+        values = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
+    factor, offset = (float(data.attrs.get(k, d)) for k, d in (("conversion", 1), ("offset", 0)))
+    if np.isfinite([factor, offset]).all() and factor != 0 and (factor, offset) != (1, 0):
+        values = (values * factor + offset).astype(np.float32)
+    return values
+
+
+def _is_denoised(table: Any) -> bool:
+    """Tell the files of CaImAn, whose fluorescence is denoised."""
+    return table is not None and as_text(table.attrs.get("description", "")) == "CNMF_ROIs"
+
+
+def _with_residuals(
+    traces: np.ndarray,
+    series: Bunch,
+    keep: np.ndarray,
+    transposed: bool,
+    options: ReadOptions,
+    known: dict[str, Any],
+) -> Recording:
+    """Add CaImAn's residuals to its denoised traces."""
+    residuals = series.group.parent.parent.get("residuals")
+    if residuals is None or residuals["data"].shape != series.group["data"].shape:
+        raise ValueError(
+            f"{options.name}: {series.path} is CaImAn's denoised trace, and its residuals are not "
+            "in the file: read CaImAn's own hdf5 file."
+        )
+    return build(
+        traces + _values(residuals["data"], keep, transposed),
+        options,
+        processing="C + residuals of CaImAn, above their background.",
+        **known,
+    )
+
+
+def _neuropil_of(series: Bunch, found: list[Bunch]) -> Bunch | None:
+    """Return the neuropil of raw traces that were not corrected yet, if there is one."""
+    if re.search("corrected|demixed", series.path.lower()):
+        return None
+    shape = series.group["data"].shape
+    fits = [
+        s
+        for s in found
+        if s.kind == "neuropil"
+        and "background" not in s.path.lower()
+        and s.group["data"].shape == shape
+        and s.path.split("/")[:2] == series.path.split("/")[:2]
+    ]
+    same = [s for s in fits if s.path.split("/")[-1] == series.path.split("/")[-1]] or fits
+    return same[0] if len(same) == 1 else None

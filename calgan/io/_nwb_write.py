@@ -1,0 +1,154 @@
+"""Recordings as NWB files, marked synthetic if a generator drew them."""
+
+from __future__ import annotations
+
+import datetime
+import json
+import uuid
+import warnings
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import calgan
+from calgan.data.recording import Recording
+from calgan.io._build import as_pixels, needs
+from calgan.io._nwb_tables import CENTRES, TEXT_IDS
+
+OURS = "calgan"  # key of the note
+KEPT = ("synthetic", "generator", "model", "calgan_version")
+SEGMENTS = "segments"
+SPIKES = "processing/ophys/Spikes/Spikes"
+
+
+def write(recording: Recording, path: Path) -> None:
+    """Write traces, ids, positions, segments and spikes of a recording."""
+    pynwb = needs("pynwb", "writing NWB")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # advice to those who collect data
+        file = _file(pynwb, recording)
+        _add(pynwb, file, recording)
+        with pynwb.NWBHDF5IO(str(path), "w") as io:
+            io.write(file)
+
+
+def _file(pynwb: Any, recording: Recording) -> Any:
+    """Return an NWB file that says where the recording comes from."""
+    metadata = recording.metadata
+    known = {key: metadata[key] for key in KEPT if key in metadata}
+    by = [["calgan", str(metadata.get("calgan_version", calgan.__version__))]]
+    keywords = ["calcium imaging"]
+    description = "Recording written by calgan."
+    if metadata.get("synthetic") is True:
+        model = str(metadata.get("model", "unknown"))
+        by.append([str(metadata.get("generator", "generator")), f"model {model}"])
+        keywords = ["synthetic", *keywords]
+        description = (
+            f"Synthetic recording sampled by calgan {by[0][1]} from a {by[1][0]} (model {model}). "
+            "No animal was recorded."
+        )
+    fields = {
+        "session_description": description,
+        "identifier": str(uuid.uuid4()),
+        "session_start_time": datetime.datetime.now(datetime.UTC),
+        "keywords": keywords,
+        "notes": json.dumps({OURS: known, "generated_by": by}),
+    }
+    try:
+        return pynwb.NWBFile(**fields, was_generated_by=by)
+    except TypeError:  # before NWB 2.9; the notes say it
+        return pynwb.NWBFile(**fields)
+
+
+def _add(pynwb: Any, file: Any, recording: Recording) -> None:
+    """Add the ROIs, their traces and the segments."""
+    ophys, metadata = pynwb.ophys, recording.metadata
+    indicator = str(metadata.get("indicator", "unknown"))
+    plane = file.create_imaging_plane(
+        name="ImagingPlane",
+        description="unknown",
+        device=file.create_device(name="Microscope", description="unknown"),
+        optical_channel=ophys.OpticalChannel(
+            name="OpticalChannel", description="unknown", emission_lambda=np.nan
+        ),
+        excitation_lambda=np.nan,
+        imaging_rate=recording.frame_rate,
+        indicator=indicator,
+        location="unknown",
+    )
+    module = file.create_processing_module("ophys", "ROIs and their traces")
+    table = _rois(pynwb, recording, plane)
+    module.add(ophys.ImageSegmentation(plane_segmentations=[table]))
+    t_start = float(metadata.get("t_start", 0.0))
+    timing = {"rate": recording.frame_rate, "starting_time": t_start}
+    region = table.create_roi_table_region("all neurons", region=list(range(recording.n_neurons)))
+    container = ophys.DfOverF if recording.units == "dF/F" else ophys.Fluorescence
+    traces = ophys.RoiResponseSeries(
+        name="RoiResponseSeries",
+        description="Traces.",
+        data=recording.traces,
+        unit=recording.units,
+        rois=region,
+        **timing,
+    )
+    module.add(container(roi_response_series=[traces]))
+    spikes = metadata.get("spikes", metadata.get("components", {}).get("spikes"))
+    if spikes is not None:
+        series = ophys.RoiResponseSeries(
+            name="Spikes",
+            description="Spikes in each frame.",
+            data=np.asarray(spikes),
+            unit="spikes per frame",
+            rois=table.create_roi_table_region(
+                "all neurons", region=list(range(recording.n_neurons))
+            ),
+            **timing,
+        )
+        module.add(ophys.Fluorescence(name="Spikes", roi_response_series=[series]))
+    starts, stops = recording.segments.T
+    times = t_start + recording.segments.T / recording.frame_rate
+    file.add_time_intervals(
+        pynwb.epoch.TimeIntervals(
+            name=SEGMENTS,
+            description="Segments: frames without a gap, [start_frame, stop_frame).",
+            columns=[
+                _column(pynwb, "start_time", "s", times[0]),
+                _column(pynwb, "stop_time", "s", times[1]),
+                _column(pynwb, "start_frame", "first frame", starts),
+                _column(pynwb, "stop_frame", "frame after the last", stops),
+            ],
+        )
+    )
+
+
+def _rois(pynwb: Any, recording: Recording, plane: Any) -> Any:
+    """Return the table of ROIs: ids, and positions where they are known."""
+    ids, positions = recording.roi_ids, recording.metadata.get("positions")
+    n_neurons, columns = len(ids), []
+    if ids.dtype.kind not in "iu":
+        columns.append(_column(pynwb, TEXT_IDS, "id of the neuron", [str(i) for i in ids]))
+        ids = np.arange(n_neurons)
+    # NWB wants a mask of each ROI: its centre, or a pixel without weight.
+    pixels = np.zeros(n_neurons, dtype=[("x", "u4"), ("y", "u4"), ("weight", "f4")])
+    if positions is not None and len(positions) == n_neurons:
+        centres = np.asarray(positions, dtype=float)
+        columns.append(_column(pynwb, CENTRES[0], "centre of the neuron", centres))
+        pixels["x"], pixels["y"] = as_pixels(centres).T
+        pixels["weight"] = 1.0
+    mask = _column(pynwb, "pixel_mask", "centre of the neuron", pixels)
+    index = pynwb.core.VectorIndex(
+        name="pixel_mask_index", data=np.arange(1, n_neurons + 1), target=mask
+    )
+    return pynwb.ophys.PlaneSegmentation(
+        name="PlaneSegmentation",
+        description="Neurons of the recording.",
+        imaging_plane=plane,
+        id=[int(i) for i in ids],
+        columns=[*columns, mask, index],
+        colnames=[column.name for column in [*columns, mask]],
+    )
+
+
+def _column(pynwb: Any, name: str, description: str, data: Any) -> Any:
+    return pynwb.core.VectorData(name=name, description=description, data=data)
