@@ -28,6 +28,7 @@ _LAZY = {
     "Windower": "calgan.data.windows",
     "compare": "calgan.evaluation",
     "evaluate": "calgan.evaluation",
+    "load": "calgan.generators.files",
     "make_calcium_pipeline": "calgan.pipeline",
     "read_recording": "calgan.io",
     "sample": "calgan.data.sampling",

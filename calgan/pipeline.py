@@ -16,7 +16,8 @@ from calgan.data.sampling import sample, transformers_of
 from calgan.data.scaling import MinMaxScaler
 from calgan.data.windows import Windower
 from calgan.generators.base import SamplingMixin, offered_if
-from calgan.generators.recordings import components_back
+from calgan.generators.files import SavingMixin
+from calgan.generators.recordings import ORIGIN, components_back
 
 __all__ = ["Pipeline", "make_calcium_pipeline"]
 
@@ -49,13 +50,13 @@ def _leaves(pipeline: sklearn.pipeline.Pipeline) -> Iterator[Any]:
             yield step
 
 
-class Pipeline(SamplingMixin, sklearn.pipeline.Pipeline):
+class Pipeline(SamplingMixin, SavingMixin, sklearn.pipeline.Pipeline):
     """A scikit-learn pipeline that ends in a generator and samples.
 
-    It is ``sklearn.pipeline.Pipeline`` with four more methods, which answer in the units of the
-    recording: `sample`, and `sample_components`, `iter_recording` and `sample_recording` where
-    the generator has them. Samples go back through the steps before the generator, the last first,
-    except the `Windower`: windows are never stitched together.
+    It is ``sklearn.pipeline.Pipeline`` with methods that answer in the units of the recording:
+    `sample`, and `sample_components`, `iter_recording` and `sample_recording` where the generator
+    has them. Samples go back through the steps before the generator, the last first, except the
+    `Windower`: windows are never stitched together. `save` writes a file that `calgan.load` reads.
 
     Parameters
     ----------
@@ -130,7 +131,7 @@ class Pipeline(SamplingMixin, sklearn.pipeline.Pipeline):
     def _origin(self) -> dict[str, Any]:
         steps = list(_leaves(self))
         known: dict[str, Any] = {"generator": type(steps[-1]).__name__}
-        for name in ("frame_rate", "roi_ids", "units", "positions"):
+        for name in ORIGIN:
             values = (getattr(step, f"{name}_", None) for step in steps)
             known[name] = next((value for value in values if value is not None), None)
         return known

@@ -228,16 +228,17 @@ def check_joblib_draws_the_same(case: Case) -> None:
 
 def check_saved_draws_the_same(case: Case) -> None:
     core = case.core(case.fitted())
-    if not hasattr(core, "save"):
+    if not hasattr(core, "save"):  # a stand-in
         return
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "model"
         core.save(path)
         reloaded = type(core).load(path)
         assert sorted(Path(folder).iterdir()) == [path], "temporary files are left behind"
-        assert reloaded.get_params() == core.get_params()
-        assert (reloaded.n_iter_, reloaded.history_) == (core.n_iter_, core.history_)
-        assert reloaded.fit_summary_ == core.fit_summary_
+        assert str(reloaded.get_params()) == str(core.get_params())
+        assert vars(reloaded).keys() == vars(core).keys()
+        for name in ("n_iter_", "history_", "fit_summary_", "fingerprint_", "trained_statistics_"):
+            assert getattr(reloaded, name, None) == getattr(core, name, None)
         np.testing.assert_array_equal(reloaded.sample(3), core.sample(3))
         assert_same_draws(reloaded, core)
         path.write_bytes(b"no model")

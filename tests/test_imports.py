@@ -155,13 +155,13 @@ def test_light_modules_load_nothing_heavy(module: str) -> None:
 def test_the_default_fits_samples_and_is_saved_without_torch(tmp_path: Path) -> None:
     code = f"""
 import sys
-from calgan import CalciumFactorModel, make_calcium_pipeline
+from calgan import load, make_calcium_pipeline
 from calgan.datasets import make_recording
 
 recording, _ = make_recording(60.0, n_neurons=4, random_state=0)
 model = make_calcium_pipeline(window=32, random_state=0, max_iter=1, verbose=0).fit(recording)
-model[-1].save({str(tmp_path / "model.safetensors")!r})
-loaded = CalciumFactorModel.load({str(tmp_path / "model.safetensors")!r})
+model.save({str(tmp_path / "model.calgan")!r})
+loaded = load({str(tmp_path / "model.calgan")!r})
 assert (loaded.sample(2) == model.sample(2)).all()
 assert not {{"torch", "lightning_fabric"}} & set(sys.modules)
 """

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 import functools
+import hashlib
 import os
 from collections.abc import Callable, Iterator
 from types import MethodType
@@ -15,7 +16,13 @@ from sklearn.utils.validation import check_is_fitted
 
 from calgan.data.recording import Recording
 from calgan.data.validation import as_seed, check_integer, check_target, rng_from
-from calgan.generators.recordings import COMPONENTS, count_frames, rechunk, write_recording
+from calgan.generators.recordings import (
+    COMPONENTS,
+    ORIGIN,
+    count_frames,
+    rechunk,
+    write_recording,
+)
 
 _WINDOWS, _RECORDING = 3, 5  # independent uses of one seed
 _CHUNK = 4096  # frames
@@ -38,6 +45,14 @@ class _Offered:
         if reason is not None:
             raise AttributeError(reason)
         return MethodType(self.method, instance)
+
+
+def fingerprint_of(parts: list[np.ndarray]) -> str:
+    """Return the SHA-256 of training traces, as float32."""
+    digest = hashlib.sha256()
+    for part in parts:
+        digest.update(np.ascontiguousarray(part, dtype=np.float32).data)
+    return digest.hexdigest()
 
 
 def offered_if(
@@ -263,9 +278,10 @@ class SamplingMixin:
         -------
         recording : Recording
             Traces in the units of the windows that the generator was fitted on. Its ``metadata``
-            hold ``"synthetic"`` (True), ``"generator"`` (the class's name), ``"calgan_version"``
-            and, without `filename`, ``"components"``: those of `sample_components`, of shape
-            (T, N) and (T, K), without the traces.
+            hold ``"synthetic"`` (True), ``"generator"`` (the class's name), ``"calgan_version"``,
+            ``"model"`` (the fingerprint of the training data) and, without `filename`,
+            ``"components"``: those of `sample_components`, of shape (T, N) and (T, K), without the
+            traces.
 
         Raises
         ------
@@ -301,9 +317,7 @@ class SamplingMixin:
 
     def _origin(self) -> dict[str, Any]:
         """Return what `write_recording` needs to know of the recording that was learnt."""
-        known = {
-            name: getattr(self, f"{name}_", None) for name in ("frame_rate", "roi_ids", "units")
-        }
+        known = {name: getattr(self, f"{name}_", None) for name in ORIGIN}
         return known | {"generator": type(self).__name__}
 
     def _unfitted(self) -> Self:

@@ -18,6 +18,8 @@ from calgan.data.ordering import NeuronSorter
 from calgan.data.recording import ARBITRARY, Recording
 from calgan.data.validation import check_integer
 
+# What a generator or step may know of the recording that was learnt, in attributes.
+ORIGIN = ("frame_rate", "roi_ids", "units", "positions", "fingerprint")
 COMPONENTS = ("traces", "calcium", "spikes", "rates", "factors", "amplitudes")
 
 
@@ -126,6 +128,7 @@ def write_recording(
     roi_ids: np.ndarray | None = None,
     units: str | None = None,
     positions: Any = None,
+    fingerprint: str | None = None,
     generator: str,
     path: Path | None = None,
 ) -> Recording:
@@ -137,6 +140,8 @@ def write_recording(
     }
     if positions is not None:
         metadata["positions"] = positions
+    if fingerprint is not None:
+        metadata["model"] = fingerprint
     if path is None:
         components = _in_memory(pieces, sum(lengths))
         traces = components.pop("traces")

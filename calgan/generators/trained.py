@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import copy
-import dataclasses
 import hashlib
 import math
 import warnings
@@ -31,7 +30,7 @@ from calgan.data.validation import (
 )
 from calgan.data.windows import frames_used, gather
 from calgan.generators.base import SamplingMixin
-from calgan.generators.files import SavingMixin, join_fitted, split_fitted
+from calgan.generators.files import SavingMixin
 from calgan.generators.fit_check import check_fit, warn_of_constant
 from calgan.generators.monitor import MIN_HELD_OUT, Tracker, split_in_time, spread
 from calgan.generators.settings import TrainingSettings
@@ -158,20 +157,6 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
 
     # Settings that the networks' shapes depend on: training cannot go on once they change.
     _widths: ClassVar[tuple[str, ...]]
-    _fitted: ClassVar[tuple[str, ...]] = (
-        "n_features_in_",
-        "n_frames_in_",
-        "n_channels_in_",
-        "seed_",
-        "frame_rate_",
-        "validation_baseline_",
-        "history_",
-        "n_iter_",
-        "best_iter_",
-        "stopped_",
-        "fingerprint_",
-        "fit_summary_",
-    )
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
@@ -516,8 +501,10 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
     def _encoded_shape(self) -> tuple[int, ...]:
         """Shape (T, N) or (T, N, C) of one encoded window."""
         channels = () if self.n_channels_in_ is None else (self.n_channels_in_,)
-        one = np.zeros((1, self.n_frames_in_, self.n_features_in_, *channels), dtype=np.float32)
-        return self.encoding_.transform(one).shape[1:]
+        shape: tuple[int, ...] = (self.n_frames_in_, self.n_features_in_, *channels)
+        for _, step in self.encoding_.steps:
+            shape = getattr(step, "_code", shape)
+        return shape
 
     def _check_shape(self, X: Any) -> None:
         check_n_neurons(int(X.shape[2]), self)
@@ -546,43 +533,58 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
 
     # ------------------------------------------------------------------ files
 
-    def _state(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        numbers = {name: self._checkpoint[name] for name in _CHECKPOINT_NUMBERS}
-        parts = {name: split_fitted(step) for name, step in self.encoding_.steps}
-        texts, encoding = ({name: each[i] for name, each in parts.items()} for i in (0, 1))
-        settings = dataclasses.asdict(self.settings_)
-        return {"settings": settings, "training": numbers, "encoding": texts}, {
-            "kept": self.generator_.state_dict(),
-            "weights": self._checkpoint["weights"],
-            "optimizers": self._checkpoint["optimizers"],
-            "encoding": encoding,
-        }
+    def _to_save(self) -> dict[str, Any]:
+        """Return what was learnt: networks and optimisers as tensors by their names."""
+        checkpoint = self._checkpoint
+        tensors = {name: checkpoint[name] for name in ("weights", "optimizers")}
+        training = {name: value for name, value in checkpoint.items() if name not in tensors}
+        networks = {"kept": self.generator_.state_dict(), **tensors}
+        return {**vars(self), "training": training, "networks": networks}
 
-    def _restore(self, state: dict[str, Any], arrays: dict[str, Any]) -> None:
-        settings = dict(state["settings"], betas=tuple(state["settings"]["betas"]))
-        self.settings_ = type(self._default_settings())(**settings)
-        self.encoding_ = self._steps()
-        for name, step in self.encoding_.steps:
-            join_fitted(step, state["encoding"][name], arrays["encoding"][name])
-        tensors = {name: _as_tensors(each) for name, each in arrays.items() if name != "encoding"}
+    def _take_saved(self, values: dict[str, Any]) -> None:
+        """Take what `_to_save` gave, once the tensors have the shapes that the settings ask for."""
+        networks = _as_tensors(values.pop("networks"))
+        checkpoint = values.pop("training") | {"weights": {}, "optimizers": {}}
+        self.__dict__.update(values)
+        self.settings_.checked()
+        if not all(hasattr(step, "inverse_transform") for _, step in self.encoding_.steps):
+            raise ValueError("its encoding has no inverse")
+        with torch.device("meta"):  # takes no memory, whatever the sizes
+            planned = self._build_networks()
+        weights = networks.get("weights", {})
+        _check_tensors(networks.get("kept", {}), planned["generator"].state_dict())
+        for name, each in weights.items():
+            _check_tensors(each, planned.get(name, planned["generator"]).state_dict())
+        moments = networks.get("optimizers", {})
+        made = self._make_optimizers(planned)
+        for name, states in moments.items():
+            groups = made[name].param_groups
+            shapes = [tuple(p.shape) for group in groups for p in group["params"]]
+            for index, state in states.items():
+                wanted = {"step": (), "exp_avg": shapes[int(index)]}
+                if any(
+                    tuple(v.shape) != wanted.get(k, wanted["exp_avg"]) for k, v in state.items()
+                ):
+                    raise ValueError("its optimisers have other shapes than its networks")
+            checkpoint["optimizers"][name] = {int(index): state for index, state in states.items()}
         for name, module in self._build_networks().items():
-            weights = tensors["kept"] if name == "generator" else tensors["weights"][name]
-            module.load_state_dict(weights)
+            module.load_state_dict(networks["kept"] if name == "generator" else weights[name])
             setattr(self, f"{name}_", module.eval().requires_grad_(False))
-        self._checkpoint = {
-            **state["training"],
-            "weights": tensors["weights"],
-            "optimizers": {
-                name: {int(index): moments for index, moments in states.items()}
-                for name, states in tensors.get("optimizers", {}).items()
-            },
-        }
-
-
-_CHECKPOINT_NUMBERS = ("best_score", "best_step", "final_check", "loss_scale")
+        self._checkpoint = checkpoint | {"weights": weights}
 
 
 def _as_tensors(arrays: Any) -> Any:
     if isinstance(arrays, dict):
         return {name: _as_tensors(each) for name, each in arrays.items()}
     return torch.from_numpy(np.array(arrays))
+
+
+def _check_tensors(tensors: dict[str, Any], planned: dict[str, torch.Tensor]) -> None:
+    """Compare the tensors of a network with those that its settings ask for."""
+    wanted = {name: (tuple(each.shape), each.dtype) for name, each in planned.items()}
+    found = {
+        name: (tuple(each.shape), each.dtype) if isinstance(each, torch.Tensor) else None
+        for name, each in tensors.items()
+    }
+    if found != wanted:
+        raise ValueError("the tensors of its networks are not those that its settings ask for")

@@ -19,9 +19,10 @@ from calgan.data.validation import (
     rng_from,
 )
 from calgan.data.windows import cut_windows, frames_used, segments_of
-from calgan.generators.base import SamplingMixin
+from calgan.generators.base import SamplingMixin, fingerprint_of
 from calgan.generators.dichotomized_gaussian.model import DichotomizedGaussian, fit_spikes
 from calgan.generators.dichotomized_gaussian.moments import check_lags
+from calgan.generators.files import SavingMixin
 from calgan.generators.fit_check import check_fit
 from calgan.spikes.calcium_decay import burn_in_frames
 from calgan.spikes.oasis import OasisDeconvolver, fit_deconvolver
@@ -32,7 +33,7 @@ _MATCHED = ("firing_rate", "spike_correlation_matrix")
 _LARGE_DEVIATION = 0.1
 
 
-class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
+class DichotomizedGaussianCalcium(SamplingMixin, SavingMixin, BaseEstimator):
     r"""Calcium traces of spikes that have the data's rates and pairwise correlations, and no more.
 
     The classical baseline: spikes are inferred from the windows with OASIS, a
@@ -80,6 +81,8 @@ class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
         Frame rate (Hz).
     roi_ids_, units_ : ndarray of shape (N,) or None, str or None
         Ids of the neurons and units of the traces, where the windows know them.
+    fingerprint_ : str
+        SHA-256 of the training traces.
 
     Raises
     ------
@@ -204,17 +207,24 @@ class DichotomizedGaussianCalcium(SamplingMixin, BaseEstimator):
         repairs = fit_spikes(model, cut_windows(spikes, X.shape[1]))
         if max(model.max_deviation_, model.max_lag_deviation_) > _LARGE_DEVIATION:
             messages += repairs
-        self.n_features_in_, self.n_frames_in_ = X.shape[2], X.shape[1]
+        self.n_features_in_, self.n_frames_in_ = int(X.shape[2]), int(X.shape[1])
         self._frames_used_ = frames_used(X)
         self.frame_rate_ = frame_rate
+        self.fingerprint_ = fingerprint_of(segments)
         self.roi_ids_, self.units_ = getattr(X, "roi_ids", None), getattr(X, "units", None)
         self.deconvolver_, self.spike_model_ = deconvolver, model
         n_spikes = np.sum([part.sum(axis=0) for part in spikes], axis=0)
         total = np.sum([part.sum(axis=0, dtype=np.float64) for part in inferred], axis=0)
         self.amplitudes_ = total / np.maximum(n_spikes, 1)
-        in_time = ("spike_autocovariance",) if n_lags else ()
-        self.trained_statistics_: tuple[str, ...] = (*_MATCHED, *in_time)
         return messages
+
+    @property
+    def trained_statistics_(self) -> tuple[str, ...]:
+        """Statistics that it matches by construction."""
+        in_time = (
+            ("spike_autocovariance",) if len(self.spike_model_.latent_autocorrelation_) else ()
+        )
+        return (*_MATCHED, *in_time)
 
     def _draw_components(self, n_samples: int, rng: np.random.Generator) -> Bunch:
         shape = (n_samples, self.n_frames_in_, self.n_features_in_)

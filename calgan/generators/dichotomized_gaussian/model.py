@@ -41,6 +41,7 @@ from calgan.generators.dichotomized_gaussian.moments import (
     moments,
     read_spikes,
 )
+from calgan.generators.files import SavingMixin
 
 _SAMPLE = 0
 _BLOCK = 4096  # bins drawn at a time, always as many: the rounding of a product depends on its size
@@ -50,7 +51,7 @@ _DIAGONAL_TOLERANCE = 0.1
 _LAG_TOLERANCE = 1e-6  # of a mean autocorrelation, above which a repair is told
 
 
-class DichotomizedGaussian(BaseEstimator):
+class DichotomizedGaussian(SavingMixin, BaseEstimator):
     r"""Spikes with the marginals and pairwise covariances of the data, and no other structure.
 
     A latent Gaussian vector is drawn for each time bin, and neuron i counts how many of its
@@ -450,6 +451,19 @@ class DichotomizedGaussian(BaseEstimator):
             "ones, lag after lag, take their place, and the mean autocorrelation of spikes differs "
             f"by at most {self.max_lag_deviation_:.3g}."
         ]
+
+    def _to_save(self) -> dict[str, Any]:
+        """Return what was learnt, with the predictors of all lags in one array."""
+        return {**vars(self), "_predictors": np.concatenate(self._predictors)}
+
+    def _take_saved(self, values: dict[str, Any]) -> None:
+        """Take what `_to_save` gave."""
+        n_lags = len(values["latent_autocorrelation_"])
+        ends = np.cumsum(np.arange(n_lags + 1))
+        if len(values["_predictors"]) != ends[-1] or len(values["_innovations"]) != n_lags + 1:
+            raise ValueError("its predictors are not those of its lags")
+        values["_predictors"] = np.split(values["_predictors"], ends[:-1])
+        self.__dict__.update(values)
 
     # ------------------------------------------------------------------ sampling
 

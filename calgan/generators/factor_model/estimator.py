@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import hashlib
 import time
 import warnings
 from collections.abc import Iterator
@@ -23,7 +22,7 @@ from calgan.data.validation import (
     rng_from,
 )
 from calgan.data.windows import frames_used, segments_of
-from calgan.generators.base import SamplingMixin
+from calgan.generators.base import SamplingMixin, fingerprint_of
 from calgan.generators.factor_model.calibration import calibrate
 from calgan.generators.factor_model.initial_fit import initial_model
 from calgan.generators.factor_model.model import FactorModel, Simulation, simulate
@@ -144,19 +143,6 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
     Recording(600 frames x 5 neurons, 10 Hz, 60.0 s, dF/F, synthetic)
     """
 
-    _fitted = (
-        "n_features_in_",
-        "n_frames_in_",
-        "frame_rate_",
-        "units_",
-        "seed_",
-        "history_",
-        "n_iter_",
-        "stopped_",
-        "fit_summary_",
-        "fingerprint_",
-    )
-
     n_features_in_: int
     n_frames_in_: int
     frame_rate_: float | None
@@ -243,7 +229,7 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
         learner.seed_ = as_seed(self.random_state)
         with progress(self.verbose, f"{name}: reading windows"):
             parts = [np.asarray(part, dtype=np.float32) for part in segments_of(X)]
-            learner.fingerprint_ = _fingerprint(parts)
+            learner.fingerprint_ = fingerprint_of(parts)
         low, high = (f([f(part, axis=0) for part in parts], axis=0) for f in (np.min, np.max))
         warn_of_constant(low == high, stacklevel=3)
         learner._calibrate(parts, began)
@@ -331,17 +317,6 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
         rates = components["rates"] * np.float32(self.frame_rate_ or _NOMINAL_RATE)
         return Bunch(**{**components, "rates": rates})
 
-    # ------------------------------------------------------------------ files
-
-    def _state(self) -> tuple[dict[str, Any], dict[str, Any]]:
-        ids = None if self.roi_ids_ is None else np.asarray(self.roi_ids_).tolist()
-        return {"roi_ids": ids}, dataclasses.asdict(self.model_)
-
-    def _restore(self, state: dict[str, Any], arrays: dict[str, Any]) -> None:
-        ids = state["roi_ids"]
-        self.roi_ids_ = None if ids is None else np.array(ids)
-        self.model_ = FactorModel(**arrays)
-
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
         tags.input_tags.two_d_array = False
@@ -352,10 +327,3 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
 def _without_spikes(model: FactorModel, which: np.ndarray) -> FactorModel:
     """Return a model in which some neurons, the constant ones, never spike."""
     return dataclasses.replace(model, log_rate=np.where(which, -np.inf, model.log_rate))
-
-
-def _fingerprint(parts: list[np.ndarray]) -> str:
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(np.ascontiguousarray(part).data)
-    return digest.hexdigest()
