@@ -23,10 +23,10 @@ def build_from_raw(
     roi_ids: np.ndarray,
     neuropil: np.ndarray | None = None,
     coefficient: float = 0.7,
+    what: str = "F",
     **known: Any,
 ) -> Recording:
     """Make a recording of the raw traces (T, N) that `chosen` chose, as dF/F if it is wanted."""
-    what = "F"
     if neuropil is not None:
         what = f"F - {coefficient:g} Fneu"
         if np.isnan(neuropil).any():
@@ -62,5 +62,6 @@ def build_from_raw(
             roi_ids=roi_ids,
             neuropil=neuropil,
             coefficient=coefficient,
+            what=what,
             **known,
         )

@@ -12,6 +12,7 @@ from types import ModuleType
 FORMATS = {
     "suite2p": "calgan.io._suite2p",
     "nwb": "calgan.io._nwb",
+    "caiman": "calgan.io._caiman",
     "npz": "calgan.io._npz",
 }
 
