@@ -13,6 +13,10 @@ FORMATS = {
     "suite2p": "calgan.io._suite2p",
     "nwb": "calgan.io._nwb",
     "caiman": "calgan.io._caiman",
+    "minian": "calgan.io._minian",
+    "extract": "calgan.io._roiextractors",
+    "cnmfe": "calgan.io._roiextractors",
+    "inscopix": "calgan.io._roiextractors",
     "npz": "calgan.io._npz",
 }
 

@@ -17,6 +17,7 @@ from calgan.io._hdf5 import as_text, holds, open_hdf5
 from calgan.io._nwb_tables import about_rois, indicator_of, times_of_events
 from calgan.io._nwb_write import KEPT, OURS, SEGMENTS, SPIKES, write
 from calgan.io._options import ReadOptions
+from calgan.io._times import from_times
 
 __all__ = ["read", "recognises", "write"]
 
@@ -24,8 +25,6 @@ _DFF = re.compile(r"dff|d_?f_?over_?f|df_?f|dfof|delta_?f")
 _NEUROPIL = re.compile(r"neuropil|fneu|background")
 _NOT_RAW = re.compile(r"deconv|spike|spks|event|denois|residual|baseline")
 _NO_UNITS = {"", "n.a.", "n/a", "na", "none", "unknown", "lumens", "-1", "a.u.", "au", "arbitrary"}
-_GAP = 1.5  # median intervals between frames
-_JITTER = 0.1  # of an interval
 _BLOCK = 1 << 24  # values
 
 
@@ -195,28 +194,9 @@ def _timing(
         t_start = float(start[()])
         return (rate if 0 < rate < np.inf else None), (t_start if t_start == t_start else 0.0), None
     times = group.get("timestamps")
-    if times is None or times.ndim != 1 or len(times) < 2:
+    if times is None or times.ndim != 1:
         return None, 0.0, None
-    times = np.asarray(times[:n_frames], dtype=float)
-    steps = np.diff(times)
-    median = float(np.nanmedian(steps))
-    if not median > 0:
-        return None, 0.0, None
-    whole = (steps > 0) & (steps < _GAP * median)
-    mean = float(steps[whole].mean())
-    uneven = float((np.abs(steps[whole] / mean - 1.0) > _JITTER).mean())
-    if uneven > 0.01:
-        say(
-            f"{options.name}: {uneven:.0%} of the intervals between frames differ from their mean, "
-            f"{1e3 * mean:.4g} ms, by more than {_JITTER:.0%}; the frame rate is {1 / mean:.4g} Hz."
-        )
-    gaps = np.flatnonzero(~whole) + 1
-    t_start = float(times[0]) if np.isfinite(times[0]) else 0.0
-    if len(gaps) == 0:
-        return 1 / mean, t_start, None
-    say(f"{options.name}: the time stamps have {len(gaps)} gaps, which became borders of segments.")
-    edges = np.concatenate([[0], gaps, [n_frames]])
-    return 1 / mean, t_start, np.column_stack([edges[:-1], edges[1:]])
+    return from_times(times, n_frames, options)
 
 
 def _values(data: Any, keep: np.ndarray, transposed: bool) -> np.ndarray:

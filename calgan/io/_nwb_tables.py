@@ -8,6 +8,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from calgan.io._hdf5 import as_text
+from calgan.io._masks import centre_of_image
 
 TEXT_IDS = "roi_id"  # column of ids that are no numbers
 CENTRES = ("centroid", "ROICentroids", "roi_centroids", "centroids")
@@ -123,7 +124,7 @@ def _positions(table: Any, rows: np.ndarray, column: Any, keep: np.ndarray) -> n
     masks = table.get("image_mask")
     if masks is None or masks.ndim not in (3, 4) or masks.size > _MOST_VALUES:
         return None
-    return np.array([_centre_of_image(np.asarray(masks[row], dtype=float)) for row in rows])
+    return np.array([centre_of_image(masks[row]) for row in rows])
 
 
 def _known(positions: np.ndarray | None) -> np.ndarray | None:
@@ -138,14 +139,3 @@ def _centre(mask: np.ndarray, axes: tuple[str, ...]) -> np.ndarray:
     if not weights.sum() > 0:
         return np.full(len(axes), np.nan)
     return np.average(points, axis=0, weights=weights)
-
-
-def _centre_of_image(image: np.ndarray) -> np.ndarray:
-    """Return the centre of mass of an image, in the order of its axes."""
-    image = np.maximum(image, 0.0)
-    total = image.sum()
-    if not total > 0:
-        return np.full(image.ndim, np.nan)
-    axes = range(image.ndim)
-    sums = [image.sum(axis=tuple(other for other in axes if other != axis)) for axis in axes]
-    return np.array([np.arange(len(s)) @ s / total for s in sums])
