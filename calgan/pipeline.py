@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Iterator
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import sklearn.pipeline
@@ -12,7 +13,7 @@ from sklearn.utils import Bunch
 
 import calgan
 from calgan.data.ordering import NeuronSorter
-from calgan.data.sampling import sample, transformers_of
+from calgan.data.sampling import check_steps, is_invertible, sample, transformers_of
 from calgan.data.scaling import MinMaxScaler
 from calgan.data.windows import Windower
 from calgan.generators.base import SamplingMixin, offered_if
@@ -48,6 +49,16 @@ def _leaves(pipeline: sklearn.pipeline.Pipeline) -> Iterator[Any]:
             yield from _leaves(step)
         else:
             yield step
+
+
+def _before_generator(pipeline: sklearn.pipeline.Pipeline) -> Iterator[tuple[str, Any]]:
+    """Yield the names and steps that samples go back through, if the last step samples at all."""
+    last = _last_step(pipeline)
+    if isinstance(last, sklearn.pipeline.Pipeline):
+        yield from transformers_of(pipeline.steps[:-1])
+        yield from _before_generator(last)
+    elif hasattr(getattr(last, "estimator", last), "sample"):
+        yield from transformers_of(pipeline.steps[:-1])
 
 
 class Pipeline(SamplingMixin, SavingMixin, sklearn.pipeline.Pipeline):
@@ -94,6 +105,46 @@ class Pipeline(SamplingMixin, SavingMixin, sklearn.pipeline.Pipeline):
     >>> [len(piece.traces) for piece in model.iter_recording(1000.0, random_state=0)]
     [4096, 4096, 1808]
     """
+
+    def fit(self, X: Any, y: Any = None, **params: Any) -> Self:
+        """Fit the steps one after another, each to what the one before it makes.
+
+        Parameters
+        ----------
+        X : Recording, array-like (T, N) or (M, T, N), list of trials, or WindowView
+            What the first step takes.
+        y : None
+            A generator has no use for it and refuses it.
+        **params : dict
+            As in ``sklearn.pipeline.Pipeline``.
+
+        Returns
+        -------
+        Pipeline
+            The fitted pipeline.
+
+        Raises
+        ------
+        TypeError
+            If a step before the generator takes no windows; nothing is fitted then.
+
+        Warns
+        -----
+        UserWarning
+            If a step before the generator is not invertible, so that `sample` is refused.
+        """
+        steps = list(_before_generator(self))
+        check_steps(steps)
+        for name, step in steps:
+            if hasattr(step, "transform") and not is_invertible(step):
+                warnings.warn(
+                    f"pipeline step {name!r} ({type(step).__name__}) is not invertible, so that "
+                    "this pipeline cannot sample: sample its last step and work in that step's own "
+                    "units, or take the step out.",
+                    UserWarning,
+                    stacklevel=2,
+                )
+        return super().fit(X, y, **params)
 
     @offered_if(_last_step_has("sample"), like=SamplingMixin.sample)
     def sample(self, n_samples: int = 1, *, random_state: Any = None) -> np.ndarray:  # noqa: D102
@@ -172,8 +223,8 @@ def make_calcium_pipeline(
         Frames between the starts of successive training windows. None takes every start (1):
         windows are lazy, so that skipping starts saves little.
     frame_rate : float or None, default=None
-        Frames per second (Hz). None takes that of the `Recording` given to ``fit``; a generator
-        that needs it refuses a bare array without it.
+        Frames per second (Hz). None takes that of the `Recording` given to ``fit``. The factor
+        model and the dichotomized Gaussian refuse a bare array without it.
     random_state : int, RandomState instance or None, default=None
         Seed of the generator, for training and sampling.
     **generator_params : dict

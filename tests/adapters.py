@@ -43,10 +43,13 @@ def lift(X: Any) -> Any:
 
 
 class Lifted:
-    """Mixin before an estimator of windows: its methods take the 2-D data of a check."""
+    """Mixin before an estimator of windows: its methods take the 2-D data of a check.
+
+    The checks pass a y to whatever they fit. Generators refuse one, so it goes no further.
+    """
 
     def fit(self, X: Any, y: Any = None) -> Any:
-        return super().fit(lift(X), y)
+        return super().fit(lift(X))
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -82,7 +85,7 @@ class LiftedCalciumGAN(Lifted, CalciumGAN):
     """CalciumGAN of lifted rows."""
 
     def partial_fit(self, X: Any, y: Any = None) -> Any:
-        return super().partial_fit(lift(X), y)
+        return super().partial_fit(lift(X))
 
     def score_samples(self, X: Any) -> np.ndarray:
         return super().score_samples(lift(X))

@@ -17,6 +17,7 @@ from calgan.data.validation import (
     check_integer,
     check_n_neurons,
     check_windows,
+    refuse_target,
     rng_from,
 )
 from calgan.data.windows import gather
@@ -44,6 +45,7 @@ class NoiseGenerator(BaseEstimator):
 
     def fit(self, X: Any, y: Any = None) -> NoiseGenerator:
         began = time.monotonic()
+        refuse_target(y, self)
         X = check_windows(X, estimator=type(self).__name__)
         self.n_features_in_ = X.shape[2]
         self.seed_ = as_seed(self.random_state)
@@ -55,7 +57,8 @@ class NoiseGenerator(BaseEstimator):
 
     def partial_fit(self, X: Any, y: Any = None) -> NoiseGenerator:
         if not hasattr(self, "n_iter_"):
-            return self.fit(X)
+            return self.fit(X, y)
+        refuse_target(y, self)
         X = check_windows(X, estimator=type(self).__name__)
         check_n_neurons(X.shape[2], self)
         return self._learn(X, time.monotonic())._check(X)
@@ -285,6 +288,11 @@ class TakesRecordings(NoiseGenerator):
     def fit(self, X: Any, y: Any = None) -> NoiseGenerator:
         X = np.asarray(X, dtype=np.float32)
         return super().fit(X[:, None, :] if X.ndim == 2 else X)
+
+
+class TakesAnyTarget(NoiseGenerator):
+    def fit(self, X: Any, y: Any = None) -> NoiseGenerator:
+        return super().fit(X)
 
 
 class TakesNaN(NoiseGenerator):

@@ -9,8 +9,10 @@ import numpy as np
 import pytest
 import sklearn.pipeline
 from sklearn.base import clone
+from sklearn.decomposition import PCA
 from sklearn.model_selection import GridSearchCV
-from sklearn.preprocessing import FunctionTransformer
+from sklearn.pipeline import FeatureUnion
+from sklearn.preprocessing import FunctionTransformer, StandardScaler
 from stand_in import NoiseGenerator
 
 import calgan
@@ -103,20 +105,86 @@ def test_it_fits_whatever_a_recording_may_be(kind: str, traces: np.ndarray) -> N
 
 
 def test_a_step_that_is_not_invertible_says_so(traces: np.ndarray) -> None:
-    deconvolver = OasisDeconvolver(frame_rate=10.0)
-    model = make(encoder=deconvolver).fit(traces)
+    model = make(encoder=OasisDeconvolver(frame_rate=10.0))
+    with pytest.warns(
+        UserWarning, match=r"'encoder' \(OasisDeconvolver\) is not invertible"
+    ) as said:
+        model.fit(traces)
+    assert len(said) == 1
     with pytest.raises(TypeError, match=r"'encoder' \(OasisDeconvolver\) is not invertible"):
         model.sample(2)
     assert model[-1].sample(2).shape == (2, WINDOW, 5)  # as the sentence advises
 
 
 def test_a_function_without_an_inverse_is_not_taken_for_the_identity(traces: np.ndarray) -> None:
-    model = make(encoder=FunctionTransformer(np.arcsinh)).fit(traces)
+    model = make(encoder=FunctionTransformer(np.arcsinh))
+    with pytest.warns(UserWarning, match=r"'encoder' \(FunctionTransformer\) is not invertible"):
+        model.fit(traces)
     with pytest.raises(TypeError, match="not invertible"):
         model.sample(2)
     both = make(encoder=FunctionTransformer(np.arcsinh, inverse_func=np.sinh, check_inverse=False))
     assert np.isfinite(both.fit(traces).sample(2)).all()
     assert make(encoder=FunctionTransformer()).fit(traces).sample(2).shape == (2, WINDOW, 5)
+
+
+class Untouched(NoiseGenerator):
+    """A generator that must not be fitted."""
+
+    def fit(self, X: Any, y: Any = None) -> Any:
+        raise AssertionError("training has begun")
+
+
+FRONT = sklearn.pipeline.make_pipeline(StandardScaler(), Windower(WINDOW))
+
+
+@pytest.mark.parametrize(
+    "steps",
+    [
+        [StandardScaler(), Windower(WINDOW), Untouched()],
+        [Windower(WINDOW), StandardScaler(), Untouched()],
+        [Windower(WINDOW), PCA(2), MinMaxScaler(), Untouched()],
+        [FunctionTransformer(validate=True), Windower(WINDOW), Untouched()],
+        [Windower(WINDOW), FeatureUnion([("scaler", MinMaxScaler())]), Untouched()],
+        [FRONT, Untouched()],
+        [Windower(WINDOW), Pipeline([("scaler", StandardScaler()), ("last", Untouched())])],
+        [StandardScaler(), Windower(WINDOW), GridSearchCV(Untouched(), {})],
+    ],
+    ids=["before", "after", "shape", "function", "union", "nested", "nested last", "search"],
+)
+def test_a_step_that_takes_no_windows_is_refused_before_training(
+    steps: list[Any], traces: np.ndarray
+) -> None:
+    model = Pipeline([(f"step{i}", step) for i, step in enumerate(steps)])
+    with pytest.raises(TypeError, match="takes 2-D arrays and no windows") as refused:
+        model.fit(traces)
+    assert "MinMaxScaler" in str(refused.value)
+
+
+def test_steps_of_a_search_that_take_no_windows_are_refused(traces: np.ndarray) -> None:
+    search = GridSearchCV(
+        make(),
+        {"encoder": ["passthrough", StandardScaler()]},
+        cv=BlockedKFold(2),
+        scoring=negative_error,
+        error_score="raise",
+    )
+    with pytest.raises(TypeError, match=r"'encoder' \(StandardScaler\) takes 2-D arrays"):
+        search.fit(Windower(WINDOW).fit_transform(traces))
+
+
+def test_a_stock_pipeline_with_a_step_that_takes_no_windows_does_not_sample(
+    traces: np.ndarray,
+) -> None:
+    model = sklearn.pipeline.make_pipeline(StandardScaler(), Windower(WINDOW), NoiseGenerator())
+    model.fit(traces)
+    with pytest.raises(TypeError, match=r"'standardscaler' \(StandardScaler\) takes 2-D arrays"):
+        sample(model, 2)
+
+
+def test_a_pipeline_that_ends_in_no_generator_takes_any_step(traces: np.ndarray) -> None:
+    assert Pipeline([("scaler", StandardScaler())]).fit_transform(traces).shape == traces.shape
+    model = Pipeline([("windower", Windower(WINDOW)), ("spikes", OasisDeconvolver(10.0))])
+    assert model.fit(traces).transform(traces).shape == (225, WINDOW, 5)
 
 
 def test_nested_pipelines_are_undone_step_by_step(traces: np.ndarray) -> None:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from typing import Any
 
 import numpy as np
 import sklearn.pipeline
 from sklearn.preprocessing import FunctionTransformer
+from sklearn.utils import get_tags
 
 from calgan.data.windows import Windower
 
@@ -40,7 +41,8 @@ def sample(
     Raises
     ------
     TypeError
-        If `estimator` cannot sample, or if a step before the generator is not invertible.
+        If `estimator` cannot sample, or if a step before the generator is not invertible or takes
+        no windows.
 
     See Also
     --------
@@ -77,8 +79,9 @@ def sample(
         return estimator.sample(n_samples, random_state=random_state)
 
     transformers = list(transformers_of(estimator.steps[:-1]))
+    check_steps(transformers)
     for name, transformer in transformers:  # before the draw: it may take minutes
-        if not _is_invertible(transformer):
+        if not is_invertible(transformer):
             raise TypeError(
                 f"pipeline step {name!r} ({type(transformer).__name__}) is not invertible, so "
                 "samples cannot be brought back to the units of the recording: take the step out "
@@ -99,7 +102,22 @@ def transformers_of(steps: list[tuple[str, Any]]) -> Iterator[tuple[str, Any]]:
             yield name, step
 
 
-def _is_invertible(transformer: Any) -> bool:
+def check_steps(steps: Iterable[tuple[str, Any]]) -> None:
+    """Refuse steps, in front of a generator, that take no windows, in which samples come back."""
+    for name, step in steps:
+        # The tags of other classes than scikit-learn's are seldom more than the default.
+        if not type(step).__module__.startswith("sklearn.") or get_tags(step).no_validation:
+            continue
+        if not get_tags(step).input_tags.three_d_array:
+            raise TypeError(
+                f"pipeline step {name!r} ({type(step).__name__}) takes 2-D arrays and no windows "
+                "(M, T, N), so that samples could not go back through it: take the step out, or "
+                "scale with calgan.MinMaxScaler(per_neuron=True)."
+            )
+
+
+def is_invertible(transformer: Any) -> bool:
+    """Tell whether samples can go back through a step."""
     # FunctionTransformer without an inverse_func takes the identity for the inverse of anything.
     if isinstance(transformer, FunctionTransformer):
         return transformer.func is None or transformer.inverse_func is not None

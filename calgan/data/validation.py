@@ -265,6 +265,14 @@ def as_trials(X: Any) -> Any:
     return X
 
 
+def refuse_target(y: Any, estimator: Any) -> None:
+    """Refuse a target y, of which a generator learns nothing."""
+    if y is not None:
+        raise ValueError(
+            f"{type(estimator).__name__} learns from X alone and has no use for y: call fit(X)."
+        )
+
+
 def as_real_array(X: Any, name: str) -> np.ndarray:
     """Return `X` as an array of real numbers, whatever its dimensions; nothing else is checked.
 

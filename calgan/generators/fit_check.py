@@ -18,7 +18,6 @@ from calgan.spikes.oasis import OasisDeconvolver
 SD_RANGE = (0.7, 1.4)
 RATE_RANGE = (0.5, 2.0)
 _STANDARD_ERRORS = 4.0
-_NOMINAL_RATE = 10.0  # Hz, where no frame rate is known
 _PSEUDO_COUNT = 0.5  # events
 _INFERRED_NEURONS = 2000
 _INFERRED_VALUES = 4_000_000
@@ -35,7 +34,8 @@ class FitWarning(UserWarning):
     exceeds 4 standard errors. Standard deviations are pooled over windows and frames. One
     `OasisDeconvolver`, fitted on the training windows, infers the spikes of both; 0.5 is added to
     each count. Standard errors come from the variation between windows; that of a count is at least
-    Poisson, so that the difference of two counts must exceed :math:`4 \sqrt{n_1 + n_2}`.
+    Poisson, so that the difference of two counts must exceed :math:`4 \sqrt{n_1 + n_2}`. Where no
+    frame rate is known, no spikes are inferred and rates are not compared.
 
     Examples
     --------
@@ -63,7 +63,8 @@ def compare_with_training(
 ) -> dict[str, list[Any]]:
     """Compare each neuron in as many samples as training windows (M, T, N), see `FitWarning`.
 
-    Lists as JSON can hold them, NaN where there is nothing to compare; samples that are not finite
+    Lists as JSON can hold them, NaN where there is nothing to compare, as are rates without a frame
+    rate (Hz); samples that are not finite
     have an "sd_ratio" of infinity. Of more than 2,000 neurons, 2,000 have a "rate_ratio".
     """
     windows, samples = np.asarray(windows), np.asarray(samples)
@@ -87,7 +88,8 @@ def compare_with_training(
     chosen = spread(np.arange(n_neurons), _INFERRED_NEURONS)
     chosen = chosen[finite[chosen]]
     rate_ratio = np.full(n_neurons, np.nan)
-    if len(chosen) and windows.shape[0] * windows.shape[1] >= 4:  # what the deconvolver needs
+    enough = windows.shape[0] * windows.shape[1] >= 4  # frames that the deconvolver needs
+    if frame_rate is not None and enough and len(chosen):
         counts = _count_events(windows[..., chosen], samples[..., chosen], frame_rate)
         n_real, n_fake = (each.sum(axis=0) for each in counts)
         rate_ratio[chosen] = (n_fake + _PSEUDO_COUNT) / (n_real + _PSEUDO_COUNT)
@@ -187,10 +189,10 @@ def _window_variances(windows: NDArray[Any]) -> NDArray[np.float64]:
 
 
 def _count_events(
-    windows: NDArray[Any], samples: NDArray[Any], frame_rate: float | None
+    windows: NDArray[Any], samples: NDArray[Any], frame_rate: float
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     """Return the events in each window (M, N), inferred alike."""
-    deconvolver = OasisDeconvolver(_NOMINAL_RATE if frame_rate is None else frame_rate)
+    deconvolver = OasisDeconvolver(frame_rate)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # constant neurons are the caller's to report
         deconvolver.fit(windows)

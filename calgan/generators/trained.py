@@ -26,6 +26,7 @@ from calgan.data.validation import (
     check_real,
     check_windows,
     common_frame_rate,
+    refuse_target,
     rng_from,
 )
 from calgan.data.windows import frames_used, gather
@@ -72,8 +73,9 @@ _PARAMETERS = """
         and so, with a warning, does a share that is fewer than 8 windows. None takes the default
         setting.
     frame_rate : float, default=None
-        Frames per second (Hz), for the spike statistics that are tracked; None takes that of the
-        windows (a ``WindowView`` of a ``Recording`` knows it).
+        Frames per second (Hz), for the spike statistics that are tracked and checked; None takes
+        that of the windows (a ``WindowView`` of a ``Recording`` knows it). Without one, networks
+        train as well, but spikes are neither tracked nor checked.
     device : str, default="auto"
         "auto", "cpu", "cuda", "cuda:<number>" or "mps". The fitted networks are on the CPU.
     precision : {"32-true", "bf16-mixed", "16-mixed", "mixed"}, default="32-true"
@@ -204,7 +206,7 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
         X : WindowView or array-like of shape (M, T, N) or (M, T, N, C)
             Windows; channels of an encoding are treated as further features.
         y : None
-            Ignored.
+            It is refused: there is nothing to learn from it.
 
         Returns
         -------
@@ -235,6 +237,7 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
         read; later it keeps what was learnt.
         """
         started = clock()
+        refuse_target(y, self)
         X = check_windows(X, estimator=type(self).__name__)
         learner = self._learner(X, self.warm_start and hasattr(self, "generator_"))
         settings = learner.settings_
@@ -252,7 +255,7 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
         X : WindowView or array-like of shape (M, T, N) or (M, T, N, C)
             Windows, shaped like those of earlier calls.
         y : None
-            Ignored.
+            It is refused: there is nothing to learn from it.
 
         Returns
         -------
@@ -268,6 +271,7 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
         `fit_summary_` is renewed, without a warning of samples that do not match.
         """
         started = clock()
+        refuse_target(y, self)
         X = check_windows(X, estimator=type(self).__name__)
         learner = self._learner(X, hasattr(self, "generator_"))
         steps = math.ceil(X.shape[0] / learner.settings_.batch_size)

@@ -105,6 +105,6 @@ def _is_predictable(values: np.ndarray, frames: np.ndarray) -> bool:
         missed = np.abs(wanted - past @ weights)
         middle = float(np.median(missed))
         if middle < _PREDICTABLE:
-            return True
+            return bool(weights[1] > 0.1)  # it decays, and does not alternate
         kept = missed <= middle
     return False

@@ -150,6 +150,7 @@ BROKEN = {
     stand_in.NeverSaysAnything: contract.check_progress_is_shown_on_request,
     stand_in.AlwaysTalks: contract.check_progress_is_shown_on_request,
     stand_in.TakesRecordings: contract.check_a_recording_is_refused,
+    stand_in.TakesAnyTarget: contract.check_y_is_refused,
     stand_in.TakesNaN: contract.check_nan_is_refused,
     stand_in.SamplesAnyNumber: contract.check_n_samples_is_a_positive_integer,
     stand_in.SamplesUnfitted: contract.check_unfitted_says_so,

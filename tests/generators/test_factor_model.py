@@ -251,7 +251,7 @@ def test_a_fit_that_fails_changes_nothing(small_windows: Any, failure: str) -> N
         model.max_time = 1e6
         model.max_iter = 2
         with where, pytest.raises(MemoryError):
-            model.fit(np.asarray(small_windows)[::20, :20, :3])
+            model.set_params(frame_rate=10.0).fit(np.asarray(small_windows)[::20, :20, :3])
     assert set(vars(model)) == before
     assert (model.n_iter_, model.n_frames_in_, model.n_features_in_) == (1, 32, 4)
     np.testing.assert_array_equal(model.sample(2, random_state=1), sample)

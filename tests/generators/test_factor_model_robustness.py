@@ -159,10 +159,11 @@ def six() -> Recording:
     return recording
 
 
-def quick(windows: Any) -> CalciumFactorModel:
+def quick(windows: Any, frame_rate: float | None = None) -> CalciumFactorModel:
+    model = CalciumFactorModel(max_iter=4, frame_rate=frame_rate, random_state=0, verbose=0)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", FitWarning)
-        return CalciumFactorModel(max_iter=4, random_state=0, verbose=0).fit(windows)
+        return model.fit(windows)
 
 
 def assert_like(model: CalciumFactorModel, traces: np.ndarray) -> None:
@@ -194,11 +195,11 @@ def test_windows_of_16_frames(six: Recording) -> None:
 def test_windows_in_a_plain_array(six: Recording) -> None:
     # Windows that do not overlap: nothing says that they follow one another.
     windows = np.array(Windower(64, stride=64).fit_transform(six))
-    model = quick(windows)
-    assert model.frame_rate_ is None
+    model = quick(windows, frame_rate=10.0)
+    assert model.frame_rate_ == 10.0
     assert_like(model, six.traces)
-    with pytest.raises(ValueError, match="frame rate"):
-        model.sample_recording(10.0)
+    with pytest.raises(ValueError, match="CalciumFactorModel needs a frame rate"):
+        quick(windows)
 
 
 @pytest.mark.parametrize("unit", [1e3, 1e6, 1e-6])

@@ -147,9 +147,13 @@ def test_at_most_ten_neurons_are_named() -> None:
         warn_of_mismatch(summary, "CalciumGAN")
 
 
-def test_a_nominal_frame_rate_is_taken_where_none_is_known(windows: np.ndarray) -> None:
-    samples = times(windows, 1, 2)
-    assert compare_with_training(windows, samples) == compare_with_training(windows, samples, 10.0)
+def test_rates_are_not_compared_where_no_frame_rate_is_known(windows: np.ndarray) -> None:
+    summary, with_rate = (
+        compare_with_training(windows, times(windows, 1, 2), rate) for rate in (None, RATE)
+    )
+    assert np.isnan(summary["rate_ratio"]).all()
+    assert np.isfinite(with_rate["rate_ratio"]).all()
+    assert summary["sd_ratio"] == with_rate["sd_ratio"]
 
 
 def test_events_of_many_neurons_are_inferred_for_some(windows: np.ndarray) -> None:

@@ -16,6 +16,7 @@ from calgan.data.validation import (
     check_integer,
     check_windows,
     common_frame_rate,
+    refuse_target,
     rng_from,
 )
 from calgan.data.windows import cut_windows, frames_used, segments_of
@@ -156,7 +157,7 @@ class DichotomizedGaussianCalcium(SamplingMixin, SavingMixin, BaseEstimator):
         X : WindowView or array-like of shape (M, T, N)
             Windows of traces.
         y : None
-            Ignored.
+            It is refused: there is nothing to learn from it.
 
         Returns
         -------
@@ -171,6 +172,7 @@ class DichotomizedGaussianCalcium(SamplingMixin, SavingMixin, BaseEstimator):
         TypeError
             If `deconvolver` is not an `OasisDeconvolver`, or `n_lags` is not an integer.
         """
+        refuse_target(y, self)
         X = check_windows(X, estimator=type(self).__name__, encoded=False)
         seed = as_seed(self.random_state)
         for text in self._fit(X):

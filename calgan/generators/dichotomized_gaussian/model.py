@@ -19,6 +19,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 from calgan.data.validation import (
     as_real_array,
     check_integer,
+    refuse_target,
     rng_from,
 )
 from calgan.generators.dichotomized_gaussian.latent import (
@@ -169,7 +170,7 @@ class DichotomizedGaussian(SavingMixin, BaseEstimator):
             Spikes a bin: 0 and 1, or whole counts. Of a `Recording` the segments are read. Frames
             that a `WindowView` without transforms covers several times count once.
         y : None
-            Ignored.
+            It is refused: there is nothing to learn from it.
 
         Returns
         -------
@@ -182,6 +183,7 @@ class DichotomizedGaussian(SavingMixin, BaseEstimator):
             If there are values that are no counts (no 0 or 1 for "binary"), or not more bins in a
             row than `n_lags`.
         """
+        refuse_target(y, self)
         for message in self._fit_spikes(spikes):
             warnings.warn(message, UserWarning, stacklevel=2)
         return self

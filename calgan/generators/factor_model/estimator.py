@@ -19,6 +19,7 @@ from calgan.data.validation import (
     check_real,
     check_windows,
     common_frame_rate,
+    refuse_target,
     rng_from,
 )
 from calgan.data.windows import frames_used, segments_of
@@ -31,7 +32,6 @@ from calgan.generators.fit_check import check_fit, warn_of_constant
 from calgan.spikes.calcium_decay import fit_calcium, without_artefacts
 
 _INITIAL, _CALIBRATION, _CHECK = range(3)  # independent uses of one seed
-_NOMINAL_RATE = 10.0  # Hz; where none is known it bounds decay times and sets half-second bins
 _RUN_VALUES = 2_000_000  # simulated side by side
 _MIN_FRAMES = 16
 # What the calibration brings to the recording's, as `calgan.evaluate` names it.
@@ -84,7 +84,7 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
         made, and samples checked in the end.
     frame_rate : float, default=None
         Frames per second (Hz); None takes that of the windows (a ``WindowView`` of a ``Recording``
-        knows it). Without one, 10 Hz is taken to bound decay times and to set bins.
+        knows it). `fit` refuses windows without one.
     verbose : int, default=None
         1 shows progress, 0 does not, None does on a terminal.
     random_state : int, RandomState, Generator or None, default=None
@@ -107,8 +107,10 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
         What it is calibrated on, as `calgan.evaluate` marks it.
     n_features_in_, n_frames_in_ : int
         Neurons N and frames T of a window.
-    frame_rate_, units_, roi_ids_ : float, str, ndarray of shape (N,), or None
-        Frame rate (Hz), units and ids of the recording, where the windows know them.
+    frame_rate_ : float
+        Frame rate (Hz).
+    units_, roi_ids_ : str, ndarray of shape (N,), or None
+        Units and ids of the recording, where the windows know them.
     seed_ : int
         Seed in force.
     fingerprint_ : str
@@ -145,7 +147,7 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
 
     n_features_in_: int
     n_frames_in_: int
-    frame_rate_: float | None
+    frame_rate_: float
     seed_: int
     model_: FactorModel
     history_: list[dict[str, float]]
@@ -179,7 +181,7 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
         X : WindowView or array-like of shape (M, T, N)
             Windows of at least 16 frames. Frames that a view covers several times count once.
         y : None
-            Ignored.
+            It is refused: there is nothing to learn from it.
 
         Returns
         -------
@@ -189,7 +191,7 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
         ------
         ValueError
             If X is a 2-D recording, is encoded, holds NaN or inf, has fewer than 2 windows or too
-            short ones; if a parameter is out of range.
+            short ones; if no frame rate is known; if a parameter is out of range.
 
         Warns
         -----
@@ -201,6 +203,7 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
             If samples of some neurons do not match the training windows: it names them.
         """
         began = time.monotonic()
+        refuse_target(y, self)
         name = type(self).__name__
         check_integer(self.n_factors, "n_factors")
         check_integer(self.max_iter, "max_iter")
@@ -220,7 +223,7 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
             )
         learner = self._unfitted()
         learner.frame_rate_ = common_frame_rate(
-            {"frame_rate": self.frame_rate, "X": getattr(X, "frame_rate", None)}
+            {"frame_rate": self.frame_rate, "X": getattr(X, "frame_rate", None)}, needed_by=name
         )
         learner.n_frames_in_, learner.n_features_in_ = int(n_frames), int(n_neurons)
         learner._frames_used_ = frames_used(X)
@@ -252,10 +255,10 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
         return _MATCHED
 
     def _calibrate(self, parts: list[np.ndarray], began: float) -> None:
-        name, rate = type(self).__name__, self.frame_rate_ or _NOMINAL_RATE
+        name = type(self).__name__
         with progress(self.verbose, f"{name}: inferring spikes"):
             parts = without_artefacts(parts)
-            calcium = fit_calcium(parts, rate)
+            calcium = fit_calcium(parts, self.frame_rate_)
         with progress(self.verbose, f"{name}: fitting factors"):
             rng = rng_from(self.seed_, _INITIAL)
             self.model_ = initial_model(calcium, self.n_factors, self.n_frames_in_, rng)
@@ -314,7 +317,7 @@ class CalciumFactorModel(SamplingMixin, SavingMixin, BaseEstimator):
         return map(self._bunch, simulate(self.model_, n_frames, rng))
 
     def _bunch(self, components: dict[str, np.ndarray]) -> Bunch:
-        rates = components["rates"] * np.float32(self.frame_rate_ or _NOMINAL_RATE)
+        rates = components["rates"] * np.float32(self.frame_rate_)
         return Bunch(**{**components, "rates": rates})
 
     def __sklearn_tags__(self) -> Any:
