@@ -30,7 +30,7 @@ n_frames, n_cells = truth.shape
 times = truth.times[:, None]
 bleaching = 1 - 0.1 * times / times[-1]
 baseline = rng.uniform(300, 500, n_cells) * bleaching
-slow = np.convolve(rng.normal(size=n_frames), np.ones(50) / 50, mode="same")[:, None]
+slow = np.convolve(rng.normal(size=n_frames), np.ones(50) / 12, mode="same")[:, None]
 neuropil = rng.uniform(150, 250, n_cells + 5) * (1 + slow)
 cells = baseline * (1 + truth.traces) + 0.7 * neuropil[:, :n_cells]
 others = neuropil[:, n_cells:] + rng.normal(0, 20, (n_frames, 5))

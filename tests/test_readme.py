@@ -18,7 +18,10 @@ README = ROOT / "README.rst"
 @pytest.mark.slow
 @pytest.mark.filterwarnings("ignore::calgan.FitWarning")  # three rounds are few
 def test_the_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    block = re.search(r"\.\. code-block:: python\n\n((?: {4}.*\n|\n)+)", README.read_text())
+    title = "In seven lines\n--------------\n\n"
+    block = re.search(
+        rf"{title}\.\. code-block:: python\n\n((?: {{4}}.*\n|\n)+)", README.read_text()
+    )
     assert block is not None
     code = re.sub(r"^ {4}", "", block[1], flags=re.MULTILINE)
     assert len([line for line in code.splitlines() if line.strip()]) == 7, "as many as it promises"
