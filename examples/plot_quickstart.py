@@ -12,7 +12,9 @@ all of them.
 # A recording, split in time
 # --------------------------
 # 15 minutes of the optic tectum of a larval zebrafish. The last 30 % are held out, with a gap of
-# one window before them: neighbouring frames are nearly copies of one another.
+# one window before them: neighbouring frames are nearly copies of one another. With your own data,
+# ``recording = calgan.read_recording("suite2p/plane0")``, or ``"session.nwb"``, or CaImAn's
+# ``"results.hdf5"`` (:doc:`/data`).
 
 from calgan import datasets, evaluate, make_calcium_pipeline
 from calgan.model_selection import train_test_blocks
