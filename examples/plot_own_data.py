@@ -108,7 +108,7 @@ from calgan import write_recording
 
 synthetic = model.sample_recording(300.0)
 path = write_recording(synthetic, folder.parent / "synthetic")
-print(sorted(file.name for file in path.iterdir()))
+print(sorted(file.name for file in path.rglob("*.npy")))
 print(read_recording(path))
 
 # %%
