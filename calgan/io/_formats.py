@@ -17,7 +17,9 @@ FORMATS = {
     "extract": "calgan.io._roiextractors",
     "cnmfe": "calgan.io._roiextractors",
     "inscopix": "calgan.io._roiextractors",
+    "pynapple": "calgan.io._pynapple",
     "npz": "calgan.io._npz",
+    "npy": "calgan.io._npy",
 }
 
 

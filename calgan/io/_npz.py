@@ -1,8 +1,12 @@
-"""calgan's own npz, and any npz with traces (T, N) and a frame rate."""
+"""calgan's own npz, and any npz with traces and a frame rate."""
 
 from __future__ import annotations
 
 import json
+import warnings
+import zipfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -10,10 +14,12 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from calgan.data.recording import Recording
-from calgan.io._build import build
+from calgan.io._build import chosen, few, say
+from calgan.io._named import read_named
 from calgan.io._options import ReadOptions
 
 _MARK = "calgan_recording"
+_KIND = "__kind__"  # marks what JSON has no word for
 
 
 def recognises(path: Path) -> bool:
@@ -23,27 +29,21 @@ def recognises(path: Path) -> bool:
 
 def read(path: Path, options: ReadOptions) -> Recording:
     """Read the traces of an npz file; no pickle is loaded."""
-    with np.load(path, allow_pickle=False) as file:
-        arrays = {name: file[name] for name in file.files}
-    known = json.loads(str(arrays.pop(_MARK, "{}")))
-    metadata = known.get("metadata", {})
-    components: dict[str, Any] = {}
-    for name in [name for name in arrays if name.startswith(("metadata/", "components/"))]:
-        place, _, key = name.partition("/")
-        (components if place == "components" else metadata)[key] = arrays.pop(name)
-    if components:
-        metadata["components"] = Bunch(**components)
-    metadata.pop("format", None)
-    metadata.pop("source", None)
-    return build(
-        arrays["traces"],
-        options,
-        frame_rate=float(arrays["frame_rate"]),
-        units=known.get("units", "a.u."),
-        roi_ids=arrays.get("roi_ids"),
-        segments=arrays.get("segments"),
-        **metadata,
-    )
+    with opened(path) as file:
+        arrays = {name: Member(file, name, path) for name in file.namelist() if _is_npy(name)}
+        arrays = {name.removesuffix(".npy"): array for name, array in arrays.items()}
+        if _MARK in arrays:
+            return _read_ours({n: np.asarray(a) for n, a in arrays.items()}, options)
+        variable = options.variable
+        objects = [name for name, array in arrays.items() if array.dtype.hasobject]
+        if variable in objects or (objects and len(objects) == len(arrays)):
+            raise ValueError(
+                f"{path}: the array {variable or objects[0]!r} holds Python objects, which are not "
+                "loaded because they can run code: save it as an array of numbers."
+            )
+        if objects:
+            say(f"{path}: arrays of Python objects were not loaded: {few(objects)}.")
+        return read_named({n: a for n, a in arrays.items() if n not in objects}, options)
 
 
 def write(recording: Recording, path: Path) -> None:
@@ -54,15 +54,134 @@ def write(recording: Recording, path: Path) -> None:
         "roi_ids": recording.roi_ids,
         "segments": recording.segments,
     }
-    metadata = {}
-    for key, value in recording.metadata.items():
-        if key == "components":
-            arrays |= {f"components/{k}": v for k, v in value.items() if v is not None}
-        elif isinstance(value, np.ndarray) and value.dtype.kind != "O":
-            arrays[f"metadata/{key}"] = value
-        else:
-            metadata[key] = value
-    known = {"units": recording.units, "metadata": metadata}
-    arrays[_MARK] = json.dumps(known)
+    metadata, lost = {}, []
+    for name, value in recording.metadata.items():
+        held: dict[str, np.ndarray] = {}
+        try:
+            metadata[str(name)] = _encode(value, f"metadata/{name}", held)
+            arrays |= held
+        except (TypeError, RecursionError):
+            lost.append(name)
+    if lost:
+        warnings.warn(
+            f"metadata that npz cannot hold were not written: {few(lost)}; keep numbers, text, "
+            "arrays, and lists and dicts of them.",
+            UserWarning,
+            stacklevel=4,
+        )
+    arrays[_MARK] = json.dumps({"units": recording.units, "metadata": metadata})
     with open(path, "wb") as file:
         np.savez(file, **arrays)
+
+
+class Member:
+    """An array of an npz file that is read when it is needed."""
+
+    def __init__(self, file: zipfile.ZipFile, name: str, path: Path) -> None:
+        self._file, self._name, self._path = file, name, path
+        self.shape: tuple[int, ...]
+        self.dtype: np.dtype[Any]
+        with sound(self._file, self._name, self._path) as member:
+            version = np.lib.format.read_magic(member)
+            header = np.lib.format.read_array_header_1_0
+            if version != (1, 0):
+                header = np.lib.format.read_array_header_2_0
+            self.shape, _, self.dtype = header(member)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
+        with sound(self._file, self._name, self._path) as member:
+            array = np.lib.format.read_array(member, allow_pickle=False)
+        return array if dtype is None else array.astype(dtype)
+
+
+@contextmanager
+def sound(file: zipfile.ZipFile, name: str, path: Path) -> Iterator[Any]:
+    """Open a member of a zip file, and say so if it is damaged."""
+    try:
+        with file.open(name) as member:
+            yield member
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:
+        raise ValueError(f"{path} is damaged: {name} cannot be read.") from error
+
+
+def opened(path: Path) -> zipfile.ZipFile:
+    """Open an npz file."""
+    try:
+        return zipfile.ZipFile(path)
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise ValueError(f"{path} is damaged, or no npz file: save it again.") from error
+
+
+def _is_npy(name: str) -> bool:
+    return name.endswith(".npy")
+
+
+def _read_ours(arrays: dict[str, np.ndarray], options: ReadOptions) -> Recording:
+    """Read what `write` wrote: all neurons, whether accepted or not."""
+    try:
+        known = json.loads(str(arrays[_MARK]))
+        metadata = {name: _decode(value, arrays) for name, value in known["metadata"].items()}
+        traces, rate = arrays["traces"], float(arrays["frame_rate"])
+        units, ids, segments = known["units"], arrays["roi_ids"], arrays["segments"]
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
+        raise ValueError(f"{options.name} is damaged: {error}.") from error
+    keep, known_rate = chosen(len(ids), options, accepted=None, frame_rate=rate)
+    recording = Recording(
+        traces,
+        known_rate.frame_rate or rate,
+        roi_ids=ids,
+        units=units,
+        segments=segments,
+        metadata=metadata | {"format": options.format, "source": options.name},
+    )
+    return recording if options.neurons is None else recording.select(keep)
+
+
+def _encode(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:
+    """Return a value for JSON; arrays go to `arrays` under their place."""
+    if value is None or isinstance(value, str | bool | int | float):
+        return value
+    if isinstance(value, np.generic):
+        return value.item() if value.dtype.kind in "biufU" else _refuse(value)
+    if isinstance(value, np.ndarray):
+        if value.dtype.hasobject:
+            return (
+                _encode(value.tolist(), place, arrays)
+                if value.dtype.kind == "O"
+                else _refuse(value)
+            )
+        arrays[place] = value
+        return {_KIND: "array", "of": place}
+    if isinstance(value, Mapping):
+        kind = "Bunch" if isinstance(value, Bunch) else "dict"
+        pairs = [
+            [_encode(k, place, arrays), _encode(v, f"{place}/{i}", arrays)]
+            for i, (k, v) in enumerate(value.items())
+        ]
+        if any(not isinstance(k, str | int | float | dict) for k, _ in pairs):
+            _refuse(value)
+        return {_KIND: kind, "of": pairs}
+    if isinstance(value, list | tuple):
+        parts = [_encode(v, f"{place}/{i}", arrays) for i, v in enumerate(value)]
+        return parts if isinstance(value, list) else {_KIND: "tuple", "of": parts}
+    return _refuse(value)
+
+
+def _refuse(value: Any) -> Any:
+    raise TypeError(f"{type(value).__name__} is no plain value")
+
+
+def _decode(value: Any, arrays: Mapping[str, np.ndarray]) -> Any:
+    if isinstance(value, list):
+        return [_decode(part, arrays) for part in value]
+    if not isinstance(value, dict):
+        return value
+    kind, held = value[_KIND], value["of"]
+    if kind == "array":
+        return arrays[held]
+    if kind == "tuple":
+        return tuple(_decode(part, arrays) for part in held)
+    pairs = {_decode(k, arrays): _decode(v, arrays) for k, v in held}
+    return Bunch(**pairs) if kind == "Bunch" else pairs

@@ -61,20 +61,26 @@ class _Unpickler(pickle.Unpickler):
 
 def load_plain(path: Path) -> np.ndarray:
     """Load an npy file; in an array of objects, those that are not plain values are left out."""
+    with open(path, "rb") as file:
+        return plain_array(file, path)
+
+
+def plain_array(file: Any, path: Path) -> np.ndarray:
+    """Load an open npy file as `load_plain` does; `path` is for messages."""
     try:
-        with open(path, "rb") as file:
-            version = np.lib.format.read_magic(file)
-            header = {
-                (1, 0): np.lib.format.read_array_header_1_0,
-                (2, 0): np.lib.format.read_array_header_2_0,
-            }[version]
-            dtype = header(file)[2]
-            if not dtype.hasobject:
-                return np.load(path, allow_pickle=False)
-            loaded = _Unpickler(file).load()
-            if not isinstance(loaded, np.ndarray):
-                raise ValueError("no array")
-            return loaded
+        version = np.lib.format.read_magic(file)
+        header = {
+            (1, 0): np.lib.format.read_array_header_1_0,
+            (2, 0): np.lib.format.read_array_header_2_0,
+        }[version]
+        dtype = header(file)[2]
+        if not dtype.hasobject:
+            file.seek(0)
+            return np.lib.format.read_array(file, allow_pickle=False)
+        loaded = _Unpickler(file).load()
+        if not isinstance(loaded, np.ndarray):
+            raise ValueError("no array")
+        return loaded
     except OSError:
         raise
     except Exception as error:

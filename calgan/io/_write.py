@@ -15,6 +15,7 @@ from calgan.io._formats import FORMATS, module_of
 # Format of a name's suffix; a folder has none.
 _SUFFIXES = {".npz": "npz", ".nwb": "nwb", "": "suite2p"}
 _FOLDERS = {"suite2p"}
+_NAMED = ("pynapple",)  # formats that no suffix names
 
 
 def write_recording(
@@ -34,8 +35,8 @@ def write_recording(
         Recording to write.
     path : str or path-like
         File to write: ``.npz`` or ``.nwb``; a name without suffix is a folder like suite2p's.
-    format : {"npz", "nwb", "suite2p"} or None, default=None
-        Name of the format; None takes that of the suffix.
+    format : {"npz", "nwb", "suite2p", "pynapple"} or None, default=None
+        Name of the format; None takes that of the suffix. ``"pynapple"`` is an npz of a TsdFrame.
     overwrite : bool, default=False
         Whether to replace an existing file, or an existing folder that calgan wrote.
 
@@ -83,7 +84,7 @@ def write_recording(
                 f"{known} or a folder, or name the format with format=..."
             )
         format = _SUFFIXES[suffix]
-    writers = [name for name in FORMATS if name in _SUFFIXES.values()]
+    writers = [name for name in FORMATS if name in {*_SUFFIXES.values(), *_NAMED}]
     if format not in writers:
         raise ValueError(
             f"format must be one of {', '.join(map(repr, writers))}, got {format!r}: calgan "
