@@ -33,6 +33,7 @@ ORDER = [
     "evaluation",
     "pipeline",
     "cli",
+    "__main__",
 ]
 HEIGHT = {name: height for height, name in enumerate(ORDER)}
 # Families of generators know nothing of each other.

@@ -1,0 +1,341 @@
+"""The commands: their options, and which part does their work.
+
+Bodies import what they need, so that ``calgan --help`` loads nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import click
+
+import calgan
+from calgan.cli._config import EXAMPLE, N_SAMPLES, parse_settings, read_config
+from calgan.cli._console import console, guard, note
+
+GENERATORS = ("factor_model", "gan", "flow", "dichotomized_gaussian")
+_FILE = "a file or folder of any format that calgan reads, or bundled:zebrafish_tectum"
+
+
+def main() -> None:
+    """Run the command line and end with its exit code."""
+    sys.exit(guard(lambda: calgan_command.main(prog_name="calgan", standalone_mode=False)))
+
+
+def _chosen(name: str) -> Callable[..., None]:
+    def choose(context: click.Context, parameter: click.Parameter, value: bool) -> None:
+        setattr(console, name, value or getattr(console, name))
+        console.options = frozenset(each.name or "" for each in context.command.params)
+
+    return choose
+
+
+def _options(*options: Any) -> Callable[[Any], Any]:
+    """Return a decorator that adds options, the first on top."""
+
+    def decorate(function: Any) -> Any:
+        for option in reversed(options):
+            function = option(function)
+        return function
+
+    return decorate
+
+
+_hidden: dict[str, Any] = {"is_flag": True, "expose_value": False}
+_said = _options(
+    click.option("--quiet", **_hidden, callback=_chosen("quiet"), help="No progress, no notes."),
+    click.option("--debug", **_hidden, callback=_chosen("debug"), help="Show where a fault arose."),
+)
+_reading = _options(
+    click.option("--format", metavar="NAME", help="Format of the file; recognised by default."),
+    click.option("--variable", metavar="NAME", help="Array or series in a file that has several."),
+    click.option("--frame-rate", type=float, metavar="HZ", help="Where the file does not say it."),
+    click.option("--cells", type=click.Choice(["accepted", "all"]), help="ROIs to read."),
+    click.option("--dff/--no-dff", default=None, help="Make raw fluorescence dF/F, or keep it."),
+)
+_set = click.option(
+    "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other parameter; repeat."
+)
+_seed = click.option("--seed", type=click.IntRange(0), help="Seed; drawn if left out.")
+_jobs = click.option(
+    "--jobs", type=click.IntRange(1), default=1, help="Recordings done side by side (processes)."
+)
+_overwrite = click.option("--overwrite", is_flag=True, help="Replace what exists.")
+
+
+def _output(metavar: str, help: str, *, required: bool = True) -> Any:
+    return click.option("-o", "--output", required=required, metavar=metavar, help=help)
+
+
+def _given(**options: Any) -> dict[str, Any]:
+    """Return the options that were given."""
+    return {name: value for name, value in options.items() if value is not None}
+
+
+@click.group("calgan", context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(calgan.__version__, prog_name="calgan")
+@_said
+def calgan_command() -> None:
+    """Learn a calcium-imaging recording and sample new ones from it.
+
+    Results go to stdout, progress and notes to stderr. Exit codes: 0 done, 1 a fault in data or
+    file, 2 wrong usage, 130 interrupted.
+    """
+
+
+@calgan_command.command(short_help="What files hold.")
+@click.argument("files", nargs=-1, required=True)
+@_reading
+@click.option("--json", "as_json", is_flag=True, help="One JSON object; a list for several files.")
+@_said
+def info(files: tuple[str, ...], as_json: bool, **reading: Any) -> None:
+    """Say what recordings and models hold.
+
+    FILE is a file or folder of any format that calgan reads, a model, or
+    bundled:zebrafish_tectum.
+    """
+    from calgan.cli._info import as_text, info
+
+    facts = [info(file, _given(**reading)) for file in files]
+    if as_json:
+        click.echo(json.dumps(facts[0] if len(facts) == 1 else facts))
+    else:
+        click.echo("\n".join(map(as_text, facts)))
+
+
+@calgan_command.command(short_help="Fit a model to a recording.")
+@click.argument("files", nargs=-1)
+@_output("MODEL", "Model file; of several files a folder, or a template with {name}.")
+@click.option("--generator", type=click.Choice(GENERATORS), help="factor_model if left out.")
+@click.option("--window", type=click.IntRange(1), metavar="FRAMES", help="64, or less if short.")
+@click.option("--max-time", type=float, metavar="SECONDS", help="Limit of the fit.")
+@click.option("--max-iter", type=int, metavar="N", help="Limit of steps.")
+@_set
+@click.option(
+    "--test-size",
+    type=float,
+    metavar="SHARE",
+    help="Last share of the frames, held out for evaluate: 0.3; 0 learns all frames.",
+)
+@_seed
+@click.option("--config", metavar="TOML", help="A configuration, as of run; options go first.")
+@_reading
+@_jobs
+@_overwrite
+@_said
+def fit(
+    files: tuple[str, ...],
+    output: str,
+    generator: str | None,
+    window: int | None,
+    max_time: float | None,
+    max_iter: int | None,
+    settings: tuple[str, ...],
+    test_size: float | None,
+    seed: int | None,
+    config: str | None,
+    jobs: int,
+    overwrite: bool,
+    **reading: Any,
+) -> int:
+    """Fit a model to each FILE and save it.
+
+    Beside MODEL.calgan a record, MODEL.resolved.toml, says how it was fitted, on what, and
+    which frames were held out. Ctrl-C saves what was learnt (exit code 130).
+    """
+    from calgan.cli._config import record_of, resolve
+    from calgan.cli._files import MODEL_SUFFIX, check_new, names_of
+    from calgan.cli._processes import for_each
+
+    told = read_config(config) if config else {}
+    params = _given(generator=generator, window=window, max_time=max_time, max_iter=max_iter)
+    told |= _given(seed=seed, test_size=test_size)
+    told["model"] = told.get("model", {}) | params | parse_settings(settings)
+    told["read"] = told.get("read", {}) | _given(**reading)
+    if files:
+        told["inputs"] = list(files)
+    complete = resolve(told, config or "the command line")
+    sources = complete["inputs"]
+    if not sources:
+        raise click.UsageError("name a FILE, or a --config with inputs.")
+    names = names_of(sources)
+    if len(sources) > 1 and output.endswith(MODEL_SUFFIX) and "{name}" not in output:
+        raise click.UsageError("several files give several models: name a folder, or use {name}.")
+    one = len(sources) == 1 and "{name}" not in output and not Path(output).is_dir()
+    template = output if one or "{name}" in output else f"{output}/{{name}}{MODEL_SUFFIX}"
+    models = [template.replace("{name}", name) for name in names]
+    if not one:
+        for model in models:
+            Path(model).parent.mkdir(parents=True, exist_ok=True)
+    for model in models:
+        check_new(model, record_of(Path(model)), overwrite=overwrite)
+    calls = [
+        {
+            "name": name,
+            "source": source,
+            "config": complete,
+            "model": model,
+        }
+        for name, source, model in zip(names, sources, models, strict=True)
+    ]
+    return for_each("fit", calls, jobs)
+
+
+@calgan_command.command(short_help="Draw windows or a recording from a model.")
+@click.argument("model")
+@click.option("-n", "windows", type=click.IntRange(1), metavar="WINDOWS", help="Windows (M, T, N).")
+@click.option("--duration", type=float, metavar="SECONDS", help="Length of a recording.")
+@_output("FILE", "For -n .npz or .npy; for --duration .npz, .nwb, or a suite2p folder.")
+@_seed
+@_overwrite
+@_said
+def sample(
+    model: str,
+    windows: int | None,
+    duration: float | None,
+    output: str,
+    seed: int | None,
+    overwrite: bool,
+) -> None:
+    """Draw synthetic data from a MODEL, in units of the recording it learnt.
+
+    -n draws independent windows, which every model can. --duration draws one recording without a
+    break, marked synthetic.
+    """
+    if (windows is None) == (duration is None):
+        raise click.UsageError("give either -n WINDOWS or --duration SECONDS.")
+    from calgan.cli._sample import sample_recording, sample_windows
+
+    if windows is not None:
+        sample_windows(model, windows, Path(output), seed=seed, overwrite=overwrite)
+    if duration is not None:
+        sample_recording(model, duration, Path(output), seed=seed, overwrite=overwrite)
+    click.echo(output)
+
+
+@calgan_command.command(short_help="Infer the spikes of a recording.")
+@click.argument("file")
+@_output("FILE", "Spikes: .npz, .nwb or .csv.")
+@_set
+@_reading
+@_overwrite
+@_said
+def deconvolve(
+    file: str, output: str, settings: tuple[str, ...], overwrite: bool, **reading: Any
+) -> None:
+    """Infer the spikes of FILE with OASIS.
+
+    Written are events, 1 in frames with a spike and else 0, with ids and frame rate;
+    --set output=amplitudes writes them in units of the traces. --set takes the parameters of
+    OasisDeconvolver, such as threshold=2.5.
+    """
+    from calgan.cli._spikes import deconvolve
+
+    params = parse_settings(settings)
+    deconvolve(file, _given(**reading), params, Path(output), overwrite=overwrite)
+    click.echo(output)
+
+
+_judging = _options(
+    click.argument("first", metavar="MODEL|REAL"),
+    click.argument("second", metavar="HELD_OUT|SYNTHETIC"),
+    click.option("--train", metavar="FILE", help="What the model was fitted on."),
+    click.option("-n", "n_samples", type=click.IntRange(1), default=N_SAMPLES, help="Windows."),
+    click.option("--window", type=click.IntRange(1), metavar="FRAMES", help="Of two recordings."),
+    _seed,
+    click.option(
+        "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Parameter of evaluate."
+    ),
+    click.option("--json", "as_json", is_flag=True, help="Every number as JSON on stdout."),
+    _reading,
+    _overwrite,
+    _said,
+)
+
+
+@calgan_command.command(short_help="Judge samples against held-out data.")
+@_judging
+@_output("JSON", "File for every number.", required=False)
+def evaluate(**arguments: Any) -> None:
+    """Judge a MODEL against a HELD_OUT recording, or a REAL one by a SYNTHETIC one.
+
+    Of the recording that the model was fitted on, the frames that fit held out are taken.
+    SYNTHETIC is a recording or a file of windows (sample -n).
+    """
+    from calgan.cli._judge import write_json
+
+    _judge(arguments, lambda evaluation, path: write_json(path, evaluation))
+
+
+@calgan_command.command(short_help="The same as an HTML page with figures.")
+@_judging
+@_output("HTML", "Page to write.")
+@click.option("--title", help="Its heading.")
+def report(title: str | None, **arguments: Any) -> None:
+    """Judge as evaluate does, and write an HTML page with the figures."""
+    _judge(arguments, lambda evaluation, path: evaluation.to_html(path, title=title))
+
+
+def _judge(arguments: dict[str, Any], write: Callable[[Any, Path], Any]) -> None:
+    from calgan.cli._config import evaluate_defaults, refuse_unknown
+    from calgan.cli._files import check_new
+    from calgan.cli._judge import as_dict, judge
+
+    as_json, output = arguments.pop("as_json"), arguments.pop("output")
+    overwrite, settings = arguments.pop("overwrite"), parse_settings(arguments.pop("settings"))
+    own = ("first", "second", "train", "n_samples", "window", "seed")
+    chosen = {name: arguments.pop(name) for name in own}
+    refuse_unknown(settings, evaluate_defaults() | {"n_jobs": -1}, "evaluate")
+    if output:
+        check_new(output, overwrite=overwrite)
+    evaluation = judge(**chosen, options=_given(**arguments), **settings)
+    click.echo(json.dumps(as_dict(evaluation)) if as_json else evaluation.summary())
+    if output:
+        write(evaluation, Path(output))
+        note(f"wrote {output}")
+
+
+@calgan_command.command(short_help="All of it, as a file says.")
+@click.argument("config", required=False)
+@_output("FOLDER", "In place of the file's output.", required=False)
+@_jobs
+@click.option("--example", is_flag=True, help="Print a configuration to start from.")
+@_overwrite
+@_said
+def run(config: str | None, output: str | None, jobs: int, example: bool, overwrite: bool) -> int:
+    """Read, split, fit, sample, evaluate and report, as CONFIG says (see --example).
+
+    Each recording gets a folder with model, samples, evaluation, report, and run.resolved.toml:
+    the configuration with every default, seed, versions and SHA-256 of the input.
+    """
+    if example:
+        click.echo(EXAMPLE, nl=False)
+        return 0
+    if config is None:
+        raise click.UsageError("name a CONFIG; calgan run --example prints one.")
+    from calgan.cli._config import resolve
+    from calgan.cli._files import names_of
+    from calgan.cli._processes import for_each
+
+    complete = resolve(read_config(config) | _given(output=output), config)
+    sources, folder = complete["inputs"], complete["output"]
+    if not sources or folder is None:
+        raise ValueError(f'{config} must say inputs = [...] and output = "...".')
+    names = names_of(sources)
+    template = folder if len(sources) == 1 or "{name}" in folder else f"{folder}/{{name}}"
+    calls = [
+        {
+            "name": name,
+            "source": source,
+            "config": complete,
+            "folder": template.replace("{name}", name),
+            "n_jobs": -1 if min(jobs, len(sources)) == 1 else 1,
+            "overwrite": overwrite,
+        }
+        for name, source in zip(names, sources, strict=True)
+    ]
+    return for_each("run", calls, jobs)
