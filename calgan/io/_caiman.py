@@ -103,7 +103,12 @@ def _matrix(node: Any) -> sparse.csc_array | None:
     if hasattr(node, "keys") and {"data", "indices", "indptr", "shape"} <= set(node):
         parts = tuple(node[key][()] for key in ("data", "indices", "indptr"))
         if all(np.ndim(part) == 1 for part in parts):
-            return sparse.csc_array(parts, shape=tuple(int(n) for n in node["shape"][()]))
+            try:
+                matrix = sparse.csc_array(parts, shape=tuple(int(n) for n in node["shape"][()]))
+                matrix.check_format()  # scipy would read beyond the ends of a damaged one
+            except (TypeError, ValueError, OverflowError) as error:
+                raise ValueError(f"{node.file.filename} is damaged: {node.name}.") from error
+            return matrix
     array = _array(node)
     return None if array is None else sparse.csc_array(array[()])
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -32,18 +34,20 @@ def holds(path: Path, *names: str) -> bool:
         return False
 
 
-def open_hdf5(path: Path, what: str) -> Any:
-    """Open an HDF5 file for reading."""
+@contextlib.contextmanager
+def open_hdf5(path: Path, what: str) -> Iterator[Any]:
+    """Open an HDF5 file for reading; what is damaged in it is said in a sentence."""
     h5py = needs("h5py", f"reading {what}")
     if not path.is_file():
         raise ValueError(f"{path} is a folder, but {what} is read from a file.")
     if not is_hdf5(path):
         raise ValueError(f"{path} is no HDF5 file, or is damaged.")
     try:
-        return h5py.File(path, "r")
+        with h5py.File(path, "r") as file:
+            yield file
     except PermissionError:
         raise
-    except OSError as error:
+    except (OSError, RuntimeError, KeyError) as error:
         raise ValueError(f"{path} is damaged: {error}.") from error
 
 

@@ -60,7 +60,9 @@ def read(path: Path, options: ReadOptions) -> Recording:
         accepted = is_cell.reshape(n_rois, -1)[:, 0] > 0
     else:
         say(f"{folder} has no iscell.npy, so all {n_rois} ROIs were taken for cells.")
-    keep, options = chosen(n_rois, options, accepted=accepted, frame_rate=_frame_rate(settings))
+    rate = _numbers(settings, "fs", float)  # of one plane
+    known_rate = None if rate is None or rate[0] <= 0 else float(rate[0])
+    keep, options = chosen(n_rois, options, accepted=accepted, frame_rate=known_rate)
     neuropil, file = None, folder / _VARIABLES[variable]
     if file.is_file():
         neuropil = _array(file, n_rois=n_rois, ndims=(2,))
@@ -72,14 +74,14 @@ def read(path: Path, options: ReadOptions) -> Recording:
         neuropil = neuropil[keep].T
     else:
         say(f"{folder} has no {file.name}, so the traces were not corrected for neuropil.")
-    extraction = settings.get("extraction")
-    coefficient = settings.get("neucoeff", 0.7)
-    if isinstance(extraction, dict):
-        coefficient = extraction.get("neuropil_coefficient", coefficient)
+    coefficient = _numbers(settings, "neucoeff", float)
+    if isinstance(settings.get("extraction"), dict):  # 1.x
+        coefficient = _numbers(settings["extraction"], "neuropil_coefficient", float)
     red = None
     if (folder / "redcell.npy").is_file():
         red = _array(folder / "redcell.npy", n_rois=n_rois).reshape(n_rois, -1)[keep, 0] > 0
-    bad = np.flatnonzero(settings.get("badframes", ()))
+    flags = _numbers(settings, "badframes", bool)
+    bad = () if flags is None or len(flags) != n_frames else np.flatnonzero(flags)
     if len(bad):
         say(
             f"suite2p calls {len(bad)} of {n_frames} frames in {folder} bad; they were kept, and "
@@ -90,7 +92,7 @@ def read(path: Path, options: ReadOptions) -> Recording:
         raw[keep].T,
         options,
         neuropil=neuropil,
-        coefficient=coefficient,
+        coefficient=0.7 if coefficient is None else float(coefficient[0]),
         units="counts",
         roi_ids=keep,
         accepted=None if accepted is None else accepted[keep],
@@ -174,7 +176,9 @@ def _array(path: Path, *, n_rois: int | None = None, ndims: tuple[int, ...] = (1
     """Map an array of numbers, one row a ROI."""
     try:
         array = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
+    except OSError:
+        raise
+    except Exception as error:  # numpy raises many kinds
         raise ValueError(f"{path} is damaged, or no npy file of numbers.") from error
     if array.ndim not in ndims or array.dtype.kind not in "fiub":
         raise ValueError(
@@ -200,12 +204,13 @@ def _settings(folder: Path) -> dict[str, Any]:
     return found
 
 
-def _frame_rate(settings: dict[str, Any]) -> float | None:
-    """Return the rate of one plane (Hz)."""
+def _numbers(settings: dict[str, Any], key: str, dtype: type) -> np.ndarray | None:
+    """Return one or more numbers of the settings, flat, if they are there."""
     try:
-        return float(settings["fs"]) or None
-    except (KeyError, TypeError, ValueError):
+        found = np.asarray(settings[key], dtype=dtype).ravel()
+    except (KeyError, TypeError, ValueError, OverflowError):
         return None
+    return found if len(found) and np.isfinite(found).all() else None
 
 
 def _positions(folder: Path, n_rois: int) -> np.ndarray | None:
@@ -215,16 +220,18 @@ def _positions(folder: Path, n_rois: int) -> np.ndarray | None:
     stat = load_plain(folder / "stat.npy").ravel()
     if len(stat) != n_rois or not all(isinstance(roi, dict) and "med" in roi for roi in stat):
         return None
-    return np.array([roi["med"][1::-1] for roi in stat], dtype=float)
+    try:
+        return np.array([roi["med"][1::-1] for roi in stat], dtype=float).reshape(n_rois, 2)
+    except (TypeError, ValueError) as error:
+        raise ValueError(f"{folder / 'stat.npy'} is damaged: med is no position (y, x).") from error
 
 
 def _lengths(settings: dict[str, Any], key: str, n_frames: int) -> np.ndarray | None:
     """Return the numbers of frames of several files or folders, if they add up."""
-    try:
-        lengths = np.asarray(settings[key], dtype=int).ravel()
-    except (KeyError, TypeError, ValueError):
+    lengths = _numbers(settings, key, int)
+    if lengths is None or len(lengths) < 2 or lengths.min() < 1 or lengths.sum() != n_frames:
         return None
-    return lengths if len(lengths) > 1 and lengths.sum() == n_frames else None
+    return lengths
 
 
 def _segments(settings: dict[str, Any], n_frames: int, folder: Path) -> np.ndarray | None:

@@ -136,6 +136,14 @@ def test_what_is_missing_is_said(tmp_path):
         read_recording(none)
 
 
+def test_damaged_footprints_are_refused(tmp_path):
+    path = save(tmp_path / "results.hdf5")
+    with h5py.File(path, "r+") as file:
+        file["estimates/A/indices"][0] = 1 << 30
+    with pytest.raises(ValueError, match=r"results.hdf5 is damaged: /estimates/A\."):
+        read_recording(path)
+
+
 def test_another_hdf5_file_is_refused(tmp_path):
     with h5py.File(tmp_path / "other.hdf5", "w") as file:
         file["numbers"] = np.arange(3)

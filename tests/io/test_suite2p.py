@@ -197,6 +197,16 @@ def test_loading_runs_no_code_of_the_file(tmp_path, field):
     assert trap.exists()
 
 
+def test_settings_that_are_no_numbers_are_passed_over(tmp_path):
+    odd = datetime.datetime(2021, 7, 26)
+    ops = {"fs": odd, "neucoeff": None, "badframes": odd, "frames_per_file": "three"}
+    plane = save(tmp_path / "plane0", ops=ops)
+    with pytest.raises(ValueError, match="does not say its frame rate"):
+        read_recording(plane)
+    recording = read_recording(plane, frame_rate=15.0)
+    assert recording.metadata["processing"].startswith("dF/F of F - 0.7 Fneu")
+
+
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
