@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import math
+import sys
 import warnings
 from dataclasses import replace
 from types import ModuleType
@@ -35,8 +36,11 @@ def few(names: Any) -> str:
 
 
 def say(message: str) -> None:
-    """Warn the caller of `read_recording`."""
-    warnings.warn(message, UserWarning, stacklevel=5)
+    """Warn the caller of `read_recording`, at the line outside calgan."""
+    frame, level = sys._getframe(1), 2
+    while frame.f_back and frame.f_globals.get("__name__", "").startswith("calgan."):
+        frame, level = frame.f_back, level + 1
+    warnings.warn(message, UserWarning, stacklevel=level)
 
 
 def as_pixels(positions: Any) -> np.ndarray:

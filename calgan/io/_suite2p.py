@@ -207,7 +207,7 @@ def _settings(folder: Path) -> dict[str, Any]:
 def _numbers(settings: dict[str, Any], key: str, dtype: type) -> np.ndarray | None:
     """Return one or more numbers of the settings, flat, if they are there."""
     try:
-        found = np.asarray(settings[key], dtype=dtype).ravel()
+        found: np.ndarray = np.asarray(settings[key], dtype=dtype).ravel()
     except (KeyError, TypeError, ValueError, OverflowError):
         return None
     return found if len(found) and np.isfinite(found).all() else None
