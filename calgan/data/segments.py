@@ -6,6 +6,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
+from calgan.data._same_cells import warn_of_other_neurons
 from calgan.data.recording import Recording
 from calgan.data.validation import (
     as_trials,
@@ -29,7 +30,7 @@ def as_segments(X: Any, *, name: str = "X", check_orientation: bool = True) -> S
     """Read a Recording, an array (T, N) or (S, T, N), or a list of trials (T_i, N) as segments.
 
     Float32 arrays and memory maps are not copied. Bare arrays with more neurons than frames give
-    a warning if `check_orientation`.
+    a warning if `check_orientation`, as do trials without ids of what seem to be other neurons.
     """
     if isinstance(X, Segments):
         return X
@@ -41,7 +42,8 @@ def as_segments(X: Any, *, name: str = "X", check_orientation: bool = True) -> S
         )
     arrays: list[np.ndarray] = []
     recordings: dict[str, Recording] = {}
-    for label, part in _split(X, name):
+    parts = dict(_split(X, name))
+    for label, part in parts.items():
         if isinstance(part, Recording):
             recordings[label] = part
             arrays.extend(part.segment_traces())
@@ -58,6 +60,11 @@ def as_segments(X: Any, *, name: str = "X", check_orientation: bool = True) -> S
             )
     if check_orientation and not recordings:  # a Recording was checked when it was made
         warn_if_roi_first(sum(map(len, arrays)), n_neurons, name=name)
+    default = np.arange(n_neurons)
+    if check_orientation and all(
+        np.array_equal(part.roi_ids, default) for part in recordings.values()
+    ):
+        warn_of_other_neurons({label: _longest(part) for label, part in parts.items()})
     if not recordings:
         return Segments(arrays, None, None, None)
     rate = common_frame_rate({label: part.frame_rate for label, part in recordings.items()})
@@ -74,6 +81,11 @@ def as_segments(X: Any, *, name: str = "X", check_orientation: bool = True) -> S
                 "same neurons in the same order from each."
             )
     return Segments(arrays, rate, first.roi_ids, first.units)
+
+
+def _longest(part: Any) -> np.ndarray:
+    """Return the longest segment of a recording, or an array."""
+    return max(part.segment_traces(), key=len) if isinstance(part, Recording) else np.asarray(part)
 
 
 def is_list_of_trials(X: Any) -> bool:

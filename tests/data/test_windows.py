@@ -19,6 +19,7 @@ from sklearn.utils import _safe_indexing
 
 from calgan import Recording, Windower
 from calgan.data.windows import WindowView, gather, iter_batches, segments_of
+from calgan.datasets import load_zebrafish_tectum, make_recording
 
 
 def add(X: np.ndarray, value: float) -> np.ndarray:
@@ -431,3 +432,47 @@ def test_windower_remembers_the_recording() -> None:
     assert bare.roi_ids_ is bare.units_ is bare.positions_ is None
     elsewhere = Recording(np.zeros((20, 3)), 5.0, metadata={"positions": "in the atlas"})
     assert Windower(4).fit(elsewhere).positions_ is None
+
+
+# Lists of recordings
+
+
+def warnings_of_a_list(parts: list[Any]) -> list[str]:
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        Windower(32).fit_transform(parts)
+    return [str(warning.message) for warning in caught]
+
+
+@pytest.mark.parametrize("as_arrays", [False, True], ids=["recordings", "arrays"])
+def test_recordings_of_other_neurons_in_one_list_get_a_word(as_arrays: bool) -> None:
+    parts = [make_recording(100.0, 20, random_state=seed)[0] for seed in (0, 0, 1)]
+    parts = [part.traces for part in parts] if as_arrays else parts
+    (text,) = warnings_of_a_list(parts)
+    assert "X[0] and X[2] are taken to hold the same neurons in the same order" in text
+    assert "roi_ids" in text
+    assert warnings_of_a_list(parts[:2]) == []
+
+
+def test_the_same_neurons_in_another_order_get_a_word() -> None:
+    recording, _ = make_recording(200.0, 20, random_state=0)
+    parts = [recording.traces[:1000], recording.traces[1000:, ::-1]]
+    (text,) = warnings_of_a_list(parts)
+    assert "rank correlation" in text
+    # Ids that the user gave are taken at their word.
+    named = [Recording(part, 10.0, roi_ids=np.arange(20) + 5) for part in parts]
+    assert warnings_of_a_list(named) == []
+
+
+@pytest.mark.parametrize("length", [200, 400, 650, 975])
+def test_trials_of_one_recording_get_no_word(length: int) -> None:
+    recording = load_zebrafish_tectum()
+    starts = range(0, recording.n_frames - length + 1, length)
+    assert warnings_of_a_list([recording[start : start + length] for start in starts]) == []
+
+
+@pytest.mark.parametrize("n_neurons", [3, 20])
+def test_neurons_that_are_alike_get_no_word(n_neurons: int) -> None:
+    rng = np.random.default_rng(0)
+    assert warnings_of_a_list([rng.normal(size=(1000, n_neurons)) for _ in range(2)]) == []
+    assert warnings_of_a_list([np.zeros((1000, n_neurons))] * 2) == []
