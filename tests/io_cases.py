@@ -32,6 +32,8 @@ def comes_back(recording, folder, suffixes=(".npz",)):
         assert back == drawn, suffix
         assert back.metadata["synthetic"] is True, suffix
         assert back.metadata["generator"] == drawn.metadata["generator"], suffix
+        for name, values in drawn.metadata["components"].items():
+            assert values is None or np.array_equal(back.metadata["components"][name], values), name
 
 
 def without(monkeypatch, module):

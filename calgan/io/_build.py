@@ -114,6 +114,29 @@ def _ordered(keep: np.ndarray) -> bool:
     return bool((np.diff(keep) == 1).all())
 
 
+def rebuilt(
+    options: ReadOptions,
+    *,
+    traces: Any,
+    frame_rate: float,
+    roi_ids: Any,
+    units: str,
+    segments: Any,
+    metadata: dict[str, Any],
+) -> Recording:
+    """Make a recording of what calgan wrote: all its neurons, whether accepted or not."""
+    keep, known = chosen(len(roi_ids), options, accepted=None, frame_rate=frame_rate)
+    recording = Recording(
+        traces,
+        known.frame_rate or frame_rate,
+        roi_ids=roi_ids,
+        units=units,
+        segments=segments,
+        metadata=metadata | {"format": options.format, "source": options.name},
+    )
+    return recording if options.neurons is None else recording.select(keep)
+
+
 def chosen(
     n_neurons: int, options: ReadOptions, *, accepted: Any, frame_rate: float | None
 ) -> tuple[np.ndarray, ReadOptions]:

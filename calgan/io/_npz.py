@@ -14,7 +14,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from calgan.data.recording import Recording
-from calgan.io._build import chosen, few, say
+from calgan.io._build import few, rebuilt, say
 from calgan.io._named import read_named
 from calgan.io._options import ReadOptions
 
@@ -127,16 +127,15 @@ def _read_ours(arrays: dict[str, np.ndarray], options: ReadOptions) -> Recording
         units, ids, segments = known["units"], arrays["roi_ids"], arrays["segments"]
     except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise ValueError(f"{options.name} is damaged: {error}.") from error
-    keep, known_rate = chosen(len(ids), options, accepted=None, frame_rate=rate)
-    recording = Recording(
-        traces,
-        known_rate.frame_rate or rate,
+    return rebuilt(
+        options,
+        traces=traces,
+        frame_rate=rate,
         roi_ids=ids,
         units=units,
         segments=segments,
-        metadata=metadata | {"format": options.format, "source": options.name},
+        metadata=metadata,
     )
-    return recording if options.neurons is None else recording.select(keep)
 
 
 def _encode(value: Any, place: str, arrays: dict[str, np.ndarray]) -> Any:

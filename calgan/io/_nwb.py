@@ -11,11 +11,11 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from calgan.data.recording import ARBITRARY, Recording
-from calgan.io._build import build, chosen, few, say
+from calgan.io._build import build, chosen, few, rebuilt, say
 from calgan.io._fluorescence import build_from_raw
 from calgan.io._hdf5 import as_text, holds, open_hdf5
 from calgan.io._nwb_tables import about_rois, indicator_of, times_of_events
-from calgan.io._nwb_write import KEPT, OURS, SEGMENTS, SPIKES, write
+from calgan.io._nwb_write import COMPONENTS, KEPT, OURS, SEGMENTS, write
 from calgan.io._options import ReadOptions
 from calgan.io._times import from_times
 
@@ -23,7 +23,7 @@ __all__ = ["read", "recognises", "write"]
 
 _DFF = re.compile(r"dff|d_?f_?over_?f|df_?f|dfof|delta_?f")
 _NEUROPIL = re.compile(r"neuropil|fneu|background")
-_NOT_RAW = re.compile(r"deconv|spike|spks|event|denois|residual|baseline")
+_NOT_RAW = re.compile(r"calgancomp|deconv|spike|spks|event|denois|residual|baseline")
 _NO_UNITS = {"", "n.a.", "n/a", "na", "none", "unknown", "lumens", "-1", "a.u.", "au", "arbitrary"}
 _BLOCK = 1 << 24  # values
 
@@ -40,9 +40,11 @@ def read(path: Path, options: ReadOptions) -> Recording:
 
 
 def _read(file: Any, options: ReadOptions) -> Recording:
-    note = _note(file)
     found = _all_series(file)
     series = _pick(file, found, options)
+    note = _note(file)
+    if note is not None and options.variable is None:
+        return _read_ours(file, series.group, note, options)
     name, data = series.path, series.group["data"]
     rows, table = series.group.get("rois"), None
     if rows is not None:
@@ -72,14 +74,6 @@ def _read(file: Any, options: ReadOptions) -> Recording:
         "t_start": t_start or None,
         **times_of_events(file, t_start),
     }
-    if note is not None:
-        known["segments"] = np.column_stack(
-            [file[f"intervals/{SEGMENTS}/{edge}_frame"][()] for edge in ("start", "stop")]
-        )
-        if SPIKES in file:
-            known["spikes"] = _values(file[SPIKES]["data"], keep, False)
-        known |= {key: note[key] for key in KEPT if key in note}
-        return build(traces, options, units=as_text(data.attrs["unit"]), **known)
     unit = as_text(data.attrs.get("unit", ""))
     units = ARBITRARY if unit.lower() in _NO_UNITS else unit
     if series.kind == "dff":
@@ -106,6 +100,36 @@ def _note(file: Any) -> dict[str, Any] | None:
         return note[OURS]
     except (KeyError, TypeError, ValueError):
         return None
+
+
+def _read_ours(file: Any, series: Any, note: dict[str, Any], options: ReadOptions) -> Recording:
+    """Read what `write` wrote: the traces are final."""
+    table = file[series["rois"].attrs["table"]]
+    rows = np.asarray(series["rois"][()], dtype=int)
+    rois = about_rois(table, rows)
+    start, edges = series["starting_time"], file[f"intervals/{SEGMENTS}"]
+    known = {
+        **{key: note[key] for key in KEPT if key in note},
+        "positions": rois.positions(np.arange(len(rows))),
+        "indicator": indicator_of(table),
+        "t_start": float(start[()]) or None,
+    }
+    module = series.parent.parent
+    components = {name: item["data"][()] for name, item in module.get(COMPONENTS, {}).items()}
+    components |= {name: item["data"][()] for name, item in module.items() if "data" in item}
+    if set(components) == {"spikes"}:
+        known |= components
+    elif components:
+        known["components"] = Bunch(**components)
+    return rebuilt(
+        options,
+        traces=series["data"][()],
+        frame_rate=float(start.attrs["rate"]),
+        roi_ids=rois.ids,
+        units=as_text(series["data"].attrs["unit"]),
+        segments=np.column_stack([edges["start_frame"][()], edges["stop_frame"][()]]),
+        metadata={key: value for key, value in known.items() if value is not None},
+    )
 
 
 def _all_series(file: Any) -> list[Bunch]:

@@ -19,7 +19,8 @@ from calgan.io._nwb_tables import CENTRES, TEXT_IDS
 OURS = "calgan"  # key of the note
 KEPT = ("synthetic", "generator", "model", "calgan_version")
 SEGMENTS = "segments"
-SPIKES = "processing/ophys/Spikes/Spikes"
+COMPONENTS = "CalganComponents"  # container of what lies behind synthetic traces
+_UNITS = {"spikes": "spikes per frame", "rates": "Hz", "factors": "standard deviations"}
 
 
 def write(recording: Recording, path: Path) -> None:
@@ -82,30 +83,30 @@ def _add(pynwb: Any, file: Any, recording: Recording) -> None:
     module.add(ophys.ImageSegmentation(plane_segmentations=[table]))
     t_start = float(metadata.get("t_start", 0.0))
     timing = {"rate": recording.frame_rate, "starting_time": t_start}
-    region = table.create_roi_table_region("all neurons", region=list(range(recording.n_neurons)))
     container = ophys.DfOverF if recording.units == "dF/F" else ophys.Fluorescence
     traces = ophys.RoiResponseSeries(
         name="RoiResponseSeries",
         description="Traces.",
         data=recording.traces,
         unit=recording.units,
-        rois=region,
+        rois=_all_of(table),
         **timing,
     )
     module.add(container(roi_response_series=[traces]))
-    spikes = metadata.get("spikes", metadata.get("components", {}).get("spikes"))
-    if spikes is not None:
-        series = ophys.RoiResponseSeries(
-            name="Spikes",
-            description="Spikes in each frame.",
-            data=np.asarray(spikes),
-            unit="spikes per frame",
-            rois=table.create_roi_table_region(
-                "all neurons", region=list(range(recording.n_neurons))
-            ),
-            **timing,
-        )
-        module.add(ophys.Fluorescence(name="Spikes", roi_response_series=[series]))
+    components = {k: v for k, v in metadata.get("components", {}).items() if v is not None}
+    if "spikes" in metadata:
+        components.setdefault("spikes", metadata["spikes"])
+    series = []
+    for name, values in components.items():
+        values = np.asarray(values)
+        what = {"name": name, "data": values, "unit": _UNITS.get(name, recording.units), **timing}
+        what["description"] = f"{name} behind the traces"
+        if values.shape == recording.shape:
+            series.append(ophys.RoiResponseSeries(rois=_all_of(table), **what))
+        else:
+            module.add(pynwb.TimeSeries(**what))
+    if series:
+        module.add(ophys.Fluorescence(name=COMPONENTS, roi_response_series=series))
     starts, stops = recording.segments.T
     times = t_start + recording.segments.T / recording.frame_rate
     file.add_time_intervals(
@@ -148,6 +149,10 @@ def _rois(pynwb: Any, recording: Recording, plane: Any) -> Any:
         columns=[*columns, mask, index],
         colnames=[column.name for column in [*columns, mask]],
     )
+
+
+def _all_of(table: Any) -> Any:
+    return table.create_roi_table_region("all neurons", region=list(range(len(table))))
 
 
 def _column(pynwb: Any, name: str, description: str, data: Any) -> Any:

@@ -8,15 +8,18 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from sklearn.utils import Bunch
 
 import calgan
 from calgan.data.recording import Recording
-from calgan.io._build import as_pixels, build, chosen, say
+from calgan.io._build import as_pixels, chosen, rebuilt, say
 from calgan.io._fluorescence import build_from_raw
 from calgan.io._options import ReadOptions
 from calgan.io._pickles import load_plain
 
 _MARK = "calgan.json"
+_NEEDED = {"components", "frame_rate", "roi_ids", "segments", "units"}
+_COMPONENT = "component_"  # files of what lies behind synthetic traces, (T, N) or (T, K)
 _VARIABLES = {"F": "Fneu.npy", "F_chan2": "Fneu_chan2.npy"}  # traces, and their neuropil
 _KEPT = ("synthetic", "generator", "model", "calgan_version")
 # Later files win: suite2p 1.x has settings.npy and db.npy, and may leave ops.npy out.
@@ -110,12 +113,15 @@ def write(recording: Recording, path: Path) -> None:
     folder.mkdir()
     n_frames, n_neurons = recording.shape
     metadata = recording.metadata
-    spikes = metadata.get("spikes", metadata.get("components", {}).get("spikes"))
+    components = {k: v for k, v in metadata.get("components", {}).items() if v is not None}
+    spikes = components.pop("spikes", metadata.get("spikes"))
     F = np.ascontiguousarray(recording.traces.T)
     np.save(folder / "F.npy", F)
     np.save(folder / "Fneu.npy", np.zeros_like(F))
     if spikes is not None:
         np.save(folder / "spks.npy", np.ascontiguousarray(np.asarray(spikes, np.float32).T))
+    for name, array in components.items():
+        np.save(folder / f"{_COMPONENT}{name}.npy", array)
     np.save(folder / "iscell.npy", np.ones((n_neurons, 2)))
     height, width = _write_positions(folder, metadata.get("positions"), n_neurons)
     ops = {
@@ -132,6 +138,7 @@ def write(recording: Recording, path: Path) -> None:
     note = {
         "written_by": f"calgan {calgan.__version__}",
         **known,
+        "components": sorted(components),
         "units": recording.units,
         "frame_rate": recording.frame_rate,
         "roi_ids": recording.roi_ids.tolist(),
@@ -142,19 +149,38 @@ def write(recording: Recording, path: Path) -> None:
 
 def _read_ours(folder: Path, raw: np.ndarray, options: ReadOptions) -> Recording:
     """Read what `write` wrote: the traces are final."""
-    note = json.loads((folder / _MARK).read_text(encoding="utf-8"))
-    spikes = folder / "spks.npy"
-    return build(
-        raw.T,
+    note = _note(folder / _MARK)
+    metadata = {key: note[key] for key in _KEPT if key in note}
+    positions, spikes = _positions(folder, len(raw)), folder / "spks.npy"
+    if positions is not None:
+        metadata["positions"] = positions
+    counts = _array(spikes, ndims=(2,)).T if spikes.is_file() else None
+    if note["components"]:
+        names = note["components"]
+        arrays = {name: _array(folder / f"{_COMPONENT}{name}.npy") for name in names}
+        metadata["components"] = Bunch(spikes=counts, **arrays)
+    elif counts is not None:
+        metadata["spikes"] = counts
+    return rebuilt(
         options,
+        traces=raw.T,
         frame_rate=note["frame_rate"],
-        units=note["units"],
         roi_ids=note["roi_ids"],
+        units=note["units"],
         segments=note["segments"],
-        positions=_positions(folder, len(raw)),
-        spikes=_array(spikes, ndims=(2,)).T if spikes.is_file() else None,
-        **{key: note[key] for key in _KEPT if key in note},
+        metadata=metadata,
     )
+
+
+def _note(path: Path) -> dict[str, Any]:
+    """Return what calgan noted in a folder that it wrote."""
+    try:
+        note = json.loads(path.read_text(encoding="utf-8"))
+        return {key: note[key] for key in note.keys() | _NEEDED}
+    except (AttributeError, KeyError, ValueError) as error:
+        raise ValueError(
+            f"{path} is damaged; without it the folder is read as suite2p's."
+        ) from error
 
 
 def _planes(path: Path) -> list[Path]:

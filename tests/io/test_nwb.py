@@ -290,7 +290,7 @@ def test_a_written_file_is_valid_and_says_that_it_is_synthetic(tmp_path, units):
             "synthetic": True,
             "generator": "CalciumFactorModel",
             "model": "1a2b",
-            "components": {"spikes": spikes},
+            "components": {"spikes": spikes, "calcium": RAW / 2, "rates": None},
             "positions": np.arange(2.0 * N).reshape(N, 2) / 3.0,
             "indicator": "GCaMP8m",
         },
@@ -301,7 +301,9 @@ def test_a_written_file_is_valid_and_says_that_it_is_synthetic(tmp_path, units):
     assert back == recording
     for key in ("synthetic", "generator", "model", "positions", "indicator"):
         assert np.array_equal(back.metadata[key], recording.metadata[key]), key
-    assert np.array_equal(back.metadata["spikes"], spikes)
+    assert np.array_equal(back.metadata["components"].spikes, spikes)
+    assert np.array_equal(back.metadata["components"].calcium, RAW / 2)
+    assert read_recording(path, neurons=[2, 0]) == recording.select([2, 0])
     with pynwb.NWBHDF5IO(str(path), "r") as io:
         file = io.read()
         assert "Synthetic recording sampled by calgan" in file.session_description

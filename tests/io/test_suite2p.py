@@ -1,6 +1,7 @@
 """suite2p folders: which traces are read, what comes along, and what is refused."""
 
 import datetime
+import json
 import os
 import subprocess
 import sys
@@ -217,11 +218,14 @@ def test_settings_that_are_no_numbers_are_passed_over(tmp_path):
         ("iscell", np.ones((N + 1, 2)), "iscell.npy has 7 ROIs, but F.npy has 6"),
         ("iscell", np.zeros((N, 2)), "accepts none of its 6 ROIs"),
         ("ops", b"no array", "ops.npy is damaged"),
+        ("calgan", {"units": "dF/F"}, "calgan.json is damaged"),
     ],
 )
 def test_damage_is_one_sentence(tmp_path, name, content, message):
     plane = save(tmp_path / "plane0")
-    if isinstance(content, bytes):
+    if name == "calgan":
+        (plane / "calgan.json").write_text(json.dumps(content))
+    elif isinstance(content, bytes):
         (plane / f"{name}.npy").write_bytes(content)
     else:
         np.save(plane / f"{name}.npy", content, allow_pickle=True)
@@ -247,6 +251,9 @@ def test_a_written_folder_holds_the_recording(tmp_path):
         assert np.array_equal(back.metadata["spikes"], spikes)
         assert back.metadata["synthetic"] is True
         assert back.metadata["model"] == "abc"
+    few = read_recording(path, neurons=[2, 0])
+    assert few == recording.select([2, 0])
+    assert np.array_equal(few.metadata["spikes"], spikes[:, [2, 0]])
     stat = np.load(path / "plane0" / "stat.npy", allow_pickle=True)
     assert [roi["med"] for roi in stat] == MED[:3, ::-1].tolist()
     ops = np.load(path / "plane0" / "ops.npy", allow_pickle=True).item()
