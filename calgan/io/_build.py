@@ -17,6 +17,13 @@ from calgan.data.recording import Recording
 from calgan.io._options import ReadOptions
 
 _NAMED = 5  # neurons that a message names
+# Metadata that files other than npz hold: as a note, or in a place of their own. Those read from
+# a file that say where it was are not worth a word.
+_NOTED = (
+    *("synthetic", "generator", "model", "calgan_version"),
+    *("processing", "indicator", "t_start"),
+)
+_PLACED = ("positions", "accepted", "components", "spikes", "format", "source", "variable")
 
 
 def needs(module: str, what: str) -> ModuleType:
@@ -41,6 +48,19 @@ def say(message: str) -> None:
     while frame.f_back and frame.f_globals.get("__name__", "").startswith("calgan."):
         frame, level = frame.f_back, level + 1
     warnings.warn(message, UserWarning, stacklevel=level)
+
+
+def noted(recording: Recording, format: str) -> dict[str, Any]:
+    """Return the metadata for a file's note; say which the format cannot hold."""
+    lost = [key for key in recording.metadata if key not in (*_NOTED, *_PLACED)]
+    if lost:
+        say(f"{format} holds no {few(lost)} of the metadata: npz does.")
+    return {key: recording.metadata[key] for key in _NOTED if key in recording.metadata}
+
+
+def from_note(note: dict[str, Any]) -> dict[str, Any]:
+    """Return the metadata of a file's note."""
+    return {key: note[key] for key in _NOTED if key in note}
 
 
 def as_pixels(positions: Any) -> np.ndarray:

@@ -11,11 +11,11 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from calgan.data.recording import ARBITRARY, Recording
-from calgan.io._build import build, chosen, few, rebuilt, say
+from calgan.io._build import build, chosen, few, from_note, rebuilt, say
 from calgan.io._fluorescence import build_from_raw
 from calgan.io._hdf5 import as_text, holds, open_hdf5
 from calgan.io._nwb_tables import about_rois, indicator_of, times_of_events
-from calgan.io._nwb_write import COMPONENTS, KEPT, OURS, SEGMENTS, write
+from calgan.io._nwb_write import COMPONENTS, OURS, SEGMENTS, write
 from calgan.io._options import ReadOptions
 from calgan.io._times import from_times
 
@@ -109,10 +109,9 @@ def _read_ours(file: Any, series: Any, note: dict[str, Any], options: ReadOption
     rois = about_rois(table, rows)
     start, edges = series["starting_time"], file[f"intervals/{SEGMENTS}"]
     known = {
-        **{key: note[key] for key in KEPT if key in note},
+        **from_note(note),
         "positions": rois.positions(np.arange(len(rows))),
-        "indicator": indicator_of(table),
-        "t_start": float(start[()]) or None,
+        "accepted": rois.accepted,
     }
     module = series.parent.parent
     components = {name: item["data"][()] for name, item in module.get(COMPONENTS, {}).items()}

@@ -13,11 +13,10 @@ import numpy as np
 
 import calgan
 from calgan.data.recording import Recording
-from calgan.io._build import as_pixels, needs
+from calgan.io._build import as_pixels, needs, noted
 from calgan.io._nwb_tables import CENTRES, TEXT_IDS
 
 OURS = "calgan"  # key of the note
-KEPT = ("synthetic", "generator", "model", "calgan_version")
 SEGMENTS = "segments"
 COMPONENTS = "CalganComponents"  # container of what lies behind synthetic traces
 _UNITS = {"spikes": "spikes per frame", "rates": "Hz", "factors": "standard deviations"}
@@ -26,18 +25,18 @@ _UNITS = {"spikes": "spikes per frame", "rates": "Hz", "factors": "standard devi
 def write(recording: Recording, path: Path) -> None:
     """Write traces, ids, positions, segments and spikes of a recording."""
     pynwb = needs("pynwb", "writing NWB")
+    note = noted(recording, "NWB")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # advice to those who collect data
-        file = _file(pynwb, recording)
+        file = _file(pynwb, recording, note)
         _add(pynwb, file, recording)
         with pynwb.NWBHDF5IO(str(path), "w") as io:
             io.write(file)
 
 
-def _file(pynwb: Any, recording: Recording) -> Any:
+def _file(pynwb: Any, recording: Recording, note: dict[str, Any]) -> Any:
     """Return an NWB file that says where the recording comes from."""
     metadata = recording.metadata
-    known = {key: metadata[key] for key in KEPT if key in metadata}
     by = [["calgan", str(metadata.get("calgan_version", calgan.__version__))]]
     keywords = ["calcium imaging"]
     description = "Recording written by calgan."
@@ -54,7 +53,7 @@ def _file(pynwb: Any, recording: Recording) -> Any:
         "identifier": str(uuid.uuid4()),
         "session_start_time": datetime.datetime.now(datetime.UTC),
         "keywords": keywords,
-        "notes": json.dumps({OURS: known, "generated_by": by}),
+        "notes": json.dumps({OURS: note, "generated_by": by}, default=str),
     }
     try:
         return pynwb.NWBFile(**fields, was_generated_by=by)
@@ -137,6 +136,9 @@ def _rois(pynwb: Any, recording: Recording, plane: Any) -> Any:
         columns.append(_column(pynwb, CENTRES[0], "centre of the neuron", centres))
         pixels["x"], pixels["y"] = as_pixels(centres).T
         pixels["weight"] = 1.0
+    if "accepted" in recording.metadata:
+        flags = np.asarray(recording.metadata["accepted"], dtype=bool)
+        columns.append(_column(pynwb, "accepted", "whether the ROI is a cell", flags))
     mask = _column(pynwb, "pixel_mask", "centre of the neuron", pixels)
     index = pynwb.core.VectorIndex(
         name="pixel_mask_index", data=np.arange(1, n_neurons + 1), target=mask

@@ -12,7 +12,7 @@ from sklearn.utils import Bunch
 
 import calgan
 from calgan.data.recording import Recording
-from calgan.io._build import as_pixels, chosen, rebuilt, say
+from calgan.io._build import as_pixels, chosen, from_note, noted, rebuilt, say
 from calgan.io._fluorescence import build_from_raw
 from calgan.io._options import ReadOptions
 from calgan.io._pickles import load_plain
@@ -21,7 +21,6 @@ _MARK = "calgan.json"
 _NEEDED = {"components", "frame_rate", "roi_ids", "segments", "units"}
 _COMPONENT = "component_"  # files of what lies behind synthetic traces, (T, N) or (T, K)
 _VARIABLES = {"F": "Fneu.npy", "F_chan2": "Fneu_chan2.npy"}  # traces, and their neuropil
-_KEPT = ("synthetic", "generator", "model", "calgan_version")
 # Later files win: suite2p 1.x has settings.npy and db.npy, and may leave ops.npy out.
 _SETTINGS = ("ops.npy", "db.npy", "reg_outputs.npy", "settings.npy")
 
@@ -122,7 +121,8 @@ def write(recording: Recording, path: Path) -> None:
         np.save(folder / "spks.npy", np.ascontiguousarray(np.asarray(spikes, np.float32).T))
     for name, array in components.items():
         np.save(folder / f"{_COMPONENT}{name}.npy", array)
-    np.save(folder / "iscell.npy", np.ones((n_neurons, 2)))
+    accepted = np.ones(n_neurons) if "accepted" not in metadata else metadata["accepted"]
+    np.save(folder / "iscell.npy", np.column_stack([accepted, np.ones(n_neurons)]))
     height, width = _write_positions(folder, metadata.get("positions"), n_neurons)
     ops = {
         "fs": recording.frame_rate,
@@ -134,23 +134,23 @@ def write(recording: Recording, path: Path) -> None:
         "Lx": width,
     }
     np.save(folder / "ops.npy", np.array(ops, dtype=object), allow_pickle=True)
-    known = {key: metadata[key] for key in _KEPT if key in metadata}
     note = {
         "written_by": f"calgan {calgan.__version__}",
-        **known,
+        **noted(recording, "a folder like suite2p's"),
         "components": sorted(components),
         "units": recording.units,
         "frame_rate": recording.frame_rate,
         "roi_ids": recording.roi_ids.tolist(),
         "segments": recording.segments.tolist(),
     }
-    (folder / _MARK).write_text(json.dumps(note, indent=1), encoding="utf-8")
+    (folder / _MARK).write_text(json.dumps(note, indent=1, default=str), encoding="utf-8")
 
 
 def _read_ours(folder: Path, raw: np.ndarray, options: ReadOptions) -> Recording:
     """Read what `write` wrote: the traces are final."""
     note = _note(folder / _MARK)
-    metadata = {key: note[key] for key in _KEPT if key in note}
+    metadata = from_note(note)
+    metadata["accepted"] = _array(folder / "iscell.npy", n_rois=len(raw))[:, 0] > 0
     positions, spikes = _positions(folder, len(raw)), folder / "spks.npy"
     if positions is not None:
         metadata["positions"] = positions

@@ -322,3 +322,16 @@ def test_frames_outside_segments_may_be_missing(tmp_path):
         back = read_recording(write_recording(recording, tmp_path / name))
         assert np.array_equal(back.segments, recording.segments)
         assert np.array_equal(back.traces, traces, equal_nan=True)
+
+
+@pytest.mark.parametrize("name", ["again.nwb", "again"])
+def test_metadata_of_a_file_are_written_again_or_named(tmp_path, name):
+    session = Session(is_cell=CELLS).series("DfOverF", DFF, rate=RATE, starting_time=5.0)
+    session.file.add_trial(start_time=6.0, stop_time=8.0)
+    recording = read_recording(session.save(tmp_path / "session.nwb"), cells="all")
+    with pytest.warns(UserWarning, match="holds no trials of the metadata: npz does"):
+        path = write_recording(recording, tmp_path / name)
+    back = read_recording(path)
+    assert back == recording
+    for key in ("accepted", "positions", "t_start", "indicator"):
+        assert np.array_equal(back.metadata[key], recording.metadata[key]), key
