@@ -3,6 +3,7 @@
 from calgan.data.fluorescence import delta_f_over_f, find_artefacts
 from calgan.data.ranges import finite_segments
 from calgan.io._read import read_recording
+from calgan.io._to_objects import to_neo, to_pandas, to_pynapple, to_xarray
 from calgan.io._write import write_recording
 
 __all__ = [
@@ -10,5 +11,9 @@ __all__ = [
     "find_artefacts",
     "finite_segments",
     "read_recording",
+    "to_neo",
+    "to_pandas",
+    "to_pynapple",
+    "to_xarray",
     "write_recording",
 ]

@@ -20,6 +20,10 @@ FORMATS = {
     "pynapple": "calgan.io._pynapple",
     "npz": "calgan.io._npz",
     "npy": "calgan.io._npy",
+    "matlab": "calgan.io._matlab",
+    "csv": "calgan.io._csv",
+    "parquet": "calgan.io._parquet",
+    "zarr": "calgan.io._zarr",
 }
 
 

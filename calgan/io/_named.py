@@ -41,8 +41,8 @@ _TAKEN = {"options", "traces", "frame_rate", "units", "axes_known", "format", "n
 
 
 def key(name: Any) -> str:
-    """Return a name without case, signs and units in brackets."""
-    return re.sub(r"[^a-z0-9]", "", str(name).lower())
+    """Return a name, of a struct's field the last part, without case and signs."""
+    return re.sub(r"[^a-z0-9]", "", str(name).rpartition(".")[2].lower())
 
 
 def is_time(name: Any) -> bool:

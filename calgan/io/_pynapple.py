@@ -151,5 +151,5 @@ def write(recording: Recording, path: Path) -> None:
 
 def _one(info: dict[str, np.ndarray], name: str) -> Any:
     """Return the value that all columns share."""
-    values = np.unique(info.get(name, []))
-    return values[0].item() if len(values) == 1 else None
+    values = set(np.asarray(info.get(name, [])).tolist())
+    return values.pop() if len(values) == 1 else None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import os
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,8 @@ def read_recording(
     Parameters
     ----------
     source : str, path-like or object
-        File or folder.
+        File or folder; or a neo Block, Segment or AnalogSignal, a pynapple TsdFrame or Tsd, an
+        xarray DataArray or Dataset, or a pandas DataFrame.
     format : str or None, default=None
         Name of the format; None recognises it.
     frame_rate : float or None, default=None
@@ -84,7 +86,9 @@ def read_recording(
         format = format_of(path) if format is None else format
         module, name = module_of(format), str(path)
     else:
-        raise TypeError(f"read_recording takes a path, got {type(source).__name__}.")
+        library = type(source).__module__.partition(".")[0]
+        name = f"the {library} {type(source).__name__}"
+        module, path, format = importlib.import_module("calgan.io._objects"), source, library
     if cells not in ("accepted", "all"):
         raise ValueError(f"cells must be 'accepted' or 'all', got {cells!r}.")
     if not (variable is None or isinstance(variable, str)):
