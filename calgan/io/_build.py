@@ -54,7 +54,7 @@ def noted(recording: Recording, format: str) -> dict[str, Any]:
     """Return the metadata for a file's note; say which the format cannot hold."""
     lost = [key for key in recording.metadata if key not in (*_NOTED, *_PLACED)]
     if lost:
-        say(f"{format} holds no {few(lost)} of the metadata: npz does.")
+        say(f"{format} has no place for these metadata, which npz keeps: {few(lost)}.")
     return {key: recording.metadata[key] for key in _NOTED if key in recording.metadata}
 
 
