@@ -26,13 +26,13 @@ _NOTED = (
 _PLACED = ("positions", "accepted", "components", "spikes", "format", "source", "variable")
 
 
-def needs(module: str, what: str) -> ModuleType:
+def needs(module: str, what: str, install: str = "'calgan[io]'") -> ModuleType:
     """Import an optional library, or say how to install it."""
     try:
         return importlib.import_module(module)
     except ImportError as error:
         package = module.split(".")[0]
-        raise ImportError(f"{what} needs {package}: pip install 'calgan[io]'.") from error
+        raise ImportError(f"{what} needs {package}: pip install {install}.") from error
 
 
 def few(names: Any) -> str:

@@ -30,6 +30,8 @@ _TIMES = {
     *("milliseconds", "ms", "frametimes", "frametime"),
 }
 FRAMES = {"frame", "frames", "frameindex", "framenumber", "frameno", "index"}
+_GAP = 1.75  # steps between frames: longer ones are gaps
+_UNEVEN = 0.05  # share of frames that may lie half a step from where they should be
 _NAMES = {
     "roi_ids": {"roiids", "roiid", "cellid", "cellids", "unitid", "neuronid", "neuronids", "ids"},
     "positions": {"positions", "cellxy", "centroids", "centers", "centres", "xy", "xyz"},
@@ -48,6 +50,11 @@ def key(name: Any) -> str:
 def is_time(name: Any) -> bool:
     """Tell the name of a column of times."""
     return key(name) in _TIMES
+
+
+def is_plain(value: Any) -> bool:
+    """Tell text and single numbers, which attributes hold."""
+    return isinstance(value, str | int | float | np.generic)
 
 
 def units_of(name: str) -> str:
@@ -114,11 +121,11 @@ def rate_of(
             f"{options.name}: the times of frames must increase, but that of frame {frame} "
             f"({times[frame]:g}) does not: sort the frames, or correct their times."
         )
-    step = float(np.median(steps))
-    gaps = np.flatnonzero(steps > 1.5 * step)
+    step = float(steps[steps < 3 * np.median(steps)].mean())  # times may be rounded
+    gaps = np.flatnonzero(steps > _GAP * step)
     even = np.delete(steps, gaps)
     rate = float(f"{1 / even.mean():.6g}")
-    if (np.abs(even - step) > 0.2 * step).mean() > 0.05:
+    if (np.abs(np.cumsum(even - even.mean())) > 0.5 * step).mean() > _UNEVEN:
         say(
             f"{options.name}: the frames are not evenly spaced ({even.min():.3g} to "
             f"{even.max():.3g} s apart); their mean rate of {rate:g} Hz was taken."
@@ -238,7 +245,7 @@ def _known(others: Mapping[str, Any], shape: tuple[int, int], turned: bool) -> d
     known: dict[str, Any] = {}
     for name, value in others.items():
         place = next((p for p, names in _NAMES.items() if key(name) in names), None)
-        if isinstance(value, str | int | float | bool):
+        if isinstance(value, str | int | float):
             if name == "units":
                 known["units"] = str(value)
             elif key(name) not in _RATES and name not in _TAKEN:

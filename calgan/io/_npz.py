@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import warnings
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -63,11 +62,9 @@ def write(recording: Recording, path: Path) -> None:
         except (TypeError, RecursionError):
             lost.append(name)
     if lost:
-        warnings.warn(
+        say(
             f"metadata that npz cannot hold were not written: {few(lost)}; keep numbers, text, "
-            "arrays, and lists and dicts of them.",
-            UserWarning,
-            stacklevel=4,
+            "arrays, and lists and dicts of them."
         )
     arrays[_MARK] = json.dumps({"units": recording.units, "metadata": metadata})
     with open(path, "wb") as file:

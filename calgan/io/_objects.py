@@ -10,11 +10,9 @@ import numpy as np
 from calgan.data.recording import Recording
 from calgan.io._build import build, few
 from calgan.io._frame import read_table
-from calgan.io._named import FRAMES, is_time, key, rate_of, units_of
+from calgan.io._named import FRAMES, is_plain, is_time, key, rate_of, units_of
 from calgan.io._options import ReadOptions
 from calgan.io._pynapple import read_frame, with_gaps
-
-_PLAIN = (str, int, float, bool)
 
 
 def read(source: Any, options: ReadOptions) -> Recording:
@@ -73,7 +71,7 @@ def _with_attributes(
     function: Any, arguments: tuple[Any, ...], attributes: Mapping[Any, Any], options: ReadOptions
 ) -> Recording:
     """Call a reader with what the attributes of an object say."""
-    known: dict[str, Any] = {str(n): v for n, v in attributes.items() if isinstance(v, _PLAIN)}
+    known: dict[str, Any] = {str(n): v for n, v in attributes.items() if is_plain(v)}
     if "segments" in attributes:
         known["segments"] = np.asarray(attributes["segments"], dtype=int).reshape(-1, 2)
     for name in ("format", "source", "options", "spikes", "accepted"):
@@ -170,7 +168,7 @@ def _read_signals(
     stops = np.cumsum([len(signal) for signal in signals])
     ranges = np.column_stack([stops - [len(signal) for signal in signals], stops])
     known = {**dict(first.annotations), **annotations}
-    known = {str(n): v for n, v in known.items() if isinstance(v, _PLAIN)}
+    known = {str(n): v for n, v in known.items() if is_plain(v)}
     unit = first.units.dimensionality.string
     units = (
         known.pop("units", None)

@@ -9,14 +9,14 @@ from typing import Any
 import numpy as np
 
 from calgan.data.recording import Recording
-from calgan.io._build import build
-from calgan.io._named import rate_of
+from calgan.io._build import build, few, say
+from calgan.io._named import is_plain, rate_of
 from calgan.io._npz import Member, opened, sound
 from calgan.io._options import ReadOptions
 from calgan.io._pickles import plain_array
 
 _TYPES = ("TsdFrame", "Tsd")
-_KEPT = ("synthetic", "generator", "model", "calgan_version")
+_OWN = ("units", "frame_rate", "x", "y", "z", "accepted", "format", "source", "t_start")
 
 
 def recognises(path: Path) -> bool:
@@ -78,7 +78,7 @@ def read_frame(
     if rate is not None or options.frame_rate is not None:
         d, ranges = with_gaps(d, ranges, t, options.frame_rate or float(rate))
     axes = [info[name] for name in ("x", "y", "z") if name in info]
-    known = {name: _one(info, name) for name in _KEPT}
+    known = {str(name): _one(info, name) for name in info if name not in _OWN}
     return build(
         d,
         options,
@@ -87,6 +87,7 @@ def read_frame(
         roi_ids=columns,
         segments=ranges,
         positions=np.column_stack(axes).astype(float) if len(axes) > 1 else None,
+        accepted=info.get("accepted"),
         t_start=float(t[0]) or None,
         **known,
     )
@@ -116,12 +117,11 @@ def parts(recording: Recording) -> dict[str, Any]:
         "units": np.full(n_neurons, recording.units),
         "frame_rate": np.full(n_neurons, recording.frame_rate),
     }
-    for name in _KEPT:
-        if name in recording.metadata:
-            info[name] = np.full(n_neurons, recording.metadata[name])
-    positions = recording.metadata.get("positions")
-    if positions is not None and np.ndim(positions) == 2:
-        info |= dict(zip("xyz", np.asarray(positions, dtype=float).T, strict=False))
+    for name, value in recording.metadata.items():
+        if name == "positions" and np.ndim(value) == 2:
+            info |= dict(zip("xyz", np.asarray(value, dtype=float).T, strict=False))
+        elif name == "accepted" or (is_plain(value) and name.isidentifier() and name not in _OWN):
+            info[name] = np.broadcast_to(value, n_neurons)
     segments = recording.segments
     inside = np.concatenate([np.arange(start, stop) for start, stop in segments])
     return {
@@ -136,6 +136,9 @@ def parts(recording: Recording) -> dict[str, Any]:
 def write(recording: Recording, path: Path) -> None:
     """Write a TsdFrame of the frames in segments; units and origin are metadata of its columns."""
     held = parts(recording)
+    lost = [key for key in recording.metadata if key not in (*_OWN, *held["info"], "positions")]
+    if lost:
+        say(f"pynapple's npz holds no {few(lost)} of the metadata: calgan's npz does.")
     with open(path, "wb") as file:
         np.savez(
             file,

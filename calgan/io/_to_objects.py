@@ -8,9 +8,8 @@ import numpy as np
 
 from calgan.data.recording import Recording
 from calgan.io._build import needs
+from calgan.io._named import is_plain
 from calgan.io._pynapple import parts
-
-_PLAIN = (str, int, float, bool, np.generic)
 
 
 def to_neo(recording: Recording) -> Any:
@@ -153,7 +152,7 @@ def to_pynapple(recording: Recording) -> Any:
     (600, 5)
     """
     _check(recording, "to_pynapple")
-    pynapple = needs("pynapple", "making a TsdFrame")
+    pynapple = needs("pynapple", "making a TsdFrame", install="pynapple")
     held = parts(recording)
     return pynapple.TsdFrame(
         t=held["t"],
@@ -222,7 +221,7 @@ def _attributes(recording: Recording) -> dict[str, Any]:
     known = {
         str(name): value.item() if isinstance(value, np.generic) else value
         for name, value in recording.metadata.items()
-        if isinstance(value, _PLAIN) and name not in ("name", "format", "source", "t_start")
+        if is_plain(value) and name not in ("name", "format", "source", "t_start")
     }
     return {
         **known,

@@ -9,7 +9,7 @@ import numpy as np
 
 from calgan.data.recording import Recording
 from calgan.io._build import needs
-from calgan.io._named import FRAMES, is_time, key, read_named
+from calgan.io._named import FRAMES, is_plain, is_time, key, read_named
 from calgan.io._options import ReadOptions
 
 _MARKS = (".zarray", ".zgroup", "zarr.json")
@@ -29,7 +29,7 @@ def read(path: Path, options: ReadOptions) -> Recording:
         raise
     except Exception as error:
         raise ValueError(f"{path} is damaged, or no zarr array or group.") from error
-    attributes = {name: value for name, value in dict(held.attrs).items() if _is_plain(value)}
+    attributes = {name: value for name, value in dict(held.attrs).items() if is_plain(value)}
     if not hasattr(held, "arrays"):
         return _read({"traces": held}, attributes, options)
     arrays: dict[str, Any] = {}
@@ -45,7 +45,7 @@ def _read(arrays: dict[str, Any], attributes: dict[str, Any], options: ReadOptio
     turned = {name: _Turned(array) for name, array in arrays.items() if _neurons_first(array)}
     known = any(_dimensions(array) for array in arrays.values() if len(array.shape) == 2)
     for array in arrays.values():
-        attributes |= {n: v for n, v in dict(array.attrs).items() if _is_plain(v)}
+        attributes |= {n: v for n, v in dict(array.attrs).items() if is_plain(v)}
     return read_named({**attributes, **arrays, **turned}, options, axes_known=known)
 
 
@@ -72,7 +72,3 @@ def _dimensions(array: Any) -> tuple[str, ...]:
 def _neurons_first(array: Any) -> bool:
     names = _dimensions(array)
     return len(names) == 2 and (is_time(names[1]) or key(names[1]) in FRAMES)
-
-
-def _is_plain(value: Any) -> bool:
-    return isinstance(value, str | int | float | bool)

@@ -323,7 +323,8 @@ def test_pynapple_reads_what_is_written(tmp_path, traces):
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         drawn = model.fit(recording).sample_recording(n_frames=[60, 50])
-    path = write_recording(drawn, tmp_path / "a.npz", format="pynapple")
+    with pytest.warns(UserWarning, match="holds no components of the metadata: calgan's npz does"):
+        path = write_recording(drawn, tmp_path / "a.npz", format="pynapple")
     frame = nap.load_file(str(path))
     np.testing.assert_array_equal(frame.values, drawn.traces)
     np.testing.assert_allclose(frame.t, drawn.times)
@@ -338,9 +339,14 @@ def test_pynapple_reads_what_is_written(tmp_path, traces):
 
 def test_a_frame_rate_that_times_do_not_tell_exactly_comes_back(tmp_path, traces):
     positions = np.arange(18.0).reshape(6, 3)
-    recording = Recording(traces, 30.0000123, metadata={"t_start": 100.0, "positions": positions})
-    back = read_recording(write_recording(recording, tmp_path / "a.npz", format="pynapple"))
+    accepted = np.arange(6) > 0
+    metadata = {"t_start": 100.0, "positions": positions, "accepted": accepted, "depth": 150}
+    recording = Recording(traces, 30.0000123, metadata=metadata)
+    path = write_recording(recording, tmp_path / "a.npz", format="pynapple")
+    assert read_recording(path) == recording.select(accepted)
+    back = read_recording(path, cells="all")
     assert back == recording
+    assert back.metadata["depth"] == 150
     assert back.metadata["t_start"] == 100.0
     np.testing.assert_array_equal(back.metadata["positions"], positions)
 

@@ -49,6 +49,28 @@ def test_times_are_known_by_their_name_or_place(tmp_path, frame, traces, name):
     np.testing.assert_array_equal(recording.traces, traces)
 
 
+@pytest.mark.parametrize("rate", [15.0, 30.0, 60.0, 75.0])
+def test_rounded_times_tell_the_rate_without_gaps(tmp_path, frame, rate):
+    frame.insert(0, "time", np.round(np.arange(400) / rate, 2))
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    recording = read_recording(tmp_path / "a.csv")
+    assert recording.frame_rate == pytest.approx(rate, rel=2e-3)
+    assert len(recording.segments) == 1
+
+
+def test_uneven_times_are_said_and_a_missing_frame_is_a_border(tmp_path, frame):
+    times = np.arange(400) / 10
+    times[300:] += 0.1
+    frame.insert(0, "time", times)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    with pytest.warns(UserWarning, match="have 1 gaps, which became borders"):
+        assert read_recording(tmp_path / "a.csv").segments.tolist() == [[0, 300], [300, 400]]
+    frame["time"] = (np.arange(400) / 10) ** 1.1
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    with pytest.warns(UserWarning, match="not evenly spaced .* their mean rate of"):
+        read_recording(tmp_path / "a.csv")
+
+
 @pytest.mark.parametrize("name", ["frame", "Frame Number", ""])
 def test_numbers_of_frames_tell_no_rate_but_gaps(tmp_path, frame, traces, name):
     numbers = np.arange(400) + 50 * (np.arange(400) >= 300)
