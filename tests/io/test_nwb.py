@@ -329,7 +329,9 @@ def test_metadata_of_a_file_are_written_again_or_named(tmp_path, name):
     session = Session(is_cell=CELLS).series("DfOverF", DFF, rate=RATE, starting_time=5.0)
     session.file.add_trial(start_time=6.0, stop_time=8.0)
     recording = read_recording(session.save(tmp_path / "session.nwb"), cells="all")
-    with pytest.warns(UserWarning, match="has no place for these metadata, which npz keeps: trials"):
+    with pytest.warns(
+        UserWarning, match="has no place for these metadata, which npz keeps: trials"
+    ):
         path = write_recording(recording, tmp_path / name)
     back = read_recording(path)
     assert back == recording
