@@ -38,7 +38,13 @@ ORDER = [
 HEIGHT = {name: height for height, name in enumerate(ORDER)}
 # Families of generators know nothing of each other.
 FAMILIES = {"factor_model", "gan", "flow", "dichotomized_gaussian"}
-MAY_IMPORT_TORCH = ("training/", "generators/trained.py", "generators/gan/", "generators/flow/")
+MAY_IMPORT_TORCH = (
+    "training/",
+    "generators/trained.py",
+    "generators/_networks.py",
+    "generators/gan/",
+    "generators/flow/",
+)
 TORCH = {"torch", "lightning_fabric"}
 PUBLIC = ["datasets", "evaluation", "io", "metrics", "model_selection"]
 # What a user may import without loading torch, matplotlib or elephant.

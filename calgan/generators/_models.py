@@ -2,28 +2,33 @@
 
 from __future__ import annotations
 
+import copy
 import importlib
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import sklearn.pipeline
 from sklearn.utils.validation import check_is_fitted
 
 import calgan
-from calgan.generators._container import ModelFileError, shorten
+from calgan.data.validation import as_seed
+from calgan.generators._container import FORMAT_VERSION, shorten
 from calgan.generators._fields import (
-    ABSENT,
     BOOLEAN,
     NONE,
+    PAIR,
+    SETTINGS,
     Array,
     Context,
+    FieldError,
     Frames,
     Ids,
     Kind,
-    Pair,
+    Order,
     Plain,
     Record,
-    Settings,
     Table,
     Tree,
     integer,
@@ -34,131 +39,171 @@ from calgan.generators._fields import (
     unpack_fields,
 )
 
-_DEEPEST = 10  # pipelines in pipelines
-_MOST_STEPS = 100
+# What brings a model (JSON) and its tensors of one format_version to the next; it returns what it
+# changed, for a warning, or "". A change of `CLASSES` needs a new version, and its migration here.
+MIGRATIONS: dict[int, Callable[[Any, dict[str, Any]], str]] = {}
+
 _STOCK = "sklearn.pipeline.Pipeline"
+_DEEPEST, _MOST_STEPS = 10, 100  # pipelines in pipelines; steps of one
+
+
+def migrate(said: dict[str, Any], arrays: dict[str, Any]) -> list[str]:
+    """Bring the model of an older format to this one, in place; return what was changed."""
+    versions = range(said["format_version"], FORMAT_VERSION)
+    changed = [MIGRATIONS[version](said["model"], arrays) for version in versions]
+    return [each for each in changed if each]
 
 
 def class_named(name: Any) -> type:
-    """Return a class that files may hold; its module is imported when it is needed."""
+    """Return a class that files may hold; its module is imported only now."""
     if not isinstance(name, str) or name not in CLASSES:
-        raise ModelFileError(f"is no calgan model: calgan has no class {shorten(name)}")
+        raise FieldError(f"there is no class {shorten(name)} that files hold")
     return sklearn.pipeline.Pipeline if name == _STOCK else getattr(calgan, name)
 
 
-def name_of(model: Any) -> str | None:
-    """Return the name of the class of an object, None if files hold no such objects."""
+def _name_of(model: Any, what: str) -> str:
+    """Return the name of an object's class, if files hold such objects."""
     cls = type(model)
     name = _STOCK if cls is sklearn.pipeline.Pipeline else cls.__name__
-    # The module of a user's class of the same name has not been imported for nothing.
-    return name if name in CLASSES and class_named(name) is cls else None
+    if name not in CLASSES or class_named(name) is not cls:
+        raise TypeError(
+            f"{what} cannot be saved: a model file holds calgan's own classes only; "
+            "joblib.dump(model, path) writes any, to a file that can run code when it is loaded."
+        )
+    return name
 
 
-def pack(model: Any, prefix: str, file: Context, *, fitted: bool = True) -> dict[str, Any]:
-    """Return an object as JSON, and put its arrays into the file."""
-    name = name_of(model)
-    if name is None or file.depth > _DEEPEST:
-        raise ModelFileError(f"a {type(model).__name__} is none of calgan's")
-    file, fields = file.within(name, "NT"), CLASSES[name]
-    params = {**model.get_params(deep=False)}
-    if fitted:
+def pack(model: Any, file: Context, prefix: str = "", what: str = "", *, fit: bool = True) -> Any:
+    """Return an object as JSON can hold it, and put its arrays into the file."""
+    name = _name_of(model, what or f"A {type(model).__name__}")
+    file, fields = _within(file, name, prefix), CLASSES[name]
+    params = model.get_params(deep=False)
+    if isinstance(params.get("random_state"), (np.random.Generator, np.random.RandomState)):
+        # What it would draw next: its state cannot be written down.
+        params["random_state"] = as_seed(copy.deepcopy(params["random_state"]))
+    _check_names(params, fields.params, name)
+    said = {"class": name, "params": pack_fields(params, fields.params, file)}
+    if fit:
         check_is_fitted(model)
-        params = getattr(model, "_params_to_save", lambda: params)()
-    said = {"class": name, "params": pack_fields(params, fields.params, prefix, file)}
-    if fitted and fields.fitted:
         values = getattr(model, "_to_save", lambda: vars(model))()
-        _know(values, file)
-        said["fitted"] = pack_fields(values, fields.fitted, prefix, file)
+        learnt = (each for each in values if each.endswith("_") and not each.startswith("_"))
+        _check_names(learnt, fields.fitted, name)
+        _note_sizes(values, file)
+        said["fitted"] = pack_fields(values, fields.fitted, file)
     return said
 
 
-def unpack(said: Any, prefix: str, file: Context, *, fitted: bool = True) -> Any:
+def unpack(said: Any, file: Context, prefix: str = "", *, fit: bool = True) -> Any:
     """Make the object that `pack` was given."""
-    if not isinstance(said, dict):
-        raise ModelFileError(f"is no calgan model: a part of it is {shorten(said)}")
-    if file.depth > _DEEPEST:
-        raise ModelFileError("is no calgan model: its parts are nested too deeply")
-    name = said.get("class")
+    name = said.get("class") if isinstance(said, dict) else None
     cls = class_named(name)
-    fields, file = CLASSES[str(name)], file.within(str(name), "NT")
-    keys = {"class", "params"} | ({"fitted"} if fitted and fields.fitted else set())
-    if said.keys() != keys:
-        raise ModelFileError(f"is no calgan model: {name} has the parts {shorten(sorted(said))}")
-    model = cls(**unpack_fields(said["params"], fields.params, prefix, file))
-    if "fitted" in keys:
+    file, fields = _within(file, str(name), prefix), CLASSES[str(name)]
+    if set(said) != {"class", "params", *(["fitted"] if fit else [])}:
+        raise FieldError(f"{name} has the parts {shorten(sorted(said))}")
+    model = cls(**unpack_fields(said["params"], fields.params, file))
+    if fit:
         if isinstance(said["fitted"], dict):
-            _know(said["fitted"], file)
-        values = unpack_fields(said["fitted"], fields.fitted, prefix, file)
+            _note_sizes(said["fitted"], file)
+        values = unpack_fields(said["fitted"], fields.fitted, file)
         getattr(model, "_take_saved", vars(model).update)(values)
     return model
 
 
-def _know(values: dict[str, Any], file: Context) -> None:
-    """Note the numbers of neurons and frames that arrays must fit."""
+def _check_names(names: Iterable[str], fields: dict[str, Kind], owner: str) -> None:
+    """Refuse what would be left out of the file."""
+    unknown = sorted(set(names) - fields.keys())
+    if unknown:
+        raise FieldError(f"files do not hold {unknown[0]!r} of {owner}")
+
+
+def _within(file: Context, name: str, prefix: str) -> Context:
+    if file.depth >= _DEEPEST:
+        raise FieldError(f"pipelines are nested more than {_DEEPEST} deep")
+    return file.within(name, prefix)
+
+
+def _note_sizes(values: dict[str, Any], file: Context) -> None:
+    """Note the numbers of neurons and frames, which arrays and other objects must fit."""
     for size, name in (("N", "n_features_in_"), ("T", "n_frames_in_")):
         value = values.get(name)
         if value is None:
             continue
         value = integer(1).pack(value, name, file)
         if file.sizes.setdefault(size, value) != value:
-            raise file.wrong(name, f"{file.sizes[size]}, as of the rest of the model", value)
+            raise file.wrong(name, f"{file.sizes[size]}, as elsewhere in the model", value)
 
 
 @dataclass(frozen=True)
 class Nested(Kind):
-    """Another object, or None if it may be absent; only its parameters if it is not fitted."""
+    """Another object; if it need not be fitted, its parameters alone, or None."""
 
     of: str
-    fitted: bool = True
+    fit: bool = True
 
     def pack(self, value: Any, name: str, file: Context) -> Any:
-        if value is None and not self.fitted:
+        """Return the object."""
+        if value is None and not self.fit:
             return None
-        if name_of(value) != self.of:
-            raise file.wrong(name, f"a {self.of}", value)
-        return pack(value, f"{name}.", file, fitted=self.fitted)
+        what = f"{name} of {file.owner} ({type(value).__name__})"
+        return pack(value, file, f"{name}.", what, fit=self.fit)
 
     def unpack(self, said: Any, name: str, file: Context) -> Any:
-        if said is None and not self.fitted:
+        """Make the object."""
+        if said is None and not self.fit:
             return None
         if not isinstance(said, dict) or said.get("class") != self.of:
-            raise file.wrong(name, f"a {self.of}", None if said is ABSENT else said)
-        return unpack(said, f"{name}.", file, fitted=self.fitted)
+            raise file.wrong(name, f"a {self.of}", said)
+        return unpack(said, file, f"{name}.", fit=self.fit)
 
 
 class Steps(Kind):
     """The named steps of a pipeline."""
 
     def pack(self, value: Any, name: str, file: Context) -> Any:
-        said = []
-        for number, (key, step) in enumerate(value):
-            if step is None or isinstance(step, str):
-                said.append([key, step])
-                continue
-            if name_of(step) is None:
-                raise TypeError(
-                    f"step {key!r} ({type(step).__name__}) cannot be saved: a model file holds "
-                    "calgan's own steps only; joblib.dump(model, path) writes any, to a file that "
-                    "can run code when it is loaded."
-                )
-            said.append([key, pack(step, f"{name}.{number}.", file)])
-            file.sizes.setdefault("N", int(step.n_features_in_))
+        """Return the steps."""
+        said = [
+            [
+                key,
+                step if step is None or step == "passthrough" else self._packed(i, key, step, file),
+            ]
+            for i, (key, step) in enumerate(value)
+        ]
+        self._check(said, name, file)
+        return said
+
+    def _packed(self, number: int, key: str, step: Any, file: Context) -> Any:
+        what = f"step {key!r} ({type(step).__name__})"
+        said = pack(step, file, f"steps.{number}.", what)
+        self._note(step, file)
         return said
 
     def unpack(self, said: Any, name: str, file: Context) -> Any:
-        if not isinstance(said, list) or not 1 <= len(said) <= _MOST_STEPS:
-            raise file.wrong(name, f"1 to {_MOST_STEPS} steps", None if said is ABSENT else said)
-        steps: list[tuple[str, Any]] = []
-        for number, pair in enumerate(said):
-            fits = isinstance(pair, list) and len(pair) == 2 and isinstance(pair[0], str)
-            if not fits or pair[0] in dict(steps) or "__" in pair[0] or len(pair[0]) > 100:
-                raise file.wrong(name, "steps with a name each", pair)
-            step = pair[1]
+        """Make the steps."""
+        self._check(said, name, file)
+        steps = []
+        for number, (key, step) in enumerate(said):
             if step is not None and step != "passthrough":
-                step = unpack(step, f"{name}.{number}.", file)
-                file.sizes.setdefault("N", int(step.n_features_in_))
-            steps.append((pair[0], step))
+                step = unpack(step, file, f"steps.{number}.")
+                self._note(step, file)
+            steps.append((key, step))
         return steps
+
+    @staticmethod
+    def _check(said: Any, name: str, file: Context) -> None:
+        if not isinstance(said, list) or not 1 <= len(said) <= _MOST_STEPS:
+            raise file.wrong(name, f"a list of 1 to {_MOST_STEPS}", said)
+        short = text(most=100).check
+        pairs = [pair for pair in said if isinstance(pair, list) and len(pair) == 2]
+        names = [pair[0] for pair in pairs if short(pair[0]) and "__" not in pair[0]]
+        if len(set(names)) < len(said):
+            raise file.wrong(name, "named, each otherwise", said)
+
+    @staticmethod
+    def _note(step: Any, file: Context) -> None:
+        """Note the number of neurons, which the other steps must have, too."""
+        n_neurons = getattr(step, "n_features_in_", None)
+        if n_neurons is not None and file.sizes.setdefault("N", n_neurons) != n_neurons:
+            raise file.wrong("steps", f"for {file.sizes['N']} neurons each", n_neurons)
 
 
 @dataclass(frozen=True)
@@ -192,7 +237,7 @@ _SUMMARY = Record(
         "rate_ratio": Array(("N",), finite=False, as_list=True),
         "mismatched": Array(("M",), "i", least=0, as_list=True),
     },
-    empty=True,
+    may_be_empty=True,
 )
 _TRANSFORMER: dict[str, Kind] = {
     "n_features_in_": integer(1),
@@ -232,7 +277,7 @@ _TRAINED_PARAMS: dict[str, Kind] = {
     "warm_start": BOOLEAN,
     "verbose": _VERBOSE,
     "random_state": _SEED,
-    "settings": Settings(),
+    "settings": SETTINGS,
 }
 _TRAINED_SETTINGS: dict[str, Kind] = {
     "name": text(most=60),
@@ -241,7 +286,7 @@ _TRAINED_SETTINGS: dict[str, Kind] = {
     "max_depth": integer(0, 20),
     "batch_size": integer(2),
     "learning_rate": real(above=0),
-    "betas": Pair(),
+    "betas": PAIR,
     "ema": real(0, 1),
     "clip_norm": real(0),
     "max_iter": NONE | integer(1),
@@ -281,7 +326,7 @@ CLASSES = {
     _STOCK: _PIPELINE,
     "Windower": Fields({"window": integer(1), "stride": integer(1)}, _TRANSFORMER),
     "MinMaxScaler": Fields(
-        {"feature_range": Pair(), "per_neuron": BOOLEAN, "clip": BOOLEAN},
+        {"feature_range": PAIR, "per_neuron": BOOLEAN, "clip": BOOLEAN},
         _TRANSFORMER
         | {name: Array(("", "N", "N,C")) for name in ("data_min_", "data_max_", "scale_")},
     ),
@@ -291,7 +336,7 @@ CLASSES = {
             "method": text("correlation", "spectral", "position"),
             "positions": Array(("N,D",), "biuf", optional=True),
         },
-        _TRANSFORMER | {"order_": Array(("N",), "i", least=0)},
+        _TRANSFORMER | {"order_": Order(("N",), "i")},
     ),
     "OasisDeconvolver": Fields(
         {
@@ -413,7 +458,7 @@ CLASSES = {
         {
             "frame_rate": _RATE,
             "n_lags": integer(0, 10**5),
-            "deconvolver": Nested("OasisDeconvolver", fitted=False),
+            "deconvolver": Nested("OasisDeconvolver", fit=False),
             "random_state": _SEED,
         },
         {

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import warnings
 from pathlib import Path
 from typing import Any, Self
 
 from calgan.generators import _container
 from calgan.generators._container import ModelFileError, shorten
-from calgan.generators._fields import Context
-from calgan.generators._models import pack, unpack
+from calgan.generators._fields import Context, FieldError
+from calgan.generators._models import class_named, migrate, pack, unpack
 
 
 class SavingMixin:
@@ -39,11 +40,11 @@ class SavingMixin:
         --------
         calgan.load : Loads any model.
         """
-        file = Context({}, type(self).__name__)
+        file = Context({})
         try:
-            model = pack(self, "", file)
-        except ModelFileError as wrong:
-            raise ValueError(f"{type(self).__name__} cannot be saved: {wrong}.") from None
+            model = pack(self, file)
+        except FieldError as error:
+            raise ValueError(f"{type(self).__name__} cannot be saved: {error}.") from None
         _container.write(path, model, file.arrays)
 
     @classmethod
@@ -114,18 +115,21 @@ def _load(path: str | os.PathLike[str], cls: type) -> Any:
     path = Path(path)
     try:
         said, arrays = _container.read(path)
-        kind = said.get("class") if isinstance(said, dict) else said
-        if cls is not object and kind != cls.__name__:
-            raise ModelFileError(
-                f"holds a {kind}, not a {cls.__name__}: calgan.load reads any model"
-            )
-        model = unpack(said, "", Context(arrays))
+        changed = migrate(said, arrays)
+        found = class_named(said["model"]["class"])
+        if not issubclass(found, cls):
+            raise ModelFileError(f"holds a {found.__name__}, not a {cls.__name__}")
+        model = unpack(said["model"], Context(arrays))
         if arrays:
-            raise ModelFileError(f"is no calgan model: it has no tensor {shorten(min(arrays))}")
+            raise FieldError(f"there is no field for its tensor {shorten(min(arrays))}")
     except (OSError, MemoryError, ImportError):
         raise
-    except ModelFileError as wrong:
-        raise ValueError(f"{path} {wrong}.") from None
-    except Exception as error:  # of a file that was made to be no model
-        raise ValueError(f"{path} is no calgan model: {shorten(str(error))}.") from error
+    except ModelFileError as error:
+        raise ValueError(f"{path} {error}.") from None
+    except Exception as error:  # whatever the numbers in a file make of a constructor
+        why = str(error) if isinstance(error, ValueError) else repr(error)
+        why = " ".join(why.split())[:300].rstrip(".")
+        raise ValueError(f"{path} is no calgan model: {why}.") from error
+    if changed:
+        warnings.warn(f"{path} was saved by an older calgan: {'; '.join(changed)}.", stacklevel=3)
     return model

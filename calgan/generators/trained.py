@@ -30,6 +30,7 @@ from calgan.data.validation import (
     rng_from,
 )
 from calgan.data.windows import frames_used, gather
+from calgan.generators._networks import as_tensors, checked_tensors
 from calgan.generators.base import SamplingMixin
 from calgan.generators.files import SavingMixin
 from calgan.generators.fit_check import check_fit, warn_of_constant
@@ -538,57 +539,27 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
     # ------------------------------------------------------------------ files
 
     def _to_save(self) -> dict[str, Any]:
-        """Return what was learnt: networks and optimisers as tensors by their names."""
-        checkpoint = self._checkpoint
-        tensors = {name: checkpoint[name] for name in ("weights", "optimizers")}
-        training = {name: value for name, value in checkpoint.items() if name not in tensors}
-        networks = {"kept": self.generator_.state_dict(), **tensors}
-        return {**vars(self), "training": training, "networks": networks}
+        """Return what was learnt: of networks and optimisers their tensors."""
+        training = dict(self._checkpoint)
+        networks = {name: training.pop(name) for name in ("weights", "optimizers")}
+        networks["kept"] = self.generator_.state_dict()
+        learnt = {k: v for k, v in vars(self).items() if not isinstance(v, nn.Module)}
+        return {**learnt, "training": training, "networks": networks}
 
     def _take_saved(self, values: dict[str, Any]) -> None:
-        """Take what `_to_save` gave, once the tensors have the shapes that the settings ask for."""
-        networks = _as_tensors(values.pop("networks"))
-        checkpoint = values.pop("training") | {"weights": {}, "optimizers": {}}
+        """Take what `_to_save` gave, if its tensors are those that the settings ask for."""
+        training, networks = values.pop("training"), as_tensors(values.pop("networks"))
         self.__dict__.update(values)
         self.settings_.checked()
         if not all(hasattr(step, "inverse_transform") for _, step in self.encoding_.steps):
             raise ValueError("its encoding has no inverse")
+        if len(self.history_) != self.n_iter_:
+            raise ValueError("its history has not a row for each step")
         with torch.device("meta"):  # takes no memory, whatever the sizes
             planned = self._build_networks()
-        weights = networks.get("weights", {})
-        _check_tensors(networks.get("kept", {}), planned["generator"].state_dict())
-        for name, each in weights.items():
-            _check_tensors(each, planned.get(name, planned["generator"]).state_dict())
-        moments = networks.get("optimizers", {})
-        made = self._make_optimizers(planned)
-        for name, states in moments.items():
-            groups = made[name].param_groups
-            shapes = [tuple(p.shape) for group in groups for p in group["params"]]
-            for index, state in states.items():
-                wanted = {"step": (), "exp_avg": shapes[int(index)]}
-                if any(
-                    tuple(v.shape) != wanted.get(k, wanted["exp_avg"]) for k, v in state.items()
-                ):
-                    raise ValueError("its optimisers have other shapes than its networks")
-            checkpoint["optimizers"][name] = {int(index): state for index, state in states.items()}
+            optimizers = self._make_optimizers(planned)
+        self._checkpoint = {**training, **checked_tensors(networks, planned, optimizers)}
         for name, module in self._build_networks().items():
-            module.load_state_dict(networks["kept"] if name == "generator" else weights[name])
+            weights = networks["kept" if name == "generator" else "weights"]
+            module.load_state_dict(weights if name == "generator" else weights[name])
             setattr(self, f"{name}_", module.eval().requires_grad_(False))
-        self._checkpoint = checkpoint | {"weights": weights}
-
-
-def _as_tensors(arrays: Any) -> Any:
-    if isinstance(arrays, dict):
-        return {name: _as_tensors(each) for name, each in arrays.items()}
-    return torch.from_numpy(np.array(arrays))
-
-
-def _check_tensors(tensors: dict[str, Any], planned: dict[str, torch.Tensor]) -> None:
-    """Compare the tensors of a network with those that its settings ask for."""
-    wanted = {name: (tuple(each.shape), each.dtype) for name, each in planned.items()}
-    found = {
-        name: (tuple(each.shape), each.dtype) if isinstance(each, torch.Tensor) else None
-        for name, each in tensors.items()
-    }
-    if found != wanted:
-        raise ValueError("the tensors of its networks are not those that its settings ask for")
