@@ -1,4 +1,4 @@
-"""Files of models: what is saved comes back, what cannot be saved is refused, errors of the system."""
+"""Files of models: what comes back, what cannot be saved, and what the system refuses."""
 
 from __future__ import annotations
 
