@@ -44,13 +44,14 @@ def read_table(
         known.setdefault("segments", segments)
         first = 0.0 if is_frames else float(times[0]) / (1000 if name.endswith("ms") else 1)
         known.setdefault("t_start", first or None)
+    if not columns:
+        raise ValueError(f"{options.name} holds times, but no column of a neuron.")
     values = values[:, columns]
     ids = _ids([names[i] for i in columns])
-    if index is None and spikes is None and values.shape[1] > values.shape[0]:
+    named = ids is not None and isinstance(ids[0], str)
+    if index is None and not named and spikes is None and values.shape[1] > values.shape[0]:
         known["axes_known"], ids, accepted = False, None, None
         return build(values, options, frame_rate=frame_rate, **known)
-    if not len(columns):
-        raise ValueError(f"{options.name} holds times, but no column of a neuron.")
     accepted = None if accepted is None else accepted[columns]
     wanted = options.neurons is not None
     keep, options = chosen(len(columns), options, accepted=accepted, frame_rate=frame_rate)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import zipfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
@@ -84,6 +85,10 @@ class Member:
             if version != (1, 0):
                 header = np.lib.format.read_array_header_2_0
             self.shape, _, self.dtype = header(member)
+            held = self._file.getinfo(self._name).file_size
+            promised = math.prod(self.shape) * self.dtype.itemsize
+            if min(self.shape, default=0) < 0 or (promised > held and not self.dtype.hasobject):
+                raise ValueError("the header promises more values than there are")
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         with sound(self._file, self._name, self._path) as member:

@@ -4,6 +4,7 @@ import contextlib
 import datetime
 import pickle
 import warnings
+import zipfile
 from pathlib import Path
 
 import numpy as np
@@ -253,6 +254,15 @@ def test_a_damaged_file_is_one_sentence(tmp_path, traces, format):
             warnings.simplefilter("ignore")
             with contextlib.suppress(ValueError, TypeError):
                 assert read_recording(path).shape == (400, 6)
+
+
+def test_a_header_that_promises_too_much_takes_no_memory(tmp_path):
+    for shape in ((10**12, 6), (10**30, 2), (-5, 3)):
+        with zipfile.ZipFile(tmp_path / "a.npz", "w") as file, file.open("traces.npy", "w") as out:
+            header = {"descr": "<f4", "fortran_order": False, "shape": shape}
+            np.lib.format.write_array_header_1_0(out, header)
+        with pytest.raises(ValueError, match=r"a\.npz is damaged: traces\.npy cannot be read"):
+            read_recording(tmp_path / "a.npz", frame_rate=1.0)
 
 
 # npy
