@@ -68,7 +68,13 @@ _overwrite = click.option("--overwrite", is_flag=True, help="Replace what exists
 
 
 def _output(metavar: str, help: str, *, required: bool = True) -> Any:
-    return click.option("-o", "--output", required=required, metavar=metavar, help=help)
+    def check(context: click.Context, parameter: click.Parameter, value: str | None) -> Any:
+        if value == "":
+            raise click.BadParameter("a name is needed.")
+        return value
+
+    names = ("-o", "--output")
+    return click.option(*names, required=required, metavar=metavar, help=help, callback=check)
 
 
 def _given(**options: Any) -> dict[str, Any]:

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import errno
+import math
 import os
 import re
 import signal
 import sys
+import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
 FAULT, INTERRUPTED = 1, 130
+_SIGNALS = (signal.SIGINT, signal.SIGTERM)
+_TOLD_TWICE = 1.0  # s in which the cluster and the parent may tell a process the same
 # Errors that are sentences for a user; of any other the type is told as well.
 _SENTENCES = (ValueError, TypeError, OSError, ImportError, AttributeError)
 
@@ -27,6 +31,7 @@ class Console:
 
     quiet: bool = False
     debug: bool = False
+    bars: bool = True
     about: str = ""  # recording that lines are about, where there are several
     options: frozenset[str] = frozenset()  # names of the command's
 
@@ -42,7 +47,7 @@ def note(text: str) -> None:
 
 def verbosity() -> int | None:
     """Return the ``verbose`` of what shows progress."""
-    return 0 if console.quiet else None
+    return None if console.bars and not console.quiet else 0
 
 
 def tell(text: str) -> None:
@@ -101,22 +106,32 @@ def _as_options(text: str) -> str:
 
 
 @contextmanager
-def terminated_as_interrupted() -> Iterator[None]:
+def interruptible() -> Iterator[None]:
     """Take a request to end, as a cluster sends it, for Ctrl-C."""
-    former = signal.signal(signal.SIGTERM, signal.default_int_handler)
-    try:
+    last = -math.inf
+
+    def interrupt(number: int, frame: Any) -> None:
+        nonlocal last
+        now, before = time.monotonic(), last
+        last = now
+        if now - before > _TOLD_TWICE:
+            raise KeyboardInterrupt
+
+    numbers = [n for n in _SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+    with _handled(numbers, interrupt):
         yield
-    finally:
-        signal.signal(signal.SIGTERM, former)
+
+
+def uninterrupted() -> AbstractContextManager[None]:
+    """Let a file be completed, however often Ctrl-C is pressed."""
+    return _handled(_SIGNALS, signal.SIG_IGN)
 
 
 @contextmanager
-def uninterrupted() -> Iterator[None]:
-    """Let a file be completed, however often Ctrl-C is pressed."""
-    numbers = (signal.SIGINT, signal.SIGTERM)
-    former: list[Any] = [signal.signal(number, signal.SIG_IGN) for number in numbers]
+def _handled(numbers: Sequence[signal.Signals], handler: Any) -> Iterator[None]:
+    former = [signal.signal(number, handler) for number in numbers]
     try:
         yield
     finally:
-        for number, handler in zip(numbers, former, strict=True):
-            signal.signal(number, handler)
+        for number, each in zip(numbers, former, strict=True):
+            signal.signal(number, each)

@@ -57,9 +57,11 @@ def names_of(sources: Sequence[str]) -> list[str]:
 
 
 def is_model(name: str) -> bool:
-    """Tell a model file by its first bytes: the length of a JSON header, and its brace."""
+    """Tell a model by its suffix, or its first bytes: the length of a JSON header, and a brace."""
+    if name.endswith(MODEL_SUFFIX):
+        return True
     if not os.path.isfile(name):
-        return name.endswith(MODEL_SUFFIX)
+        return False
     with open(name, "rb") as file:
         return file.read(9)[8:] == b"{"
 

@@ -13,8 +13,8 @@ import numpy as np
 from calgan.cli._config import record_of, write_record
 from calgan.cli._console import (
     INTERRUPTED,
+    interruptible,
     note,
-    terminated_as_interrupted,
     uninterrupted,
     verbosity,
 )
@@ -86,7 +86,7 @@ def fit_recording(
         )
     )
     started = time.monotonic()
-    with terminated_as_interrupted():
+    with interruptible():
         pipeline.fit(train)
     generator = generator_of(pipeline)
     interrupted = (

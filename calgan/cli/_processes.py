@@ -12,7 +12,7 @@ from dataclasses import replace
 from multiprocessing import connection, get_context
 from typing import Any
 
-from calgan.cli._console import FAULT, INTERRUPTED, Console, console, guard, tell
+from calgan.cli._console import FAULT, INTERRUPTED, Console, console, guard, interruptible, tell
 
 
 def for_each(command: str, calls: Sequence[dict[str, Any]], jobs: int) -> int:
@@ -44,19 +44,22 @@ def _side_by_side(command: str, calls: Sequence[dict[str, Any]], jobs: int) -> i
     os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
     context = get_context("spawn")
     waiting = [
-        context.Process(target=_child, args=(command, call, replace(console, about=call["name"])))
+        context.Process(
+            target=_child, args=(command, call, replace(console, bars=False, about=call["name"]))
+        )
         for call in calls
     ]
     started: list[Any] = []
     running: list[Any] = []
     try:
-        while waiting or running:
-            while waiting and len(running) < jobs:
-                started.append(waiting.pop(0))
-                started[-1].start()
-                running.append(started[-1])
-            connection.wait([process.sentinel for process in running])
-            running = [process for process in running if process.is_alive()]
+        with interruptible():
+            while waiting or running:
+                while waiting and len(running) < jobs:
+                    started.append(waiting.pop(0))
+                    started[-1].start()
+                    running.append(started[-1])
+                connection.wait([process.sentinel for process in running])
+                running = [process for process in running if process.is_alive()]
     except KeyboardInterrupt:
         for process in running:
             with contextlib.suppress(ProcessLookupError, ValueError, OSError):

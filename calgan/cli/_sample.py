@@ -15,7 +15,7 @@ from calgan.data.recording import Recording
 from calgan.data.validation import as_seed
 
 _ARRAYS = (".npz", ".npy")
-_KNOWN = ("frame_rate", "roi_ids", "units", "fingerprint")
+_KNOWN = ("frame_rate", "roi_ids", "units")
 
 
 def sample_windows(
@@ -49,6 +49,7 @@ def write_windows(model: Any, n_windows: int, path: Path, seed: int) -> np.ndarr
     }
     for _, step in getattr(model, "steps", [("", model)]):
         values = {name: getattr(step, f"{name}_", None) for name in _KNOWN}
+        values["model"] = getattr(step, "fingerprint_", None)
         known |= {name: value for name, value in values.items() if value is not None}
     save_array(path, windows=windows, **known)
     return windows
@@ -68,4 +69,7 @@ def check_format(path: Path) -> None:
     """Refuse a name whose format cannot be written here, before any work."""
     tiny = Recording(np.zeros((8, 1)), 1.0)
     with tempfile.TemporaryDirectory() as folder:
-        calgan.write_recording(tiny, Path(folder) / path.name)
+        try:
+            calgan.write_recording(tiny, Path(folder) / path.name)
+        except ValueError as error:
+            raise ValueError(str(error).replace(f"{Path(folder) / path.name}", str(path))) from None

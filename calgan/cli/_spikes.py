@@ -9,6 +9,7 @@ from typing import Any
 import calgan
 from calgan.cli._console import note
 from calgan.cli._files import check_new, read
+from calgan.cli._sample import check_format
 from calgan.data.files import replaced
 from calgan.data.recording import Recording
 from calgan.spikes.oasis import OasisDeconvolver
@@ -19,6 +20,8 @@ def deconvolve(
 ) -> None:
     """Infer the spikes of a recording and write them, a recording in units of events."""
     check_new(path, overwrite=overwrite)
+    if path.suffix.lower() != ".csv":
+        check_format(path)
     deconvolver = OasisDeconvolver().set_params(**params)
     recording = read(source, options)
     note(f"inferring the spikes of {recording!r}")

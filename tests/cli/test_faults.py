@@ -51,6 +51,7 @@ def test_debug_shows_where(run: Any) -> None:
         ["nonsense"],
         ["fit", "-o", "x.calgan"],
         ["fit", "rec0.npz"],
+        ["fit", "rec0.npz", "-o", ""],
         ["fit", "rec0.npz", "rec1.npz", "-o", "one.calgan"],
         ["fit", "rec0.npz", "-o", "x.calgan", "--generator", "vae"],
         ["fit", "rec0.npz", "-o", "x.calgan", "--set", "n_factors"],

@@ -57,9 +57,13 @@ def test_several_recordings_give_a_model_each(run: Any, shared: Path, tmp_path: 
         assert calgan.load(tmp_path / "fits" / name / "model.calgan").sample(1).shape[2] == 5
 
 
-@pytest.mark.parametrize("files", [["rec0.npz"], ["rec0.npz", "rec1.npz"]], ids=["one", "two"])
-def test_ctrl_c_keeps_what_was_learnt(
-    start: Any, shared: Path, tmp_path: Path, files: list[str]
+@pytest.mark.parametrize(
+    ("files", "number"),
+    [(["rec0.npz"], signal.SIGINT), (["rec0.npz", "rec1.npz"], signal.SIGTERM)],
+    ids=["one, Ctrl-C", "two, ended by a cluster"],
+)
+def test_an_interrupted_fit_keeps_what_was_learnt(
+    start: Any, shared: Path, tmp_path: Path, files: list[str], number: signal.Signals
 ) -> None:
     paths = [shared / file for file in files]
     output = tmp_path / ("rec0.calgan" if len(files) == 1 else "")
@@ -68,7 +72,7 @@ def test_ctrl_c_keeps_what_was_learnt(
     for _ in range(2 * len(files)):  # lines on what is read, and what is fitted
         process.stderr.readline()
     time.sleep(2)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(number)
     _, err = process.communicate(timeout=60)
     assert process.returncode == 130, err
     assert err.count("interrupted: what was learnt is saved in") == len(files)
