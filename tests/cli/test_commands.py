@@ -134,7 +134,7 @@ def test_evaluate_says_that_it_does_not_know_what_was_learnt(
 
 def test_report_compares_two_files(run: Any, shared: Path, tmp_path: Path) -> None:
     windows = tmp_path / "w.npz"
-    run("sample", "model.calgan", "-n", 40, "-o", windows)
+    np.savez(windows, windows=calgan.load(shared / "model.calgan").sample(40, random_state=0))
     options = ("--set", "n_splits=1", "--set", "n_bootstrap=0", "--title", "Two files")
     said = run(
         "report", "rec1.npz", windows, "--train", "rec0.npz", *options, "-o", tmp_path / "r.html"

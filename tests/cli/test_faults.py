@@ -10,7 +10,6 @@ import pytest
 
 FAULTS = {
     "no such file": (["info", "nothing.nwb"], "There is no file or folder nothing.nwb."),
-    "no such bundled": (["info", "bundled:mouse"], "come with calgan are zebrafish_tectum"),
     "no model": (["sample", "rec0.npz", "-n", "2", "-o", "x.npz"], "rec0.npz is no calgan model"),
     "no folder": (["fit", "rec0.npz", "-o", "no/m.calgan"], "The folder no does not exist"),
     "parameter": (
