@@ -9,6 +9,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from calgan.data.validation import shown
+
 
 @contextmanager
 def replaced(path: Path) -> Iterator[str]:
@@ -32,6 +34,8 @@ def replaced(path: Path) -> Iterator[str]:
 
 def make_folder(path: str | os.PathLike[str]) -> Path:
     """Return the path of a folder, made if need be."""
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"the name of a folder must be a path, got {shown(path)}.")
     folder = Path(path)
     if folder.exists() and not folder.is_dir():
         raise NotADirectoryError(f"{folder} is a file: give the name of a folder.")

@@ -18,6 +18,7 @@ from calgan.data.validation import (
     check_frame_rate,
     check_neurons,
     check_recording,
+    check_text,
     warn_if_roi_first,
 )
 
@@ -127,8 +128,7 @@ class Recording:
         checked = _own(checked)
         n_used = int((ranges[:, 1] - ranges[:, 0]).sum())
         warn_if_roi_first(n_used, n_neurons, name="traces")
-        if not isinstance(units, str):
-            raise TypeError(f"units must be text such as 'dF/F', got {units!r}.")
+        check_text(units, "units", "dF/F")
         if metadata is not None and not isinstance(metadata, Mapping):
             raise TypeError(f"metadata must be a mapping such as a dict, got {metadata!r}.")
         self._assign(

@@ -6,7 +6,7 @@ import math
 import numbers
 import os
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any, overload
 
@@ -14,6 +14,15 @@ import numpy as np
 
 # Bounds the temporary of a finiteness check, so that a memory-mapped recording is never read whole.
 _CHUNK_VALUES = 1 << 22
+_LONGEST_TEXT = 80  # letters of a value in a message
+
+
+def shown(value: Any) -> str:
+    """A value as a message shows it: in one line, an array by its shape."""
+    if isinstance(value, np.ndarray) and value.ndim:
+        return f"an array of shape {value.shape}"
+    text = " ".join(repr(value).split())
+    return text if len(text) <= _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
 
 
 def check_frame_rate(frame_rate: Any, *, name: str = "frame_rate") -> float:
@@ -23,7 +32,7 @@ def check_frame_rate(frame_rate: Any, *, name: str = "frame_rate") -> float:
         value = value.item()
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(
-            f"{name} must be a number of frames per second (Hz), got {value!r} of type "
+            f"{name} must be a number of frames per second (Hz), got {shown(value)} of type "
             f"{type(value).__name__}."
         )
     value = float(value)
@@ -71,7 +80,7 @@ def check_integer(value: Any, name: str, *, minimum: int = 1) -> int:
     """Return `value` as an int no smaller than `minimum`; booleans and floats are refused."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Integral):
         raise TypeError(
-            f"{name} must be an integer of at least {minimum}, got {value!r} of type "
+            f"{name} must be an integer of at least {minimum}, got {shown(value)} of type "
             f"{type(value).__name__}."
         )
     if value < minimum:
@@ -97,21 +106,38 @@ def check_real(
         said = " and ".join(
             f"{word} {limit:g}" for word, limit in bounds.items() if limit is not None
         )
-        raise ValueError(f"{name} must be a finite number {said}, got {value!r}.")
+        raise ValueError(f"{name} must be a finite number {said}, got {shown(value)}.")
     return float(value)
+
+
+def check_choice(value: Any, name: str, choices: Iterable[str]) -> str:
+    """Return `value`, which must be one of a few words."""
+    words = list(choices)
+    if not isinstance(value, str) or value not in words:
+        *first, last = map(repr, words)
+        allowed = f"{', '.join(first)} or {last}" if first else last
+        raise ValueError(f"{name} must be {allowed}, got {shown(value)}.")
+    return value
+
+
+def check_text(value: Any, name: str, example: str) -> str:
+    """Return `value`, which must be text."""
+    if not isinstance(value, str):
+        raise TypeError(f"{name} must be text such as {example!r}, got {shown(value)}.")
+    return value
 
 
 def check_boolean(value: Any, name: str) -> bool:
     """Return `value` as a bool; numbers are refused."""
     if not isinstance(value, (bool, np.bool_)):
-        raise TypeError(f"{name} must be True or False, got {value!r}.")
+        raise TypeError(f"{name} must be True or False, got {shown(value)}.")
     return bool(value)
 
 
 def check_target(path: str | os.PathLike[str]) -> Path:
     """Return the path of a file that can be written, or refuse it."""
     if not isinstance(path, (str, os.PathLike)):
-        raise TypeError(f"a file name must be a path such as 'traces.npy', got {path!r}.")
+        raise TypeError(f"a file name must be a path such as 'traces.npy', got {shown(path)}.")
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: give the name of a file in it.")
@@ -299,9 +325,11 @@ def as_real_array(X: Any, name: str) -> np.ndarray:
             f"Complex data not supported: {name} has dtype {array.dtype}; pass real numbers."
         )
     if array.dtype.kind == "O":
+        if array.ndim == 0:
+            raise TypeError(f"{name} must be an array of real numbers, got {type(X).__name__}.")
         try:
             return array.astype(np.float64)
-        except (TypeError, ValueError) as error:
+        except (TypeError, ValueError, OverflowError) as error:
             raise TypeError(
                 f"{name} must hold real numbers, but it is an object array with an entry that is "
                 f"none ({error}); pass a float array."
@@ -328,7 +356,7 @@ def as_seed(random_state: Any) -> int:
     if isinstance(random_state, (bool, np.bool_)) or not isinstance(random_state, numbers.Integral):
         raise TypeError(
             "random_state must be None, a non-negative integer, a numpy Generator or a "
-            f"RandomState, got {random_state!r}."
+            f"RandomState, got {shown(random_state)}."
         )
     if random_state < 0:
         raise ValueError(f"random_state must not be negative, got {int(random_state)}.")

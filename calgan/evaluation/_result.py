@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from calgan.data.files import replaced
-from calgan.data.validation import check_target
+from calgan.data.validation import check_target, check_text
 from calgan.evaluation._controls import CONTROL_LEGENDS, CONTROLS
 from calgan.evaluation._format import plain, wrap
 from calgan.evaluation._frame import statistics_frame
@@ -250,11 +250,14 @@ class Evaluation:
             If `path` is a folder, or lies in a folder that does not exist.
         NotADirectoryError
             If `figures` is a file.
+        TypeError
+            If a path is none, or the title is not text.
         """
         # The report draws: it is looked up only now, and matplotlib with it.
         from calgan.evaluation import report
 
         path = check_target(path)
+        title = None if title is None else check_text(title, "title", "Our recording")
         with replaced(path) as temporary:
             page = report.build_html(self, title=title, figures_folder=figures, verbose=verbose)
             Path(temporary).write_text(page, encoding="utf-8")

@@ -12,7 +12,7 @@ from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
 
 from calgan.data.random_windows import WindowSource
-from calgan.data.validation import as_seed, check_integer, check_windows
+from calgan.data.validation import as_seed, check_choice, check_integer, check_windows
 from calgan.evaluation._controls import CONTROLS
 
 MIN_SAMPLES = 8
@@ -53,8 +53,7 @@ def check_settings(
     n_jobs: int | None,
 ) -> Settings:
     """Return the settings that a user asked for."""
-    if protocol not in ("blocked", "thesis"):
-        raise ValueError(f"protocol must be 'blocked' or 'thesis', got {protocol!r}.")
+    check_choice(protocol, "protocol", ("blocked", "thesis"))
     controls = _check_controls(controls)
     n_bootstrap = check_integer(n_bootstrap, "n_bootstrap", minimum=0)
     if 0 < n_bootstrap < _MIN_BOOTSTRAP:

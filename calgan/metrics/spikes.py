@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.signal import lfilter
 
-from calgan.data.validation import check_frame_rate, check_integer
+from calgan.data.validation import check_choice, check_frame_rate, check_integer
 from calgan.metrics._arrays import as_window_pair, as_windows, batches, mean_of_defined
 from calgan.metrics.divergence import smoothed_kl, thesis_kl
 
@@ -241,8 +241,7 @@ def _check_request(
     real: ArrayLike, synthetic: ArrayLike, protocol: str
 ) -> tuple[np.ndarray, np.ndarray]:
     """Validate the inputs that the three divergences share."""
-    if protocol not in ("blocked", "thesis"):
-        raise ValueError(f"protocol must be 'blocked' or 'thesis', got {protocol!r}.")
+    check_choice(protocol, "protocol", ("blocked", "thesis"))
     return as_window_pair(real, synthetic, ("real_spikes", "synthetic_spikes"))
 
 

@@ -9,6 +9,8 @@ from typing import Any
 
 import numpy as np
 
+from calgan.data.validation import as_real_array, shown
+
 
 def search_table(
     search: Any,
@@ -131,10 +133,19 @@ def read_search(
             "search must be a fitted search such as GridSearchCV, or its cv_results_, got "
             f"{type(search).__name__}."
         )
-    for what, names_given in (("scores", scores), ("labels", labels)):
-        if isinstance(names_given, str):
-            raise TypeError(f"{what} must be a list of names, got {names_given!r}; pass it in one.")
-    found = [key.removeprefix("split0_test_") for key in results if key.startswith("split0_test_")]
+    for what, given in (
+        ("scores", scores),
+        ("labels", labels),
+        ("sort_by", None if sort_by is None else [sort_by]),
+    ):
+        one = isinstance(given, (str, bytes)) or not np.iterable(given)
+        if given is not None and (one or not all(isinstance(name, str) for name in given)):
+            raise TypeError(f"{what} must be a list of names, got {shown(given)}; pass it in one.")
+    found = [
+        key.removeprefix("split0_test_")
+        for key in results
+        if isinstance(key, str) and key.startswith("split0_test_")
+    ]
     names = found if scores is None else list(scores)
     refit = getattr(search, "refit", None)
     if sort_by is None:
@@ -150,11 +161,17 @@ def read_search(
         raise ValueError(
             f"these results have no {lacking[0]!r}; pass the whole cv_results_ of a search."
         )
-    if labels is None:
-        labels = _candidate_labels(results["params"])
-    if len(labels) != len(results["params"]):
+    params = results["params"]
+    params = list(params) if np.iterable(params) else []
+    if not params or not all(isinstance(each, Mapping) for each in params):
         raise ValueError(
-            f"labels must name each of the {len(results['params'])} candidates, got {len(labels)}."
+            "'params' of the results must be a list of mappings, one a candidate, got "
+            f"{shown(results['params'])}."
+        )
+    labels = _candidate_labels(params) if labels is None else list(labels)
+    if len(labels) != len(params):
+        raise ValueError(
+            f"labels must name each of the {len(params)} candidates, got {len(labels)}."
         )
     folds = {name: _folds(results, name) for name in dict.fromkeys((*names, sort_by))}
     decisive = folds[sort_by].mean(axis=1)
@@ -165,15 +182,26 @@ def read_search(
         labels=[str(label) for label in labels],
         scores={name: folds[name] for name in names},
         ranks=ranks,
-        fit_times=np.asarray(results["mean_fit_time"], dtype=np.float64),
+        fit_times=_column(results, "mean_fit_time"),
         sort_by=sort_by,
     )
+
+
+def _column(results: Mapping[str, Any], key: str) -> np.ndarray:
+    """A number for each candidate (K,)."""
+    column = as_real_array(results[key], repr(key)).astype(np.float64)
+    if column.shape != (len(results["params"]),):
+        raise ValueError(
+            f"{key!r} of the results must hold a number for each of the "
+            f"{len(results['params'])} candidates, got shape {column.shape}."
+        )
+    return column
 
 
 def _folds(results: Mapping[str, Any], name: str) -> np.ndarray:
     columns: list[np.ndarray] = []
     while (key := f"split{len(columns)}_test_{name}") in results:
-        columns.append(np.asarray(results[key], dtype=np.float64))
+        columns.append(_column(results, key))
     folds = np.stack(columns, axis=1)
     defined = ~np.isnan(folds).all(axis=0)  # in others there is nothing to choose by
     return folds[:, defined] if defined.any() else folds
@@ -188,7 +216,7 @@ def _candidate_labels(params: Sequence[Mapping[str, Any]]) -> list[str]:
         for i, text in zip(given, _values([params[i][key] for i in given]), strict=True):
             texts[i][key] = text
     differ = [key for key in keys if len({candidate.get(key) for candidate in texts}) > 1]
-    short = [key.rpartition("__")[2] for key in differ]
+    short = [str(key).rpartition("__")[2] for key in differ]
     names = {
         key: name if short.count(name) == 1 else key
         for key, name in zip(differ, short, strict=True)

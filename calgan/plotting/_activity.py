@@ -14,10 +14,15 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from calgan.data.recording import ARBITRARY
-from calgan.data.validation import check_integer
+from calgan.data.validation import check_frame_rate, check_integer, check_text
 from calgan.metrics.population import pooled_moments
 from calgan.plotting._display import ComparisonDisplay
-from calgan.plotting.compared_windows import ComparedWindows, choose_neurons, pick_windows
+from calgan.plotting.compared_windows import (
+    ComparedWindows,
+    choose_neurons,
+    pick_windows,
+    read_order,
+)
 from calgan.plotting.style import (
     Array,
     Groups,
@@ -25,6 +30,7 @@ from calgan.plotting.style import (
     label_of,
     padded,
     panels,
+    plain,
     read_groups,
     resize,
     roi_names,
@@ -108,8 +114,15 @@ class TracesDisplay(ComparisonDisplay):
         return self._plot(ax, neurons=neurons, window=window)
 
     def _draw(self, figure: FigureBase, *, neurons: Any, window: int | None) -> None:
-        arrays = read_groups(self.windows, 3, "windows")
-        spikes = {} if self.spikes is None else read_groups(self.spikes, 3, "spikes")
+        arrays = read_groups(self.windows, 3, "windows", defined=True)
+        rate, units = check_frame_rate(self.frame_rate), check_text(self.units, "units", "dF/F")
+        spikes = {}
+        if self.spikes is not None:
+            spikes = read_groups(self.spikes, 3, "spikes", defined=True)
+            shapes, own = ({g: x.shape for g, x in each.items()} for each in (arrays, spikes))
+            if shapes != own:
+                raise ValueError(f"spikes must be of the windows {shapes}, but they are {own}.")
+        names = roi_names(self.roi_ids, next(iter(arrays.values())).shape[2])
         first = next(iter(arrays))
         activity = (spikes[first].sum if spikes else arrays[first].std)(axis=(0, 1))
         rows = choose_neurons(neurons, activity, _N_TRACES)
@@ -118,23 +131,22 @@ class TracesDisplay(ComparisonDisplay):
         resize(figure, 9.0, 0.7 + 0.95 * len(rows))
         axes = panels(figure, len(rows), len(traces), sharex=True, sharey="row")
         for column, (group, array) in enumerate(traces.items()):
-            seconds = np.arange(len(array)) / self.frame_rate
+            seconds = np.arange(len(array)) / rate
             for ax, neuron in zip(axes[:, column], rows, strict=True):
                 ax.plot(seconds, array[:, neuron], color=color_of(group), linewidth=1.1)
                 if group in spikes:
                     times = seconds[spikes[group][chosen[group]][:, neuron] > 0]
                     place = ax.get_xaxis_transform()
                     ax.vlines(times, 0.01, 0.11, transform=place, color="#222222", lw=1.1)
-                ax.set_xlim(0, len(array) / self.frame_rate)
+                ax.set_xlim(0, len(array) / rate)
                 ax.yaxis.set_major_locator(MaxNLocator(3))
             axes[0, column].set_title(label_of(group), color=color_of(group))
             axes[-1, column].set_xlabel("time in window (s)")
-        names = roi_names(self.roi_ids, len(activity))
         for ax, neuron in zip(axes[:, 0], rows, strict=True):
             shown = np.concatenate([array[:, neuron] for array in traces.values()])
             low, high = padded(float(shown.min()), float(shown.max()))
             ax.set_ylim(low - 0.17 * (high - low) * bool(spikes), high)
-            ax.set_ylabel(f"{names[neuron]}\n({self.units})")
+            ax.set_ylabel(f"{names[neuron]}\n({plain(units)})")
         figure.align_ylabels(axes[:, 0])
 
 
@@ -195,14 +207,20 @@ class WindowsDisplay(ComparisonDisplay):
         return self._plot(ax, n_shown=check_integer(n_shown, "n_shown"))
 
     def _draw(self, figure: FigureBase, *, n_shown: int) -> None:
-        arrays = read_groups(self.windows, 3, "windows")
-        reference = np.asarray(next(iter(arrays.values())) if self.scale is None else self.scale)
+        arrays = read_groups(self.windows, 3, "windows", defined=True)
+        rate = check_frame_rate(self.frame_rate)
+        reference = next(iter(arrays.values()))
+        if self.scale is not None:
+            known = read_groups(
+                {"windows": reference, "scale": self.scale}, 3, "display", defined=True
+            )
+            reference = known["scale"]
         mean, deviation = pooled_moments(reference)
         deviation = np.where(deviation > 0, deviation, 1.0)
         # A million values tell the end of the colour scale as well as all of them.
         frames = reference.reshape(-1, len(mean))[:: max(reference.size // 1_000_000, 1)]
         limit = max(float(np.percentile((frames - mean) / deviation, 99.5)), 1.0)
-        order = np.arange(len(mean)) if self.order is None else np.asarray(self.order)
+        order = np.arange(len(mean)) if self.order is None else read_order(self.order, len(mean))
         n_columns = min(max(map(len, arrays.values())), n_shown)
         resize(figure, 9.0, 0.6 + 1.9 * len(arrays))
         axes = panels(figure, len(arrays), n_columns, sharex=True, sharey=True)
@@ -218,7 +236,7 @@ class WindowsDisplay(ComparisonDisplay):
                     cmap="magma",
                     vmin=-1.0,
                     vmax=limit,
-                    extent=(0, len(window) / self.frame_rate, 0.5, len(mean) + 0.5),
+                    extent=(0, len(window) / rate, 0.5, len(mean) + 0.5),
                 )
                 ax.set_title(f"{label_of(group)} {number}", color=color_of(group), fontsize=8)
                 ax.yaxis.set_major_locator(MaxNLocator(4, integer=True, min_n_ticks=1))
@@ -282,13 +300,14 @@ class RasterDisplay(ComparisonDisplay):
         return self._plot(ax, window=window)
 
     def _draw(self, figure: FigureBase, *, window: int | None) -> None:
-        spikes = read_groups(self.spikes, 3, "spikes")
+        spikes = read_groups(self.spikes, 3, "spikes", defined=True)
+        rate = check_frame_rate(self.frame_rate)
         chosen = pick_windows(spikes, spikes, window)
         active = {group: spikes[group][i] > 0 for group, i in chosen.items()}
         rates = next(iter(spikes.values())).mean(axis=(0, 1))
         order, n_neurons = np.argsort(rates, kind="stable"), len(rates)
         highest = [
-            max(float(array.mean(axis=axis).max()) for array in active.values()) * self.frame_rate
+            max(float(array.mean(axis=axis).max()) for array in active.values()) * rate
             for axis in (1, 0)
         ]
         resize(figure, 4.5 * max(len(active), 1.2), 5.2)
@@ -296,7 +315,7 @@ class RasterDisplay(ComparisonDisplay):
             2, 2 * len(active), width_ratios=(4, 1.1) * len(active), height_ratios=(1, 4)
         )
         for column, (group, array) in enumerate(active.items()):
-            color, edges = color_of(group), np.arange(len(array) + 1) / self.frame_rate
+            color, edges = color_of(group), np.arange(len(array) + 1) / rate
             raster = figure.add_subplot(grid[1, 2 * column])
             top = figure.add_subplot(grid[0, 2 * column], sharex=raster)
             right = figure.add_subplot(grid[1, 2 * column + 1], sharey=raster)
@@ -312,12 +331,12 @@ class RasterDisplay(ComparisonDisplay):
             )
             raster.set(xlabel="time in window (s)", ylabel="neuron, sorted")
             raster.yaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
-            top.stairs(array.mean(axis=1) * self.frame_rate, edges, fill=True, color=color)
+            top.stairs(array.mean(axis=1) * rate, edges, fill=True, color=color)
             top.set(ylim=(0, 1.08 * highest[0] or 1.0), ylabel="mean rate\n(Hz)")
             top.set_title(label_of(group), color=color)
             top.tick_params(labelbottom=False)
             top.yaxis.set_major_locator(MaxNLocator(3))
-            in_window = array.mean(axis=0)[order] * self.frame_rate
+            in_window = array.mean(axis=0)[order] * rate
             rows = np.arange(n_neurons + 1) + 0.5
             right.stairs(in_window, rows, orientation="horizontal", fill=True, color=color)
             right.set(xlim=(0, 1.08 * highest[1] or 1.0), xlabel="rate (Hz)")

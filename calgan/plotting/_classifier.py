@@ -57,9 +57,9 @@ class RocDisplay(EvaluationDisplay):
         return cls({group: scores[group] for group in _GROUPS if group in scores})
 
     def _draw(self, figure: FigureBase) -> None:
-        arrays = read_groups(self.scores, None, "scores")
+        arrays = read_groups(self.scores, None, "scores", defined=True)
         for group, array in arrays.items():
-            if array.ndim < 2 or len(array) != 2:
+            if array.ndim < 2 or len(array) != 2 or array.size == 0:
                 raise ValueError(
                     f"scores[{group!r}] must hold two sides (2, ..., m), held-out windows and the "
                     f"group's, got shape {array.shape}."

@@ -12,8 +12,15 @@ from matplotlib.ticker import MaxNLocator
 from numpy.typing import ArrayLike
 
 from calgan import metrics
+from calgan.data.validation import check_choice, check_real
 from calgan.plotting._display import ComparisonDisplay
-from calgan.plotting.compared_windows import WITH_CONTROLS, ComparedWindows, correlation_order, some
+from calgan.plotting.compared_windows import (
+    WITH_CONTROLS,
+    ComparedWindows,
+    correlation_order,
+    read_order,
+    some,
+)
 from calgan.plotting.style import (
     Array,
     Groups,
@@ -32,6 +39,7 @@ from calgan.plotting.style import (
 # Real beside real, so that the eye sees what to expect.
 _MATRICES = ("real", "train", "synthetic", "shuffled", "dichotomized_gaussian")
 
+_KINDS = ("traces", "spikes")
 _MOST_POINTS = 5000  # pairs of a scatter, drawn at random where there are more
 
 
@@ -71,8 +79,9 @@ class CorrelationDisplay(ComparisonDisplay):
         return cls(comparison.pair_correlations, comparison.seconds_per_bin)
 
     def _draw(self, ax: Axes) -> None:
-        xlabel = f"correlation of a pair (bins of {self.bin_seconds:.2g} s)"
-        draw_distribution(ax, self.correlations, xlabel, log=True)
+        seconds = check_real("bin_seconds", self.bin_seconds, above=0)
+        xlabel = f"correlation of a pair (bins of {seconds:.2g} s)"
+        draw_distribution(ax, self.correlations, xlabel, what="correlations", log=True)
 
 
 class _PairScatterDisplay(ComparisonDisplay):
@@ -95,14 +104,17 @@ class _PairScatterDisplay(ComparisonDisplay):
         return {group: rms(values - real) for group, values in others.items()}
 
     def _pairs(self) -> tuple[Array, dict[str, Array]]:
-        arrays = read_groups(self.matrices, 2, "matrices")
-        if len(arrays) < 2:
-            raise ValueError("matrices must hold the reference and at least one other group.")
+        arrays = _read_matrices(self.matrices)
+        if len(arrays) < 2 or "real" not in arrays:
+            raise ValueError('matrices must hold "real" and at least one other group.')
+        if len(arrays["real"]) < 2:
+            raise ValueError("matrices must be of two neurons or more: one has no pairs.")
         pairs = np.triu_indices(len(arrays["real"]), 1)
         values = {group: array[pairs] for group, array in arrays.items()}
         return values.pop("real"), values
 
     def _draw(self, figure: FigureBase) -> None:
+        of = check_choice(self.of, "of", _KINDS)
         real, others = self._pairs()
         limits = limits_of(real, *others.values())
         shown = some(len(real), _MOST_POINTS)
@@ -124,7 +136,7 @@ class _PairScatterDisplay(ComparisonDisplay):
             title = f"{label_of(group)}: r = {number(_pearson(real, values), '.2f')}"
             ax.set_title(title, color=color, fontsize=8.0 if narrow else None)
             ax.set(xlim=limits, ylim=limits, aspect="equal")
-            ax.set_xlabel(f"{self._symbol} of {self.of} ({label_of('real')})")
+            ax.set_xlabel(f"{self._symbol} of {of} ({label_of('real')})")
         axes[0].set_ylabel(f"{self._symbol} of the same pair")
 
 
@@ -245,9 +257,11 @@ class CorrelationMatrixDisplay(ComparisonDisplay):
         return cls(matrices, order=correlation_order(matrices.get("train", matrices["real"])))
 
     def _draw(self, figure: FigureBase) -> None:
-        arrays = read_groups(self.matrices, 2, "matrices")
+        arrays = _read_matrices(self.matrices)
         first = next(iter(arrays.values()))
-        order = np.asarray(correlation_order(first) if self.order is None else self.order)
+        order = correlation_order(first)
+        if self.order is not None:
+            order = read_order(self.order, len(first))
         off_diagonal = ~np.eye(len(first), dtype=bool)
         # The real panels set the scale: a collapsed generator's correlations near one saturate.
         anchors = [array for group, array in arrays.items() if group in ("real", "train")]
@@ -278,6 +292,15 @@ class CorrelationMatrixDisplay(ComparisonDisplay):
         axes[0].set_ylabel("neuron, sorted")
         bar = figure.colorbar(image, ax=list(axes), pad=0.01, aspect=22, shrink=0.8, extend="both")
         bar.set_label("correlation (r)")
+
+
+def _read_matrices(matrices: Groups) -> dict[str, Array]:
+    """Square matrices of one size."""
+    arrays = read_groups(matrices, 2, "matrices")
+    for group, array in arrays.items():
+        if array.shape[0] != array.shape[1]:
+            raise ValueError(f"matrices[{group!r}] must be square, got shape {array.shape}.")
+    return arrays
 
 
 def _pearson(x: Array, y: Array) -> float:
@@ -311,10 +334,8 @@ def _correlation_matrices(
 def _values(comparison: ComparedWindows, of: str, groups: tuple[str, ...]) -> dict[str, Array]:
     """Traces, or spikes counted in half-second bins, (M, T or bins, N), of two neurons or more."""
     comparison.n_pairs()
-    if of == "traces":
+    if check_choice(of, "of", _KINDS) == "traces":
         return comparison.of(comparison.windows, groups)
-    if of != "spikes":
-        raise ValueError(f"of must be 'traces' or 'spikes', got {of!r}.")
     size = comparison.bin_frames
     n_bins = comparison.window // size
     shape = (n_bins, size, comparison.n_neurons)

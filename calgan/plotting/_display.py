@@ -82,6 +82,9 @@ class Display(ABC):
                 f"ax must be matplotlib Axes, got {type(ax).__name__}; of a figure pass "
                 "figure.add_subplot()."
             )
+        if ax.figure is None or ax.name != "rectilinear":
+            fault = "was removed from its figure" if ax.figure is None else f"is {ax.name}"
+            raise ValueError(f"ax {fault}; pass rectilinear axes of a figure.")
         if self._one_panel:
             return ax
         place = ax.get_subplotspec()

@@ -12,6 +12,7 @@ from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from calgan import metrics
+from calgan.data.validation import check_choice, shown
 from calgan.metrics.divergence import (
     bins_for,
     histogram_counts,
@@ -25,6 +26,7 @@ from calgan.plotting.style import (
     Groups,
     figure_legend,
     finite,
+    in_lines,
     line_of,
     resize,
     say_undefined,
@@ -72,8 +74,7 @@ class KLHistogramDisplay(ComparisonDisplay):
 
     @classmethod
     def _of(cls, comparison: ComparedWindows, *, protocol: str = "blocked") -> Self:
-        if protocol not in ("blocked", "thesis"):
-            raise ValueError(f"protocol must be 'blocked' or 'thesis', got {protocol!r}.")
+        check_choice(protocol, "protocol", ("blocked", "thesis"))
         rates = {group: array.T for group, array in comparison.rates.items()}
         divergences = {"firing_rate": _row_divergences(rates, protocol, pooled=False)}
         if comparison.n_neurons > 1 and comparison.n_pairs() >= _MIN_PAIRS:
@@ -111,25 +112,32 @@ class KLHistogramDisplay(ComparisonDisplay):
         return self._plot(ax, statistic=statistic)
 
     def _draw(self, figure: FigureBase, *, statistic: str | None) -> None:
-        if statistic is not None and statistic not in self.divergences:
+        if not isinstance(self.divergences, Mapping) or not self.divergences:
             raise ValueError(
-                f"there are no divergences of statistic={statistic!r}, only of "
-                f"{', '.join(map(repr, self.divergences))}; those of single windows need at least "
-                f"{_MIN_PAIRS} pairs of neurons."
+                "divergences must be a non-empty mapping from statistics to those of each group, "
+                f"got {type(self.divergences).__name__}."
             )
-        names = list(self.divergences) if statistic is None else [statistic]
+        names = list(self.divergences)
+        if statistic is not None:
+            if not isinstance(statistic, str) or statistic not in names:
+                raise ValueError(
+                    f"there are no divergences of statistic={shown(statistic)}, only of "
+                    f"{', '.join(map(repr, names))}; those of single windows need at least "
+                    f"{_MIN_PAIRS} pairs of neurons."
+                )
+            names = [statistic]
+        found = {name: finite(self.divergences[name], f"divergences of {name}") for name in names}
         resize(figure, max(3.0 * len(names), 4.5), 3.2)
         axes = figure.subplots(1, len(names), squeeze=False)[0]
         for ax, name in zip(axes, names, strict=True):
-            _draw_divergences(ax, self.divergences[name])
-            ax.set_xlabel(f"KL of {_NAMES.get(name, name)} (nats)")
+            _draw_divergences(ax, found[name])
+            ax.set_xlabel(f"KL of {_NAMES.get(name) or in_lines(name)} (nats)")
             ax.set_ylabel(f"number of {'neurons' if name == 'firing_rate' else 'windows'}")
         figure_legend(figure, axes[0])
 
 
-def _draw_divergences(ax: Axes, divergences: Groups) -> None:
+def _draw_divergences(ax: Axes, arrays: dict[str, Array]) -> None:
     """A histogram a group, with a mark on top at its median."""
-    arrays = finite(divergences, "divergences")
     filled = [array for array in arrays.values() if array.size]
     high = max((float(array.max()) for array in filled), default=1.0) or 1.0
     low = min([0.0, *(float(array.min()) for array in filled)])

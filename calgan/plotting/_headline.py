@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import textwrap
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
@@ -12,14 +11,15 @@ from matplotlib.axes import Axes
 from matplotlib.figure import FigureBase
 from matplotlib.patches import Patch
 
+from calgan.data.validation import shown
 from calgan.metrics.groups import GROUPS
 from calgan.plotting._display import EvaluationDisplay
 from calgan.plotting.style import (
     COLORS,
     color_of,
     figure_legend,
+    in_lines,
     label_of,
-    plain,
     plain_log_ticks,
     resize,
 )
@@ -32,7 +32,6 @@ _BAND = "#CFCFCF"
 # Ratios beyond these lie at the edge of the chart: the others must stay readable.
 _SMALLEST_RATIO, _LARGEST_RATIO = 0.1, 300.0
 _HEADING = 0.29  # inches of a line of text
-_LONGEST_LINE = 42  # letters of a name in the legend
 
 
 @dataclass(repr=False, eq=False)
@@ -85,9 +84,15 @@ class HeadlineDisplay(EvaluationDisplay):
 
         Raises
         ------
+        TypeError
+            If it is no comparison.
         ValueError
             If no statistic has a train-test baseline.
         """
+        if not isinstance(getattr(comparison, "evaluations", None), Mapping):
+            raise TypeError(
+                f"comparison must be a result of calgan.compare, got {type(comparison).__name__}."
+            )
         return cls({name: e.statistics for name, e in comparison.evaluations.items()}).plot(ax=ax)
 
     @classmethod
@@ -165,7 +170,7 @@ class HeadlineDisplay(EvaluationDisplay):
                 zorder=5 if is_population else 4,
                 edgecolors="white",
                 linewidths=0.4 if several else 0.6,
-                label=_in_lines(name) if several and is_population else label_of(name),
+                label=in_lines(name) if several and is_population else label_of(name),
                 clip_on=False,
             )
             handles.append(dots)
@@ -185,7 +190,12 @@ def _usable(tables: Mapping[str, Iterable[Any]]) -> list[list[Any]]:
     """For each statistic its first row with a ratio, and then that of each population or None."""
     found: dict[str, dict[str, Any]] = {}
     for name, rows in tables.items():
-        for row in rows:
+        for row in rows if np.iterable(rows) else [rows]:
+            if not hasattr(row, "judged_by"):
+                raise TypeError(
+                    f"statistics must be those of evaluations (evaluation.statistics), got "
+                    f"{shown(row)}."
+                )
             each = found.setdefault(row.name, {})
             if _finite(row.value) and _has_baseline(row):
                 each[name] = row
@@ -200,12 +210,6 @@ def _looks(names: Iterable[str]) -> dict[str, tuple[str, str]]:
     """Colour and shape of each population's marker; no two are alike."""
     n = len(_COLORS)
     return {name: (_COLORS[i % n], _SHAPES[(i + i // n) % n]) for i, name in enumerate(names)}
-
-
-def _in_lines(name: str) -> str:
-    """A population's name in the legend, over several lines if it is long."""
-    text = "\n".join(textwrap.wrap(plain(name), _LONGEST_LINE))
-    return f" {text}" if text.startswith("_") else text  # matplotlib hides such labels
 
 
 def _finite(values: Any) -> bool:

@@ -12,6 +12,7 @@ from matplotlib.figure import FigureBase
 from matplotlib.ticker import MaxNLocator
 
 from calgan import metrics
+from calgan.data.validation import check_integer, check_real
 from calgan.plotting._display import ComparisonDisplay
 from calgan.plotting.compared_windows import WITH_CONTROLS, ComparedWindows, choose_neurons
 from calgan.plotting.style import (
@@ -99,7 +100,7 @@ class FiringRateDisplay(ComparisonDisplay):
         return self._plot(ax, neurons=neurons)
 
     def _draw(self, figure: FigureBase, *, neurons: Any) -> None:
-        arrays = read_groups(self.rates, 2, "rates")
+        arrays = read_groups(self.rates, 2, "rates", defined=True, least=0)
         first = next(iter(arrays.values()))
         chosen = choose_neurons(neurons, first.mean(axis=0), _N_NEURONS)
         names = roi_names(self.roi_ids, first.shape[1])
@@ -128,10 +129,11 @@ class FiringRateDisplay(ComparisonDisplay):
         """Bin edges from 0 to the largest rate; whole numbers of `resolution` wide when given."""
         if self.resolution is None:
             return np.linspace(0, largest or 1.0, _MAX_RATE_BINS + 1)
-        n_levels = round(largest / self.resolution) + 1
+        resolution = check_real("resolution", self.resolution, above=0)
+        n_levels = round(largest / resolution) + 1
         width = -(-n_levels // _MAX_RATE_BINS)
         n_bins = max(-(-n_levels // width), 2)
-        return np.asarray((np.arange(n_bins + 1) * width - 0.5) * self.resolution)
+        return np.asarray((np.arange(n_bins + 1) * width - 0.5) * resolution)
 
 
 @dataclass(repr=False, eq=False)
@@ -165,12 +167,14 @@ class RateScatterDisplay(ComparisonDisplay):
     @property
     def rmse(self) -> dict[str, float]:
         """Root mean square difference of each group's mean rates from the real ones, in Hz."""
-        rates = {group: np.asarray(values) for group, values in self.mean_rates.items()}
+        rates = read_groups(self.mean_rates, 1, "mean_rates")
+        if "real" not in rates:
+            raise ValueError('mean_rates must hold "real".')
         real = rates.pop("real")
         return {group: rms(values - real) for group, values in rates.items()}
 
     def _draw(self, ax: Axes) -> None:
-        draw_neurons(ax, self.mean_rates, "mean firing rate", "Hz")
+        draw_neurons(ax, self.mean_rates, "mean firing rate", "Hz", what="mean_rates")
 
 
 @dataclass(repr=False, eq=False)
@@ -206,8 +210,11 @@ class PopulationCountDisplay(ComparisonDisplay):
         return cls(counts, comparison.n_neurons)
 
     def _draw(self, ax: Axes) -> None:
-        arrays = read_groups(self.counts, None, "counts")
+        arrays = read_groups(self.counts, 2, "counts", shared=None, defined=True, least=0)
+        n_neurons = check_integer(self.n_neurons, "n_neurons")
         largest = max(int(array.max()) for array in arrays.values())
+        if largest > n_neurons:
+            raise ValueError(f"counts hold {largest}, but n_neurons={n_neurons}.")
         width = -(-(largest + 1) // _MAX_COUNT_BINS)
         edges = np.arange(0, max(largest + 1 + width, 3 * width), width) - 0.5
         smallest = 1.0
@@ -225,6 +232,6 @@ class PopulationCountDisplay(ComparisonDisplay):
         ax.set(ylim=(smallest / 2, 1.5), xlim=(edges[0], edges[-1]))
         log_scale(ax)
         ax.xaxis.set_major_locator(MaxNLocator(6, integer=True, min_n_ticks=1))
-        ax.set_xlabel(f"active neurons in a frame (of {self.n_neurons})")
+        ax.set_xlabel(f"active neurons in a frame (of {n_neurons})")
         ax.set_ylabel("share of frames" if width == 1 else f"share of frames (bins of {width})")
         ax.legend(loc="best")

@@ -60,7 +60,7 @@ class SearchDisplay(Display):
         scores: Sequence[str] | None = None,
         sort_by: str | None = None,
         labels: Sequence[str] | None = None,
-        **options: Any,
+        ax: Axes | None = None,
     ) -> Self:
         """Draw the results of a search.
 
@@ -76,8 +76,8 @@ class SearchDisplay(Display):
         labels : sequence of str, default=None
             Names of the candidates, in the order of ``cv_results_["params"]``. None names them by
             the parameters in which they differ.
-        **options
-            Options of `plot`.
+        ax : matplotlib Axes, default=None
+            Where to draw; the panels share its place. None makes a figure.
 
         Returns
         -------
@@ -93,10 +93,16 @@ class SearchDisplay(Display):
             candidate.
         """
         results = read_search(search, scores=scores, sort_by=sort_by, labels=labels)
-        return cls(results).plot(**options)
+        return cls(results).plot(ax=ax)
 
     def _draw(self, figure: FigureBase) -> None:
-        results, order = self.results, self.results.order()
+        results = self.results
+        if not isinstance(results, SearchResults):
+            raise TypeError(
+                "results must be those that SearchDisplay.from_search reads, got "
+                f"{type(results).__name__}."
+            )
+        order = results.order()
         shown = order[:_MOST]
         names = [_wrapped(results.labels[i]) for i in shown]
         lines = [name.split("\n") for name in names]

@@ -12,9 +12,18 @@ from numpy.typing import ArrayLike
 
 from calgan import metrics
 from calgan.data.recording import ARBITRARY
+from calgan.data.validation import check_frame_rate, check_text
 from calgan.plotting._display import ComparisonDisplay
 from calgan.plotting.compared_windows import WITH_TRAIN, ComparedWindows
-from calgan.plotting.style import Array, Groups, line_of, log_scale, plain_log_ticks, read_groups
+from calgan.plotting.style import (
+    Array,
+    Groups,
+    line_of,
+    log_scale,
+    plain,
+    plain_log_ticks,
+    read_groups,
+)
 
 _LONGEST_LAG = 20.0  # seconds
 
@@ -54,9 +63,19 @@ class PowerSpectrumDisplay(ComparisonDisplay):
         return cls(spectra, units=comparison.units)
 
     def _draw(self, ax: Axes) -> None:
-        for position, (group, pair) in enumerate(self.spectra.items()):
-            frequencies, power = (np.asarray(values, dtype=float) for values in pair)
-            if power.ndim != 2 or power.shape[1] != len(frequencies):
+        units = check_text(self.units, "units", "dF/F")
+        pairs = self.spectra.values() if isinstance(self.spectra, Mapping) else [None]
+        if not all(isinstance(pair, (tuple, list)) and len(pair) == 2 for pair in pairs):
+            raise ValueError(
+                "spectra must be a mapping from group names to pairs (frequencies, power)."
+            )
+        all_frequencies, powers = (
+            read_groups({g: pair[i] for g, pair in self.spectra.items()}, 1 + i, what, shared=None)
+            for i, what in enumerate(("spectra", "power of spectra"))
+        )
+        for position, (group, power) in enumerate(powers.items()):
+            frequencies = all_frequencies[group]
+            if power.shape[1] != len(frequencies):
                 raise ValueError(
                     f"The power of {group!r} must have shape (neurons, {len(frequencies)}), got "
                     f"{power.shape}."
@@ -71,7 +90,7 @@ class PowerSpectrumDisplay(ComparisonDisplay):
         if values:
             plain_log_ticks(ax.xaxis, min(values), max(values))
             ax.legend(loc="best")
-        ax.set(xlabel="frequency (Hz)", ylabel=f"power (({self.units})²/Hz)")
+        ax.set(xlabel="frequency (Hz)", ylabel=f"power (({plain(units)})²/Hz)")
 
 
 @dataclass(repr=False, eq=False)
@@ -109,8 +128,9 @@ class AutocorrelationDisplay(ComparisonDisplay):
 
     def _draw(self, ax: Axes) -> None:
         arrays = read_groups(self.autocorrelations, 2, "autocorrelations")
+        rate = check_frame_rate(self.frame_rate)
         for position, (group, array) in enumerate(arrays.items()):
-            _draw_band(ax, np.arange(array.shape[1]) / self.frame_rate, array, group, position)
+            _draw_band(ax, np.arange(array.shape[1]) / rate, array, group, position)
         ax.axhline(0, color="#888888", linewidth=0.8, zorder=0)
         ax.set(xlim=(0, None), xlabel="lag (s)", ylabel="autocorrelation")
         if ax.get_legend_handles_labels()[0]:
@@ -119,6 +139,7 @@ class AutocorrelationDisplay(ComparisonDisplay):
 
 def _draw_band(ax: Axes, x: Array, rows: Array, group: str, position: int) -> None:
     """Median over neurons as a line; the quartiles as a band for the first two groups only."""
+    rows = np.where(np.isfinite(rows), rows, np.nan)
     rows = rows[~np.all(np.isnan(rows), axis=1)]
     if not len(rows):
         return

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numbers
 from collections.abc import Mapping, Sequence
 from dataclasses import KW_ONLY, dataclass
 from typing import Any, Self
@@ -13,8 +14,9 @@ from matplotlib.ticker import MaxNLocator
 from sklearn.utils.validation import check_is_fitted
 
 from calgan.data.sampling import generator_of
+from calgan.data.validation import check_integer, check_real, shown
 from calgan.plotting._display import EvaluationDisplay
-from calgan.plotting.style import COLORS, Array, padded, panels, resize
+from calgan.plotting.style import COLORS, Array, padded, panels, plain, resize
 
 _CAPITALS = {"kl": "KL", "rmse": "RMSE", "w1": "W1"}
 _NO_CURVES = ("step", "epoch", "seconds", "time", "learning_rate")
@@ -68,7 +70,9 @@ class TrainingDisplay(EvaluationDisplay):
         ValueError
             If it keeps no history.
         """
-        check_is_fitted(estimator)
+        _, options = cls._read_options(options)
+        if hasattr(estimator, "fit"):
+            check_is_fitted(estimator)
         generator = generator_of(estimator)
         history = getattr(generator, "history_", None)
         if not history:
@@ -111,7 +115,9 @@ class TrainingDisplay(EvaluationDisplay):
         return self._plot(ax, max_panels=max_panels)
 
     def _draw(self, figure: FigureBase, *, max_panels: int) -> None:
-        curves = _read_curves(self.history, max_panels)
+        best = self.best_step
+        best = None if best is None else check_integer(best, "best_step", minimum=0)
+        curves = _read_curves(self.history, check_integer(max_panels, "max_panels"))
         if not curves:
             raise ValueError(
                 "history holds no finite losses or validation statistics to draw: pass the "
@@ -127,9 +133,9 @@ class TrainingDisplay(EvaluationDisplay):
         last = max(float(steps.max()) for steps, _ in curves.values())
         for ax, (key, (steps, values)) in zip(axes.flat, curves.items(), strict=False):
             _draw_curve(ax, key, steps, values)
-            if self.best_step is not None:
+            if best is not None:
                 style = {"color": COLORS["real"], "linewidth": 1.0, "linestyle": (0, (3, 2))}
-                ax.axvline(self.best_step, **style)
+                ax.axvline(best, **style)
             ax.set_xlim(0, max(last, 1.0))
             ax.xaxis.set_major_locator(MaxNLocator(4, integer=True))
             ax.yaxis.set_major_locator(MaxNLocator(4))
@@ -145,21 +151,28 @@ def _read_curves(
     history: Sequence[Mapping[str, Any]], max_panels: int
 ) -> dict[str, tuple[Array, Array]]:
     """Steps and finite values of the quantities that are shown, validation statistics last."""
-    rows = list(history)
+    rows = list(history) if np.iterable(history) else [history]
+    for row in rows:
+        if not isinstance(row, Mapping) or not all(isinstance(key, str) for key in row):
+            raise TypeError(
+                "history must be a list of mappings from names to numbers, such as the history_ "
+                f"of a fitted model, got {shown(row)} in it."
+            )
+        check_real("a step of history", row.get("step", 0))
     keys = dict.fromkeys(key for row in rows for key in row if key not in _NO_CURVES)
     curves: dict[str, tuple[Array, Array]] = {}
     for key in sorted(keys, key=lambda key: key.startswith("val_")):
         found = [(row.get("step", i + 1), row[key]) for i, row in enumerate(rows) if key in row]
-        numbers = [(s, v) for s, v in found if isinstance(v, (int, float, np.number))]
-        points = np.array(numbers, dtype=float).reshape(-1, 2)
+        known = [(step, value) for step, value in found if isinstance(value, numbers.Real)]
+        points = np.array(known, dtype=float).reshape(-1, 2)
         points = points[np.all(np.isfinite(points), axis=1)]
         if len(points):
             curves[key] = (points[:, 0], points[:, 1])
-    shown = list(curves)
-    n_validation = sum(key.startswith("val_") for key in shown)
+    chosen = list(curves)
+    n_validation = sum(key.startswith("val_") for key in chosen)
     n_others = max(_FIRST_PANELS, max_panels - n_validation)
-    del shown[n_others : max(n_others, len(shown) - n_validation)]
-    return {key: curves[key] for key in shown[:max_panels]}
+    del chosen[n_others : max(n_others, len(chosen) - n_validation)]
+    return {key: curves[key] for key in chosen[:max_panels]}
 
 
 def _draw_curve(ax: Axes, key: str, steps: Array, values: Array) -> None:
@@ -177,5 +190,5 @@ def _draw_curve(ax: Axes, key: str, steps: Array, values: Array) -> None:
         ax.plot(steps, values, color=color, linewidth=1.3, marker=marker, markersize=3)
     low, high = np.percentile(values, [1, 99]).tolist()
     ax.set_ylim(*padded(low, high, share=0.08))
-    words = [_CAPITALS.get(word, word) for word in key.removeprefix("val_").split("_")]
+    words = [_CAPITALS.get(word, word) for word in plain(key).removeprefix("val_").split("_")]
     ax.set_title(("val. " if validation else "") + " ".join(words), fontsize=8.5)

@@ -62,7 +62,8 @@ class VanRossumDisplay(ComparisonDisplay):
         return cls(comparison.pair_distances)
 
     def _draw(self, ax: Axes) -> None:
-        draw_distribution(ax, self.distances, "van Rossum distance of a pair (τ = 1 s)")
+        xlabel = "van Rossum distance of a pair (τ = 1 s)"
+        draw_distribution(ax, self.distances, xlabel, what="distances")
 
 
 @dataclass(repr=False, eq=False)
@@ -134,10 +135,7 @@ class VanRossumMatrixDisplay(ComparisonDisplay):
         return self._plot(ax, neurons=neurons)
 
     def _draw(self, figure: FigureBase, *, neurons: Any) -> None:
-        arrays = {  # one at a time, as the groups may differ in their number of windows
-            group: read_groups({group: array}, 3, "distances")[group]
-            for group, array in self.distances.items()
-        }
+        arrays = read_groups(self.distances, 3, "distances", shared=0, defined=True, least=0)
         first = next(iter(arrays.values()))
         chosen = choose_neurons(neurons, first.mean(axis=(1, 2)), _N_NEURONS)
         names = roi_names(self.roi_ids, len(first))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from typing import Any
@@ -19,12 +20,14 @@ from calgan.data.random_windows import (
 )
 from calgan.data.recording import ARBITRARY
 from calgan.data.validation import (
+    as_real_array,
     as_seed,
     check_integer,
     check_windows,
     common_frame_rate,
     is_lazy,
     rng_from,
+    shown,
 )
 from calgan.metrics.population import pooled_moments
 from calgan.plotting.style import Array, spread_neurons
@@ -195,7 +198,9 @@ def compare_samples(
         raise TypeError(
             f"deconvolver must be an OasisDeconvolver, got {type(deconvolver).__name__}."
         )
-    samples = np.asarray(check_windows(synthetic, name="synthetic", encoded=False))
+    samples = np.asarray(
+        check_windows(synthetic, name="synthetic", estimator="the figure", encoded=False)
+    )
     seed = as_seed(random_state)  # the windows of an evaluation of this seed
     source = _source(real, samples, "real")
     train_source = None if train is None else _source(train, samples, "train")
@@ -234,7 +239,8 @@ def compare_evaluation(evaluation: Any) -> ComparedWindows:
 
 def correlation_order(matrix: ArrayLike) -> NDArray[np.intp]:
     """Order of neurons along the leading eigenvector of their correlation matrix (N, N)."""
-    array = np.nan_to_num(np.asarray(matrix, dtype=float))  # constant neurons have none
+    array = np.asarray(matrix, dtype=float)
+    array = np.where(np.isfinite(array), array, 0.0)  # constant neurons have none
     leading = np.linalg.eigh((array + array.T) / 2)[1][:, -1]
     # The sign of an eigenvector is arbitrary: take the one most neurons agree with.
     sign = 1.0 if leading.sum() >= 0 else -1.0
@@ -256,8 +262,9 @@ def few_neurons(windows: Array, most: int) -> Array:
 
 def check_evaluation(evaluation: Any) -> None:
     """Refuse anything but an evaluation."""
-    names = ("statistics", "windows", "spikes")
-    if not (isinstance(evaluation, ComparedWindows) or all(hasattr(evaluation, n) for n in names)):
+    windows, spikes = (getattr(evaluation, name, None) for name in ("windows", "spikes"))
+    is_one = hasattr(evaluation, "frame_rate") and isinstance(windows, Mapping)
+    if not (isinstance(evaluation, ComparedWindows) or (is_one and isinstance(spikes, Mapping))):
         raise TypeError(
             f"evaluation must be a result of calgan.evaluate, got {type(evaluation).__name__}."
         )
@@ -272,7 +279,7 @@ def _source(X: Any, samples: Array, name: str) -> WindowSource:
     window = samples.shape[1]
     if not _is_array(X):
         return read_source(X, window, name=name)
-    windows = np.asarray(check_windows(X, name=name, encoded=False))
+    windows = np.asarray(check_windows(X, name=name, estimator="the figure", encoded=False))
     if windows.shape[1] != window:
         raise ValueError(
             f"{name} holds windows of {windows.shape[1]} frames, but the synthetic windows have "
@@ -323,24 +330,39 @@ def _given_spikes(spikes: Any, windows: dict[str, Array], real_is_array: bool) -
         )
     result = {}
     for (name, array), given in zip(windows.items(), spikes, strict=True):
-        if np.shape(given) != array.shape:
+        own = np.asarray(
+            check_windows(given, name=f"{name} spikes", estimator="the figure", encoded=False)
+        )
+        if own.shape != array.shape:
             raise ValueError(
-                f"the spikes of the {name} windows have shape {np.shape(given)}, but the windows "
+                f"the spikes of the {name} windows have shape {own.shape}, but the windows "
                 f"have shape {array.shape}; pass one value a frame and neuron."
             )
-        result[name] = np.asarray(check_windows(given, name=f"{name} spikes", encoded=False))
+        result[name] = own
     return result
 
 
 def choose_neurons(neurons: Any, activity: Array, n: int) -> NDArray[np.intp]:
     """Indices of neurons, checked; for None `n` of them spread over the ranks of activity (N,)."""
-    if neurons is None:
-        return spread_neurons(activity, n)
-    n_neurons = len(activity)
-    indices = np.atleast_1d(np.asarray(neurons))
+    return spread_neurons(activity, n) if neurons is None else _indices(neurons, len(activity))
+
+
+def read_order(order: Any, n_neurons: int) -> NDArray[np.intp]:
+    """Check an order of all neurons."""
+    indices = _indices(order, n_neurons, "order")
+    if sorted(indices) != list(range(n_neurons)):
+        raise ValueError(
+            f"order must hold each of the {n_neurons} neurons once, got {shown(order)}."
+        )
+    return indices
+
+
+def _indices(neurons: Any, n_neurons: int, name: str = "neurons") -> NDArray[np.intp]:
+    """Check an index or indices of neurons."""
+    indices = np.atleast_1d(as_real_array(neurons, name))
     if indices.ndim != 1 or indices.size == 0 or indices.dtype.kind not in "iu":
         raise ValueError(
-            f"neurons must be an index or a list of indices of neurons, got {neurons!r}."
+            f"{name} must be an index or a list of indices of neurons, got {shown(neurons)}."
         )
     outside = indices[(indices < 0) | (indices >= n_neurons)]
     if outside.size:

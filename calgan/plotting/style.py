@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -14,6 +15,8 @@ from matplotlib.axis import XAxis, YAxis
 from matplotlib.figure import Figure, FigureBase
 from matplotlib.ticker import FixedLocator, FuncFormatter, LogLocator, MaxNLocator, NullLocator
 from numpy.typing import ArrayLike, NDArray
+
+from calgan.data.validation import as_real_array, shown
 
 # Okabe and Ito's palette, told apart by colour-blind readers.
 COLORS: dict[str, str] = {
@@ -39,6 +42,8 @@ LINES: dict[str, Any] = {
 }
 _SPARE_COLORS = ("#56B4E9", "#CC79A7", "#882255", "#000000")
 _MOST_VALUES = 1_000_000  # of a histogram: no eye sees more
+_LARGEST_VALUE = 1e30  # in figures: squares and sums of such values are still finite
+_LONGEST_LINE = 42  # letters of a name in a legend
 _MARK_INCHES, _LETTER_INCHES = 0.55, 0.068  # room for an entry of a legend
 
 _STYLE = {
@@ -80,7 +85,13 @@ def color_of(group: str, position: int = 0) -> str:
 
 def label_of(group: str) -> str:
     """Name of a group in legends and titles."""
-    return LABELS.get(group, group)
+    return LABELS.get(group) or in_lines(group)
+
+
+def in_lines(name: Any) -> str:
+    """A name as a label, over several lines if it is long."""
+    text = "\n".join(textwrap.wrap(plain(name), _LONGEST_LINE))
+    return f" {text}" if text.startswith("_") else text  # matplotlib hides such labels
 
 
 def line_of(group: str, position: int = 0) -> dict[str, Any]:
@@ -115,22 +126,50 @@ def panels(
     return np.asarray(axes)
 
 
-def read_groups(groups: Groups, ndim: int | None, what: str) -> dict[str, Array]:
-    """Read the groups as arrays, all of `ndim` axes and (but for 1-D) of one last axis."""
+def read_groups(
+    groups: Groups,
+    ndim: int | None,
+    what: str,
+    *,
+    shared: int | None = -1,
+    defined: bool = False,
+    least: float = -np.inf,
+) -> dict[str, Array]:
+    """Read the groups as arrays of floats, not empty, of `ndim` axes and of one `shared` axis.
+
+    Values may be undefined (NaN, infinite) unless `defined`. For `ndim` None any shape will do.
+    """
     if not isinstance(groups, Mapping) or not groups:
         raise ValueError(
             f"{what} must be a non-empty mapping from group names to arrays, such as "
             f'{{"real": ..., "synthetic": ...}}; got {type(groups).__name__}.'
         )
-    arrays = {name: np.asarray(values) for name, values in groups.items()}
-    for name, array in arrays.items():
+    arrays = {}
+    for name, values in groups.items():
+        if not isinstance(name, str) or not name.strip():
+            raise ValueError(f"{what} must have names of groups as its keys, got {shown(name)}.")
+        own = f"{what}[{shown(name)}]"
+        array = as_real_array(values, own)
+        array = arrays[name] = array if array.dtype.kind == "f" else array.astype(np.float64)
         if ndim is not None and array.ndim != ndim:
+            raise ValueError(f"{own} must have {ndim} dimensions, got shape {array.shape}.")
+        if ndim is not None and array.size == 0:
+            raise ValueError(f"{own} is empty: its shape is {array.shape}.")
+        good = (np.abs(array) <= _LARGEST_VALUE) & (array >= least)
+        if not defined:
+            good |= ~np.isfinite(array)
+        if not good.all():
+            index = tuple(map(int, np.argwhere(~good)[0]))
+            bounds = "finite and not negative" if least == 0 else "finite"
             raise ValueError(
-                f"{what}[{name!r}] must have {ndim} dimensions, got shape {array.shape}."
+                f"{own} must hold numbers that are {bounds}, got {array[index]:g} at {index}."
             )
-    sizes = {name: array.shape[-1] for name, array in arrays.items() if ndim and ndim > 1}
+    if ndim is None or shared is None:
+        return arrays
+    sizes = {name: array.shape[shared] for name, array in arrays.items()}
     if len(set(sizes.values())) > 1:
-        raise ValueError(f"All groups of {what} must share their last axis, got {sizes}.")
+        axis = "last" if shared == -1 else "first"
+        raise ValueError(f"All groups of {what} must share their {axis} axis, got {sizes}.")
     return arrays
 
 
@@ -147,7 +186,13 @@ def plain(name: Any) -> str:
 
 def roi_names(roi_ids: Sequence[Any] | None, n_neurons: int) -> list[str]:
     """Titles of the neurons."""
-    return [f"ROI {plain(roi)}" for roi in (range(n_neurons) if roi_ids is None else roi_ids)]
+    ids: Any = range(n_neurons) if roi_ids is None else roi_ids
+    ids = [] if isinstance(ids, (str, bytes)) or not np.iterable(ids) else list(ids)
+    if len(ids) != n_neurons:
+        raise ValueError(
+            f"roi_ids must be a list of {n_neurons} names, one a neuron, got {shown(roi_ids)}."
+        )
+    return [f"ROI {plain(roi)}" for roi in ids]
 
 
 def padded(low: float, high: float, share: float = 0.05) -> tuple[float, float]:
@@ -238,6 +283,7 @@ def draw_distribution(
     values: Groups,
     xlabel: str,
     *,
+    what: str = "values",
     edges: Array | None = None,
     max_bins: int = 40,
     log: bool = False,
@@ -246,7 +292,7 @@ def draw_distribution(
 
     A million values are drawn at random where there are more.
     """
-    arrays = {group: _sampled(x) for group, x in read_groups(values, None, "values").items()}
+    arrays = {group: _sampled(x) for group, x in read_groups(values, None, what).items()}
     arrays = finite(arrays, "values")
     filled = [array for array in arrays.values() if array.size]
     bins: dict[str, Any] = {"bins": edges}
@@ -271,9 +317,11 @@ def draw_distribution(
 
 
 @styled()
-def draw_neurons(ax: Axes, values: Groups, quantity: str, unit: str) -> None:
+def draw_neurons(
+    ax: Axes, values: Groups, quantity: str, unit: str, *, what: str = "values"
+) -> None:
     """A number per neuron (N,) of the other groups against the first, with the RMSE."""
-    arrays = read_groups(values, 1, "values")
+    arrays = read_groups(values, 1, what)
     reference_name, *others = arrays
     reference = arrays[reference_name]
     limits = limits_of(*arrays.values())
