@@ -393,28 +393,6 @@ def test_roc_curves_have_the_area_in_their_labels():
     assert shown == [["real, held-out", "synthetic"], ["real, held-out", "real, training"]]
 
 
-@pytest.mark.parametrize(
-    ("display", "message"),
-    [
-        (plotting.TracesDisplay({}, 10.0), "non-empty mapping"),
-        (plotting.TracesDisplay({"real": np.zeros(3)}, 10.0), "3 dimensions"),
-        (
-            plotting.RasterDisplay(
-                {"real": np.ones((1, 3, 3)), "synthetic": np.ones((1, 3, 4))}, 10.0
-            ),
-            "share their last axis",
-        ),
-        (plotting.CorrelationScatterDisplay({"real": np.eye(3)}), "at least one other"),
-        (plotting.VanRossumMatrixDisplay({"synthetic": np.eye(3)}), "3 dimensions, got shape"),
-        (plotting.PowerSpectrumDisplay({"real": ([1, 2], np.ones((3, 4)))}), "shape"),
-        (plotting.RocDisplay({"synthetic": np.ones(3)}), "must hold two sides"),
-    ],
-)
-def test_wrong_numbers_get_one_clear_sentence(display, message):
-    with pytest.raises(ValueError, match=message):
-        display.plot()
-
-
 @pytest.mark.parametrize("value", [0.0, 3.0])
 def test_constant_data_draw_without_warnings(value):
     windows = {name: np.full((4, 16, 3), value) for name in ("real", "synthetic")}
