@@ -16,7 +16,7 @@ import calgan
 from calgan.data.files import replaced
 from calgan.data.ordering import NeuronSorter
 from calgan.data.recording import ARBITRARY, Recording
-from calgan.data.validation import check_integer
+from calgan.data.validation import check_integer, shown
 
 # What a generator or step may know of the recording that was learnt, in attributes.
 ORIGIN = ("frame_rate", "roi_ids", "units", "positions", "fingerprint")
@@ -110,7 +110,7 @@ def count_frames(
 def frames_in(duration: Any, frame_rate: float) -> int:
     """Return the number of frames in a duration (s), which must hold one."""
     if isinstance(duration, (bool, np.bool_)) or not isinstance(duration, numbers.Real):
-        raise TypeError(f"duration must be a number of seconds, got {duration!r}.")
+        raise TypeError(f"duration must be a number of seconds, got {shown(duration)}.")
     seconds = float(duration)
     if not math.isfinite(seconds) or round(seconds * frame_rate) < 1:
         raise ValueError(

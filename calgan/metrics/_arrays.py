@@ -7,22 +7,14 @@ from collections.abc import Iterator
 import numpy as np
 from numpy.typing import ArrayLike
 
+from calgan.data.validation import as_real_array
+
 _BATCH_BYTES = 32 * 2**20
 
 
 def as_windows(X: ArrayLike, name: str = "X") -> np.ndarray:
     """Return ``X`` as an array of windows ``(M, T, N)``, refusing anything else."""
-    try:
-        windows = np.asarray(X)
-    except ValueError as error:
-        raise ValueError(
-            f"{name} must be windows of equal shape (M, T, N), but they differ in shape; "
-            "cut them to one length and one set of neurons."
-        ) from error
-    if windows.dtype.kind not in "biuf":
-        raise ValueError(
-            f"{name} must hold real numbers, got dtype {windows.dtype}; pass an array (M, T, N)."
-        )
+    windows = as_real_array(X, name)
     if windows.ndim != 3:
         raise ValueError(
             f"{name} must be windows (M, T, N), got shape {windows.shape}; "
@@ -34,12 +26,13 @@ def as_windows(X: ArrayLike, name: str = "X") -> np.ndarray:
         )
     if windows.dtype.kind == "f":
         for rows in batches(windows):
-            finite = np.isfinite(windows[rows])
+            finite = np.abs(windows[rows]) <= np.finfo(np.float32).max
             if not finite.all():
                 window, frame, neuron = np.argwhere(~finite)[0]
+                value = windows[rows][window, frame, neuron]
                 raise ValueError(
-                    f"{name} holds NaN or infinite values, the first in window "
-                    f"{rows.start + window}, frame {frame}, neuron {neuron}; "
+                    f"{name} holds NaN or infinite values (of float32), the first ({value:g}) in "
+                    f"window {rows.start + window}, frame {frame}, neuron {neuron}; "
                     "remove or fill them first."
                 )
     return windows

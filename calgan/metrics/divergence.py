@@ -7,7 +7,7 @@ import math
 import numpy as np
 from numpy.typing import ArrayLike
 
-from calgan.data.validation import check_integer
+from calgan.data.validation import as_real_array, check_integer
 
 # Added to every count. A half (Jeffreys' prior) keeps an empty bin from deciding the divergence.
 _PSEUDOCOUNT = 0.5
@@ -16,7 +16,7 @@ _MIN_VALUES_PER_BIN = 20
 
 def _finite_values(values: ArrayLike, name: str) -> np.ndarray:
     """Return the values flat and without NaN; infinite ones are refused."""
-    flat = np.asarray(values, dtype=np.float64).ravel()
+    flat = as_real_array(values, name).astype(np.float64).ravel()
     flat = flat[~np.isnan(flat)]
     if np.isinf(flat).any():
         raise ValueError(f"{name} holds infinite values; only finite values can be binned.")
@@ -53,7 +53,7 @@ def histogram_counts(values: ArrayLike, edges: ArrayLike) -> np.ndarray:
 
     A value on an edge belongs to the bin above.
     """
-    inner = np.asarray(edges, dtype=np.float64)
+    inner = as_real_array(edges, "edges").astype(np.float64)
     if inner.ndim != 1 or inner.size == 0 or np.isnan(inner).any() or (np.diff(inner) <= 0).any():
         raise ValueError("edges must be a 1-D array of increasing inner bin edges.")
     values = np.asarray(values, dtype=np.float64)
@@ -152,6 +152,11 @@ def thesis_kl(real: ArrayLike, synthetic: ArrayLike, *, bins: int = 30) -> float
     -------
     float
         KL(real || synthetic) in nats; NaN if either side holds no value.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If values are not numbers or are infinite, or `bins` is not a positive integer.
 
     Notes
     -----

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import ArrayLike
 
-from calgan.data.validation import check_frame_rate, check_real
+from calgan.data.validation import check_boolean, check_frame_rate, check_real
 from calgan.metrics._arrays import as_windows
 
 # Spikes this close (s) belong to one event; its peak comes at most this late (s) after them.
@@ -71,6 +71,11 @@ def inter_spike_intervals(
         Intervals in s, neuron by neuron, and window by window within a neuron. Empty where no
         window holds two spikes of a neuron.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If `spikes` are not windows (M, T, N) of finite numbers, or `frame_rate` is not positive.
+
     Notes
     -----
     Windows censor long intervals: one of ``d`` frames is seen in a window of ``T`` frames with a
@@ -87,6 +92,7 @@ def inter_spike_intervals(
     """
     spikes = as_windows(spikes, "spikes")
     frame_rate = check_frame_rate(frame_rate)
+    per_neuron = check_boolean(per_neuron, "per_neuron")
     frames, neuron = intervals_in_frames(spike_times(spikes))
     intervals = frames / frame_rate
     if not per_neuron:

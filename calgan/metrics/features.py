@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import fft
 
-from calgan.data.validation import as_real_array, check_frame_rate
+from calgan.data.validation import as_real_array, check_frame_rate, shown
 from calgan.metrics._arrays import as_windows, batches
 
 # A share of power below -60 dB counts as that much: its logarithm stays finite.
@@ -200,6 +200,8 @@ def _correlation_summaries(z: np.ndarray) -> np.ndarray:
 
 def _apply_features(features: Features, windows: np.ndarray, name: str) -> np.ndarray:
     """Return finite features (M, F) of windows, without their names."""
+    if not callable(features):
+        raise TypeError(f"features must be a function of windows, got {shown(features)}.")
     result = features(windows)
     if isinstance(result, tuple):  # as window_features gives them: with names
         result = result[0]

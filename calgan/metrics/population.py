@@ -63,6 +63,11 @@ def correlation_matrix(X: ArrayLike) -> np.ndarray:
     correlations : ndarray of shape (N, N)
         Ones on the diagonal; NaN in the row and the column of a constant neuron.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is not windows (M, T, N) of finite numbers.
+
     Examples
     --------
     >>> import numpy as np
@@ -93,6 +98,12 @@ def lagged_correlation_matrix(X: ArrayLike, lag: int) -> np.ndarray:
         Entry ``(i, j)`` relates neuron ``i`` at frame ``t`` to neuron ``j`` at frame
         ``t + lag``; NaN if either is constant. Scaled by the variances of all frames: lag 0 is
         :func:`correlation_matrix`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is not windows (M, T, N) of finite numbers, or `lag` no number of frames within
+        them.
 
     Examples
     --------
@@ -130,6 +141,11 @@ def correlation_matrix_agreement(real: ArrayLike, synthetic: ArrayLike) -> Corre
         neurons, or if all real entries are equal; 0 if all synthetic ones are.
     rmse : float
         Root mean square difference of these entries. NaN of fewer than two neurons.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not windows (M, T, N) of finite numbers, or their neurons differ.
 
     Notes
     -----
@@ -181,6 +197,11 @@ def participation_ratio(windows: ArrayLike) -> float:
         From 1 (all neurons in proportion) to ``N`` (uncorrelated neurons of equal variance). NaN
         if every neuron is constant.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If `windows` are not windows (M, T, N) of finite numbers.
+
     Notes
     -----
     Few samples lower it: ``n`` independent samples of Gaussian activity with ratio ``D`` leave
@@ -231,6 +252,11 @@ def population_count(spikes: ArrayLike) -> np.ndarray:
     counts : ndarray of shape (M, T), int64
         From 0 to ``N``.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If `spikes` are not windows (M, T, N) of finite numbers.
+
     Examples
     --------
     >>> from calgan.metrics import population_count
@@ -271,6 +297,11 @@ def population_count_kl(real_spikes: ArrayLike, synthetic_spikes: ArrayLike) -> 
     float
         Smoothed KL(real || synthetic) in nats, pooled over windows and frames. NaN if no neuron
         spikes on either side.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not windows (M, T, N) of finite numbers, or their neurons differ.
 
     Examples
     --------

@@ -12,7 +12,14 @@ from sklearn.base import clone
 
 from calgan.data.random_windows import read_source
 from calgan.data.sampling import generator_of, sample
-from calgan.data.validation import as_seed, check_integer, common_frame_rate, rng_from
+from calgan.data.validation import (
+    as_seed,
+    check_choice,
+    check_integer,
+    common_frame_rate,
+    rng_from,
+    shown,
+)
 from calgan.data.windows import share_of_frames
 from calgan.metrics.population import correlation_matrix_agreement, population_count_kl
 from calgan.metrics.spikes import correlation_kl, firing_rate_kl, van_rossum_kl
@@ -203,15 +210,12 @@ def make_scorer(
     ...     cv=BlockedKFold(3),
     ... )
     """
-    if statistic is not None and statistic not in _STATISTICS:
-        raise ValueError(
-            f"statistic must be None or one of {', '.join(map(repr, _STATISTICS))}, got "
-            f"{statistic!r}."
-        )
+    if statistic is not None:
+        check_choice(statistic, "statistic", _STATISTICS)
     if not (deconvolver is None or hasattr(deconvolver, "transform")):
         raise TypeError(
-            f"deconvolver must be an OasisDeconvolver or None, got {deconvolver!r}, which has no "
-            "transform."
+            f"deconvolver must be an OasisDeconvolver or None, got {shown(deconvolver)}, which has "
+            "no transform."
         )
     return Scorer(statistic, n_samples, frame_rate, deconvolver, random_state)
 

@@ -27,6 +27,11 @@ def bin_frames_for(frame_rate: float) -> int:
     int
         Frames in a bin.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If `frame_rate` is not a positive number.
+
     Examples
     --------
     >>> from calgan.metrics import bin_frames_for
@@ -50,6 +55,11 @@ def firing_rate(spikes: ArrayLike, frame_rate: float) -> np.ndarray:
     -------
     rates : ndarray of shape (M, N)
         Spikes per second (Hz).
+
+    Raises
+    ------
+    TypeError, ValueError
+        If `spikes` are not windows (M, T, N) of finite numbers, or `frame_rate` is not positive.
 
     Examples
     --------
@@ -159,6 +169,11 @@ def van_rossum_distance(spikes: ArrayLike, frame_rate: float) -> np.ndarray:
     distances : ndarray of shape (M, P)
         ``P = N (N - 1) / 2`` pairs in the order of ``np.triu_indices(N, 1)``.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If `spikes` are not windows (M, T, N) of finite numbers, or `frame_rate` is not positive.
+
     References
     ----------
     .. [1] van Rossum, M. C. W. (2001). A novel spike distance. Neural Computation, 13(4),
@@ -211,6 +226,12 @@ def van_rossum_cross(real: ArrayLike, synthetic: ArrayLike, frame_rate: float) -
     -------
     distances : ndarray of shape (N, M, K)
         Normalised as in :func:`van_rossum_distance`.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not windows (M, T, N) of finite numbers, if their frames or neurons differ,
+        or `frame_rate` is not positive.
 
     Examples
     --------
@@ -291,6 +312,12 @@ def firing_rate_kl(
         KL(real || synthetic) in nats, mean over neurons. Neurons that spike on neither side are
         left out. NaN if all of them are.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not windows (M, T, N) of finite numbers, if their neurons differ, if
+        `frame_rate` is not positive, or there is no such protocol.
+
     Examples
     --------
     >>> import numpy as np
@@ -340,6 +367,13 @@ def correlation_kl(
         rates show what this hides. NaN if no pair is left on a side, and so of one neuron, or if a
         window does not hold two bins.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not windows (M, T, N) of finite numbers, if their neurons (for the thesis
+        protocol also their numbers) differ, if `frame_rate` is not positive, or there is no such
+        protocol.
+
     Examples
     --------
     >>> import numpy as np
@@ -388,6 +422,13 @@ def van_rossum_kl(
     -------
     float
         KL(real || synthetic) in nats. NaN of one neuron, or if no neuron spikes on either side.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not windows (M, T, N) of finite numbers, if their neurons (for the thesis
+        protocol also their numbers) differ, if `frame_rate` is not positive, or there is no such
+        protocol.
 
     Examples
     --------

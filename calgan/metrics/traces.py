@@ -28,6 +28,12 @@ def autocorrelation(X: ArrayLike, max_lag: int) -> np.ndarray:
         Lags 0 to ``max_lag``; each lag is averaged over the pairs of frames it has. 1 at lag 0.
         NaN at every lag of a constant neuron.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is not windows (M, T, N) of finite numbers, or `max_lag` no number of frames
+        within them.
+
     Examples
     --------
     >>> import numpy as np
@@ -78,6 +84,12 @@ def power_spectrum(X: ArrayLike, frame_rate: float) -> tuple[np.ndarray, np.ndar
     power : ndarray of shape (N, F)
         One-sided density, in squared units of ``X`` per Hz.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If `X` is not windows (M, T, N) of finite numbers and of 2 frames at least, or
+        `frame_rate` is not positive.
+
     Examples
     --------
     >>> import numpy as np
@@ -122,6 +134,11 @@ def log_spectrum_error(real: ArrayLike, synthetic: ArrayLike) -> float:
         that a flat synthetic trace scores badly rather than infinitely. Neurons that are
         constant in ``real`` are left out. NaN if all of them are.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not windows (M, T, N) of finite numbers, or their frames or neurons differ.
+
     Examples
     --------
     >>> import numpy as np
@@ -158,6 +175,11 @@ def wasserstein_marginals(real: ArrayLike, synthetic: ArrayLike) -> np.ndarray:
     distances : ndarray of shape (N,)
         Dimensionless. NaN for a neuron that is constant in ``real``.
 
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not windows (M, T, N) of finite numbers, or their neurons differ.
+
     Examples
     --------
     >>> import numpy as np
@@ -185,6 +207,12 @@ def wasserstein_increments(real: ArrayLike, synthetic: ArrayLike) -> np.ndarray:
     -------
     distances : ndarray of shape (N,)
         Dimensionless. NaN for a neuron whose increments are constant in ``real``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not windows (M, T, N) of finite numbers and of 2 frames at least, or their
+        neurons differ.
 
     Examples
     --------

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy.stats import rankdata
 
-from calgan.data.validation import as_seed, check_integer, check_real, rng_from
+from calgan.data.validation import as_seed, check_choice, check_integer, check_real, rng_from
 from calgan.metrics._arrays import as_window_pair
 from calgan.metrics.features import Features, feature_pair, window_features
 from calgan.metrics.population import pooled_moments
@@ -176,17 +176,15 @@ def _folds(n: int, n_splits: int, groups: Any, rng: np.random.Generator, name: s
 
 def make_classifier(name: str, seed: int) -> Any:
     """Return an unfitted classifier of standardised features."""
-    if name == "logistic":
+    if check_choice(name, "classifier", ("logistic", "forest")) == "logistic":
         from sklearn.linear_model import LogisticRegression
 
         return LogisticRegression(C=0.1, class_weight="balanced", max_iter=2000)
-    if name == "forest":
-        from sklearn.ensemble import RandomForestClassifier
+    from sklearn.ensemble import RandomForestClassifier
 
-        return RandomForestClassifier(
-            200, min_samples_leaf=3, class_weight="balanced", random_state=seed
-        )
-    raise ValueError(f"classifier must be 'logistic' or 'forest', got {name!r}.")
+    return RandomForestClassifier(
+        200, min_samples_leaf=3, class_weight="balanced", random_state=seed
+    )
 
 
 # --- distances --------------------------------------------------------------------------------
@@ -421,6 +419,12 @@ def sliced_wasserstein(
     float
         Dimensionless, at least 0: an offset of one real deviation in every frame and neuron
         gives about 0.8. NaN if everything is constant in ``real``.
+
+    Raises
+    ------
+    TypeError, ValueError
+        If an array is not windows (M, T, N) of finite numbers, if their frames or neurons differ,
+        or `n_projections` is not a positive integer.
 
     Notes
     -----

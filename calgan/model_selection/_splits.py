@@ -11,7 +11,7 @@ from sklearn.model_selection import BaseCrossValidator
 
 from calgan.data.recording import Recording
 from calgan.data.segments import as_segments, is_list_of_trials
-from calgan.data.validation import as_trials, check_integer, rng_from
+from calgan.data.validation import as_trials, check_integer, rng_from, shown
 from calgan.data.windows import Windower, WindowView
 
 # At least this many windows for each one that the published split holds out.
@@ -65,7 +65,7 @@ def train_test_blocks(recording: Any, test_size: float = 0.3, gap: int = 64) -> 
     recording = as_trials(recording)
     if not isinstance(test_size, numbers.Real) or not 0 < test_size < 1:
         error = ValueError if isinstance(test_size, numbers.Real) else TypeError
-        raise error(f"test_size must be a fraction between 0 and 1, got {test_size!r}.")
+        raise error(f"test_size must be a fraction between 0 and 1, got {shown(test_size)}.")
     if isinstance(recording, WindowView) or getattr(recording, "ndim", 2) == 3:
         raise TypeError(
             "train_test_blocks splits recordings, and windows overlap across any split: pass the "
@@ -269,6 +269,8 @@ def thesis_split(
     (80, 19)
     """
     n_test = check_integer(n_test, "n_test")
+    if not isinstance(recording, WindowView):
+        recording = as_segments(recording, name="recording")
     windows = Windower(window, stride).fit_transform(recording)
     n_windows = len(windows)
     if n_windows < _THESIS_WINDOWS_PER_TEST:

@@ -186,7 +186,7 @@ class Broken(Truth):
 
 def test_wrong_input_gets_one_clear_sentence(process, windows):
     generator = Truth(process)
-    with pytest.raises(ValueError, match="statistic must be None or one of 'firing_rate'"):
+    with pytest.raises(ValueError, match="statistic must be 'firing_rate', 'correlation'"):
         make_scorer("rate")
     with pytest.raises(TypeError, match="deconvolver must be an OasisDeconvolver.*no transform"):
         make_scorer(deconvolver="oasis")
