@@ -8,8 +8,9 @@ import numpy as np
 
 from calgan.data.recording import Recording
 from calgan.io._build import build, chosen, say
-from calgan.io._named import FRAMES, is_time, key, rate_of
+from calgan.io._named import FRAMES, is_time, key
 from calgan.io._options import ReadOptions
+from calgan.io._times import rate_of
 
 _EVEN = 1e-3  # relative: steps of a column of times without a name
 

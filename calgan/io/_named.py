@@ -12,6 +12,7 @@ from calgan.data.recording import Recording
 from calgan.data.validation import as_trials
 from calgan.io._build import build, chosen, few, say
 from calgan.io._options import ReadOptions
+from calgan.io._times import rate_of
 
 # Names as `key` writes them.
 _DFF = ("dff", "dfof", "deltaff", "deltafoverf", "dfoverf", "dff0", "deltaff0", "fdff")
@@ -30,8 +31,6 @@ _TIMES = {
     *("milliseconds", "ms", "frametimes", "frametime"),
 }
 FRAMES = {"frame", "frames", "frameindex", "framenumber", "frameno", "index"}
-_GAP = 1.75  # steps between frames: longer ones are gaps
-_UNEVEN = 0.05  # share of frames that may lie half a step from where they should be
 _NAMES = {
     "roi_ids": {"roiids", "roiid", "cellid", "cellids", "unitid", "neuronid", "neuronids", "ids"},
     "positions": {"positions", "cellxy", "centroids", "centers", "centres", "xy", "xyz"},
@@ -105,36 +104,6 @@ def read_named(
         options,
         **{"units": units_of(name), "segments": segments} | known,
     )
-
-
-def rate_of(
-    times: Any, options: ReadOptions, *, milliseconds: bool = False
-) -> tuple[float | None, np.ndarray | None]:
-    """Return the frame rate (Hz) that times tell, and the segments between their gaps."""
-    times = np.asarray(times, dtype=float).ravel() / (1000 if milliseconds else 1)
-    steps = np.diff(times)
-    if len(steps) == 0:
-        return None, None
-    if not (steps > 0).all():
-        frame = int(np.flatnonzero(~(steps > 0))[0]) + 1
-        raise ValueError(
-            f"{options.name}: the times of frames must increase, but that of frame {frame} "
-            f"({times[frame]:g}) does not: sort the frames, or correct their times."
-        )
-    step = float(steps[steps < 3 * np.median(steps)].mean())  # times may be rounded
-    gaps = np.flatnonzero(steps > _GAP * step)
-    even = np.delete(steps, gaps)
-    rate = float(f"{1 / even.mean():.6g}")
-    if (np.abs(np.cumsum(even - even.mean())) > 0.5 * step).mean() > _UNEVEN:
-        say(
-            f"{options.name}: the frames are not evenly spaced ({even.min():.3g} to "
-            f"{even.max():.3g} s apart); their mean rate of {rate:g} Hz was taken."
-        )
-    if len(gaps) == 0:
-        return rate, None
-    say(f"{options.name}: the times of frames have {len(gaps)} gaps, which became borders.")
-    borders = np.concatenate([[0], gaps + 1, [len(times)]])
-    return rate, np.column_stack([borders[:-1], borders[1:]])
 
 
 def _is_table(value: Any) -> bool:

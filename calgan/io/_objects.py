@@ -10,9 +10,10 @@ import numpy as np
 from calgan.data.recording import Recording
 from calgan.io._build import build, few
 from calgan.io._frame import read_table
-from calgan.io._named import FRAMES, is_plain, is_time, key, rate_of, units_of
+from calgan.io._named import FRAMES, is_plain, is_time, key, units_of
 from calgan.io._options import ReadOptions
 from calgan.io._pynapple import read_frame, with_gaps
+from calgan.io._times import rate_of
 
 
 def read(source: Any, options: ReadOptions) -> Recording:

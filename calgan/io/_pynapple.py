@@ -10,10 +10,11 @@ import numpy as np
 
 from calgan.data.recording import Recording
 from calgan.io._build import build, few, say
-from calgan.io._named import is_plain, rate_of
+from calgan.io._named import is_plain
 from calgan.io._npz import Member, opened, sound
 from calgan.io._options import ReadOptions
 from calgan.io._pickles import plain_array
+from calgan.io._times import rate_of
 
 _TYPES = ("TsdFrame", "Tsd")
 _OWN = ("units", "frame_rate", "x", "y", "z", "accepted", "format", "source", "t_start")

@@ -2,36 +2,69 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from calgan.io._build import say
 from calgan.io._options import ReadOptions
 
-_GAP = 1.5  # median intervals between frames
-_JITTER = 0.1  # of an interval
+_GAP = 1.75  # intervals between frames: longer ones are gaps
+_OFF, _UNEVEN = 0.25, 0.01  # intervals that a frame may lie beside its place; share of others
 
 
 def from_times(
-    times: np.ndarray, n_frames: int, options: ReadOptions
+    times: Any, n_frames: int, options: ReadOptions
 ) -> tuple[float | None, float, np.ndarray | None]:
-    """Return rate (Hz), time of the first frame (s), and segments without gaps, by times (s)."""
+    """Return rate (Hz), time of the first frame (s), and segments without gaps, by times (s).
+
+    Times that go back, or are NaN, are gaps.
+    """
     times = np.asarray(times[:n_frames], dtype=float)
     steps = np.diff(times)
-    median = float(np.nanmedian(steps)) if np.isfinite(steps).any() else 0.0
-    if median <= 0:
+    forward = steps[steps > 0]
+    if len(forward) == 0:
         return None, 0.0, None
-    whole = (steps > 0) & (steps < _GAP * median)
-    mean = float(steps[whole].mean())
-    uneven = float((np.abs(steps[whole] / mean - 1.0) > _JITTER).mean())
-    if uneven > 0.01:
+    interval = float(forward[forward < 3 * np.median(forward)].mean())  # times may be rounded
+    whole = (steps > 0) & (steps < _GAP * interval)
+    even = steps[whole]
+    rate = float(f"{1 / even.mean():.6g}")
+    beside = np.abs(np.cumsum(even - even.mean()))
+    uneven = float((beside > _OFF * interval + _resolution(times)).mean())
+    if uneven > _UNEVEN:
         say(
-            f"{options.name}: {uneven:.0%} of the intervals between frames differ from their mean, "
-            f"{1e3 * mean:.4g} ms, by more than {_JITTER:.0%}; the frame rate is {1 / mean:.4g} Hz."
+            f"{options.name}: the frames are not evenly spaced ({even.min():.3g} to "
+            f"{even.max():.3g} s apart); their mean rate of {rate:g} Hz was taken."
         )
     gaps = np.flatnonzero(~whole) + 1
     t_start = float(times[0]) if np.isfinite(times[0]) else 0.0
     if len(gaps) == 0:
-        return 1 / mean, t_start, None
+        return rate, t_start, None
     say(f"{options.name}: the time stamps have {len(gaps)} gaps, which became borders of segments.")
-    edges = np.concatenate([[0], gaps, [n_frames]])
-    return 1 / mean, t_start, np.column_stack([edges[:-1], edges[1:]])
+    edges = np.concatenate([[0], gaps, [len(times)]])
+    return rate, t_start, np.column_stack([edges[:-1], edges[1:]])
+
+
+def _resolution(times: np.ndarray) -> float:
+    """Return the decimal place (s) that times are rounded to, 0 if to none."""
+    for place in range(5):
+        scaled = times[np.isfinite(times)] * 10.0**place
+        if np.abs(scaled - np.rint(scaled)).max() < 1e-6:
+            return float(10.0**-place)
+    return 0.0
+
+
+def rate_of(
+    times: Any, options: ReadOptions, *, milliseconds: bool = False
+) -> tuple[float | None, np.ndarray | None]:
+    """Return the rate (Hz) that times tell, and segments; times that go back are refused."""
+    times = np.asarray(times, dtype=float).ravel() / (1000 if milliseconds else 1)
+    back = np.flatnonzero(~(np.diff(times) > 0))
+    if len(back):
+        frame = int(back[0]) + 1
+        raise ValueError(
+            f"{options.name}: the times of frames must increase, but that of frame {frame} "
+            f"({times[frame]:g}) does not: sort the frames, or correct their times."
+        )
+    rate, _, segments = from_times(times, len(times), options)
+    return rate, segments
