@@ -25,6 +25,8 @@ import torch
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
+from calgan.generators.base import SamplingMixin
+
 LONG = 10**7  # more steps than any test could wait for
 
 
@@ -562,6 +564,17 @@ def check_what_is_not_there_is_one_sentence(case: Case) -> None:
             assert "\n" not in sentence
         else:
             raise AssertionError(f"{method} is there and is not there")
+
+
+def check_the_way_to_a_score_is_shown(case: Case) -> None:
+    estimator = case.make()
+    if not isinstance(case.core(estimator), SamplingMixin):
+        return
+    assert not hasattr(estimator, "score")
+    try:
+        estimator.score(case.X)
+    except AttributeError as error:
+        assert "calgan.metrics.correlation_scorer" in str(error)
 
 
 CHECKS = [

@@ -8,7 +8,7 @@ import hashlib
 import os
 from collections.abc import Callable, Iterator
 from types import MethodType
-from typing import Any, Self, TypeVar, cast
+from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 import numpy as np
 from sklearn.utils import Bunch
@@ -140,6 +140,18 @@ class SamplingMixin:
             "with sample(n), or fit CalciumFactorModel for recordings of any length."
         )
 
+    if not TYPE_CHECKING:  # attributes keep their types
+
+        def __getattr__(self, name: str) -> Any:
+            """Lead those who look for ``score`` to the scorers."""
+            if name != "score":
+                return object.__getattribute__(self, name)  # raises what it raised before
+            raise AttributeError(
+                f"{type(self).__name__} has no score of its own: take a scorer, as in "
+                "calgan.metrics.correlation_scorer(model, X) or "
+                "GridSearchCV(..., scoring=calgan.metrics.correlation_scorer)."
+            )
+
     # ------------------------------------------------------------------ public verbs
 
     def sample(self, n_samples: int = 1, *, random_state: Any = None) -> np.ndarray:
@@ -155,8 +167,9 @@ class SamplingMixin:
         Returns
         -------
         windows : ndarray of shape (n_samples, T, N), float32
-            Independent windows in the units of the data that it was fitted on; of a generator of
-            encoded windows (n_samples, T, N, C).
+            Independent windows in the units of the data that it was fitted on. The last step of a
+            pipeline by itself answers in scaled units ("a.u.") if a scaler is in front of it, the
+            pipeline in those of the recording. Of encoded windows (n_samples, T, N, C).
 
         Raises
         ------
