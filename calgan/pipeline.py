@@ -133,7 +133,8 @@ class Pipeline(SamplingMixin, SavingMixin, sklearn.pipeline.Pipeline):
         UserWarning
             If a step before the generator is not invertible, so that `sample` is refused.
         """
-        steps = list(_before_generator(self))
+        self._validate_params()  # of scikit-learn: that there are steps
+        steps = list(_before_generator(self)) if self.steps else []
         check_steps(steps)
         for name, step in steps:
             if hasattr(step, "transform") and not is_invertible(step):

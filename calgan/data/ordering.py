@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from calgan.data.recording import Recording
 from calgan.data.transformer import Transformer, map_frames
-from calgan.data.validation import as_real_array, is_lazy
+from calgan.data.validation import as_real_array, check_choice, is_lazy
 from calgan.data.windows import iter_frames
 
 _METHODS = ("correlation", "seriation", "position")
@@ -167,10 +167,7 @@ class NeuronSorter(Transformer):
             If the method is unknown; if X has other dimensions, is empty, or holds NaN or infinity;
             if positions are needed and not known, or are not those of X's neurons.
         """
-        if self.method not in _METHODS:
-            raise ValueError(
-                f"method must be one of {', '.join(map(repr, _METHODS))}, got {self.method!r}."
-            )
+        check_choice(self.method, "method", _METHODS)
         read = self._read(X)
         if self.method == "position":
             order = tour_order(self._find_positions(read.positions, read.n_neurons))

@@ -9,6 +9,7 @@ import numpy as np
 
 from calgan.data.recording import ARBITRARY
 from calgan.data.transformer import Transformer, map_frames
+from calgan.data.validation import check_boolean
 from calgan.data.windows import iter_frames
 
 
@@ -100,6 +101,8 @@ class MinMaxScaler(Transformer):
             not two increasing numbers.
         """
         lo, hi = _check_feature_range(self.feature_range)
+        check_boolean(self.per_neuron, "per_neuron")
+        check_boolean(self.clip, "clip")
         read = self._read(X)
         lows, highs = [], []
         for piece, _ in iter_frames(read.data):

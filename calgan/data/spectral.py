@@ -10,7 +10,7 @@ from scipy import fft
 from sklearn.utils.validation import check_is_fitted
 
 from calgan.data.transformer import Read, Transformer
-from calgan.data.validation import check_windows, is_lazy
+from calgan.data.validation import check_choice, check_windows, is_lazy
 
 
 class FFTEncoder(Transformer):
@@ -81,8 +81,7 @@ class FFTEncoder(Transformer):
             If X does not hold windows, if the layout is unknown, or if it is "packed" and T is
             odd.
         """
-        if self.layout not in ("full", "packed"):
-            raise ValueError(f"layout must be 'full' or 'packed', got {self.layout!r}.")
+        check_choice(self.layout, "layout", ("full", "packed"))
         read = self._read(X)
         n_frames = read.data.shape[1]
         if self.layout == "packed" and n_frames % 2:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import numbers
 import os
+import sys
 import warnings
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
@@ -35,7 +36,10 @@ def check_frame_rate(frame_rate: Any, *, name: str = "frame_rate") -> float:
             f"{name} must be a number of frames per second (Hz), got {shown(value)} of type "
             f"{type(value).__name__}."
         )
-    value = float(value)
+    try:
+        value = float(value)
+    except OverflowError:  # an integer of hundreds of digits
+        value = math.inf
     if not math.isfinite(value) or value <= 0:
         raise ValueError(
             f"{name} must be a positive, finite number of frames per second (Hz), got {value!r}."
@@ -99,7 +103,7 @@ def check_real(
     """Return `value` as a finite float with value > above, value >= least, value < below."""
     bounds = {"above": above, "at least": least, "below": below}
     good = isinstance(value, numbers.Real) and not isinstance(value, (bool, np.bool_))
-    good = good and math.isfinite(value)
+    good = good and abs(value) <= sys.float_info.max  # NaN is not
     good = good and (above is None or value > above) and (least is None or value >= least)
     good = good and (below is None or value < below)
     if not good:
@@ -407,7 +411,7 @@ def check_finite(
     if first is not None:
         where = ", ".join(f"{axis} {i}" for axis, i in zip(axes, first, strict=False))
         cause = ""
-        if given is not None and math.isinf(value) and np.isfinite(given[first]):
+        if given is not None and math.isinf(value) and abs(given[first]) != math.inf:
             cause = ", where the value is too large for float32"
         raise ValueError(
             f"{name} contains NaN or infinity in {n_bad} of {array.size} values, the first "

@@ -252,6 +252,7 @@ def cut_windows(
 
     A segment of T_i frames gives (T_i - window) // stride + 1 windows, or none if it is shorter.
     """
+    stride = min(stride, max(map(len, segments)))
     counts = [max(0, (len(segment) - window) // stride + 1) for segment in segments]
     return WindowView(
         segments=tuple(segments),

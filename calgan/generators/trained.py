@@ -240,7 +240,8 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
         started = clock()
         refuse_target(y, self)
         X = check_windows(X, estimator=type(self).__name__)
-        learner = self._learner(X, self.warm_start and hasattr(self, "generator_"))
+        go_on = check_boolean(self.warm_start, "warm_start") and hasattr(self, "generator_")
+        learner = self._learner(X, go_on)
         settings = learner.settings_
         max_iter = settings.max_iter
         if max_iter is None:
@@ -295,7 +296,6 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
             check_real("max_time", self.max_time, above=0)
         if not (self.verbose is None or isinstance(self.verbose, (bool, np.bool_))):
             check_integer(self.verbose, "verbose", minimum=0)
-        check_boolean(self.warm_start, "warm_start")
         make_fabric(self.device, self.precision)  # fails before any work is lost
         if X.shape[0] < 2:
             raise ValueError(

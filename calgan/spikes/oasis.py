@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import warnings
 from numbers import Real
 from typing import TYPE_CHECKING, Any
@@ -15,7 +16,7 @@ from sklearn.utils.validation import check_is_fitted
 
 from calgan.data.recording import Recording
 from calgan.data.transformer import Transformer
-from calgan.data.validation import check_frame_rate, common_frame_rate
+from calgan.data.validation import check_choice, check_frame_rate, common_frame_rate
 from calgan.data.windows import segments_of
 from calgan.spikes._noise import estimate_noise_and_baseline, name_kind
 
@@ -405,20 +406,16 @@ class OasisDeconvolver(Transformer):
         )
 
     def _check_parameters(self) -> None:
-        if self.threshold_unit not in ("noise", "trace"):
-            raise ValueError(
-                f"threshold_unit must be 'noise' or 'trace', got {self.threshold_unit!r}."
-            )
-        if self.output not in ("events", "amplitudes"):
-            raise ValueError(f"output must be 'events' or 'amplitudes', got {self.output!r}.")
+        check_choice(self.threshold_unit, "threshold_unit", ("noise", "trace"))
+        check_choice(self.output, "output", ("events", "amplitudes"))
         threshold, decay_time = self.threshold, self.decay_time
         if not isinstance(threshold, Real) or isinstance(threshold, bool):
             raise TypeError(f"threshold must be a number, got {threshold!r}.")
-        if not np.isfinite(threshold) or threshold < 0:
+        if not 0 <= threshold <= sys.float_info.max:
             raise ValueError(f"threshold must be a finite number, not negative, got {threshold!r}.")
         if isinstance(decay_time, bool) or not isinstance(decay_time, Real | None):
             raise TypeError(f"decay_time must be a number of seconds or None, got {decay_time!r}.")
-        if decay_time is not None and not (np.isfinite(decay_time) and decay_time > 0):
+        if decay_time is not None and not 0 < decay_time <= sys.float_info.max:
             raise ValueError(
                 f"decay_time must be a positive number of seconds or None, got {decay_time!r}."
             )

@@ -12,6 +12,8 @@ import torch
 from lightning_fabric import Fabric
 from numpy.typing import NDArray
 
+from calgan.data.validation import check_choice
+
 PRECISIONS = ("32-true", "bf16-mixed", "16-mixed", "mixed")
 
 
@@ -79,9 +81,8 @@ def _quiet_fabric() -> Iterator[None]:
 
 def make_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
     """Open a device ("auto", "cpu", "cuda", "cuda:1", "mps") at a precision, both checked."""
-    if precision not in PRECISIONS:
-        raise ValueError(f"precision must be one of {', '.join(PRECISIONS)}, got {precision!r}.")
-    if device == "auto":
+    check_choice(precision, "precision", PRECISIONS)
+    if isinstance(device, str) and device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     kind, _, number = str(device).partition(":")
     if kind not in ("cpu", "cuda", "mps") or (number and not number.isdigit()):

@@ -356,7 +356,7 @@ def test_bad_positions(
 
 
 def test_bad_method(traces: np.ndarray) -> None:
-    with pytest.raises(ValueError, match="method must be one of 'correlation', 'seriation', 'pos"):
+    with pytest.raises(ValueError, match="method must be 'correlation', 'seriation' or 'pos"):
         NeuronSorter("activity").fit(traces)
 
 

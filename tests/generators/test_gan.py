@@ -122,7 +122,7 @@ def test_trained_statistics_are_those_that_the_variant_matches(windows: WindowVi
         ({"frame_rate": 5.0}, "frame rates differ: frame_rate says 5 Hz and X 10 Hz"),
         ({"device": "tpu"}, "device must be"),
         ({"device": "cuda:99"}, "CUDA devices"),
-        ({"precision": "float8"}, "precision must be one of"),
+        ({"precision": "float8"}, "precision must be '32-true'"),
         ({"precision": "16-mixed", "device": "cpu"}, "needs a GPU"),
         ({"random_state": -1}, "random_state"),
         ({"verbose": "loud"}, "verbose must be an integer of at least 0"),

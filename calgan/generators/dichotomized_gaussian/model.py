@@ -18,6 +18,7 @@ from threadpoolctl import threadpool_info, threadpool_limits
 
 from calgan.data.validation import (
     as_real_array,
+    check_choice,
     check_integer,
     refuse_target,
     rng_from,
@@ -332,10 +333,7 @@ class DichotomizedGaussian(SavingMixin, BaseEstimator):
     # ------------------------------------------------------------------ fitting
 
     def _check_parameters(self) -> int:
-        if self.marginals not in ("auto", "binary", "counts"):
-            raise ValueError(
-                f"marginals must be 'auto', 'binary' or 'counts', got {self.marginals!r}."
-            )
+        check_choice(self.marginals, "marginals", ("auto", "binary", "counts"))
         return check_integer(self.n_lags, "n_lags", minimum=0)
 
     def _fit_given(

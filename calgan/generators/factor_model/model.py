@@ -190,10 +190,10 @@ def _poisson(rates: Single, rng: np.random.Generator) -> Single:
 
 
 def simulate(
-    model: FactorModel, n_frames: int, rng: np.random.Generator, chunk: int | None = None
+    model: FactorModel, n_frames: int, rng: np.random.Generator
 ) -> Iterator[dict[str, Single]]:
     """Yield one run of a model in chunks, arrays (t, N or K)."""
-    chunk = chunk or int(np.clip(_CHUNK_VALUES // len(model.decay), 64, 4096))
+    chunk = int(np.clip(_CHUNK_VALUES // len(model.decay), 64, 4096))
     run = Simulation(model, rng)
     run.advance(model.burn_in)
     for first in range(0, n_frames, chunk):
