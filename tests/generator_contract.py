@@ -237,6 +237,7 @@ def check_saved_draws_the_same(case: Case) -> None:
         core.save(path)
         reloaded = type(core).load(path)
         assert sorted(Path(folder).iterdir()) == [path], "temporary files are left behind"
+        assert len(core.fingerprint_) == 64
         assert str(reloaded.get_params()) == str(core.get_params())
         assert vars(reloaded).keys() == vars(core).keys()
         for name in ("n_iter_", "history_", "fit_summary_", "fingerprint_", "trained_statistics_"):
@@ -537,6 +538,8 @@ def check_recordings_have_any_length(case: Case) -> None:
     assert recording.traces.dtype == np.float32
     assert np.isfinite(recording.traces).all()
     assert recording.metadata["synthetic"] is True
+    fingerprint = getattr(case.core(estimator), "fingerprint_", None)
+    assert recording.metadata.get("model") == fingerprint
     assert recording == estimator.sample_recording(n_frames=n_frames, random_state=3)
     pieces = list(estimator.iter_recording(n_frames=n_frames, chunk=7, random_state=3))
     assert [len(piece.traces) for piece in pieces[:-1]] == [7] * (len(pieces) - 1)

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 from typing import Any
@@ -268,21 +266,6 @@ def test_a_file_draws_the_same(small: CalciumFactorModel, tmp_path: Path) -> Non
     assert loaded.get_params() == small.get_params()
     for name in ("history_", "fit_summary_", "stopped_", "frame_rate_", "fingerprint_"):
         assert getattr(loaded, name) == getattr(small, name)
-
-
-def test_a_file_is_read_without_torch(small: CalciumFactorModel, tmp_path: Path) -> None:
-    small.save(tmp_path / "model.safetensors")
-    script = (
-        "import sys\n"
-        "import numpy as np\n"
-        "from calgan import CalciumFactorModel\n"
-        "model = CalciumFactorModel.load('model.safetensors')\n"
-        "np.save('sample.npy', model.sample(3, random_state=1))\n"
-        "assert 'torch' not in sys.modules\n"
-    )
-    subprocess.run([sys.executable, "-c", script], cwd=tmp_path, check=True)
-    there = np.load(tmp_path / "sample.npy")
-    np.testing.assert_array_equal(there, small.sample(3, random_state=1))
 
 
 # Wrong input
