@@ -9,14 +9,13 @@ from typing import Any
 import numpy as np
 
 from calgan.data.random_windows import WindowSource
-from calgan.evaluation.statistics.bootstrap import resampling_weights
+from calgan.evaluation.statistics.bootstrap import MIN_BLOCKS, resampling_weights
 from calgan.metrics.memorisation import WindowScale, distance_ratios, nearest_distances
 
 _N_SAMPLES = 100
 # The membership test takes more samples where that is cheap: few replay little of a long recording.
 _MAX_MEMBERS = 500
 _MAX_MEMBER_VALUES = 1_000_000_000
-_MIN_BLOCKS = 3
 _MIN_BLOCKS_OF_AREAS = 8  # of fewer, an interval of an area is too narrow
 # Segments of the training recording, every other one of which stands for samples.
 _MAX_SEGMENTS = 20
@@ -153,7 +152,7 @@ def block_interval(
 ) -> tuple[float, float] | None:
     """Return the 95 % interval of a median of windows of which blocks are resampled."""
     parts = [values[blocks == block] for block in np.unique(blocks)]
-    if n_bootstrap == 0 or len(parts) < _MIN_BLOCKS:
+    if n_bootstrap == 0 or len(parts) < MIN_BLOCKS:
         return None
     value = np.median(values)
     medians = [

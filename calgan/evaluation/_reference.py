@@ -24,6 +24,7 @@ from calgan.evaluation._statistic import Statistic, make_row
 from calgan.evaluation._threads import Threads
 from calgan.evaluation.statistics import INFOS, Context, make_measures
 from calgan.evaluation.statistics.bootstrap import (
+    MIN_BLOCKS,
     RESAMPLED,
     BlockSums,
     draw_values,
@@ -57,7 +58,6 @@ _THESIS_TAU, _THESIS_NOISE = 0.812, 0.3
 # What figures need, and no more: windows of a long recording would fill the memory.
 _KEPT_VALUES = 5_000_000
 _CONTEXT_VALUES = 1_000_000
-_MIN_BLOCKS = 3
 _PROCESS_VALUES = 50_000_000
 # Windows a side that a classifier gets: more would settle nothing, fewer if they are large.
 _MAX_CLASSIFIED, _MIN_CLASSIFIED = 500, 250
@@ -179,10 +179,10 @@ class Reference:
     def _check_intervals(self) -> None:
         """Leave the bootstrap out where a recording holds too few blocks."""
         blocks = [self.banks[name].n_blocks for name in RESAMPLED if name in self.banks]
-        self.has_intervals = self.settings.n_bootstrap > 0 and min(blocks) >= _MIN_BLOCKS
+        self.has_intervals = self.settings.n_bootstrap > 0 and min(blocks) >= MIN_BLOCKS
         if self.settings.n_bootstrap and not self.has_intervals:
             self.remarks.append(
-                f"There are no intervals: a recording holds fewer than {_MIN_BLOCKS} blocks as "
+                f"There are no intervals: a recording holds fewer than {MIN_BLOCKS} blocks as "
                 "long as a window to resample."
             )
             self.settings = replace(self.settings, n_bootstrap=0)

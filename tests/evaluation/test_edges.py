@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import numpy as np
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -139,6 +140,21 @@ def test_metrics_end_with_numbers_nan_or_one_sentence(case):
     for name, compute in of_metrics(real, synthetic):
         found = numbers_or_sentence(compute)
         assert not np.isinf(flat(found)).any() or name == "memorisation_ratio", name
+
+
+@pytest.mark.filterwarnings("ignore::UserWarning")
+@pytest.mark.parametrize("kinds", [["active"] * 5, ["active", "silent", "constant", "active"]])
+def test_an_ordinary_recording_is_not_refused(kinds):
+    case = Case(kinds, n_frames=600, n_samples=30, dead=0)
+    evaluation = evaluate(
+        case.test, case.samples, train=case.train, frame_rate=RATE, random_state=0,
+        n_splits=1, n_bootstrap=20, n_jobs=1,
+    )  # fmt: skip
+    assert np.isfinite([row.value for row in evaluation.statistics]).mean() > 0.8
+    if "silent" in kinds:
+        return
+    for name, compute in of_metrics(case.windows(), case.samples):
+        assert np.isfinite(flat(compute())).any() or name == "memorisation_ratio", name
 
 
 def test_what_is_undefined_is_nan():

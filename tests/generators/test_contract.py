@@ -55,7 +55,10 @@ CASES = {
     "stand-in": Case(stand_in.NoiseGenerator, WINDOWS, (WINDOW, N_NEURONS)),
     "stand-in-recorder": Case(stand_in.NoiseRecorder, WINDOWS, (WINDOW, N_NEURONS)),
     "CalciumGAN-compact": Case(CalciumGAN, WINDOWS, (WINDOW, N_NEURONS), short=TINY),
-    "CalciumFactorModel": Case(CalciumFactorModel, WINDOWS, (WINDOW, N_NEURONS)),
+    # Some checks pass arrays, which know no frame rate.
+    "CalciumFactorModel": Case(
+        lambda: CalciumFactorModel(frame_rate=10.0), WINDOWS, (WINDOW, N_NEURONS)
+    ),
     "CalciumFlow": Case(
         lambda: CalciumFlow(filters=8, settings={"n_steps": 3}),
         WINDOWS,

@@ -14,6 +14,7 @@ from calgan.evaluation.statistics.definition import Context, Measure, Sums
 # Traces, and entries of what statistics make of them, that a thread works on at a time.
 _CHUNK_VALUES = 400_000
 _REPLICATE_VALUES = 4_000_000
+MIN_BLOCKS = 3  # of fewer, there are no intervals
 
 RESAMPLED = ("real", "synthetic", "train")
 """Groups whose blocks are resampled."""
