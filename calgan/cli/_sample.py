@@ -12,6 +12,7 @@ import calgan
 from calgan.cli._console import note
 from calgan.cli._files import check_new, save_array
 from calgan.data.recording import Recording
+from calgan.data.sampling import generator_of
 from calgan.data.validation import as_seed
 
 _ARRAYS = (".npz", ".npy")
@@ -61,7 +62,14 @@ def sample_recording(
     """Write one recording without a break."""
     check_new(path, overwrite=overwrite)
     check_format(path)
-    recording = calgan.load(source).sample_recording(duration, random_state=_seed(seed))
+    model = calgan.load(source)
+    if not hasattr(model, "sample_recording"):
+        generator = generator_of(model)
+        raise ValueError(
+            f"{source} holds a {type(generator).__name__}, which makes windows of "
+            f"{generator.n_frames_in_} frames and no recordings: draw windows with -n."
+        )
+    recording = model.sample_recording(duration, random_state=_seed(seed))
     calgan.write_recording(recording, path, overwrite=overwrite)
 
 

@@ -46,6 +46,9 @@ def test_any_text_and_list_comes_back_from_the_record(
     assert record["inputs"] == [str(odd)]
     assert record["model"]["settings"] == {"betas": [0.5, 0.9]}
     assert record["made"]["settings"]["batch_size"] == 4
+    # A network makes windows of one length.
+    words = ("sample", "m.calgan", "--duration", 9, "-o", "s.npz")
+    assert "no recordings: draw windows with -n." in run(*words, code=1, cwd=tmp_path).stderr
 
 
 def test_several_recordings_give_a_model_each(run: Any, shared: Path, tmp_path: Path) -> None:
