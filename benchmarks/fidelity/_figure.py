@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -75,6 +76,7 @@ def figure(rows: Rows, path: Path, budget: float) -> None:
         squeeze=False,
         layout="constrained",
     )
+    handles: dict[str, Any] = {}  # a statistic looks the same in all panels
     colours = plt.get_cmap("tab10").colors  # type: ignore[attr-defined]
     for ax, recording in zip(axes[0], panels, strict=True):
         kind = "real" if recording in REAL else "truth"
@@ -101,19 +103,17 @@ def figure(rows: Rows, path: Path, budget: float) -> None:
         ax.set_xlabel("KL / train-test baseline" if kind == "real" else "distance / replay's")
         ax.grid(axis="x", lw=0.3)
         ax.spines[["top", "right"]].set_visible(False)
-        handles = dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
-        if recording == next((p for p in panels if (p in REAL) == (kind == "real")), None):
-            fig.legend(
-                handles.values(),
-                handles.keys(),
-                title="real" if kind == "real" else "simulated",
-                fontsize="small",
-                frameon=False,
-                loc=f"outside lower {'left' if kind == 'real' else 'right'}",
-                ncols=3,
-                columnspacing=1.0,
-                handletextpad=0.1,
-            )
+        handles |= dict(zip(*ax.get_legend_handles_labels()[::-1], strict=True))
+    fig.legend(
+        handles.values(),
+        handles.keys(),
+        fontsize="small",
+        frameon=False,
+        loc="outside lower center",
+        ncols=5 if len(panels) > 1 else 3,
+        columnspacing=1.5,
+        handletextpad=0.1,
+    )
     ticks = []
     for name in names:
         # Panels that all recipes had less time in say it above.
