@@ -28,6 +28,7 @@ from calgan.evaluation._settings import (
     check_samples,
     check_settings,
     check_size,
+    entry_of,
     find_overlap,
     varying_neurons,
 )
@@ -260,7 +261,7 @@ def _compare_all(
     if train is not None:
         training = read_source(train, window, name="train", stacklevel=3)
     for name, each in samples.items():
-        check_same_neurons(held_out, each, training, name=name)
+        check_same_neurons(held_out, each, training, name=entry_of(name))
     rates = {"frame_rate": frame_rate, "real": held_out.frame_rate}
     rates["train"] = training.frame_rate if training else None
     rate = common_frame_rate(rates, needed_by="evaluate")

@@ -73,9 +73,14 @@ def check_settings(
     )
 
 
+def entry_of(name: str) -> str:
+    """Return what the user calls samples of this name: the argument, or its entry."""
+    return name if name == "synthetic" else f"synthetic[{name!r}]"
+
+
 def check_samples(synthetic: Any, name: str = "synthetic") -> np.ndarray:
     """Return synthetic windows as an array (n, T, N); too few or too short ones are refused."""
-    name = name if name == "synthetic" else f"synthetic[{name!r}]"
+    name = entry_of(name)
     shape = np.shape(synthetic) if hasattr(synthetic, "shape") else None
     if shape is not None and len(shape) != 3:
         raise ValueError(

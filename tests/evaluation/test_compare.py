@@ -110,7 +110,7 @@ def _is_text(artist):
             ValueError,
             "windows of one length, but they have 'a' 40, 'b' 50 frames",
         ),
-        ({"a": np.zeros((20, 40, 7))}, {}, ValueError, "a has 7"),
+        ({"a": np.zeros((20, 40, 7))}, {}, ValueError, r"synthetic\['a'\] has 7"),
         (
             {"a": np.zeros((20, 40, 8))},
             {"models": {"a": CalciumFactorModel()}},
