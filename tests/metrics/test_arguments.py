@@ -129,7 +129,7 @@ SCALARS = {
         or (argument == "frame_rate" and name.startswith("make_") and name != "make_scorer")
         for value in values
     ],
-    ids=str,
+    ids=lambda x: x if isinstance(x, str) else f"{type(x).__name__}",
 )
 def test_frame_rates_seeds_and_words_are_checked_alike(name, argument, wrong):
     assert argument in refused(name, **{argument: wrong})
