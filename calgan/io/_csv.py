@@ -138,17 +138,19 @@ def _is_number(field: str) -> bool:
 
 
 def _is_header(row: list[str], last: list[str]) -> bool:
-    """Tell a row with text where the last row has a number."""
-    return len(row) != len(last) or any(
-        not _is_number(field) and _is_number(other) for field, other in zip(row, last, strict=True)
-    )
+    """Tell a row with text where the last row has a number, or text in a row of another length."""
+    text = [not _is_number(field) for field in row]
+    if len(row) != len(last):
+        return any(text)
+    return any(t and _is_number(other) for t, other in zip(text, last, strict=True))
 
 
 def _is_numbering(first: list[str], second: list[str]) -> bool:
-    """Tell a header of whole numbers in order from a row of values."""
-    if not all(re.fullmatch(r"\d+", field) for field in first) or len(first) < 2:
+    """Tell a header of whole numbers in order, as pandas writes it, from a row of values."""
+    numbered = first[1:] if first[0] == "" else first  # a column of row names has no name
+    if not all(re.fullmatch(r"\d+", field) for field in numbered) or len(first) < 2:
         return False
-    numbers = np.array([int(field) for field in first])
+    numbers = np.array([int(field) for field in numbered])
     return bool((np.diff(numbers) == 1).all()) and first != second
 
 

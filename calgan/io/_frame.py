@@ -8,7 +8,7 @@ import numpy as np
 
 from calgan.data.recording import Recording
 from calgan.io._build import build, chosen, say
-from calgan.io._named import FRAMES, is_time, key
+from calgan.io._named import FRAMES, key, time_unit
 from calgan.io._options import ReadOptions
 from calgan.io._times import rate_of
 
@@ -17,7 +17,11 @@ _EVEN = 1e-3  # relative: steps of a column of times without a name
 
 def is_index(name: Any) -> bool:
     """Tell the name of a column of times or of numbers of frames."""
-    return name not in (None, "") and (is_time(_bare(name)) or key(_bare(name)) in FRAMES)
+    return name is not None and (time_unit(name) is not None or _counts_frames(name))
+
+
+def _counts_frames(name: Any) -> bool:
+    return key(str(name).partition("(")[0]) in FRAMES
 
 
 def read_table(
@@ -39,11 +43,11 @@ def read_table(
     if index is not None:
         kept = np.isfinite(values[:, index])
         values = values if kept.all() else values[kept]
-        times, name = values[:, index], key(_bare(names[index]))
-        rate, segments = rate_of(times, options, milliseconds=name.endswith("ms"))
+        times, unit = values[:, index], time_unit(names[index]) or 1.0
+        rate, segments = rate_of(times, options, unit=unit)
         frame_rate = frame_rate or (None if is_frames else rate)
         known.setdefault("segments", segments)
-        first = 0.0 if is_frames else float(times[0]) / (1000 if name.endswith("ms") else 1)
+        first = 0.0 if is_frames else float(times[0]) * unit
         known.setdefault("t_start", first or None)
     if not columns:
         raise ValueError(f"{options.name} holds times, but no column of a neuron.")
@@ -72,20 +76,12 @@ def read_table(
     )
 
 
-def _bare(name: Any) -> str:
-    """Return a name without its unit: "time (s)", "Time(s)/Cell Status" and "time_ms" are times."""
-    text = str(name).partition("/")[0]
-    inside = text.partition("(")[2].partition(")")[0].strip().lower()
-    text = text.partition("(")[0].strip()
-    return f"{text} ms" if inside in ("ms", "msec", "milliseconds") else text
-
-
 def _index_column(
     names: list[Any], values: np.ndarray, options: ReadOptions
 ) -> tuple[int | None, bool]:
     """Return the column of times or frames, if there is one, and whether it counts frames."""
     named = [i for i, name in enumerate(names) if is_index(name)]
-    timed = [i for i in named if key(_bare(names[i])) not in FRAMES]
+    timed = [i for i in named if not _counts_frames(names[i])]
     if len(timed) > 1:
         raise ValueError(
             f"{options.name} has several columns of times, {names[timed[0]]} and "
@@ -94,8 +90,7 @@ def _index_column(
     if named:
         return (timed or named)[0], not timed
     first = values[:, 0]
-    nameless = names[0] in (None, "") or str(names[0]).startswith("Unnamed: 0")
-    if not nameless or len(names) < 2 or len(first) < 3 or not np.isfinite(first).all():
+    if len(names) < 2 or len(first) < 3 or not np.isfinite(first).all():
         return None, False
     steps = np.diff(first)
     step = np.median(steps)
@@ -105,8 +100,13 @@ def _index_column(
         return None, False
     counts = bool(step == 1 and first[0] in (0, 1))
     what = "numbers of frames" if counts else "times in seconds"
-    if names[0] is None:
-        say(f"{options.name}: its first column was taken for {what}, because it rises evenly.")
+    name = names[0]
+    if name != "" and not str(name).startswith("Unnamed: 0"):
+        called = "" if name is None else f", {name!r},"
+        say(
+            f"{options.name}: its first column{called} was taken for {what}, because it rises "
+            "evenly."
+        )
     return 0, counts
 
 

@@ -25,11 +25,18 @@ _RATES = {
     *("framerate", "frameratehz", "fs", "fr", "fps", "rate", "samplingrate", "samplerate"),
     *("samplingfrequency", "imagingrate", "volumerate", "hz"),
 }
-_TIMES = {
-    *("time", "times", "t", "timestamp", "timestamps", "timesec", "timeinsec", "timeseconds"),
-    *("timems", "timesms", "timestampms", "timestampsms", "tms", "seconds", "sec"),
-    *("milliseconds", "ms", "frametimes", "frametime"),
+_UNITS = {  # of times, in s
+    **dict.fromkeys(("s", "sec", "secs", "second", "seconds"), 1.0),
+    **dict.fromkeys(("ms", "msec", "msecs", "millisecond", "milliseconds"), 1e-3),
+    **dict.fromkeys(("us", "usec", "microsecond", "microseconds"), 1e-6),
+    **dict.fromkeys(("ns", "nanoseconds"), 1e-9),
+    **dict.fromkeys(("min", "minutes"), 60.0),
 }
+_ALONE = "sec|secs|seconds|ms|msec|milliseconds"  # units that are names of times
+_TIME = re.compile(
+    rf"(?:(?:frame|elapsed)?(?:time|times|timestamp|timestamps)|t)(?:in)?({'|'.join(_UNITS)})?"
+    rf"|({_ALONE})"
+)
 FRAMES = {"frame", "frames", "frameindex", "framenumber", "frameno", "index"}
 _NAMES = {
     "roi_ids": {"roiids", "roiid", "cellid", "cellids", "unitid", "neuronid", "neuronids", "ids"},
@@ -46,9 +53,14 @@ def key(name: Any) -> str:
     return re.sub(r"[^a-z0-9]", "", str(name).rpartition(".")[2].lower())
 
 
-def is_time(name: Any) -> bool:
-    """Tell the name of a column of times."""
-    return key(name) in _TIMES
+def time_unit(name: Any) -> float | None:
+    """Return the unit (s) of times by their name, such as "time (ms)"; None if it names no times.
+
+    What follows a slash is no part of the name: "Time(s)/Cell Status".
+    """
+    text = re.sub("[\u00b5\u03bc]", "u", str(name).partition("/")[0])  # micro
+    found = _TIME.fullmatch(key(text))
+    return None if found is None else _UNITS[found[1] or found[2] or "s"]
 
 
 def is_plain(value: Any) -> bool:
@@ -73,8 +85,8 @@ def read_named(
     elif len(traces.shape) == 1:
         traces, axes_known = np.asarray(traces)[:, None], True
     others = {n: v for n, v in arrays.items() if n != name}
-    times = next((v for n, v in others.items() if is_time(n) and _fits(v, traces)), None)
-    time_name = next((n for n in others if is_time(n)), "")
+    time = next((n for n, v in others.items() if time_unit(n) and _fits(v, traces)), None)
+    times = None if time is None else others[time]
     rate = next((r for n, v in others.items() if key(n) in _RATES and (r := _scalar(v))), None)
     turned = not axes_known and traces.shape[1] > traces.shape[0]
     if times is not None and not axes_known:
@@ -86,7 +98,7 @@ def read_named(
         )
     n_frames, n_neurons = traces.shape[::-1] if turned else traces.shape
     if times is not None:
-        found, borders = rate_of(times, options, milliseconds=key(time_name).endswith("ms"))
+        found, borders = rate_of(times, options, unit=time_unit(time) or 1.0)
         rate, segments = rate or found, borders if segments is None else segments
     known = _known(others, (n_frames, n_neurons), turned)
     keep, options = chosen(n_neurons, options, accepted=known.get("accepted"), frame_rate=rate)
@@ -130,9 +142,10 @@ def _choose(arrays: Mapping[str, Any], options: ReadOptions) -> str:
     tables = [n for n, value in arrays.items() if _is_table(value)]
     found = [n for n in tables if key(n) in _TRACES]
     if not found:
-        said = set().union(*_NAMES.values(), _RATES, _TIMES)
-        wide = [n for n in tables if key(n) not in said and min(_size(arrays[n])) > 1]
-        found = wide or [n for n in tables if key(n) not in said and max(_size(arrays[n])) > 1]
+        said = set().union(*_NAMES.values(), _RATES)
+        others = [n for n in tables if key(n) not in said and not time_unit(n)]
+        wide = [n for n in others if min(_size(arrays[n])) > 1]
+        found = wide or [n for n in others if max(_size(arrays[n])) > 1]
     if not found:
         found = [
             n
@@ -224,7 +237,7 @@ def _known(others: Mapping[str, Any], shape: tuple[int, int], turned: bool) -> d
         if np.prod(size) > n_frames * n_neurons or len(size) > 2:
             continue  # no more than traces: movies and masks
         array = np.asarray(value)
-        if array.dtype.kind not in "biufU" or is_time(name) or key(name) in _RATES:
+        if array.dtype.kind not in "biufU" or time_unit(name) or key(name) in _RATES:
             continue
         if array.ndim == 0:
             array = array[()]

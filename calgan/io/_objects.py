@@ -10,7 +10,7 @@ import numpy as np
 from calgan.data.recording import Recording
 from calgan.io._build import build, few
 from calgan.io._frame import read_table
-from calgan.io._named import FRAMES, is_plain, is_time, key, units_of
+from calgan.io._named import FRAMES, is_plain, key, time_unit, units_of
 from calgan.io._options import ReadOptions
 from calgan.io._pynapple import read_frame, with_gaps
 from calgan.io._times import rate_of
@@ -83,7 +83,7 @@ def _with_attributes(
 def _read_data_array(array: Any, options: ReadOptions) -> Recording:
     """Read an xarray DataArray whose dimensions are time and neurons, in any order."""
     dims = [str(dim) for dim in array.dims]
-    timed = [i for i, dim in enumerate(dims) if is_time(dim) or key(dim) in FRAMES]
+    timed = [i for i, dim in enumerate(dims) if time_unit(dim) or key(dim) in FRAMES]
     if len(dims) > 2 or len(timed) != 1:
         raise ValueError(
             f"{options.name} has the dimensions {', '.join(dims)}, but a recording has two, of "
@@ -96,15 +96,15 @@ def _read_data_array(array: Any, options: ReadOptions) -> Recording:
     if other and other[0] in array.coords:
         known["roi_ids"] = array.coords[other[0]].values
     attributes = {"units": known["units"], **array.attrs}
-    if is_time(time) and time in array.coords:
+    if time_unit(time) and time in array.coords:
         times = np.asarray(array.coords[time].values)
         if times.dtype.kind in "mM":
             times = (times - times[0]) / np.timedelta64(1, "s")
-        milliseconds = array.coords[time].attrs.get("units") in ("ms", "milliseconds")
-        rate, segments = rate_of(times, options, milliseconds=milliseconds)
+        unit = time_unit(f"time {array.coords[time].attrs.get('units', 's')}") or 1.0
+        rate, segments = rate_of(times, options, unit=unit)
         attributes = {"frame_rate": rate, **attributes}
         known["segments"] = segments
-        known["t_start"] = float(times[0]) / (1000 if milliseconds else 1) or None
+        known["t_start"] = float(times[0]) * unit or None
 
     def made(traces: np.ndarray, options: ReadOptions, **more: Any) -> Recording:
         return build(traces, options, **{**known, **more})

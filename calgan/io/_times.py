@@ -40,7 +40,8 @@ def from_times(
     t_start = float(times[0]) if np.isfinite(times[0]) else 0.0
     if len(gaps) == 0:
         return rate, t_start, None
-    say(f"{options.name}: the time stamps have {len(gaps)} gaps, which became borders of segments.")
+    n_gaps = "a gap" if len(gaps) == 1 else f"{len(gaps)} gaps"
+    say(f"{options.name}: the time stamps have {n_gaps}; segments end there.")
     edges = np.concatenate([[0], gaps, [len(times)]])
     return rate, t_start, np.column_stack([edges[:-1], edges[1:]])
 
@@ -55,10 +56,13 @@ def _resolution(times: np.ndarray) -> float:
 
 
 def rate_of(
-    times: Any, options: ReadOptions, *, milliseconds: bool = False
+    times: Any, options: ReadOptions, *, unit: float = 1.0
 ) -> tuple[float | None, np.ndarray | None]:
-    """Return the rate (Hz) that times tell, and segments; times that go back are refused."""
-    times = np.asarray(times, dtype=float).ravel() / (1000 if milliseconds else 1)
+    """Return the rate (Hz) that times tell, and segments; times that go back are refused.
+
+    `unit` is that of the times, in s.
+    """
+    times = np.asarray(times, dtype=float).ravel() * unit
     back = np.flatnonzero(~(np.diff(times) > 0))
     if len(back):
         frame = int(back[0]) + 1

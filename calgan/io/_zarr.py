@@ -9,7 +9,7 @@ import numpy as np
 
 from calgan.data.recording import Recording
 from calgan.io._build import needs
-from calgan.io._named import FRAMES, is_plain, is_time, key, read_named
+from calgan.io._named import FRAMES, is_plain, key, read_named, time_unit
 from calgan.io._options import ReadOptions
 
 _MARKS = (".zarray", ".zgroup", "zarr.json")
@@ -71,4 +71,4 @@ def _dimensions(array: Any) -> tuple[str, ...]:
 
 def _neurons_first(array: Any) -> bool:
     names = _dimensions(array)
-    return len(names) == 2 and (is_time(names[1]) or key(names[1]) in FRAMES)
+    return len(names) == 2 and (bool(time_unit(names[1])) or key(names[1]) in FRAMES)

@@ -174,7 +174,7 @@ def test_times_tell_rate_orientation_and_gaps(tmp_path):
     t[20:] += 7.0
     np.savez(tmp_path / "a.npz", F=traces.T, timestamps=t)
     with (
-        pytest.warns(UserWarning, match="have 1 gaps, which became borders"),
+        pytest.warns(UserWarning, match="have a gap; segments end there"),
         pytest.warns(UserWarning, match="was transposed"),
         pytest.warns(UserWarning, match="more neurons"),
     ):

@@ -171,7 +171,7 @@ def test_gaps_in_time_stamps_are_borders(tmp_path):
     times = 20.0 + np.arange(T) / RATE + rng.uniform(-1, 1, T) * 1e-3
     times[150:] += 3.0
     path = Session().series("DfOverF", DFF, timestamps=times).save(tmp_path / "session.nwb")
-    with pytest.warns(UserWarning, match="time stamps have 1 gaps"):
+    with pytest.warns(UserWarning, match="time stamps have a gap"):
         recording = read_recording(path)
     assert recording.segments.tolist() == [[0, 150], [150, 400]]
     assert recording.frame_rate == pytest.approx(RATE, rel=1e-3)

@@ -115,7 +115,7 @@ def test_irregular_signals_of_neo_have_borders(traces):
     times = np.arange(400) / 10.0
     times[250:] += 3.0
     signal = neo.IrregularlySampledSignal(times * pq.s, traces, units="V")
-    with pytest.warns(UserWarning, match="1 gaps, which became borders"):
+    with pytest.warns(UserWarning, match="a gap; segments end there"):
         recording = read_recording(signal)
     assert recording.frame_rate == 10.0
     assert recording.segments.tolist() == [[0, 250], [250, 400]]

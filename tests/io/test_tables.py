@@ -35,9 +35,16 @@ def test_a_column_of_times_tells_the_rate(tmp_path, frame, traces):
     comes_back(recording, tmp_path)
 
 
-@pytest.mark.parametrize("name", ["Time (s)", "t", "timestamps", "time_ms", "Time(ms)", "", None])
-def test_times_are_known_by_their_name_or_place(tmp_path, frame, traces, name):
-    times = np.arange(400) / 20 * (1000 if name and "ms" in name and name != "timestamps" else 1)
+@pytest.mark.parametrize(
+    ("name", "unit"),
+    [
+        *(("Time (s)", 1), ("t", 1), ("timestamps", 1), ("Elapsed time", 1), ("", 1), (None, 1)),
+        *(("time_ms", 1e-3), ("Time(ms)", 1e-3), ("Time [ms]", 1e-3), ("msec", 1e-3)),
+        *(("Time (\u00b5s)", 1e-6), ("timestamp_us", 1e-6), ("time (min)", 60)),
+    ],
+)
+def test_times_are_known_by_their_name_or_place(tmp_path, frame, traces, name, unit):
+    times = np.round(np.arange(400) / 20 / unit, 6)
     frame.insert(0, name, times, allow_duplicates=True)
     frame.to_csv(tmp_path / "a.csv", index=False, header=name is not None)
     if name is None:
@@ -47,6 +54,23 @@ def test_times_are_known_by_their_name_or_place(tmp_path, frame, traces, name):
         recording = read_recording(tmp_path / "a.csv")
     assert recording.frame_rate == 20.0
     np.testing.assert_array_equal(recording.traces, traces)
+
+
+@pytest.mark.parametrize(("name", "step", "what"), [("Slice", 20, "frames"), ("Zeit", 1, "times")])
+def test_a_first_column_that_rises_evenly_is_no_neuron(tmp_path, frame, traces, name, step, what):
+    frame.insert(0, name, np.arange(400) * step / 20)
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    with pytest.warns(UserWarning, match=f"first column, '{name}', was taken for .*{what}"):
+        recording = read_recording(tmp_path / "a.csv", frame_rate=20.0)
+    np.testing.assert_array_equal(recording.traces, traces)
+
+
+@pytest.mark.parametrize("n_neurons", [1, 6])
+def test_the_numbers_that_pandas_writes_are_no_frame_and_no_neuron(tmp_path, traces, n_neurons):
+    pandas.DataFrame(traces[:, :n_neurons]).to_csv(tmp_path / "a.csv")
+    recording = read_recording(tmp_path / "a.csv", frame_rate=10.0)
+    np.testing.assert_array_equal(recording.traces, traces[:, :n_neurons])
+    assert recording.roi_ids.tolist() == list(range(n_neurons))
 
 
 @pytest.mark.parametrize("rate", [15.0, 30.0, 60.0, 75.0])
@@ -63,7 +87,7 @@ def test_uneven_times_are_said_and_a_missing_frame_is_a_border(tmp_path, frame):
     times[300:] += 0.1
     frame.insert(0, "time", times)
     frame.to_csv(tmp_path / "a.csv", index=False)
-    with pytest.warns(UserWarning, match="have 1 gaps, which became borders"):
+    with pytest.warns(UserWarning, match="have a gap; segments end there"):
         assert read_recording(tmp_path / "a.csv").segments.tolist() == [[0, 300], [300, 400]]
     frame["time"] = (np.arange(400) / 10) ** 1.1
     frame.to_csv(tmp_path / "a.csv", index=False)
@@ -78,10 +102,10 @@ def test_numbers_of_frames_tell_no_rate_but_gaps(tmp_path, frame, traces, name):
     frame.to_csv(tmp_path / "a.csv", index=False)
     with (
         pytest.raises(ValueError, match="does not say its frame rate"),
-        pytest.warns(UserWarning, match="1 gaps"),
+        pytest.warns(UserWarning, match="have a gap"),
     ):
         read_recording(tmp_path / "a.csv")
-    with pytest.warns(UserWarning, match="have 1 gaps, which became borders"):
+    with pytest.warns(UserWarning, match="have a gap; segments end there"):
         recording = read_recording(tmp_path / "a.csv", frame_rate=5.0)
     assert recording.segments.tolist() == [[0, 300], [300, 400]]
     np.testing.assert_array_equal(recording.traces, traces)
@@ -225,6 +249,7 @@ def test_parquet(tmp_path, frame, traces):
         (b"# only a comment\n", "is empty"),
         (b"a,b\nx,y\nz,w\n", "holds no column of numbers"),
         (b"time\n0.0\n0.1\n0.2\n", "holds times, but no column of a neuron"),
+        (b"a,b\n1,2\n3\n4,5,6\n", "is no table with a column for each neuron"),
         (b"time,a\n0.0,1\n0.2,2\n0.1,3\n", r"that of frame 2 \(0.1\) does not"),
     ],
 )
