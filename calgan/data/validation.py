@@ -145,6 +145,8 @@ def check_target(path: str | os.PathLike[str]) -> Path:
     path = Path(path)
     if path.is_dir():
         raise IsADirectoryError(f"{path} is a folder: give the name of a file in it.")
+    if path.exists() and not path.is_file():
+        raise ValueError(f"{path} is no file that can be replaced: choose another name.")
     if not path.parent.is_dir():
         raise FileNotFoundError(f"The folder {path.parent} does not exist: create it first.")
     if not os.access(path.parent, os.W_OK):
@@ -274,6 +276,8 @@ def check_neurons(neurons: Any, n_neurons: int, *, name: str) -> np.ndarray:
         flags = "; for flags of 0 and 1, pass a boolean mask such as flags == 1"
     try:
         index = np.arange(n_neurons)[chosen]
+        if index.ndim != 1:
+            raise IndexError("a table of neurons")
     except IndexError as error:
         raise IndexError(
             f"{name} takes positions of neurons from 0 to {n_neurons - 1}, or one boolean for each "

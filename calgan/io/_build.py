@@ -12,8 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from calgan.data.ranges import finite_segments
+from calgan.data.ranges import check_ranges, finite_segments
 from calgan.data.recording import Recording
+from calgan.data.validation import check_neurons
 from calgan.io._options import ReadOptions
 
 _NAMED = 5  # neurons that a message names
@@ -50,12 +51,36 @@ def say(message: str) -> None:
     warnings.warn(message, UserWarning, stacklevel=level)
 
 
-def noted(recording: Recording, format: str) -> dict[str, Any]:
-    """Return the metadata for a file's note; say which the format cannot hold."""
-    lost = [key for key in recording.metadata if key not in (*_NOTED, *_PLACED)]
+def noted(recording: Recording, format: str) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the metadata for a file's note, and those that have a place of their own.
+
+    Those of another kind, or of another shape than `Recording` wants, are lost with a word.
+    """
+    note = {key: value for key, value in recording.metadata.items() if key in _NOTED}
+    placed = {
+        k: v for k, v in recording.metadata.items() if k in _PLACED and _fits(k, v, recording)
+    }
+    lost = [key for key in recording.metadata if key not in (*note, *placed)]
     if lost:
         say(f"{format} has no place for these metadata, which npz keeps: {few(lost)}.")
-    return {key: recording.metadata[key] for key in _NOTED if key in recording.metadata}
+    return note, placed
+
+
+def _fits(key: str, value: Any, recording: Recording) -> bool:
+    """Tell whether metadata have the shape that their place wants."""
+    n_frames, n_neurons = recording.shape
+    if key == "components":
+        return isinstance(value, dict) and all(
+            v is None or (np.ndim(v) == 2 and len(v) == n_frames) for v in value.values()
+        )
+    shapes: dict[str, list[tuple[int, ...]]] = {
+        "positions": [(n_neurons, 2), (n_neurons, 3)],
+        "accepted": [(n_neurons,)],
+        "spikes": [recording.shape],
+    }
+    if key in shapes and np.shape(value) not in shapes[key]:
+        return False
+    return key != "positions" or bool(np.isfinite(np.asarray(value, dtype=float)).all())
 
 
 def from_note(note: dict[str, Any]) -> dict[str, Any]:
@@ -125,7 +150,7 @@ def build(
         _rate(frame_rate, options),
         roi_ids=ids,
         units=units,
-        segments=_without_nan(traces, segments, options),
+        segments=_without_nan(traces, segments, options, keep if ids is None else ids),
         metadata={key: value for key, value in known.items() if value is not None},
     )
 
@@ -175,6 +200,8 @@ def _kept(traces: np.ndarray, options: ReadOptions, accepted: Any, roi_ids: Any)
     if traces.dtype.kind != "f" or options.neurons is not None:
         return keep
     empty = np.isnan(traces).all(axis=0)[keep]
+    if empty.all():
+        raise ValueError(f"{options.name}: no neuron has a value.")
     if empty.any():
         names = keep if roi_ids is None else np.asarray(roi_ids)[keep]
         say(f"{options.name}: neurons without any value were left out: {few(names[empty])}.")
@@ -184,13 +211,7 @@ def _kept(traces: np.ndarray, options: ReadOptions, accepted: Any, roi_ids: Any)
 def _chosen(n_neurons: int, options: ReadOptions, accepted: Any) -> np.ndarray:
     """Return the numbers of the neurons that the options choose."""
     if options.neurons is not None:
-        try:
-            return np.atleast_1d(np.arange(n_neurons)[np.asarray(options.neurons)])
-        except IndexError as error:
-            raise IndexError(
-                f"neurons must be numbers from 0 to {n_neurons - 1}, or one boolean for each of "
-                f"the {n_neurons} neurons of {options.name}, got {options.neurons!r}."
-            ) from error
+        return check_neurons(options.neurons, n_neurons, name=f"neurons, for {options.name},")
     if accepted is None or options.cells == "all":
         return np.arange(n_neurons)
     keep = np.flatnonzero(accepted)
@@ -216,18 +237,28 @@ def _rate(frame_rate: float | None, options: ReadOptions) -> float:
     return given
 
 
-def _without_nan(traces: np.ndarray, segments: Any, options: ReadOptions) -> Any:
-    """Return the segments, cut where a neuron is NaN."""
+def _without_nan(traces: np.ndarray, segments: Any, options: ReadOptions, names: np.ndarray) -> Any:
+    """Return the segments, cut where a neuron is NaN; `names` are those of the neurons."""
     try:
-        cut = finite_segments(traces, segments)
+        ranges = check_ranges(segments, len(traces))
     except ValueError as error:
-        raise ValueError(f"{options.name}: {error} Choose neurons with neurons=[...].") from error
-    whole = [[0, len(traces)]] if segments is None else segments
-    n_lost = int(np.diff(whole).sum() - np.diff(cut).sum())
+        raise ValueError(f"{options.name}: {error}") from error
+    try:
+        cut = finite_segments(traces, ranges)
+    except ValueError as error:
+        with np.errstate(over="ignore"):
+            values = np.isfinite(np.asarray(traces, dtype=np.float32)).sum(axis=0)
+        raise ValueError(
+            f"{options.name}: no frame has a value of every neuron that float32 holds; leave out "
+            f"neurons with few values, with neurons=[...], such as {names[values.argmin()]}, which "
+            f"has {values.min()} in {len(traces)} frames."
+        ) from error
+    n_lost = int(np.diff(ranges).sum() - np.diff(cut).sum())
     if n_lost == 0:
         return segments
+    left = "one segment is" if len(cut) == 1 else f"{len(cut)} segments are"
     say(
         f"{options.name}: {n_lost} of {len(traces)} frames hold NaN or infinity and belong to no "
-        f"segment; {len(cut)} segments were left."
+        f"segment; {left} left."
     )
     return cut

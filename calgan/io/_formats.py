@@ -25,6 +25,8 @@ FORMATS = {
     "parquet": "calgan.io._parquet",
     "zarr": "calgan.io._zarr",
 }
+FOLDERS = {"suite2p", "minian", "zarr"}  # all others are files
+_WITHOUT_NAMES = {"pynapple", "npy", "csv", "parquet"}  # their traces have no name to choose by
 
 
 def module_of(format: str) -> ModuleType:
@@ -32,6 +34,17 @@ def module_of(format: str) -> ModuleType:
     if format not in FORMATS:
         raise ValueError(f"format must be one of {', '.join(map(repr, FORMATS))}, got {format!r}.")
     return importlib.import_module(FORMATS[format])
+
+
+def check_format(format: str, path: Path, variable: str | None) -> None:
+    """Refuse a folder where a format is a file, and a variable where it has none."""
+    if path.is_dir() and format not in FOLDERS:
+        raise ValueError(f"{path} is a folder, but {format} is read from a file.")
+    if variable is not None and format in _WITHOUT_NAMES:
+        raise ValueError(
+            f"{path} holds one set of traces, so variable={variable!r} chooses nothing: leave it "
+            "out."
+        )
 
 
 def format_of(path: Path) -> str:

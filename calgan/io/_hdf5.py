@@ -38,8 +38,6 @@ def holds(path: Path, *names: str) -> bool:
 def open_hdf5(path: Path, what: str) -> Iterator[Any]:
     """Open an HDF5 file for reading; what is damaged in it is said in a sentence."""
     h5py = needs("h5py", f"reading {what}")
-    if not path.is_file():
-        raise ValueError(f"{path} is a folder, but {what} is read from a file.")
     if not is_hdf5(path):
         raise ValueError(f"{path} is no HDF5 file, or is damaged.")
     try:

@@ -27,7 +27,9 @@ def read(path: Path, options: ReadOptions) -> Recording:
     group, traces, dims = _variable(zarr, path, name)
     if traces is None or set(dims) != {"unit_id", "frame"}:
         there = ", ".join(sorted(file.stem for file in path.glob("*.zarr")))
-        raise ValueError(f"{path} holds no traces {name!r} of units and frames; it has {there}.")
+        raise ValueError(
+            f"{path} holds no traces {name!r} of units and frames; it has {there or 'none'}."
+        )
     ids = np.asarray(group["unit_id"][:])
     n_frames = traces.shape[dims.index("frame")]
     segments, rate, t_start = None, None, 0.0
@@ -64,6 +66,8 @@ def _variable(zarr: Any, path: Path, name: str) -> tuple[Any, Any, list[str]]:
     try:
         group = zarr.open_group(str(path / f"{name}.zarr"), mode="r")
         array = group[name]
+    except PermissionError:
+        raise
     except (KeyError, OSError, ValueError) as error:
         raise ValueError(f"{path / name}.zarr is damaged: {error}.") from error
     dims = array.attrs.get("_ARRAY_DIMENSIONS") or getattr(

@@ -32,7 +32,7 @@ def read(path: Path, options: ReadOptions) -> Recording:
     with opened(path) as file:
         arrays = {name: Member(file, name, path) for name in file.namelist() if _is_npy(name)}
         arrays = {name.removesuffix(".npy"): array for name, array in arrays.items()}
-        if _MARK in arrays:
+        if _MARK in arrays and options.variable is None:
             return _read_ours({n: np.asarray(a) for n, a in arrays.items()}, options)
         variable = options.variable
         objects = [name for name, array in arrays.items() if array.dtype.hasobject]

@@ -17,7 +17,7 @@ from calgan.io._hdf5 import as_text, holds, open_hdf5
 from calgan.io._nwb_tables import about_rois, indicator_of, times_of_events
 from calgan.io._nwb_write import COMPONENTS, OURS, SEGMENTS, write
 from calgan.io._options import ReadOptions
-from calgan.io._times import from_times
+from calgan.io._times import from_times, on_frames
 
 __all__ = ["read", "recognises", "write"]
 
@@ -64,6 +64,14 @@ def _read(file: Any, options: ReadOptions) -> Recording:
         rate = rois.imaging_rate
     keep, options = chosen(n_rois, options, accepted=rois.accepted, frame_rate=rate)
     traces = _values(data, keep, transposed)
+    has_stamps = times is not None and times.ndim == 1 and "starting_time" not in series.group
+    stamps = times[:n_frames] if has_stamps else None
+    clock: Any = options.frame_rate
+    events = times_of_events(
+        file, lambda t: t - t_start if stamps is None else on_frames(t, stamps, clock)
+    )
+    if segments is not None and events:
+        say(f"{options.name}: the times of trials and stimuli leave these gaps out, as frames do.")
     known: dict[str, Any] = {
         "roi_ids": keep if rois.ids is None else rois.ids[keep],
         "positions": rois.positions(keep),
@@ -72,7 +80,7 @@ def _read(file: Any, options: ReadOptions) -> Recording:
         "indicator": indicator_of(table),
         "variable": name,
         "t_start": t_start or None,
-        **times_of_events(file, t_start),
+        **events,
     }
     unit = as_text(data.attrs.get("unit", ""))
     units = ARBITRARY if unit.lower() in _NO_UNITS else unit

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -62,14 +63,14 @@ def indicator_of(table: Any) -> str | None:
     return None if text.lower() in ("", "unknown", "none", "n/a") else text
 
 
-def times_of_events(file: Any, t_start: float) -> dict[str, Any]:
-    """Return trials and stimuli, times in s from the first frame."""
+def times_of_events(file: Any, since_first: Callable[[Any], np.ndarray]) -> dict[str, Any]:
+    """Return trials and stimuli, times in s from the first frame, which the function tells."""
     found: dict[str, Any] = {}
     trials = file.get("intervals/trials")
     if trials is not None:
         found["trials"] = {
-            name: _plain(data[()]) - (t_start if name.endswith("_time") else 0)
-            if data.dtype.kind in "fiu"
+            name: since_first(data[()])
+            if data.dtype.kind in "fiu" and name.endswith("_time")
             else _plain(data[()])
             for name, data in trials.items()
             if _is_column(trials, name)
@@ -81,7 +82,7 @@ def times_of_events(file: Any, t_start: float) -> dict[str, Any]:
                 continue
             for key in ("start_time", "timestamps"):
                 if hasattr(group, "get") and _is_column(group, key):
-                    stimuli[name] = np.asarray(group[key][()], dtype=float) - t_start
+                    stimuli[name] = since_first(group[key][()])
                     break
     if stimuli:
         found["stimulus_times"] = stimuli

@@ -25,11 +25,11 @@ _UNITS = {"spikes": "spikes per frame", "rates": "Hz", "factors": "standard devi
 def write(recording: Recording, path: Path) -> None:
     """Write traces, ids, positions, segments and spikes of a recording."""
     pynwb = needs("pynwb", "writing NWB")
-    note = noted(recording, "NWB")
+    note, placed = noted(recording, "NWB")
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # advice to those who collect data
         file = _file(pynwb, recording, note)
-        _add(pynwb, file, recording)
+        _add(pynwb, file, recording, placed)
         with pynwb.NWBHDF5IO(str(path), "w") as io:
             io.write(file)
 
@@ -61,7 +61,7 @@ def _file(pynwb: Any, recording: Recording, note: dict[str, Any]) -> Any:
         return pynwb.NWBFile(**fields)
 
 
-def _add(pynwb: Any, file: Any, recording: Recording) -> None:
+def _add(pynwb: Any, file: Any, recording: Recording, placed: dict[str, Any]) -> None:
     """Add the ROIs, their traces and the segments."""
     ophys, metadata = pynwb.ophys, recording.metadata
     indicator = str(metadata.get("indicator", "unknown"))
@@ -78,7 +78,7 @@ def _add(pynwb: Any, file: Any, recording: Recording) -> None:
         location="unknown",
     )
     module = file.create_processing_module("ophys", "ROIs and their traces")
-    table = _rois(pynwb, recording, plane)
+    table = _rois(pynwb, recording, placed, plane)
     module.add(ophys.ImageSegmentation(plane_segmentations=[table]))
     t_start = float(metadata.get("t_start", 0.0))
     timing = {"rate": recording.frame_rate, "starting_time": t_start}
@@ -92,9 +92,9 @@ def _add(pynwb: Any, file: Any, recording: Recording) -> None:
         **timing,
     )
     module.add(container(roi_response_series=[traces]))
-    components = {k: v for k, v in metadata.get("components", {}).items() if v is not None}
-    if "spikes" in metadata:
-        components.setdefault("spikes", metadata["spikes"])
+    components = {k: v for k, v in placed.get("components", {}).items() if v is not None}
+    if "spikes" in placed:
+        components.setdefault("spikes", placed["spikes"])
     series = []
     for name, values in components.items():
         values = np.asarray(values)
@@ -122,22 +122,22 @@ def _add(pynwb: Any, file: Any, recording: Recording) -> None:
     )
 
 
-def _rois(pynwb: Any, recording: Recording, plane: Any) -> Any:
+def _rois(pynwb: Any, recording: Recording, placed: dict[str, Any], plane: Any) -> Any:
     """Return the table of ROIs: ids, and positions where they are known."""
-    ids, positions = recording.roi_ids, recording.metadata.get("positions")
+    ids, positions = recording.roi_ids, placed.get("positions")
     n_neurons, columns = len(ids), []
     if ids.dtype.kind not in "iu":
         columns.append(_column(pynwb, TEXT_IDS, "id of the neuron", [str(i) for i in ids]))
         ids = np.arange(n_neurons)
     # NWB wants a mask of each ROI: its centre, or a pixel without weight.
     pixels = np.zeros(n_neurons, dtype=[("x", "u4"), ("y", "u4"), ("weight", "f4")])
-    if positions is not None and len(positions) == n_neurons:
+    if positions is not None:
         centres = np.asarray(positions, dtype=float)
         columns.append(_column(pynwb, CENTRES[0], "centre of the neuron", centres))
         pixels["x"], pixels["y"] = as_pixels(centres).T
         pixels["weight"] = 1.0
-    if "accepted" in recording.metadata:
-        flags = np.asarray(recording.metadata["accepted"], dtype=bool)
+    if "accepted" in placed:
+        flags = np.asarray(placed["accepted"], dtype=bool)
         columns.append(_column(pynwb, "accepted", "whether the ROI is a cell", flags))
     mask = _column(pynwb, "pixel_mask", "centre of the neuron", pixels)
     index = pynwb.core.VectorIndex(

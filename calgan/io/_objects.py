@@ -9,7 +9,7 @@ import numpy as np
 
 from calgan.data.recording import Recording
 from calgan.io._build import build, few
-from calgan.io._frame import read_table
+from calgan.io._frame import is_index, read_table
 from calgan.io._named import FRAMES, is_plain, key, time_unit, units_of
 from calgan.io._options import ReadOptions
 from calgan.io._pynapple import read_frame, with_gaps
@@ -20,10 +20,18 @@ def read(source: Any, options: ReadOptions) -> Recording:
     """Read an object by what it has, whichever library made it."""
     if hasattr(source, "data_vars"):
         return _read_data_array(_only(dict(source.data_vars), options), options)
+    is_neo = hasattr(source, "annotations")
+    if is_neo and (hasattr(source, "analogsignals") or hasattr(source, "segments")):
+        return _read_neo(source, options)
+    if options.variable is not None:
+        raise ValueError(
+            f"{options.name} holds one set of traces, so variable={options.variable!r} chooses "
+            "nothing: leave it out."
+        )
     if hasattr(source, "dims") and hasattr(source, "coords"):
         return _read_data_array(source, options)
     if hasattr(source, "time_support"):
-        if not hasattr(source, "values"):
+        if not (hasattr(source, "t") and hasattr(source, "values")):
             raise TypeError(f"{options.name} has times, but no traces: pass a TsdFrame.")
         columns = getattr(source, "columns", None)
         names = getattr(source, "metadata_columns", [])
@@ -35,8 +43,6 @@ def read(source: Any, options: ReadOptions) -> Recording:
             columns=None if columns is None else list(columns),
             info={name: np.asarray(source.get_info(name)) for name in names},
         )
-    if hasattr(source, "analogsignals") or hasattr(source, "segments"):
-        return _read_neo(source, options)
     if hasattr(source, "rescale") and getattr(source, "ndim", 0) == 2:
         return _read_signals([source], options, {})
     if hasattr(source, "to_frame") and hasattr(source, "index"):
@@ -58,6 +64,13 @@ def read_data_frame(frame: Any, options: ReadOptions) -> Recording:
     elif index.dtype.kind in "iuf" and (name is not None or index.dtype.kind == "f"):
         values = np.asarray(index, dtype=float)
     names = [str(column) if np.ndim(column) == 0 else column for column in frame.columns]
+    frame = frame.assign(
+        **{
+            column: (frame[column] - frame[column].iloc[0]) / np.timedelta64(1, "s")
+            for column in frame.columns
+            if is_index(column) and frame[column].dtype.kind in "mM"
+        }
+    )
     numbers = [i for i, kind in enumerate(frame.dtypes) if kind.kind in "biuf"]
     if len(numbers) < len(names):
         left = [names[i] for i in range(len(names)) if i not in numbers]
@@ -165,6 +178,16 @@ def _read_signals(
             f"{options.name}: the signals of its segments must hold the same neurons, but they "
             f"have {few(sorted(shapes))}."
         )
+    rates = {
+        float(signal.sampling_rate.rescale("Hz"))
+        for signal in signals
+        if hasattr(getattr(signal, "sampling_rate", None), "rescale")
+    }
+    if len(rates) > 1:
+        raise ValueError(
+            f"{options.name}: the signals of its segments must have one sampling rate, but they "
+            f"have {few(sorted(rates))} Hz; read the segments one at a time."
+        )
     traces = np.concatenate([np.asarray(signal.magnitude) for signal in signals])
     stops = np.cumsum([len(signal) for signal in signals])
     ranges = np.column_stack([stops - [len(signal) for signal in signals], stops])
@@ -176,8 +199,8 @@ def _read_signals(
         or known.pop("trace_units", None)
         or ("a.u." if unit == "dimensionless" else unit)
     )
-    if hasattr(first, "sampling_rate") and hasattr(first.sampling_rate, "rescale"):
-        rate = float(first.sampling_rate.rescale("Hz"))
+    if rates:
+        rate = rates.pop()
     else:
         found, parts = rate_of(np.asarray(first.times.rescale("s")), options)
         rate = found if found is not None else 0.0

@@ -9,7 +9,7 @@ from typing import Any
 
 from calgan.data.recording import Recording
 from calgan.data.validation import check_boolean, check_frame_rate
-from calgan.io._formats import format_of, module_of
+from calgan.io._formats import check_format, format_of, module_of
 from calgan.io._options import ReadOptions
 
 
@@ -35,14 +35,15 @@ def read_recording(
     frame_rate : float or None, default=None
         Frames per second (Hz), for files that do not say it. It replaces the rate of the file.
     variable : str or None, default=None
-        Name of the array or series in a file that has several.
+        Name of the array, series or signal, where there are several.
     neurons : array-like of int or bool or None, default=None
         Numbers of the traces to read, as the file counts them from 0; None reads all of `cells`.
     cells : {"accepted", "all"}, default="accepted"
         Whether to leave out ROIs that the file does not accept as cells.
     dff : bool, default=True
-        Whether raw fluorescence becomes dF/F (`calgan.io.delta_f_over_f`). False keeps it, in
-        the units of the file, after the correction for neuropil.
+        Whether raw fluorescence of suite2p, CaImAn and NWB becomes dF/F
+        (`calgan.io.delta_f_over_f`). False keeps it, in the units of the file, after the correction
+        for neuropil. Traces of other formats stay as they are.
 
     Returns
     -------
@@ -53,10 +54,15 @@ def read_recording(
     ------
     FileNotFoundError
         If there is no such file.
+    PermissionError
+        If the file cannot be read.
     ImportError
         If a library is missing that the format needs.
+    IndexError
+        If `neurons` are not in the file.
     ValueError
-        If the format is unknown, or the file holds no traces, several of them, or no frame rate.
+        If the format is unknown, the file is damaged, or it holds no traces, several of them, or
+        no frame rate.
 
     Warns
     -----
@@ -80,14 +86,21 @@ def read_recording(
     Recording(600 frames x 5 neurons, 10 Hz, 60.0 s, dF/F)
     """
     if isinstance(source, (str, os.PathLike)):
-        path = Path(source).expanduser()
-        if not path.exists():
-            raise FileNotFoundError(f"There is no file or folder {path}.")
+        given = os.fsdecode(source)
+        path = Path(given).expanduser()
+        if not given or not path.exists():
+            advice = "; download it first" if "://" in given else ""
+            raise FileNotFoundError(f"There is no file or folder {given or repr(given)}{advice}.")
+        if not os.access(path, os.R_OK):
+            raise PermissionError(f"{path} cannot be read: ask its owner for permission.")
         format = format_of(path) if format is None else format
         module, name = module_of(format), str(path)
+        check_format(format, path, variable)
     else:
+        if format is not None:
+            raise ValueError(f"format is for files, but source is an object: leave {format!r} out.")
         library = type(source).__module__.partition(".")[0]
-        name = f"the {library} {type(source).__name__}"
+        name = f"the {library} {type(source).__name__}".replace(" builtins", "")
         module, path, format = importlib.import_module("calgan.io._objects"), source, library
     if cells not in ("accepted", "all"):
         raise ValueError(f"cells must be 'accepted' or 'all', got {cells!r}.")

@@ -31,8 +31,16 @@ def recognises(path: Path) -> bool:
 
 
 def is_ours(path: Path) -> bool:
-    """Tell a folder that calgan wrote."""
-    return (path / "plane0" / _MARK).is_file()
+    """Tell a folder that calgan wrote, to which nothing was added."""
+    ours = {_MARK, *(f"{name}.npy" for name in ("F", "Fneu", "spks", "iscell", "ops", "stat"))}
+    added = [
+        file
+        for file in path.rglob("*")
+        if file != path / "plane0"
+        and file.name not in ours
+        and not file.match(f"{_COMPONENT}*.npy")
+    ]
+    return (path / "plane0" / _MARK).is_file() and not added
 
 
 def read(path: Path, options: ReadOptions) -> Recording:
@@ -111,9 +119,9 @@ def write(recording: Recording, path: Path) -> None:
     folder = path / "plane0"
     folder.mkdir()
     n_frames, n_neurons = recording.shape
-    metadata = recording.metadata
-    components = {k: v for k, v in metadata.get("components", {}).items() if v is not None}
-    spikes = components.pop("spikes", metadata.get("spikes"))
+    metadata, placed = noted(recording, "a folder like suite2p's")
+    components = {k: v for k, v in placed.get("components", {}).items() if v is not None}
+    spikes = components.pop("spikes", placed.get("spikes"))
     F = np.ascontiguousarray(recording.traces.T)
     np.save(folder / "F.npy", F)
     np.save(folder / "Fneu.npy", np.zeros_like(F))
@@ -121,9 +129,9 @@ def write(recording: Recording, path: Path) -> None:
         np.save(folder / "spks.npy", np.ascontiguousarray(np.asarray(spikes, np.float32).T))
     for name, array in components.items():
         np.save(folder / f"{_COMPONENT}{name}.npy", array)
-    accepted = np.ones(n_neurons) if "accepted" not in metadata else metadata["accepted"]
+    accepted = placed.get("accepted", np.ones(n_neurons))
     np.save(folder / "iscell.npy", np.column_stack([accepted, np.ones(n_neurons)]))
-    height, width = _write_positions(folder, metadata.get("positions"), n_neurons)
+    height, width = _write_positions(folder, placed.get("positions"), n_neurons)
     ops = {
         "fs": recording.frame_rate,
         "nframes": n_frames,
@@ -136,7 +144,7 @@ def write(recording: Recording, path: Path) -> None:
     np.save(folder / "ops.npy", np.array(ops, dtype=object), allow_pickle=True)
     note = {
         "written_by": f"calgan {calgan.__version__}",
-        **noted(recording, "a folder like suite2p's"),
+        **metadata,
         "components": sorted(components),
         "units": recording.units,
         "frame_rate": recording.frame_rate,
@@ -281,7 +289,7 @@ def _segments(settings: dict[str, Any], n_frames: int, folder: Path) -> np.ndarr
 
 def _write_positions(folder: Path, positions: Any, n_neurons: int) -> tuple[int, int]:
     """Write stat.npy where positions (x, y) are known; return height and width (pixels)."""
-    if positions is None or len(positions) != n_neurons:
+    if positions is None:
         return 1, 1
     xy, pixels = np.asarray(positions, dtype=float)[:, :2], as_pixels(positions)
     stat = np.empty(n_neurons, dtype=object)

@@ -55,6 +55,20 @@ def _resolution(times: np.ndarray) -> float:
     return 0.0
 
 
+def on_frames(events: Any, times: Any, frame_rate: float) -> np.ndarray:
+    """Return times (s) of events from the first frame, by the times of frames, gaps left out.
+
+    An event then lies at the frame that it accompanied, as a recording counts frames alone.
+    """
+    events, times = np.asarray(events, dtype=float), np.asarray(times, dtype=float)
+    known = np.isfinite(times)
+    if not known.any():
+        return events
+    frames, times = np.flatnonzero(known) / frame_rate, np.maximum.accumulate(times[known])
+    beside = np.minimum(events - times[0], 0) + np.maximum(events - times[-1], 0)
+    return np.interp(events, times, frames) + beside
+
+
 def rate_of(
     times: Any, options: ReadOptions, *, unit: float = 1.0
 ) -> tuple[float | None, np.ndarray | None]:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from calgan.data.files import replaced
 from calgan.data.recording import Recording
-from calgan.data.validation import check_boolean, check_target
+from calgan.data.validation import check_boolean, check_target, shown
 from calgan.io._formats import FORMATS, module_of
 
 # Format of a name's suffix; a folder has none.
@@ -38,7 +38,7 @@ def write_recording(
     format : {"npz", "nwb", "suite2p", "pynapple"} or None, default=None
         Name of the format; None takes that of the suffix. ``"pynapple"`` is an npz of a TsdFrame.
     overwrite : bool, default=False
-        Whether to replace an existing file, or an existing folder that calgan wrote.
+        Whether to replace an existing file, or a folder with nothing but what calgan wrote.
 
     Returns
     -------
@@ -48,9 +48,15 @@ def write_recording(
     Raises
     ------
     TypeError
-        If `recording` is no Recording.
+        If `recording` is no Recording, or `path` no path.
     FileExistsError
-        If the file exists and `overwrite` is False.
+        If the file exists and `overwrite` is False, or a folder holds files of others.
+    FileNotFoundError
+        If the folder above does not exist.
+    IsADirectoryError, NotADirectoryError
+        If a folder has the name of the file, or a file that of the folder.
+    PermissionError
+        If the folder above cannot be written to.
     ValueError
         If no format has such a suffix, or the format cannot be written.
 
@@ -75,8 +81,11 @@ def write_recording(
             f"write_recording takes a Recording, got {type(recording).__name__}: make one with "
             "Recording(traces, frame_rate)."
         )
-    if format is None and isinstance(path, (str, os.PathLike)):
-        suffix = Path(path).suffix.lower()
+    if not isinstance(path, (str, os.PathLike)):
+        raise TypeError(f"path must be the name of a file or folder, got {shown(path)}.")
+    path = Path(path).expanduser()
+    if format is None:
+        suffix = path.suffix.lower()
         if suffix not in _SUFFIXES:
             known = ", ".join(name for name in _SUFFIXES if name)
             raise ValueError(
@@ -91,7 +100,7 @@ def write_recording(
             "writes no other."
         )
     module, is_folder = module_of(format), format in _FOLDERS
-    exists = check_boolean(overwrite, "overwrite") or not Path(path).exists()
+    exists = check_boolean(overwrite, "overwrite") or not path.exists()
     if not exists:
         raise FileExistsError(f"{path} exists: choose another name, or pass overwrite=True.")
     if not is_folder:
@@ -99,7 +108,7 @@ def write_recording(
         with replaced(target) as temporary:
             module.write(recording, Path(temporary))
         return target
-    return _write_folder(recording, Path(path), module)
+    return _write_folder(recording, path, module)
 
 
 def _write_folder(recording: Recording, path: Path, module: object) -> Path:
@@ -109,7 +118,8 @@ def _write_folder(recording: Recording, path: Path, module: object) -> Path:
         raise NotADirectoryError(f"{path} is a file: give the name of a folder.")
     if path.is_dir() and any(path.iterdir()) and not module.is_ours(path):  # type: ignore[attr-defined]
         raise FileExistsError(
-            f"{path} is a folder that calgan did not write, so it is not replaced: choose another."
+            f"{path} is a folder with files that calgan did not write, so it is not replaced: "
+            "choose another."
         )
     temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
     try:

@@ -200,6 +200,23 @@ def test_trials_and_stimuli_come_along_in_seconds_from_the_first_frame(tmp_path)
     assert metadata["stimulus_times"]["flashes"].tolist() == [2.0]
 
 
+def test_trials_lie_at_the_frames_that_they_accompanied_though_time_stamps_have_gaps(tmp_path):
+    times = 20.0 + np.arange(T) / RATE
+    times[150:] += 30.0
+    session = Session().series("DfOverF", DFF, timestamps=times)
+    session.file.add_trial(start_time=times[40], stop_time=times[60])
+    session.file.add_trial(start_time=times[200], stop_time=times[-1] + 1)
+    path = session.save(tmp_path / "session.nwb")
+    with (
+        pytest.warns(UserWarning, match="have a gap; segments end there"),
+        pytest.warns(UserWarning, match="trials and stimuli leave these gaps out"),
+    ):
+        recording = read_recording(path)
+    trials = recording.metadata["trials"]
+    frames = np.array([trials["start_time"], trials["stop_time"]]) * recording.frame_rate
+    np.testing.assert_allclose(frames, [[40, 200], [60, T - 1 + RATE]], atol=0.01)
+
+
 def test_conversion_and_missing_values_are_heeded(tmp_path):
     data = (100 * DFF).astype(np.int16)
     session = Session().series("DfOverF", data)
@@ -252,7 +269,7 @@ def test_what_is_no_nwb_is_refused_in_a_sentence(tmp_path):
     with pytest.raises(ValueError, match=r"text.nwb is no HDF5 file, or is damaged"):
         read_recording(tmp_path / "text.nwb")
     (tmp_path / "zarr.nwb").mkdir()
-    with pytest.raises(ValueError, match=r"zarr.nwb is a folder, but NWB is read from a file"):
+    with pytest.raises(ValueError, match=r"zarr.nwb is a folder, but nwb is read from a file"):
         read_recording(tmp_path / "zarr.nwb")
     with pytest.raises(ValueError, match="holds no traces of ROIs"):
         read_recording(Session().save(tmp_path / "empty.nwb"))

@@ -228,3 +228,46 @@ def test_a_frame_without_times_needs_a_rate(traces):
 def test_other_objects_are_refused(source):
     with pytest.raises(TypeError, match=r"takes a path, or an object of neo, .* give an array to"):
         read_recording(source, frame_rate=1.0)
+
+
+def test_signals_of_unequal_rates_are_refused(traces):
+    neo = pytest.importorskip("neo")
+    import quantities
+
+    block = neo.Block()
+    for start, rate in ((0, 10.0), (60, 20.0)):
+        segment = neo.Segment()
+        unit, hertz = quantities.dimensionless, rate * quantities.Hz
+        signal = neo.AnalogSignal(
+            traces, units=unit, sampling_rate=hertz, t_start=start * quantities.s
+        )
+        segment.analogsignals.append(signal)
+        block.segments.append(segment)
+    with pytest.raises(ValueError, match=r"one sampling rate, but they have 10\.0, 20\.0 Hz"):
+        read_recording(block)
+
+
+def test_a_column_of_dates_is_one_of_times(traces):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(traces).add_prefix("n")
+    frame["time"] = pandas.date_range("2024-01-01", periods=len(frame), freq="50ms")
+    recording = read_recording(frame)
+    assert recording.frame_rate == 20.0
+    np.testing.assert_array_equal(recording.traces, traces)
+
+
+def test_what_an_object_has_no_use_for_is_refused(traces):
+    pandas = pytest.importorskip("pandas")
+    frame = pandas.DataFrame(traces)
+    with pytest.raises(ValueError, match="so variable='dff' chooses nothing"):
+        read_recording(frame, variable="dff", frame_rate=10.0)
+    with pytest.raises(ValueError, match="format is for files"):
+        read_recording(frame, "csv", frame_rate=10.0)
+
+
+def test_spike_times_alone_are_no_traces():
+    pynapple = pytest.importorskip("pynapple")
+    spikes = pynapple.Ts(np.arange(10.0))
+    for source in (spikes, pynapple.TsGroup({0: spikes})):
+        with pytest.raises(TypeError, match="has times, but no traces"):
+            read_recording(source)
