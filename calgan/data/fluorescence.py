@@ -244,14 +244,18 @@ def _median(x: np.ndarray) -> np.ndarray:
 
 def _percentile(x: np.ndarray, percentile: float) -> np.ndarray:
     """Return a percentile (n,) of the values (n, T) that are not NaN, as numpy interpolates it."""
-    ordered = np.sort(x, axis=1)  # NaN comes last
-    count = np.full(len(x), x.shape[1])
-    if np.isnan(ordered[:, -1]).any():
-        count -= np.isnan(x).sum(axis=1)
-    place = percentile / 100 * np.maximum(count - 1, 0)
-    low = place.astype(int)
-    rows = np.arange(len(x))
-    first, second = ordered[rows, low], ordered[rows, np.minimum(low + 1, x.shape[1] - 1)]
+    last = x.shape[1] - 1
+    if np.isnan(x.max()):
+        ordered = np.sort(x, axis=1)  # NaN comes last
+        place = percentile / 100 * np.maximum(last - np.isnan(x).sum(axis=1), 0)
+        low, rows = place.astype(int), np.arange(len(x))
+        first, second = ordered[rows, low], ordered[rows, np.minimum(low + 1, last)]
+    else:  # twice as fast
+        place = percentile / 100 * last
+        low = int(place)
+        ordered = np.partition(x, low, axis=1)
+        first = ordered[:, low]
+        second = ordered[:, low + 1 :].min(axis=1) if low < last else first
     share = place - low
     return np.where(share > 0, first + share * (second - first), first)
 

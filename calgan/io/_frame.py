@@ -52,7 +52,7 @@ def read_table(
     if not columns:
         raise ValueError(f"{options.name} holds times, but no column of a neuron.")
     values = values[:, columns]
-    ids = _ids([names[i] for i in columns])
+    ids = _ids([names[i] for i in columns], options)
     named = ids is not None and isinstance(ids[0], str)
     if index is None and not named and spikes is None and values.shape[1] > values.shape[0]:
         known["axes_known"], ids, accepted = False, None, None
@@ -110,11 +110,13 @@ def _index_column(
     return 0, counts
 
 
-def _ids(names: list[Any]) -> list[Any] | None:
+def _ids(names: list[Any], options: ReadOptions) -> list[Any] | None:
     """Return ids of neurons from the names of their columns; whole numbers stay numbers."""
     texts = [str(name) for name in names]
     if any(name is None or text == "" for name, text in zip(names, texts, strict=True)):
         return None
     if len(set(texts)) < len(texts):
+        twice = next(text for text in texts if texts.count(text) > 1)
+        say(f"{options.name}: several columns are called {twice!r}, so neurons were numbered.")
         return None
     return [int(text) for text in texts] if all(text.isdecimal() for text in texts) else texts

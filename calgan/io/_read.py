@@ -39,7 +39,8 @@ def read_recording(
     neurons : array-like of int or bool or None, default=None
         Numbers of the traces to read, as the file counts them from 0; None reads all of `cells`.
     cells : {"accepted", "all"}, default="accepted"
-        Whether to leave out ROIs that the file does not accept as cells.
+        Whether to leave out ROIs that the file does not accept as cells. Of what
+        `write_recording` wrote, none is left out.
     dff : bool, default=True
         Whether raw fluorescence of suite2p, CaImAn and NWB becomes dF/F
         (`calgan.io.delta_f_over_f`). False keeps it, in the units of the file, after the correction

@@ -173,6 +173,15 @@ def test_columns_with_names_are_neurons_however_many(tmp_path, frame, traces):
     np.testing.assert_array_equal(recording.traces, traces[:4])
 
 
+def test_columns_of_one_name_are_numbered_with_a_word(tmp_path, frame, traces):
+    frame.columns = list("abcdea")
+    frame.to_csv(tmp_path / "a.csv", index=False)
+    with pytest.warns(UserWarning, match="several columns are called 'a'"):
+        recording = read_recording(tmp_path / "a.csv", frame_rate=10.0)
+    np.testing.assert_array_equal(recording.traces, traces)
+    assert recording.roi_ids.tolist() == list(range(6))
+
+
 def test_columns_of_text_are_named(tmp_path, frame, traces):
     frame["stimulus"] = np.where(np.arange(400) > 200, "on", "off")
     frame.to_csv(tmp_path / "a.csv", index=False)
