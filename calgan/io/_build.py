@@ -24,6 +24,7 @@ _NOTED = (
     *("synthetic", "generator", "model", "calgan_version"),
     *("processing", "indicator", "t_start"),
 )
+_EVENTS = ("trials", "stimulus_times")
 _PLACED = ("positions", "accepted", "components", "spikes", "format", "source", "variable")
 
 
@@ -51,15 +52,16 @@ def say(message: str) -> None:
     warnings.warn(message, UserWarning, stacklevel=level)
 
 
-def noted(recording: Recording, format: str) -> tuple[dict[str, Any], dict[str, Any]]:
+def noted(
+    recording: Recording, format: str, *, events: bool = False
+) -> tuple[dict[str, Any], dict[str, Any]]:
     """Return the metadata for a file's note, and those that have a place of their own.
 
     Those of another kind, or of another shape than `Recording` wants, are lost with a word.
     """
     note = {key: value for key, value in recording.metadata.items() if key in _NOTED}
-    placed = {
-        k: v for k, v in recording.metadata.items() if k in _PLACED and _fits(k, v, recording)
-    }
+    places = (*_PLACED, *(_EVENTS if events else ()))
+    placed = {k: v for k, v in recording.metadata.items() if k in places and _fits(k, v, recording)}
     lost = [key for key in recording.metadata if key not in (*note, *placed)]
     if lost:
         say(f"{format} has no place for these metadata, which npz keeps: {few(lost)}.")
@@ -73,6 +75,12 @@ def _fits(key: str, value: Any, recording: Recording) -> bool:
         return isinstance(value, dict) and all(
             v is None or (np.ndim(v) == 2 and len(v) == n_frames) for v in value.values()
         )
+    if key in _EVENTS:
+        columns = value if isinstance(value, dict) else {}
+        lengths = {np.shape(each) for each in columns.values()}
+        if key == "trials":  # a table
+            return len(lengths) == 1 and {"start_time", "stop_time"} <= set(columns)
+        return bool(columns) and all(len(shape) == 1 for shape in lengths)
     shapes: dict[str, list[tuple[int, ...]]] = {
         "positions": [(n_neurons, 2), (n_neurons, 3)],
         "accepted": [(n_neurons,)],

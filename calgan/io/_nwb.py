@@ -116,8 +116,10 @@ def _read_ours(file: Any, series: Any, note: dict[str, Any], options: ReadOption
     rows = np.asarray(series["rois"][()], dtype=int)
     rois = about_rois(table, rows)
     start, edges = series["starting_time"], file[f"intervals/{SEGMENTS}"]
+    first = float(start[()])
     known = {
         **from_note(note),
+        **times_of_events(file, lambda times: times - first),
         "positions": rois.positions(np.arange(len(rows))),
         "accepted": rois.accepted,
     }

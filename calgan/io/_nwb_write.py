@@ -25,7 +25,7 @@ _UNITS = {"spikes": "spikes per frame", "rates": "Hz", "factors": "standard devi
 def write(recording: Recording, path: Path) -> None:
     """Write traces, ids, positions, segments and spikes of a recording."""
     pynwb = needs("pynwb", "writing NWB")
-    note, placed = noted(recording, "NWB")
+    note, placed = noted(recording, "NWB", events=True)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # advice to those who collect data
         file = _file(pynwb, recording, note)
@@ -106,6 +106,7 @@ def _add(pynwb: Any, file: Any, recording: Recording, placed: dict[str, Any]) ->
             module.add(pynwb.TimeSeries(**what))
     if series:
         module.add(ophys.Fluorescence(name=COMPONENTS, roi_response_series=series))
+    _add_events(pynwb, file, placed, t_start)
     starts, stops = recording.segments.T
     times = t_start + recording.segments.T / recording.frame_rate
     file.add_time_intervals(
@@ -120,6 +121,30 @@ def _add(pynwb: Any, file: Any, recording: Recording, placed: dict[str, Any]) ->
             ],
         )
     )
+
+
+def _add_events(pynwb: Any, file: Any, placed: dict[str, Any], t_start: float) -> None:
+    """Add trials and stimuli, whose times count from the first frame, as tables of intervals."""
+    tables = {"trials": placed["trials"]} if "trials" in placed else {}
+    for name, times in placed.get("stimulus_times", {}).items():
+        tables[name] = {"start_time": times, "stop_time": times}
+    for name, columns in tables.items():
+        data = {
+            key: np.asarray(values) + t_start if key.endswith("_time") else np.asarray(values)
+            for key, values in columns.items()
+        }
+        table = pynwb.epoch.TimeIntervals(
+            name=name,
+            description=f"{name}; times from the recording's metadata",
+            columns=[
+                _column(pynwb, key, key, list(map(str, v)) if v.dtype.kind == "U" else v)
+                for key, v in data.items()
+            ],
+        )
+        if name == "trials":
+            file.trials = table
+        else:
+            file.add_time_intervals(table)
 
 
 def _rois(pynwb: Any, recording: Recording, placed: dict[str, Any], plane: Any) -> Any:

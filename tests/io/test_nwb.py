@@ -344,13 +344,21 @@ def test_frames_outside_segments_may_be_missing(tmp_path):
 @pytest.mark.parametrize("name", ["again.nwb", "again"])
 def test_metadata_of_a_file_are_written_again_or_named(tmp_path, name):
     session = Session(is_cell=CELLS).series("DfOverF", DFF, rate=RATE, starting_time=5.0)
-    session.file.add_trial(start_time=6.0, stop_time=8.0)
+    session.file.add_trial_column("side", "where the odour came from")
+    session.file.add_trial(start_time=6.0, stop_time=8.0, side="left")
+    session.file.add_trial(start_time=9.0, stop_time=9.5, side="right")
+    session.file.create_time_intervals("grating", "stimulus").add_interval(6.5, 7.0)
     recording = read_recording(session.save(tmp_path / "session.nwb"), cells="all")
-    with pytest.warns(
-        UserWarning, match="has no place for these metadata, which npz keeps: trials"
-    ):
-        path = write_recording(recording, tmp_path / name)
-    back = read_recording(path)
+    trials = recording.metadata["trials"]
+    assert trials["start_time"].tolist() == [1.0, 4.0]
+    if name.endswith(".nwb"):
+        back = read_recording(write_recording(recording, tmp_path / name))
+        for key, values in trials.items():
+            assert np.array_equal(back.metadata["trials"][key], values), key
+        assert back.metadata["stimulus_times"]["grating"].tolist() == [1.5]
+    else:
+        with pytest.warns(UserWarning, match="which npz keeps: trials, stimulus_times"):
+            back = read_recording(write_recording(recording, tmp_path / name))
     assert back == recording
     for key in ("accepted", "positions", "t_start", "indicator"):
         assert np.array_equal(back.metadata[key], recording.metadata[key]), key
