@@ -265,8 +265,11 @@ def _without_nan(traces: np.ndarray, segments: Any, options: ReadOptions, names:
     if n_lost == 0:
         return segments
     left = "one segment is" if len(cut) == 1 else f"{len(cut)} segments are"
+    missing = len(traces) - np.isfinite(traces).sum(axis=0)
+    worst = names[missing.argmax()]
     say(
         f"{options.name}: {n_lost} of {len(traces)} frames hold NaN or infinity and belong to no "
-        f"segment; {left} left."
+        f"segment; {left} left. Neuron {worst} lacks most, {missing.max()} frames; read others "
+        "with neurons=[...]."
     )
     return cut
