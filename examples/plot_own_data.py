@@ -30,7 +30,7 @@ n_frames, n_cells = truth.shape
 times = truth.times[:, None]
 bleaching = 1 - 0.1 * times / times[-1]
 baseline = rng.uniform(300, 500, n_cells) * bleaching
-slow = np.convolve(rng.normal(size=n_frames), np.ones(50) / 12, mode="same")[:, None]
+slow = np.convolve(rng.normal(size=n_frames), np.ones(50) / 12, "same")[:, None]
 neuropil = rng.uniform(150, 250, n_cells + 5) * (1 + slow)
 cells = baseline * (1 + truth.traces) + 0.7 * neuropil[:, :n_cells]
 others = neuropil[:, n_cells:] + rng.normal(0, 20, (n_frames, 5))
@@ -42,9 +42,9 @@ folder = Path(tempfile.mkdtemp()) / "suite2p" / "plane0"
 folder.mkdir(parents=True)
 np.save(folder / "F.npy", fluorescence.T.astype(np.float32))  # neurons first
 np.save(folder / "Fneu.npy", neuropil.T.astype(np.float32))
-is_cell = np.column_stack([np.arange(n_cells + 5) < n_cells, np.full(n_cells + 5, 0.9)])
-np.save(folder / "iscell.npy", is_cell)
-np.save(folder / "ops.npy", {"fs": truth.frame_rate, "nplanes": 1, "neucoeff": 0.7})
+is_cell = np.arange(n_cells + 5) < n_cells
+np.save(folder / "iscell.npy", np.column_stack([is_cell, np.full(len(is_cell), 0.9)]))
+np.save(folder / "ops.npy", {"fs": truth.frame_rate, "neucoeff": 0.7})
 
 # %%
 # Read it
@@ -61,18 +61,21 @@ print(recording.metadata["processing"])
 # %%
 # Compare with the truth. The same raw traces without correction are another recording.
 
-import matplotlib.pyplot as plt
+from matplotlib.figure import Figure
 
 from calgan.io import delta_f_over_f
 
 uncorrected = delta_f_over_f(fluorescence[:, :n_cells], truth.frame_rate)
-figure, axes = plt.subplots(3, sharex=True, figsize=(8, 5), layout="constrained")
-traces = {"truth": truth.traces, "F": uncorrected, "F - 0.7 Fneu": recording.traces}
+figure = Figure(figsize=(8, 5), layout="constrained")
+axes = figure.subplots(3, sharex=True)
+traces = {"truth": truth.traces, "F": uncorrected}
+traces["F - 0.7 Fneu"] = recording.traces
 for ax, (name, values) in zip(axes, traces.items(), strict=True):
     ax.plot(truth.times[2500:3500], values[2500:3500, 3], linewidth=0.8)
     ax.set_ylabel(f"{name}\n(dF/F)")
     ax.spines[["top", "right"]].set_visible(False)
 axes[-1].set_xlabel("time (s)")
+figure
 
 # %%
 # Leave out bad frames
@@ -96,7 +99,8 @@ from calgan.model_selection import train_test_blocks
 
 train, test = train_test_blocks(recording, test_size=0.3, gap=64)
 model = make_calcium_pipeline(window=64, random_state=0).fit(train)
-evaluate(test, model.sample(100), train=train, model=model, random_state=0).summary()
+synthetic = model.sample(100)
+evaluate(test, synthetic, train=train, model=model, random_state=0).summary()
 
 # %%
 # Write a synthetic recording

@@ -10,7 +10,15 @@ from matplotlib.artist import Artist
 from sphinx_gallery.scrapers import figure_rst
 
 # What a newcomer wants first; examples that are not named here follow by name.
-FIRST = ["quickstart", "factor_model", "ground_truth", "displays", "neuron_order", "fft_encoding"]
+FIRST = [
+    "quickstart",
+    "own_data",
+    "factor_model",
+    "ground_truth",
+    "displays",
+    "neuron_order",
+    "fft_encoding",
+]
 
 
 class Order:
