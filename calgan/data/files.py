@@ -28,7 +28,7 @@ def replaced(path: Path) -> Iterator[str]:
     except BaseException as error:
         temporary.unlink(missing_ok=True)
         if isinstance(error, OSError) and error.errno and error.filename in (None, str(temporary)):
-            error.filename, error.filename2 = str(path), None  # the name that the user knows
+            raise OSError(error.errno, error.strerror, str(path)) from error  # the user's name
         raise
 
 

@@ -91,11 +91,14 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
         said = _said_in(header)
         _check_version(said)
         _check_sum(file, start + header, said)
-    by = said.get("calgan_version")
-    if set(said) != _KEYS or not isinstance(said["model"], dict) or not isinstance(by, str):
-        raise ModelFileError(f"is no calgan model: its metadata are {shorten(said)}")
-    with safe_open(path, framework="numpy") as tensors:
-        return said, {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+        by = said.get("calgan_version")
+        if set(said) != _KEYS or not isinstance(said["model"], dict) or not isinstance(by, str):
+            raise ModelFileError(f"is no calgan model: its metadata are {shorten(said)}")
+        with safe_open(path, framework="numpy") as tensors:
+            arrays = {name: tensors.get_tensor(name) for name in tensors.keys()}  # noqa: SIM118
+        if not os.path.samestat(os.fstat(file.fileno()), os.stat(path)):
+            raise ModelFileError("was replaced while it was read: load it again")
+    return said, arrays
 
 
 def _foreign() -> ModelFileError:

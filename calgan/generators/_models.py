@@ -334,7 +334,7 @@ CLASSES = {
     "NeuronSorter": Fields(
         {
             "method": text("correlation", "spectral", "position"),
-            "positions": Array(("N,D",), "biuf", optional=True),
+            "positions": Array(("N,C",), "biuf", optional=True),  # not those of the recording
         },
         _TRANSFORMER | {"order_": Order(("N",), "i")},
     ),

@@ -67,6 +67,23 @@ def test_a_damaged_file_is_refused(made: Any, name: str, tmp_path: Path) -> None
     calgan.load(path)
 
 
+def test_a_file_that_is_replaced_while_it_is_read_is_refused(
+    made: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = tmp_path / "model"
+    made("factor_model").save(path)
+    other = fitted("factor_model")
+    other[-1].model_.loadings[:] = 0
+
+    def meanwhile(*arguments: Any, **options: Any) -> Any:
+        other.save(path)
+        return safe_open(*arguments, **options)
+
+    monkeypatch.setattr("calgan.generators._container.safe_open", meanwhile)
+    with pytest.raises(ValueError, match="model was replaced while it was read: load it again[.]$"):
+        calgan.load(path)
+
+
 def test_files_of_others_are_refused(tmp_path: Path) -> None:
     path = tmp_path / "file"
     for content in (b"", b"text", b"\x80\x04K\x01.", b"\x93NUMPY" + bytes(100), bytes(1000)):
