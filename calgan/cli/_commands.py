@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ import click
 
 import calgan
 from calgan.cli._config import EXAMPLE, N_SAMPLES, parse_settings, read_config
-from calgan.cli._console import console, guard, note
+from calgan.cli._console import INTERRUPTED, as_options, console, guard, interruptible, note
 
 GENERATORS = ("factor_model", "gan", "flow", "dichotomized_gaussian")
 _FILE = "a file or folder of any format that calgan reads, or bundled:zebrafish_tectum"
@@ -23,12 +24,13 @@ _FILE = "a file or folder of any format that calgan reads, or bundled:zebrafish_
 
 def main() -> None:
     """Run the command line and end with its exit code."""
-    sys.exit(guard(lambda: calgan_command.main(prog_name="calgan", standalone_mode=False)))
+    with interruptible():
+        sys.exit(guard(lambda: calgan_command.main(prog_name="calgan", standalone_mode=False)))
 
 
 def _chosen(name: str) -> Callable[..., None]:
     def choose(context: click.Context, parameter: click.Parameter, value: bool) -> None:
-        setattr(console, name, value or getattr(console, name))
+        setattr(console, name, value)
         console.options = frozenset(each.name or "" for each in context.command.params)
 
     return choose
@@ -84,7 +86,6 @@ def _given(**options: Any) -> dict[str, Any]:
 
 @click.group("calgan", context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(calgan.__version__, prog_name="calgan")
-@_said
 def calgan_command() -> None:
     """Learn a calcium-imaging recording and sample new ones from it.
 
@@ -98,7 +99,7 @@ def calgan_command() -> None:
 @_reading
 @click.option("--json", "as_json", is_flag=True, help="One JSON object; a list for several files.")
 @_said
-def info(files: tuple[str, ...], as_json: bool, **reading: Any) -> None:
+def info(files: tuple[str, ...], as_json: bool, **reading: Any) -> int:
     """Say what recordings and models hold.
 
     FILE is a file or folder of any format that calgan reads, a model, or
@@ -106,11 +107,21 @@ def info(files: tuple[str, ...], as_json: bool, **reading: Any) -> None:
     """
     from calgan.cli._info import as_text, info
 
-    facts = [info(file, _given(**reading)) for file in files]
-    if as_json:
-        click.echo(json.dumps(facts[0] if len(facts) == 1 else facts))
-    else:
-        click.echo("\n".join(map(as_text, facts)))
+    facts: list[dict[str, Any]] = []
+
+    def describe(file: str) -> None:
+        facts.append(info(file, _given(**reading)))
+        if not as_json:
+            click.echo(as_text(facts[-1]))
+
+    codes = []
+    for file in files:  # a fault in one does not keep the others
+        codes.append(guard(partial(describe, file)))
+        if codes[-1] == INTERRUPTED:
+            break
+    if as_json and facts:
+        click.echo(json.dumps(facts if len(files) > 1 else facts[0]))
+    return max(codes)
 
 
 @calgan_command.command(short_help="Fit a model to a recording.")
@@ -128,7 +139,7 @@ def info(files: tuple[str, ...], as_json: bool, **reading: Any) -> None:
     help="Last share of the frames, held out for evaluate: 0.3; 0 learns all frames.",
 )
 @_seed
-@click.option("--config", metavar="TOML", help="A configuration, as of run; options go first.")
+@click.option("--config", metavar="TOML", help="A configuration, as of run; options here win.")
 @_reading
 @_jobs
 @_overwrite
@@ -156,6 +167,7 @@ def fit(
     from calgan.cli._config import record_of, resolve
     from calgan.cli._files import MODEL_SUFFIX, check_new, names_of
     from calgan.cli._processes import for_each
+    from calgan.data.files import make_folder
 
     told = read_config(config) if config else {}
     params = _given(generator=generator, window=window, max_time=max_time, max_iter=max_iter)
@@ -171,21 +183,16 @@ def fit(
     names = names_of(sources)
     if len(sources) > 1 and output.endswith(MODEL_SUFFIX) and "{name}" not in output:
         raise click.UsageError("several files give several models: name a folder, or use {name}.")
-    one = len(sources) == 1 and "{name}" not in output and not Path(output).is_dir()
-    template = output if one or "{name}" in output else f"{output}/{{name}}{MODEL_SUFFIX}"
-    models = [template.replace("{name}", name) for name in names]
-    if not one:
-        for model in models:
-            Path(model).parent.mkdir(parents=True, exist_ok=True)
+    is_folder = len(sources) > 1 or output.endswith("/") or Path(output).is_dir()
+    if is_folder and "{name}" not in output:
+        output = str(Path(output) / f"{{name}}{MODEL_SUFFIX}")
+    models = [output.replace("{name}", name) for name in names]
     for model in models:
+        if "{name}" in output:
+            make_folder(Path(model).parent)
         check_new(model, record_of(Path(model)), overwrite=overwrite)
     calls = [
-        {
-            "name": name,
-            "source": source,
-            "config": complete,
-            "model": model,
-        }
+        {"name": name, "source": source, "config": complete, "model": model}
         for name, source, model in zip(names, sources, models, strict=True)
     ]
     return for_each("fit", calls, jobs)
@@ -299,7 +306,8 @@ def _judge(arguments: dict[str, Any], write: Callable[[Any, Path], Any]) -> None
     if output:
         check_new(output, overwrite=overwrite)
     evaluation = judge(**chosen, options=_given(**arguments), **settings)
-    click.echo(json.dumps(as_dict(evaluation)) if as_json else evaluation.summary())
+    text = as_options(str(evaluation.summary()))
+    click.echo(json.dumps(as_dict(evaluation)) if as_json else text)
     if output:
         write(evaluation, Path(output))
         note(f"wrote {output}")

@@ -61,7 +61,8 @@ def read_config(path: str) -> dict[str, Any]:
 def resolve(given: dict[str, Any], source: str) -> dict[str, Any]:
     """Return a configuration complete with defaults, which those who take them declare."""
     from calgan import make_calcium_pipeline, read_recording
-    from calgan.data.validation import as_seed, check_integer, check_real
+    from calgan.data.validation import as_seed, check_integer, check_real, check_text
+    from calgan.evaluation.settings import MIN_SAMPLES, check_settings
     from calgan.model_selection import train_test_blocks
 
     model = _defaults(make_calcium_pipeline, _MODEL)
@@ -79,7 +80,7 @@ def resolve(given: dict[str, Any], source: str) -> dict[str, Any]:
         "sample": {"windows": N_SAMPLES, "duration": None, "file": "synthetic.npz"},
         "evaluate": evaluate_defaults(),
     }
-    refuse_unknown(given, {*known, *_OWN}, source)
+    refuse_unknown([name for name in given if name not in _OWN], known, source)
     for name, value in known.items():
         if isinstance(value, dict):
             table = _table(given, name, source)
@@ -96,10 +97,14 @@ def resolve(given: dict[str, Any], source: str) -> dict[str, Any]:
             f"output of {source} must be the name of a folder, got {known['output']!r}."
         )
     sample = known["sample"]
-    check_integer(sample["windows"], "windows")
+    test_size = check_real("test_size", known["test_size"], least=0, below=1)
+    check_integer(sample["windows"], "windows", minimum=MIN_SAMPLES if test_size else 1)
     if sample["duration"] is not None:
         check_real("duration", sample["duration"], above=0)
-    check_real("test_size", known["test_size"], least=0, below=1)
+    check_text(sample["file"], "file", "synthetic.npz")
+    if known["model"]["window"] is not None:
+        check_integer(known["model"]["window"], "window")
+    check_settings(**known["evaluate"], random_state=None, n_jobs=None)
     seed = known["seed"]
     seed = as_seed(None) % 2**32 if seed is None else seed
     known["seed"] = check_integer(seed, "seed", minimum=0)

@@ -55,19 +55,21 @@ def tell(text: str) -> None:
     about = f"{console.about}: " if console.about else ""
     line = f"calgan: {about}{' '.join(text.split())}"
     if "tqdm" in sys.modules:  # keeps out of the way of its bars
-        sys.modules["tqdm"].tqdm.write(line, file=sys.stderr)
+        sys.modules["tqdm"].tqdm.write(f"{line}\n", file=sys.stderr, end="")  # written at once
     else:
         click.echo(line, err=True)
 
 
 def guard(work: Callable[[], int | None]) -> int:
     """Do work and return its exit code; a fault becomes one line."""
-    warnings.showwarning = lambda message, *_, **__: tell(f"warning: {_as_options(str(message))}")
+    warnings.showwarning = lambda message, *_, **__: tell(f"warning: {as_options(str(message))}")
     try:
         code = work() or 0
         sys.stdout.flush()
         return code
-    except (KeyboardInterrupt, click.Abort):
+    except (KeyboardInterrupt, click.Abort) as end:
+        if isinstance(end.__cause__, EOFError):  # click takes the end of a file for Ctrl-D
+            return _fault(end.__cause__)
         tell("interrupted; files that are complete stay, and nothing else was written.")
         return INTERRUPTED
     except click.exceptions.Exit as end:
@@ -79,10 +81,14 @@ def guard(work: Callable[[], int | None]) -> int:
         if getattr(error, "errno", None) == errno.EPIPE:  # whoever read the output went away
             os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
             return FAULT
-        if console.debug:
-            traceback.print_exc()
-        tell(_sentence(error))
-        return FAULT
+        return _fault(error)
+
+
+def _fault(error: Exception) -> int:
+    if console.debug:
+        traceback.print_exception(error)
+    tell(_sentence(error))
+    return FAULT
 
 
 def _sentence(error: Exception) -> str:
@@ -90,11 +96,11 @@ def _sentence(error: Exception) -> str:
         return f"{error.filename}: {error.strerror}" if error.filename else error.strerror
     text = str(error) or "out of memory" * isinstance(error, MemoryError)
     if isinstance(error, _SENTENCES) and text:
-        return _as_options(text)
+        return as_options(text)
     return f"{type(error).__name__}: {text} (--debug shows where.)"
 
 
-def _as_options(text: str) -> str:
+def as_options(text: str) -> str:
     """Name a parameter as the command does: ``--frame-rate`` for ``frame_rate=...``."""
 
     def option(found: re.Match[str]) -> str:
@@ -102,7 +108,7 @@ def _as_options(text: str) -> str:
             return found[0]
         return f"--{found[1].replace('_', '-')} {found[2] or ''}".rstrip()
 
-    return re.sub(r"\b(\w+)=(?:\.\.\.|True|'(\w+)')", option, text)
+    return re.sub(r"\b(\w+)=(?:\.\.\.|True|'(\w+)'|(?=[.)]))", option, text)
 
 
 @contextmanager

@@ -6,6 +6,7 @@ import hashlib
 import os
 import platform
 import sys
+import zipfile
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -26,6 +27,8 @@ MODEL_SUFFIX = ".calgan"
 
 def read(name: str, options: dict[str, Any] | None = None) -> Recording:
     """Read a recording from a file or folder, or the one that comes with calgan."""
+    if is_model(name):
+        raise ValueError(f"{name} is a model, where a recording is needed.")
     if not name.startswith(BUNDLED):
         return calgan.read_recording(name, **(options or {}))
     given = [key for key in _OF_FILES if (options or {}).get(key) is not None]
@@ -68,14 +71,17 @@ def is_model(name: str) -> bool:
 
 def load_windows(name: str) -> np.ndarray | None:
     """Return the windows (M, T, N) of a file of ``sample -n``, or None if it is none."""
-    if name.endswith(".npy") and os.path.isfile(name):
-        array = np.load(name, mmap_mode="r")
-        return array if array.ndim == 3 else None
-    if name.endswith(".npz") and os.path.isfile(name):
-        with np.load(name) as file:
-            windows = file["windows"] if "windows" in file.files else np.empty(0)
-            return windows if windows.ndim == 3 else None
-    return None
+    if not name.endswith((".npy", ".npz")) or not os.path.isfile(name):
+        return None
+    try:
+        if name.endswith(".npy"):
+            found = np.load(name, mmap_mode="r")
+        else:
+            with open(name, "rb") as file, np.load(file) as arrays:
+                found = arrays["windows"] if "windows" in arrays.files else np.empty(0)
+    except (ValueError, TypeError, EOFError, zipfile.BadZipFile):
+        return None  # what reads recordings says what is wrong
+    return found if found.ndim == 3 else None
 
 
 def check_new(*paths: Path | str, overwrite: bool) -> None:

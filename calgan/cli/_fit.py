@@ -11,13 +11,7 @@ import click
 import numpy as np
 
 from calgan.cli._config import record_of, write_record
-from calgan.cli._console import (
-    INTERRUPTED,
-    interruptible,
-    note,
-    uninterrupted,
-    verbosity,
-)
+from calgan.cli._console import INTERRUPTED, note, uninterrupted, verbosity
 from calgan.cli._files import origin, read, versions
 from calgan.data.recording import Recording
 from calgan.data.sampling import generator_of
@@ -86,12 +80,12 @@ def fit_recording(
         )
     )
     started = time.monotonic()
-    with interruptible():
-        pipeline.fit(train)
+    pipeline.fit(train)
     generator = generator_of(pipeline)
-    interrupted = (
-        getattr(generator, "stopped_", None) == "interrupted" or not generator.fit_summary_
-    )
+    n_iter, stopped = getattr(generator, "n_iter_", None), getattr(generator, "stopped_", None)
+    interrupted = stopped == "interrupted" or not generator.fit_summary_
+    if n_iter and stopped in ("interrupted", "max_time"):
+        params |= {"max_iter": n_iter, "max_time": None}  # repeats the fit
     made: dict[str, Any] = {
         "made": {
             "versions": versions(),
@@ -101,8 +95,8 @@ def fit_recording(
                 "held_out_frames": None
                 if test is None
                 else [len(recording) - len(test), len(recording)],
-                "n_iter": getattr(generator, "n_iter_", None),
-                "stopped": getattr(generator, "stopped_", None),
+                "n_iter": n_iter,
+                "stopped": stopped,
                 "seconds": round(time.monotonic() - started, 2),
             },
         }

@@ -15,6 +15,15 @@ from calgan.cli._files import is_model, load_windows, read
 from calgan.data.recording import Recording
 from calgan.data.sampling import generator_of
 
+# Of facts that are named otherwise in text.
+_WORDS = {
+    "roi_ids": "ROI ids",
+    "n_iter": "iterations",
+    "stopped": "ended by",
+    "model": "model fingerprint",
+    "test_size": "share held out",
+}
+
 
 def info(source: str, options: dict[str, Any]) -> dict[str, Any]:
     """Return what a recording, a model or a file of windows holds, as JSON can hold it."""
@@ -44,7 +53,7 @@ def _of_recording(recording: Recording) -> dict[str, Any]:
         "constant_neurons": recording.roi_ids[constant].tolist(),
         "has_positions": metadata.get("positions") is not None,
         "has_spikes": metadata.get("spikes") is not None,
-        "n_trials": len(next(iter(trials.values()))) if trials else 0,
+        "n_trials": len(next(iter(trials.values()))) if trials else None,
         "stimuli": sorted(metadata.get("stimulus_times", {})),
         "indicator": metadata.get("indicator"),
         "synthetic": metadata.get("synthetic") is True,
@@ -86,7 +95,8 @@ def as_text(facts: dict[str, Any]) -> str:
     for name, value in facts.items():
         if name in ("file", "segments") or value is None or value is False or value == []:
             continue
-        lines.append(f"  {name.replace('_', ' '):18}{_shown(name, value)}")
+        plain = name.removeprefix("n_").removeprefix("has_").replace("_", " ")
+        lines.append(f"  {_WORDS.get(name, plain):18}{_shown(name, value)}")
     return "\n".join(lines)
 
 

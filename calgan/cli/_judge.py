@@ -14,10 +14,10 @@ from calgan.cli._config import read_config, record_of
 from calgan.cli._console import note, verbosity
 from calgan.cli._files import is_model, load_windows, read, traces_sha256
 from calgan.cli._fit import default_window, split
+from calgan.cli._sample import seed_of
 from calgan.data.files import replaced
 from calgan.data.recording import Recording
 from calgan.data.sampling import generator_of
-from calgan.data.validation import as_seed
 from calgan.data.windows import Windower
 from calgan.evaluation import Evaluation, evaluate
 
@@ -34,7 +34,8 @@ def judge(
     **settings: Any,
 ) -> Evaluation:
     """Evaluate a model on a recording, or one recording by another."""
-    settings = {"verbose": verbosity(), "random_state": (seed := as_seed(seed)), **settings}
+    seed = seed_of(seed)
+    settings = {"verbose": verbosity(), "random_state": seed, **settings}
     known = None if train is None else read(train, options)
     if not is_model(first):
         if is_model(second):
@@ -69,11 +70,17 @@ def _held_out(
         return real, None
     config = read_config(str(record))
     window = generator_of(model).n_frames_in_
-    its_options = config["read"] | options
-    fitted = config["made"]["input"]
-    real = read(source, its_options if source == fitted["source"] else options)
-    if traces_sha256(real) == fitted["traces_sha256"]:
-        learnt, held_out = split(real, config["test_size"], window)
+    try:
+        test_size, its_options = config["test_size"], config["read"] | options
+        fitted = config["made"]["input"]
+        fitted_source, fitted_sha256 = fitted["source"], fitted["traces_sha256"]
+    except (KeyError, TypeError):
+        raise ValueError(
+            f"{record} does not say what {path} was fitted on: fit the model again."
+        ) from None
+    real = read(source, its_options if source == fitted_source else options)
+    if traces_sha256(real) == fitted_sha256:
+        learnt, held_out = split(real, test_size, window)
         if held_out is None:
             warnings.warn(
                 f"{path} was fitted on every frame of {source}: copies score well; fit with "
@@ -86,18 +93,18 @@ def _held_out(
     if not look_for_train:
         return real, None
     try:
-        training = read(fitted["source"], its_options)
+        training = read(fitted_source, its_options)
     except (OSError, ValueError, ImportError):
         training = None
-    if training is None or traces_sha256(training) != fitted["traces_sha256"]:
+    if training is None or traces_sha256(training) != fitted_sha256:
         warnings.warn(
-            f"the recording that {path} was fitted on ({fitted['source']}) is not there any more, "
+            f"the recording that {path} was fitted on ({fitted_source}) is not there any more, "
             "so that nothing can be told of copies and baselines; name it with --train",
             UserWarning,
             stacklevel=2,
         )
         return real, None
-    return real, split(training, config["test_size"], window)[0]
+    return real, split(training, test_size, window)[0]
 
 
 def _windows_of(source: str, options: dict[str, Any], window: int) -> np.ndarray:

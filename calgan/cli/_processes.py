@@ -51,21 +51,22 @@ def _side_by_side(command: str, calls: Sequence[dict[str, Any]], jobs: int) -> i
     ]
     started: list[Any] = []
     running: list[Any] = []
-    try:
-        with interruptible():
-            while waiting or running:
-                while waiting and len(running) < jobs:
-                    started.append(waiting.pop(0))
-                    started[-1].start()
-                    running.append(started[-1])
-                connection.wait([process.sentinel for process in running])
-                running = [process for process in running if process.is_alive()]
-    except KeyboardInterrupt:
-        for process in running:
-            with contextlib.suppress(ProcessLookupError, ValueError, OSError):
-                os.kill(process.pid, signal.SIGINT)
-        for process in running:
-            process.join()
+    interrupted = False
+    while waiting or running:
+        try:
+            while waiting and len(running) < jobs:
+                started.append(waiting.pop(0))
+                started[-1].start()
+                running.append(started[-1])
+            connection.wait([process.sentinel for process in running])
+        except KeyboardInterrupt:  # told to those that run, each time that it comes
+            interrupted = True
+            waiting.clear()
+            for process in running:
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(process.pid, signal.SIGINT)
+        running = [process for process in running if process.is_alive()]
+    if interrupted:
         return INTERRUPTED
     for process, call in zip(started, calls, strict=True):
         if process.exitcode < 0:
@@ -79,7 +80,8 @@ def _child(command: str, call: dict[str, Any], choices: Console) -> None:
     if hasattr(os, "setsid"):
         os.setsid()  # Ctrl-C reaches the parent alone, which tells each child once
     vars(console).update(vars(choices))
-    raise SystemExit(guard(lambda: _work(command, call)))
+    with interruptible():
+        raise SystemExit(guard(lambda: _work(command, call)))
 
 
 def _worst(codes: Sequence[int]) -> int:

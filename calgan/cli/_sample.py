@@ -29,10 +29,10 @@ def sample_windows(
             "for other formats."
         )
     check_new(path, overwrite=overwrite)
-    write_windows(calgan.load(source), n_windows, path, _seed(seed))
+    write_windows(calgan.load(source), n_windows, path, seed_of(seed))
 
 
-def _seed(seed: int | None) -> int:
+def seed_of(seed: int | None) -> int:
     """Return the seed, one that is told if none was given."""
     if seed is None:
         seed = as_seed(None) % 2**32
@@ -69,7 +69,7 @@ def sample_recording(
             f"{source} holds a {type(generator).__name__}, which makes windows of "
             f"{generator.n_frames_in_} frames and no recordings: draw windows with -n."
         )
-    recording = model.sample_recording(duration, random_state=_seed(seed))
+    recording = model.sample_recording(duration, random_state=seed_of(seed))
     calgan.write_recording(recording, path, overwrite=overwrite)
 
 

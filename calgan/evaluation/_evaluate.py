@@ -19,7 +19,9 @@ from calgan.evaluation._controls import CONTROLS
 from calgan.evaluation._memorisation import memorisation_figure
 from calgan.evaluation._reference import Reference
 from calgan.evaluation._result import Evaluation
-from calgan.evaluation._settings import (
+from calgan.evaluation._threads import Threads
+from calgan.evaluation._verdict import conclude
+from calgan.evaluation.settings import (
     FEW_SAMPLES,
     MIN_SAMPLES,
     Settings,
@@ -32,8 +34,6 @@ from calgan.evaluation._settings import (
     find_overlap,
     varying_neurons,
 )
-from calgan.evaluation._threads import Threads
-from calgan.evaluation._verdict import conclude
 from calgan.evaluation.statistics import INFOS
 from calgan.metrics.groups import GROUPS
 

@@ -19,9 +19,9 @@ from calgan.data.random_windows import (
 )
 from calgan.data.validation import rng_from
 from calgan.evaluation._controls import GaussianWindows, sample_dichotomized_gaussian
-from calgan.evaluation._settings import MIN_SAMPLES, Settings
 from calgan.evaluation._statistic import Statistic, make_row
 from calgan.evaluation._threads import Threads
+from calgan.evaluation.settings import MIN_SAMPLES, Settings
 from calgan.evaluation.statistics import INFOS, Context, make_measures
 from calgan.evaluation.statistics.bootstrap import (
     MIN_BLOCKS,

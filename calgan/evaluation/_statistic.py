@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from calgan.evaluation._format import plain
-from calgan.evaluation._settings import Settings
+from calgan.evaluation.settings import Settings
 from calgan.evaluation.statistics.bootstrap import bootstrap_interval
 from calgan.evaluation.statistics.definition import StatisticInfo
 

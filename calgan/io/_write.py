@@ -89,8 +89,8 @@ def write_recording(
         if suffix not in _SUFFIXES:
             known = ", ".join(name for name in _SUFFIXES if name)
             raise ValueError(
-                f"{path}: no format that calgan writes has the suffix {suffix!r}; take one of "
-                f"{known} or a folder, or name the format with format=..."
+                f"{path}: no format that calgan writes has the suffix {suffix!r}; take {known}, or "
+                "a name without suffix for a suite2p folder."
             )
         format = _SUFFIXES[suffix]
     writers = [name for name in FORMATS if name in {*_SUFFIXES.values(), *_NAMED}]

@@ -39,8 +39,8 @@ def test_help_is_quick_and_loads_nothing_heavy() -> None:
     assert min(seconds) < 1.0
 
 
-def test_every_command_explains_itself(run: Any) -> None:
-    said = run("--help").stdout
+def test_every_command_explains_itself(installed: Any, run: Any, tmp_path: Path) -> None:
+    said = installed("--help", cwd=tmp_path).stdout
     for command in ("info", "fit", "sample", "deconvolve", "evaluate", "report", "run"):
         assert f"\n  {command} " in said
     assert run("--version").stdout == f"calgan, version {calgan.__version__}\n"
@@ -67,8 +67,11 @@ def test_info_says_what_files_hold(run: Any, shared: Path) -> None:
     assert model["calgan_version"] == calgan.__version__
     assert bundled["units"] == "dF/F"
     text = run("info", "rec0.npz").stdout
-    assert "n frames          600" in text
+    assert "frames            600" in text
     assert "frame rate        10 Hz" in text
+    assert "trials" not in text
+    text = run("info", "nothing.npz", "model.calgan", code=1).stdout  # one fault stops no other
+    assert "iterations        2" in text
 
 
 def test_sample_draws_what_the_model_draws(run: Any, shared: Path, tmp_path: Path) -> None:
@@ -141,11 +144,16 @@ def test_report_compares_two_files(run: Any, shared: Path, tmp_path: Path) -> No
     )
     assert "copying" in said.stdout
     assert "Two files" in (tmp_path / "r.html").read_text()
-    words = ("evaluate", "rec0.npz", "rec1.npz", "--window", 32, *FEW[2:], "--json")
-    assert json.loads(run(*words).stdout)["n_windows"] == 600 // 32
+    words = ("evaluate", "rec0.npz", "rec1.npz", "--window", 32, *FEW[2:])
+    assert json.loads(run(*words, "--json").stdout)["n_windows"] == 600 // 32
+    said = run(*words)
+    assert "without a training recording: pass --train." in said.stdout
+    assert "draws the same again" in said.stderr  # a seed
 
 
-def test_run_does_all_of_its_example(run: Any, shared: Path, tmp_path: Path) -> None:
+def test_run_does_all_of_its_example(
+    installed: Any, run: Any, shared: Path, tmp_path: Path
+) -> None:
     example = run("run", "--example").stdout
     files = [str(shared / "rec0.npz"), "nothing.npz"]  # a fault in one does not keep the other
     changes = {
@@ -159,7 +167,7 @@ def test_run_does_all_of_its_example(run: Any, shared: Path, tmp_path: Path) -> 
         assert old in example
         example = example.replace(old, new)
     (tmp_path / "run.toml").write_text(example)
-    said = run("run", "run.toml", code=1, cwd=tmp_path)
+    said = installed("run", "run.toml", code=1, cwd=tmp_path)
     assert "calgan: nothing: There is no file or folder nothing.npz." in said.stderr
     folder = tmp_path / "results" / "rec0"
     written = {"run.calgan", "run.resolved.toml", "synthetic.npz", "windows.npz"}

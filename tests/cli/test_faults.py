@@ -2,12 +2,23 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+CONFIG = 'inputs = ["rec0.npz"]\noutput = "out"\n'
+CONFIGS = {
+    "typo": 'input = ["rec0.npz"]\n',
+    "evaluate": f"{CONFIG}[evaluate]\nn_bootstrap = -1\n",
+    "few": f"{CONFIG}[sample]\nwindows = 2\n",
+    "file": f"{CONFIG}[sample]\nfile = 3\n",
+    "window": f"{CONFIG}[model]\nwindow = 'many'\n",
+    "odd.resolved": "seed = 3\n",
+}
 FAULTS = {
     "no such file": (["info", "nothing.nwb"], "There is no file or folder nothing.nwb."),
     "no model": (["sample", "rec0.npz", "-n", "2", "-o", "x.npz"], "rec0.npz is no calgan model"),
@@ -21,6 +32,16 @@ FAULTS = {
         "n_factors must be an integer",
     ),
     "key": (["run", "typo.toml"], "typo.toml has no key 'input': did you mean 'inputs'?"),
+    # What would be found after the fit is found before it.
+    "evaluation": (["run", "evaluate.toml"], "n_bootstrap must be an integer of at least 0"),
+    "few windows": (["run", "few.toml"], "windows must be an integer of at least 8"),
+    "sample": (["run", "file.toml"], "file must be text such as 'synthetic.npz'"),
+    "window": (["run", "window.toml"], "window must be an integer"),
+    "empty": (["info", "empty.npz"], "empty.npz is damaged, or no npz file"),
+    "cut": (["info", "cut.npz"], "cut.npz is damaged, or no npz file"),
+    "a model": (["deconvolve", "model.calgan", "-o", "x.csv"], "model.calgan is a model"),
+    "two models": (["evaluate", "model.calgan", "model.calgan"], "model.calgan is a model"),
+    "record": (["evaluate", "odd.calgan", "rec0.npz"], "odd.resolved.toml does not say what"),
     "no toml": (["run", "rec0.npz"], "rec0.npz is no TOML"),
     "format": (
         ["sample", "model.calgan", "--duration", "9", "-o", "x.docx"],
@@ -31,13 +52,17 @@ FAULTS = {
 
 @pytest.mark.parametrize(("words", "sentence"), FAULTS.values(), ids=FAULTS)
 def test_a_fault_is_one_sentence(run: Any, shared: Path, words: list[str], sentence: str) -> None:
-    (shared / "typo.toml").write_text('input = ["rec0.npz"]\n')
+    for name, text in CONFIGS.items():
+        (shared / f"{name}.toml").write_text(text)
+    (shared / "odd.calgan").write_bytes((shared / "model.calgan").read_bytes())
+    (shared / "empty.npz").touch()
+    (shared / "cut.npz").write_bytes((shared / "rec0.npz").read_bytes()[:2000])
     said = run(*words, "--quiet", code=1)
     assert said.stdout == ""
     (line,) = said.stderr.splitlines()
     assert line.startswith("calgan: ")
     assert sentence in line
-    assert not (shared / "x.calgan").exists()
+    assert not {"x.calgan", "x.csv", "out"} & {path.name for path in shared.iterdir()}
 
 
 def test_debug_shows_where(run: Any) -> None:
@@ -72,3 +97,28 @@ def test_overwrite_replaces(run: Any, shared: Path, tmp_path: Path) -> None:
     said = run(*words, "--overwrite", "--quiet")
     assert said.stderr == ""
     assert np.load(tmp_path / "w.npy").shape == (2, 32, 5)
+
+
+def test_the_end_of_a_file_is_a_fault_and_no_interruption(
+    run: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def read(*_: Any, **__: Any) -> None:
+        raise EOFError("no data left")
+
+    monkeypatch.setattr("calgan.read_recording", read)
+    for words in (["info", "rec0.npz"], ["deconvolve", "rec0.npz", "-o", "x.csv"]):
+        assert "calgan: EOFError: no data left" in run(*words, code=1).stderr
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_command_that_is_ended_writes_nothing_more(
+    run: Any, shared: Path, monkeypatch: pytest.MonkeyPatch, number: signal.Signals
+) -> None:
+    def write(*_: Any, **__: Any) -> None:
+        os.kill(os.getpid(), number)
+
+    monkeypatch.setattr("numpy.savez", write)
+    before = sorted(shared.iterdir())
+    said = run("sample", "model.calgan", "-n", 2, "-o", "ended.npz", "--quiet", code=130)
+    assert "calgan: interrupted; files that are complete stay" in said.stderr
+    assert sorted(shared.iterdir()) == before

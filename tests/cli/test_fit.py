@@ -51,12 +51,13 @@ def test_any_text_and_list_comes_back_from_the_record(
     assert "no recordings: draw windows with -n." in run(*words, code=1, cwd=tmp_path).stderr
 
 
-def test_several_recordings_give_a_model_each(run: Any, shared: Path, tmp_path: Path) -> None:
+def test_several_recordings_give_a_model_each(installed: Any, shared: Path, tmp_path: Path) -> None:
     recording, _ = calgan.datasets.make_recording(24.0, n_neurons=3, random_state=0)
     calgan.write_recording(recording, tmp_path / "short.npz")
     files = [shared / "rec0.npz", shared / "nothing.npz", "short.npz"]
     options = ("--max-iter", 1, "--jobs", 2)
-    said = run("fit", *files, "-o", "fits/{name}/model.calgan", *options, code=1, cwd=tmp_path)
+    words = ("fit", *files, "-o", "fits/{name}/model.calgan", *options)
+    said = installed(*words, code=1, cwd=tmp_path)
     # A fault in one does not keep the others.
     assert f"calgan: nothing: There is no file or folder {files[1]}." in said.stderr
     assert "in windows of 24 frames (2.4 s); the last 72 frames are held out" in said.stderr
@@ -73,7 +74,7 @@ def test_several_recordings_give_a_model_each(run: Any, shared: Path, tmp_path: 
     ids=["one, Ctrl-C", "two, ended by a cluster"],
 )
 def test_an_interrupted_fit_keeps_what_was_learnt(
-    start: Any, shared: Path, tmp_path: Path, files: list[str], number: signal.Signals
+    start: Any, run: Any, shared: Path, tmp_path: Path, files: list[str], number: signal.Signals
 ) -> None:
     paths = [shared / file for file in files]
     output = tmp_path / ("rec0.calgan" if len(files) == 1 else "")
@@ -90,3 +91,15 @@ def test_an_interrupted_fit_keeps_what_was_learnt(
         model = calgan.load((tmp_path / file).with_suffix(".calgan"))
         assert model[-1].stopped_ == "interrupted"
         assert model[-1].n_iter_ > 0
+    # The record repeats what was learnt.
+    run("fit", "--config", "rec0.resolved.toml", "-o", "again.calgan", cwd=tmp_path)
+    again, model = (calgan.load(tmp_path / f"{name}.calgan") for name in ("again", "rec0"))
+    assert again[-1].n_iter_ == model[-1].n_iter_
+    np.testing.assert_array_equal(again.sample(3), model.sample(3))
+
+
+def test_a_folder_takes_models_by_the_names_of_the_recordings(run: Any, tmp_path: Path) -> None:
+    for folder in ("new/", "new"):  # the second is there then
+        options = ("--max-iter", 1, "--window", 32, "--overwrite")
+        said = run("fit", "rec0.npz", "-o", f"{tmp_path}/{folder}", *options)
+        assert said.stdout == f"{tmp_path / 'new' / 'rec0.calgan'}\n"
