@@ -58,6 +58,9 @@ _reading = _options(
     click.option("--frame-rate", type=float, metavar="HZ", help="Where the file does not say it."),
     click.option("--cells", type=click.Choice(["accepted", "all"]), help="ROIs to read."),
     click.option("--dff/--no-dff", default=None, help="Make raw fluorescence dF/F, or keep it."),
+    click.option(
+        "--without-artefacts", is_flag=True, default=None, help="Leave out frames with artefacts."
+    ),
 )
 _set = click.option(
     "--set", "settings", multiple=True, metavar="NAME=VALUE", help="Any other parameter; repeat."

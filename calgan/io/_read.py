@@ -7,8 +7,10 @@ import os
 from pathlib import Path
 from typing import Any
 
+from calgan.data.fluorescence import find_artefacts
 from calgan.data.recording import Recording
 from calgan.data.validation import check_boolean, check_frame_rate
+from calgan.io._build import few, say
 from calgan.io._formats import check_format, format_of, module_of
 from calgan.io._options import ReadOptions
 
@@ -22,6 +24,7 @@ def read_recording(
     neurons: Any = None,
     cells: str = "accepted",
     dff: bool = True,
+    without_artefacts: bool = False,
 ) -> Recording:
     """Read a recording from a file, a folder or an object of another library.
 
@@ -45,6 +48,8 @@ def read_recording(
         Whether raw fluorescence of suite2p, CaImAn and NWB becomes dF/F
         (`calgan.io.delta_f_over_f`). False keeps it, in the units of the file, after the correction
         for neuropil. Traces of other formats stay as they are.
+    without_artefacts : bool, default=False
+        Whether the frames that `calgan.io.find_artefacts` finds are left out of the segments.
 
     Returns
     -------
@@ -68,7 +73,7 @@ def read_recording(
     Warns
     -----
     UserWarning
-        If an array was transposed, or if neurons or frames without values were left out.
+        If an array was transposed, or if neurons or frames were left out.
 
     See Also
     --------
@@ -103,6 +108,7 @@ def read_recording(
         library = type(source).__module__.partition(".")[0]
         name = f"the {library} {type(source).__name__}".replace(" builtins", "")
         module, path, format = importlib.import_module("calgan.io._objects"), source, library
+    check_boolean(without_artefacts, "without_artefacts")
     if cells not in ("accepted", "all"):
         raise ValueError(f"cells must be 'accepted' or 'all', got {cells!r}.")
     if not (variable is None or isinstance(variable, str)):
@@ -116,4 +122,11 @@ def read_recording(
         cells=cells,
         dff=check_boolean(dff, "dff"),
     )
-    return module.read(path, options)
+    recording = module.read(path, options)
+    if not without_artefacts:
+        return recording
+    artefacts = find_artefacts(recording)
+    if artefacts.any():
+        frames = few(artefacts.nonzero()[0])
+        say(f"{name}: frames with artefacts were left out of the segments: {frames}.")
+    return recording.without_frames(artefacts)

@@ -74,6 +74,17 @@ def test_info_says_what_files_hold(run: Any, shared: Path) -> None:
     assert "iterations        2" in text
 
 
+def test_artefacts_are_told_and_left_out_on_request(run: Any, tmp_path: Path) -> None:
+    recording, _ = calgan.datasets.make_recording(30.0, n_neurons=4, random_state=0)
+    traces = recording.traces.copy()
+    traces[120, 1] = 1e5
+    path = calgan.write_recording(recording.with_traces(traces), tmp_path / "jump.npz")
+    assert "artefact frames   120\n" in run("info", path).stdout
+    (facts,) = json.loads(run("info", path, path, "--json", "--without-artefacts").stdout)[:1]
+    assert facts["segments"] == [[0, 120], [121, 300]]
+    assert facts["artefact_frames"] == []
+
+
 def test_sample_draws_what_the_model_draws(run: Any, shared: Path, tmp_path: Path) -> None:
     model = calgan.load(shared / "model.calgan")
     windows = model.sample(3, random_state=7)

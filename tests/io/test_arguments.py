@@ -124,3 +124,17 @@ def test_metadata_of_odd_shapes_are_named(tmp_path, name):
         path = write_recording(Recording(TRACES, 10.0, metadata=odd), tmp_path / name)
     assert np.array_equal(read_recording(path).traces, TRACES)
     assert sorted(os.listdir(tmp_path)) == [name]
+
+
+def test_artefacts_are_left_out_on_request(tmp_path):
+    traces = np.random.default_rng(1).normal(size=(400, 8)).astype(np.float32)
+    path = write_recording(Recording(traces, 10.0), tmp_path / "calm.npz")
+    assert read_recording(path, without_artefacts=True).segments.tolist() == [[0, 400]]
+    traces[100, 2] = 1e5
+    path = write_recording(Recording(traces, 10.0), tmp_path / "a.npz")
+    assert read_recording(path).segments.tolist() == [[0, 400]]
+    with pytest.warns(UserWarning, match=r"artefacts were left out of the segments: 100\."):
+        recording = read_recording(path, without_artefacts=True)
+    assert recording.segments.tolist() == [[0, 100], [101, 400]]
+    with pytest.raises(TypeError, match="without_artefacts must be True or False"):
+        read_recording(path, without_artefacts="yes")
