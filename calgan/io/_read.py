@@ -97,6 +97,10 @@ def read_recording(
         if not given or not path.exists():
             advice = "; download it first" if "://" in given else ""
             raise FileNotFoundError(f"There is no file or folder {given or repr(given)}{advice}.")
+        if path.suffix == ".calgan":
+            raise ValueError(f"{path} is a model, which calgan.load reads.")
+        if not (path.is_file() or path.is_dir()):
+            raise ValueError(f"{path} is neither a file nor a folder.")  # a pipe would wait
         if not os.access(path, os.R_OK):
             raise PermissionError(f"{path} cannot be read: ask its owner for permission.")
         format = format_of(path) if format is None else format

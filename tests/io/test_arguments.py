@@ -138,3 +138,12 @@ def test_artefacts_are_left_out_on_request(tmp_path):
     assert recording.segments.tolist() == [[0, 100], [101, 400]]
     with pytest.raises(TypeError, match="without_artefacts must be True or False"):
         read_recording(path, without_artefacts="yes")
+
+
+def test_models_and_pipes_are_no_recordings(tmp_path):
+    (tmp_path / "m.calgan").write_bytes(b"x")
+    with pytest.raises(ValueError, match=r"m\.calgan is a model, which calgan\.load reads"):
+        read_recording(tmp_path / "m.calgan")
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ValueError, match="pipe is neither a file nor a folder"):
+        read_recording(tmp_path / "pipe")
