@@ -182,9 +182,12 @@ def _pick(file: Any, found: list[Bunch], options: ReadOptions) -> Bunch:
     variable = options.variable
     if variable is not None:
         wanted = variable.strip("/")
-        named = [s for s in found if s.path == wanted] or [
-            s for s in found if f"/{s.path}".endswith(f"/{wanted}")
-        ]
+        paths = [f"/{s.path}" for s in found]
+        named = (
+            [s for s in found if s.path == wanted]
+            or [s for s, path in zip(found, paths, strict=True) if path.endswith(f"/{wanted}")]
+            or [s for s, path in zip(found, paths, strict=True) if f"/{wanted}/" in path]
+        )
         group = file.get(wanted)
         if not named and hasattr(group, "get") and _has_traces(group):
             named = [Bunch(path=wanted, group=group, kind=_kind(wanted, ""))]
@@ -278,7 +281,7 @@ def _with_residuals(
 
 def _neuropil_of(series: Bunch, found: list[Bunch]) -> Bunch | None:
     """Return the neuropil of raw traces that were not corrected yet, if there is one."""
-    if re.search("corrected|demixed", series.path.lower()):
+    if "corrected" in series.path.lower():
         return None
     shape = series.group["data"].shape
     fits = [

@@ -91,6 +91,21 @@ def test_dff_is_preferred_to_raw_and_denoised_traces(tmp_path):
     assert np.array_equal(recording.metadata["positions"], np.column_stack([2 * cells, cells]))
 
 
+def test_series_are_named_by_their_container_or_path(tmp_path):
+    session = Session()  # as the Allen Institute's files: every series is called alike
+    around = np.full_like(RAW, 10.0)
+    for container, data in {"dff": DFF, "demixed_trace": RAW, "neuropil_trace": around}.items():
+        session.series(container, data, "traces")
+    path = session.series("corrected_fluorescence", RAW, "traces").save(tmp_path / "ophys.nwb")
+    assert np.array_equal(read_recording(path).traces, DFF)
+    for name, traces in {"demixed_trace": RAW - 7.0, "corrected_fluorescence": RAW}.items():
+        for variable in (name, f"{name}/traces", f"processing/ophys/{name}/traces"):
+            recording = read_recording(path, variable=variable, dff=False)
+            np.testing.assert_allclose(recording.traces, traces, rtol=1e-5)
+    with pytest.raises(ValueError, match="has 4 series 'traces'; it has: processing/ophys/"):
+        read_recording(path, variable="traces")
+
+
 def test_a_session_comes_back_through_every_format(tmp_path):
     session = Session(ids=[4, 7, 1, 12, 30, 2]).series("DfOverF", DFF)
     recording = read_recording(session.save(tmp_path / "session.nwb"))
