@@ -100,6 +100,8 @@ sphinx_gallery_conf = {
     "abort_on_example_error": False,
     "only_warn_on_example_error": False,
     "parallel": 2,
+    "reset_modules": ("matplotlib", "figures.end_processes"),
+    "reset_modules_order": "both",
     "remove_config_comments": True,
     "show_signature": False,
     "download_all_examples": False,

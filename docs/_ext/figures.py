@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from joblib.externals.loky import get_reusable_executor
 from matplotlib import pyplot
 from matplotlib.artist import Artist
 from sphinx_gallery.scrapers import figure_rst
@@ -30,6 +31,11 @@ class Order:
     def __call__(self, filename: str) -> tuple[int, str]:
         name = filename.removeprefix("plot_").removesuffix(".py")
         return (FIRST.index(name) if name in FIRST else len(FIRST)), name
+
+
+def end_processes(gallery_conf: dict[str, Any], fname: str) -> None:
+    """End the processes of an example's search: a worker that ends waits minutes for idle ones."""
+    get_reusable_executor(max_workers=1).shutdown(kill_workers=True)
 
 
 def _figures(value: Any) -> Iterator[Any]:
