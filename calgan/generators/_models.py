@@ -300,7 +300,7 @@ _TRAINED: dict[str, Kind] = {
     **_SHAPE,
     "n_channels_in_": NONE | integer(1, 1000),
     "seed_": integer(0, 2**64),
-    "frame_rate_": _RATE,
+    **_RECORDING,
     "encoding_": Nested(_STOCK),
     "validation_baseline_": mapping(real()),
     "history_": Table(),

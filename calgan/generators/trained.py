@@ -112,8 +112,9 @@ _ATTRIBUTES = """
         Neurons N and frames T of a window.
     n_channels_in_ : int or None
         Channels C of encoded windows; None for traces.
-    frame_rate_ : float or None
-        Frame rate (Hz), where known.
+    frame_rate_, units_, roi_ids_ : float, str, ndarray of shape (N,), or None
+        Frame rate (Hz), units and ids of the windows, where they know them. The units are those of
+        `sample`: "a.u." behind a scaler.
     seed_ : int
         Seed in force.
     fingerprint_ : str
@@ -125,6 +126,8 @@ class _Fitted:
     n_features_in_: int
     n_frames_in_: int
     n_channels_in_: int | None
+    units_: str | None
+    roi_ids_: NDArray[Any] | None
     settings_: Any
     encoding_: Pipeline
     generator_: nn.Module
@@ -316,6 +319,7 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
             learner.seed_ = as_seed(self.random_state)
         learner.settings_ = settings
         learner.frame_rate_ = frame_rate
+        learner.units_, learner.roi_ids_ = getattr(X, "units", None), getattr(X, "roi_ids", None)
         learner._frames_used_ = frames_used(X)
         return learner
 

@@ -34,7 +34,8 @@ def read_recording(
         File or folder; or a neo Block, Segment or AnalogSignal, a pynapple TsdFrame or Tsd, an
         xarray DataArray or Dataset, or a pandas DataFrame.
     format : str or None, default=None
-        Name of the format; None recognises it.
+        Name of the format: "suite2p", "nwb", "caiman", "minian", "extract", "cnmfe", "inscopix",
+        "matlab", "csv", "parquet", "npy", "npz", "pynapple" or "zarr". None recognises it.
     frame_rate : float or None, default=None
         Frames per second (Hz), for files that do not say it. It replaces the rate of the file.
     variable : str or None, default=None

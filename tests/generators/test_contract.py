@@ -121,6 +121,21 @@ def test_contract(case: Case, check: Callable[[Case], None]) -> None:
     check(case)
 
 
+@pytest.mark.parametrize("name", ["factor_model", "gan", "flow", "dichotomized_gaussian"])
+def test_a_generator_knows_the_units_in_which_it_samples(name: str) -> None:
+    traces = np.random.default_rng(0).normal(size=(200, 3))
+    recording = Recording(traces, 10.0, units="counts", roi_ids=["a", "b", "c"])
+    model = make_calcium_pipeline(name, window=WINDOW)
+    if name in ("gan", "flow"):
+        model.set_params(generator__max_iter=2, generator__validation_fraction=0)
+    scaled = Pipeline([model.steps[0], ("scaler", MinMaxScaler()), model.steps[1]])
+    for pipeline, units in ((model, "counts"), (scaled, "a.u.")):
+        generator = pipeline.fit(recording)[-1]
+        assert generator.units_ == units
+        assert generator.roi_ids_.tolist() == ["a", "b", "c"]
+        assert generator.frame_rate_ == 10.0
+
+
 # Each broken generator, and the promise that it breaks.
 BROKEN = {
     stand_in.ComputesInInit: contract.check_constructor_only_assigns,
