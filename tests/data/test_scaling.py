@@ -15,7 +15,7 @@ from sklearn import preprocessing
 from calgan import FFTEncoder, MinMaxScaler, Recording, Windower
 from calgan.data.windows import WindowView
 
-values = st.floats(-1e6, 1e6, width=32)
+values = st.floats(-1e6, 1e6, width=32, allow_subnormal=False)  # these round to the minimum
 recordings = hnp.arrays(
     np.float32, st.tuples(st.integers(1, 12), st.integers(1, 4)), elements=values
 )
