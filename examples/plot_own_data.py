@@ -80,8 +80,8 @@ figure
 # %%
 # Leave out bad frames
 # --------------------
-# `find_artefacts` finds frames in which many neurons jump together. Frames that are left out belong
-# to no segment, and no window crosses them.
+# `find_artefacts` finds frames in which most neurons jump together and jump back. Frames that are
+# left out belong to no segment, and no window crosses them.
 
 from calgan.io import find_artefacts
 

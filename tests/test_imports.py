@@ -93,7 +93,7 @@ def imports_of(path: Path) -> Iterator[tuple[str, bool]]:
 
 
 def test_every_folder_has_its_place_in_the_order() -> None:
-    assert {module_of(path) for path in FILES} - {""} <= set(ORDER)
+    assert {module_of(path) for path in FILES} - {""} == set(ORDER)
     inside = {path for path in PACKAGE.iterdir() if path.name != "__pycache__"}
     assert sum(path.is_dir() for path in inside) <= MOST_FOLDERS
     assert sum(path.suffix == ".py" for path in inside) <= MOST_FILES
