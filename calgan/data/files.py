@@ -20,10 +20,10 @@ def replaced(path: Path) -> Iterator[str]:
         # Opened, and not made by tempfile: the system applies the user's mask.
         os.close(os.open(str(temporary), os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
         yield str(temporary)
-        if path.exists():
-            os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
         with open(temporary, "rb+") as file:
             os.fsync(file.fileno())
+        if path.exists():
+            os.chmod(temporary, stat.S_IMODE(path.stat().st_mode))
         os.replace(temporary, path)
     except BaseException as error:
         temporary.unlink(missing_ok=True)

@@ -152,6 +152,8 @@ def find_artefacts(recording: Recording, *, most: float = 1.0) -> np.ndarray:
     Two things are artefacts. The traces of most neurons, at least five, jump together and jump back
     within `most` seconds: calcium rises fast, but does not fall so. Or one neuron has an absurd
     value, 1000 times its noise; 100 times is enough in a single frame that no neighbour resembles.
+    Do not use it on denoised traces: they have no noise, and their transients are taken for
+    artefacts.
 
     Parameters
     ----------

@@ -499,7 +499,9 @@ def _later(metadata: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         later["stimulus_times"] = {key: np.asarray(value) - seconds for key, value in times.items()}
     if isinstance(metadata.get("trials"), Mapping):
         later["trials"] = {
-            key: np.asarray(value) - seconds if str(key).endswith("_time") else value
+            key: np.asarray(value) - seconds
+            if str(key).endswith("_time") and np.asarray(value).dtype.kind in "iuf"
+            else value
             for key, value in metadata["trials"].items()
         }
     return later

@@ -280,8 +280,8 @@ def check_neurons(neurons: Any, n_neurons: int, *, name: str) -> np.ndarray:
             raise IndexError("a table of neurons")
     except IndexError as error:
         raise IndexError(
-            f"{name} takes positions of neurons from 0 to {n_neurons - 1}, or one boolean for each "
-            f"of the {n_neurons}, got {neurons!r}{flags}."
+            f"{name} takes numbers of neurons from 0 to {n_neurons - 1}, or one boolean for each "
+            f"of the {n_neurons}, got {shown(neurons)}{flags}."
         ) from error
     if index.size == 0:
         raise ValueError(f"{name} was given no neuron; keep at least one.")

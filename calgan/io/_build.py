@@ -25,6 +25,7 @@ _NOTED = (
     *("processing", "indicator", "t_start"),
 )
 _EVENTS = ("trials", "stimulus_times")
+_OTHER_TABLES = {"trials", "epochs", "invalid_times", "segments"}  # of an NWB file
 _PLACED = ("positions", "accepted", "components", "spikes", "format", "source", "variable")
 
 
@@ -59,7 +60,11 @@ def noted(
 
     Those of another kind, or of another shape than `Recording` wants, are lost with a word.
     """
-    note = {key: value for key, value in recording.metadata.items() if key in _NOTED}
+    note = {
+        key: value.item() if isinstance(value, np.generic) else value
+        for key, value in recording.metadata.items()
+        if key in _NOTED
+    }
     places = (*_PLACED, *(_EVENTS if events else ()))
     placed = {k: v for k, v in recording.metadata.items() if k in places and _fits(k, v, recording)}
     lost = [key for key in recording.metadata if key not in (*note, *placed)]
@@ -77,6 +82,8 @@ def _fits(key: str, value: Any, recording: Recording) -> bool:
         )
     if key in _EVENTS:
         columns = value if isinstance(value, dict) else {}
+        if key == "stimulus_times" and set(columns) & _OTHER_TABLES:
+            return False
         lengths = {np.shape(each) for each in columns.values()}
         if key == "trials":  # a table
             return len(lengths) == 1 and {"start_time", "stop_time"} <= set(columns)

@@ -51,7 +51,8 @@ def read(path: Path, options: ReadOptions) -> Recording:
 
 def _table(pandas: Any, path: Path) -> tuple[list[Any], np.ndarray, np.ndarray | None]:
     """Return names of columns (None: no header), numbers (T, N), and which ROIs are accepted."""
-    head, encoding = _head(path)
+    numbered, encoding = _head(path)
+    head = [line for _, line in numbered]
     if not head:
         raise ValueError(f"{path} is empty.")
     last = head[-1]
@@ -73,7 +74,7 @@ def _table(pandas: Any, path: Path) -> tuple[list[Any], np.ndarray, np.ndarray |
             path,
             sep=separator,
             header=None,
-            skiprows=n_header,
+            skiprows=[number for number, _ in numbered[:n_header]],
             decimal=decimal,
             comment="#",
             encoding=encoding,
@@ -112,8 +113,8 @@ def _table(pandas: Any, path: Path) -> tuple[list[Any], np.ndarray, np.ndarray |
     return [names[i] for i in kept], np.column_stack(numbers), accepted
 
 
-def _head(path: Path) -> tuple[list[str], str]:
-    """Return the first lines of a file that are no comments, and its encoding."""
+def _head(path: Path) -> tuple[list[tuple[int, str]], str]:
+    """Return the first lines of a file that are no comments, with numbers, and its encoding."""
     try:
         with gzip.open(path) if path.suffix.lower() == ".gz" else open(path, "rb") as file:
             raw = file.read(1 << 20)
@@ -125,7 +126,11 @@ def _head(path: Path) -> tuple[list[str], str]:
     except UnicodeDecodeError:
         encoding = "latin-1"
         text = raw.decode(encoding)
-    lines = [line for line in text.splitlines()[:50] if line.strip() and line[0] != "#"]
+    lines = [
+        (number, line)
+        for number, line in enumerate(text.splitlines()[:50])
+        if line.strip() and line[0] != "#"
+    ]
     return lines[:20], encoding
 
 

@@ -6,6 +6,8 @@ import importlib
 from pathlib import Path
 from types import ModuleType
 
+from calgan.data.validation import check_choice
+
 # In the order in which they are tried: a folder of one format may hold files of another.
 # A module has `recognises(path)`, `read(path, options)` and, if it writes,
 # `write(recording, path)`.
@@ -31,9 +33,7 @@ _WITHOUT_NAMES = {"pynapple", "npy", "csv", "parquet"}  # their traces have no n
 
 def module_of(format: str) -> ModuleType:
     """Return the module of a format."""
-    if format not in FORMATS:
-        raise ValueError(f"format must be one of {', '.join(map(repr, FORMATS))}, got {format!r}.")
-    return importlib.import_module(FORMATS[format])
+    return importlib.import_module(FORMATS[check_choice(format, "format", FORMATS)])
 
 
 def check_format(format: str, path: Path, variable: str | None) -> None:

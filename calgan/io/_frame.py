@@ -43,6 +43,7 @@ def read_table(
     if index is not None:
         kept = np.isfinite(values[:, index])
         values = values if kept.all() else values[kept]
+        spikes = spikes if spikes is None or kept.all() else spikes[kept]
         times, unit = values[:, index], time_unit(names[index]) or 1.0
         rate, segments = rate_of(times, options, unit=unit)
         frame_rate = frame_rate or (None if is_frames else rate)
@@ -52,6 +53,7 @@ def read_table(
     if not columns:
         raise ValueError(f"{options.name} holds times, but no column of a neuron.")
     values = values[:, columns]
+    spikes = None if spikes is None else spikes[:, columns]
     ids = _ids([names[i] for i in columns], options)
     named = ids is not None and isinstance(ids[0], str)
     if index is None and not named and spikes is None and values.shape[1] > values.shape[0]:

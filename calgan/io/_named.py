@@ -249,7 +249,7 @@ def _known(others: Mapping[str, Any], shape: tuple[int, int], turned: bool) -> d
             if array.ndim == 2 and array.shape[1] == 2 and array.dtype.kind in "iu":
                 known[place] = array
         elif place == "positions":
-            array = array.T if array.shape in ((2, n_neurons), (3, n_neurons)) else array
+            array = array if array.shape in ((n_neurons, 2), (n_neurons, 3)) else array.T
             if array.shape in ((n_neurons, 2), (n_neurons, 3)):
                 known[place] = array
         elif place == "spikes":
@@ -257,7 +257,7 @@ def _known(others: Mapping[str, Any], shape: tuple[int, int], turned: bool) -> d
             if array.shape == shape:
                 known[place] = array
         elif place == "accepted" and array.shape in ((n_neurons, 2), (2, n_neurons)):
-            known[place] = (array.T if array.shape[0] == 2 else array)[:, 0] > 0
+            known[place] = (array if array.shape == (n_neurons, 2) else array.T)[:, 0] > 0
         elif place is not None:
             if array.size == n_neurons:
                 known[place] = array.ravel() > 0 if place == "accepted" else array.ravel()

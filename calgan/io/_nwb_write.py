@@ -40,7 +40,7 @@ def _file(pynwb: Any, recording: Recording, note: dict[str, Any]) -> Any:
     by = [["calgan", str(metadata.get("calgan_version", calgan.__version__))]]
     keywords = ["calcium imaging"]
     description = "Recording written by calgan."
-    if metadata.get("synthetic") is True:
+    if metadata.get("synthetic"):
         model = str(metadata.get("model", "unknown"))
         by.append([str(metadata.get("generator", "generator")), f"model {model}"])
         keywords = ["synthetic", *keywords]

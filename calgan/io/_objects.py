@@ -81,6 +81,10 @@ def read_data_frame(frame: Any, options: ReadOptions) -> Recording:
     return _with_attributes(read_table, (names, table), dict(frame.attrs), options)
 
 
+# Arguments of what makes a recording, which an attribute of an object may be called like.
+_ARGUMENTS = ("traces", "values", "names", "positions", "roi_ids", "t_start", "axes_known")
+
+
 def _with_attributes(
     function: Any, arguments: tuple[Any, ...], attributes: Mapping[Any, Any], options: ReadOptions
 ) -> Recording:
@@ -88,7 +92,7 @@ def _with_attributes(
     known: dict[str, Any] = {str(n): v for n, v in attributes.items() if is_plain(v)}
     if "segments" in attributes:
         known["segments"] = np.asarray(attributes["segments"], dtype=int).reshape(-1, 2)
-    for name in ("format", "source", "options", "spikes", "accepted"):
+    for name in ("format", "source", "options", "spikes", "accepted", *_ARGUMENTS):
         known.pop(name, None)
     return function(*arguments, options, **known)
 
@@ -221,7 +225,16 @@ def _read_signals(
             counts = wide
         traces, ranges = spread, spread_ranges
     ids = first.array_annotations.get("roi_ids")
-    for name in ("format", "source", "options", "segments", "frame_rate", "spikes", "trace_units"):
+    for name in (
+        "format",
+        "source",
+        "options",
+        "segments",
+        "frame_rate",
+        "spikes",
+        "trace_units",
+        *_ARGUMENTS,
+    ):
         known.pop(name, None)
     return build(
         traces,

@@ -9,7 +9,7 @@ from typing import Any
 
 from calgan.data.fluorescence import find_artefacts
 from calgan.data.recording import Recording
-from calgan.data.validation import check_boolean, check_frame_rate
+from calgan.data.validation import check_boolean, check_choice, check_frame_rate, check_text
 from calgan.io._build import few, say
 from calgan.io._formats import check_format, format_of, module_of
 from calgan.io._options import ReadOptions
@@ -41,14 +41,16 @@ def read_recording(
     variable : str or None, default=None
         Name of the array, series or signal, where there are several.
     neurons : array-like of int or bool or None, default=None
-        Numbers of the traces to read, as the file counts them from 0; None reads all of `cells`.
+        Numbers of the traces to read, as the file counts them from 0, whether they are accepted or
+        not; None reads all of `cells`.
     cells : {"accepted", "all"}, default="accepted"
         Whether to leave out ROIs that the file does not accept as cells. Of what
         `write_recording` wrote, none is left out.
     dff : bool, default=True
-        Whether raw fluorescence of suite2p, CaImAn and NWB becomes dF/F
-        (`calgan.io.delta_f_over_f`). False keeps it, in the units of the file, after the correction
-        for neuropil. Traces of other formats stay as they are.
+        Whether raw fluorescence of suite2p (a folder or Fall.mat), CaImAn and NWB becomes dF/F
+        (`calgan.io.delta_f_over_f`). What looks like dF/F already stays as it is, with a warning.
+        False keeps raw fluorescence, in the units of the file, after the correction for neuropil.
+        Traces of other formats stay as they are.
     without_artefacts : bool, default=False
         Whether the frames that `calgan.io.find_artefacts` finds are left out of the segments.
 
@@ -63,6 +65,8 @@ def read_recording(
         If there is no such file.
     PermissionError
         If the file cannot be read.
+    TypeError
+        If an argument is of another type than it must be.
     ImportError
         If a library is missing that the format needs.
     IndexError
@@ -74,7 +78,7 @@ def read_recording(
     Warns
     -----
     UserWarning
-        If an array was transposed, or if neurons or frames were left out.
+        If something was assumed, changed or left out; the warning names it.
 
     See Also
     --------
@@ -92,6 +96,8 @@ def read_recording(
     ...     read_recording(path)
     Recording(600 frames x 5 neurons, 10 Hz, 60.0 s, dF/F)
     """
+    if variable is not None:
+        check_text(variable, "variable", "F_dff")
     if isinstance(source, (str, os.PathLike)):
         given = os.fsdecode(source)
         path = Path(given).expanduser()
@@ -114,10 +120,7 @@ def read_recording(
         name = f"the {library} {type(source).__name__}".replace(" builtins", "")
         module, path, format = importlib.import_module("calgan.io._objects"), source, library
     check_boolean(without_artefacts, "without_artefacts")
-    if cells not in ("accepted", "all"):
-        raise ValueError(f"cells must be 'accepted' or 'all', got {cells!r}.")
-    if not (variable is None or isinstance(variable, str)):
-        raise TypeError(f"variable must be the name of an array in the file, got {variable!r}.")
+    check_choice(cells, "cells", ("accepted", "all"))
     options = ReadOptions(
         name=name,
         format=format,

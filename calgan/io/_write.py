@@ -9,7 +9,7 @@ from pathlib import Path
 
 from calgan.data.files import replaced
 from calgan.data.recording import Recording
-from calgan.data.validation import check_boolean, check_target, shown
+from calgan.data.validation import check_boolean, check_choice, check_target, shown
 from calgan.io._formats import FORMATS, module_of
 
 # Format of a name's suffix; a folder has none.
@@ -94,14 +94,9 @@ def write_recording(
             )
         format = _SUFFIXES[suffix]
     writers = [name for name in FORMATS if name in {*_SUFFIXES.values(), *_NAMED}]
-    if format not in writers:
-        raise ValueError(
-            f"format must be one of {', '.join(map(repr, writers))}, got {format!r}: calgan "
-            "writes no other."
-        )
+    check_choice(format, "format", writers)
     module, is_folder = module_of(format), format in _FOLDERS
-    exists = check_boolean(overwrite, "overwrite") or not path.exists()
-    if not exists:
+    if not check_boolean(overwrite, "overwrite") and path.exists():
         raise FileExistsError(f"{path} exists: choose another name, or pass overwrite=True.")
     if not is_folder:
         target = check_target(path)
@@ -127,9 +122,16 @@ def _write_folder(recording: Recording, path: Path, module: object) -> Path:
         umask = os.umask(0)
         os.umask(umask)
         temporary.chmod(0o777 & ~umask)
+        former = temporary.with_name(f"{temporary.name}.former")
         if path.exists():
-            shutil.rmtree(path)
-        temporary.rename(path)
+            path.rename(former)
+        try:
+            temporary.rename(path)
+        except OSError:
+            if former.exists():
+                former.rename(path)
+            raise
+        shutil.rmtree(former, ignore_errors=True)
     except BaseException:
         shutil.rmtree(temporary, ignore_errors=True)
         raise

@@ -136,7 +136,7 @@ def test_select_refuses(recording: Recording) -> None:
     with pytest.raises(ValueError, match="no neuron"):
         recording.select([])
     for wrong in ([7], [1.0], "a", [True, False]):
-        with pytest.raises(IndexError, match="select takes positions of neurons from 0 to 4"):
+        with pytest.raises(IndexError, match="select takes numbers of neurons from 0 to 4"):
             recording.select(wrong)
 
 

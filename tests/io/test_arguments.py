@@ -24,10 +24,10 @@ def file(tmp_path):
 @pytest.mark.parametrize(
     ("neurons", "error", "match"),
     [
-        ([4], IndexError, "positions of neurons from 0 to 3"),
-        ([1.5], IndexError, "positions of neurons"),
+        ([4], IndexError, "numbers of neurons from 0 to 3"),
+        ([1.5], IndexError, "numbers of neurons"),
         ([True, False], IndexError, "one boolean for each of the 4"),
-        ([[0, 1], [2, 3]], IndexError, "positions of neurons"),
+        ([[0, 1], [2, 3]], IndexError, "numbers of neurons"),
         ([0, 0], ValueError, "same neuron twice"),
         ([0, -4], ValueError, "same neuron twice"),
         ([], ValueError, "no neuron; keep at least one"),
@@ -147,3 +147,21 @@ def test_models_and_pipes_are_no_recordings(tmp_path):
     os.mkfifo(tmp_path / "pipe")
     with pytest.raises(ValueError, match="pipe is neither a file nor a folder"):
         read_recording(tmp_path / "pipe")
+
+
+def test_numpy_scalars_of_metadata_keep_their_meaning(tmp_path):
+    metadata = {"synthetic": np.bool_(True), "t_start": np.float32(2.5)}
+    recording = Recording(TRACES, 10.0, metadata=metadata)
+    for name in ("a.nwb", "folder", "a.npz"):
+        pytest.importorskip("pynwb")
+        back = read_recording(write_recording(recording, tmp_path / name))
+        assert back.metadata["synthetic"] is True
+        assert back.metadata["t_start"] == 2.5
+
+
+@pytest.mark.parametrize("wrong", [["npz"], 3, np.array(["npz"])])
+def test_choices_must_be_words(file, wrong):
+    with pytest.raises(ValueError, match="format must be"):
+        read_recording(file, format=wrong)
+    with pytest.raises(ValueError, match="cells must be 'accepted' or 'all'"):
+        read_recording(file, frame_rate=10.0, cells=wrong)

@@ -163,3 +163,12 @@ def test_a_missing_library_is_named(tmp_path, traces, monkeypatch):
     without(monkeypatch, "pymatreader")
     with pytest.raises(ImportError, match=r"needs pymatreader: pip install 'calgan\[io\]'"):
         read_recording(path)
+
+
+def test_positions_of_two_neurons_are_not_turned(tmp_path):
+    scipy_io = pytest.importorskip("scipy.io")
+    positions = np.array([[1.0, 2.0], [3.0, 4.0]])
+    traces = np.random.default_rng(0).normal(size=(60, 2))
+    path = tmp_path / "two.mat"
+    scipy_io.savemat(path, {"F": traces, "fs": 10.0, "positions": positions})
+    assert np.array_equal(read_recording(path).metadata["positions"], positions)

@@ -101,7 +101,7 @@ def test_neurons_are_numbered_as_in_the_file(tmp_path):
     assert recording.roi_ids.tolist() == [5, 0]
     everything = read_recording(plane, cells="all")
     assert np.array_equal(recording.traces, everything.traces[:, [5, 0]])
-    with pytest.raises(IndexError, match="positions of neurons from 0 to 5"):
+    with pytest.raises(IndexError, match="numbers of neurons from 0 to 5"):
         read_recording(plane, neurons=[6])
 
 

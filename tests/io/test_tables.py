@@ -284,3 +284,24 @@ def test_a_missing_library_is_named(tmp_path, monkeypatch, suffix):
     without(monkeypatch, "pandas")
     with pytest.raises(ImportError, match=r"needs pandas: pip install 'calgan\[io\]'"):
         read_recording(tmp_path / f"a.{suffix}")
+
+
+@pytest.mark.parametrize("above", ["# made by a laboratory\n", "\n", "# two\n\n# lines\n"])
+def test_comments_above_the_header_are_left_out(tmp_path, above):
+    pytest.importorskip("pandas")
+    rows = "\n".join(f"{i * i % 7},{2 * i},{3 * i}" for i in range(20))
+    (tmp_path / "a.csv").write_text(f"{above}ROI 1,ROI 2,ROI 3\n{rows}\n")
+    recording = read_recording(tmp_path / "a.csv", frame_rate=10.0)
+    assert recording.roi_ids.tolist() == ["ROI 1", "ROI 2", "ROI 3"]
+    assert recording.traces[3].tolist() == [2.0, 6.0, 9.0]
+
+
+def test_spikes_of_a_pair_with_an_index_stay_with_their_neurons(tmp_path):
+    pandas = pytest.importorskip("pandas")
+    calcium = np.random.default_rng(0).normal(size=(50, 3))
+    spikes = np.tile([1.0, 2.0, 3.0], (50, 1))
+    for kind, values in {"calcium": calcium, "spikes": spikes}.items():
+        pandas.DataFrame(values).to_csv(tmp_path / f"1.train.{kind}.csv")
+    recording = read_recording(tmp_path / "1.train.calcium.csv")
+    np.testing.assert_allclose(recording.traces, calcium, rtol=1e-5)
+    assert recording.metadata["spikes"][0].tolist() == [1.0, 2.0, 3.0]
