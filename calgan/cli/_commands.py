@@ -19,7 +19,6 @@ from calgan.cli._config import EXAMPLE, N_SAMPLES, parse_settings, read_config
 from calgan.cli._console import INTERRUPTED, as_options, console, guard, interruptible, note
 
 GENERATORS = ("factor_model", "gan", "flow", "dichotomized_gaussian")
-_FILE = "a file or folder of any format that calgan reads, or bundled:zebrafish_tectum"
 
 
 def main() -> None:
@@ -55,7 +54,12 @@ _said = _options(
 _reading = _options(
     click.option("--format", metavar="NAME", help="Format of the file; recognised by default."),
     click.option("--variable", metavar="NAME", help="Array or series in a file that has several."),
-    click.option("--frame-rate", type=float, metavar="HZ", help="Where the file does not say it."),
+    click.option(
+        "--frame-rate",
+        type=float,
+        metavar="HZ",
+        help="Frames per second, if the file does not say.",
+    ),
     click.option("--cells", type=click.Choice(["accepted", "all"]), help="ROIs to read."),
     click.option("--dff/--no-dff", default=None, help="Make raw fluorescence dF/F, or keep it."),
     click.option(
@@ -67,7 +71,7 @@ _set = click.option(
 )
 _seed = click.option("--seed", type=click.IntRange(0), help="Seed; drawn if left out.")
 _jobs = click.option(
-    "--jobs", type=click.IntRange(1), default=1, help="Recordings done side by side (processes)."
+    "--jobs", type=click.IntRange(1), default=1, help="Recordings to work on at the same time."
 )
 _overwrite = click.option("--overwrite", is_flag=True, help="Replace what exists.")
 
@@ -131,7 +135,9 @@ def info(files: tuple[str, ...], as_json: bool, **reading: Any) -> int:
 @click.argument("files", nargs=-1)
 @_output("MODEL", "Model file; of several files a folder, or a template with {name}.")
 @click.option("--generator", type=click.Choice(GENERATORS), help="factor_model if left out.")
-@click.option("--window", type=click.IntRange(1), metavar="FRAMES", help="64, or less if short.")
+@click.option(
+    "--window", type=click.IntRange(1), metavar="FRAMES", help="64, or fewer in a short recording."
+)
 @click.option("--max-time", type=float, metavar="SECONDS", help="Limit of the fit.")
 @click.option("--max-iter", type=int, metavar="N", help="Limit of steps.")
 @_set
@@ -167,7 +173,7 @@ def fit(
     Beside MODEL.calgan a record, MODEL.resolved.toml, says how it was fitted, on what, and
     which frames were held out. Ctrl-C saves what was learnt (exit code 130).
     """
-    from calgan.cli._config import record_of, resolve
+    from calgan.cli._config import record_of, resolve, table_of
     from calgan.cli._files import MODEL_SUFFIX, check_new, names_of
     from calgan.cli._processes import for_each
     from calgan.data.files import make_folder
@@ -175,8 +181,8 @@ def fit(
     told = read_config(config) if config else {}
     params = _given(generator=generator, window=window, max_time=max_time, max_iter=max_iter)
     told |= _given(seed=seed, test_size=test_size)
-    told["model"] = told.get("model", {}) | params | parse_settings(settings)
-    told["read"] = told.get("read", {}) | _given(**reading)
+    told["model"] = table_of(told, "model", str(config)) | params | parse_settings(settings)
+    told["read"] = table_of(told, "read", str(config)) | _given(**reading)
     if files:
         told["inputs"] = list(files)
     complete = resolve(told, config or "the command line")
@@ -245,7 +251,7 @@ def deconvolve(
 ) -> None:
     """Infer the spikes of FILE with OASIS.
 
-    Written are events, 1 in frames with a spike and else 0, with ids and frame rate;
+    The file holds events (1 in a frame with a spike, else 0), ROI ids and the frame rate;
     --set output=amplitudes writes them in units of the traces. --set takes the parameters of
     OasisDeconvolver, such as threshold=2.5.
     """
@@ -280,14 +286,15 @@ def evaluate(**arguments: Any) -> None:
     """Judge a MODEL against a HELD_OUT recording, or a REAL one by a SYNTHETIC one.
 
     Of the recording that the model was fitted on, the frames that fit held out are taken.
-    SYNTHETIC is a recording or a file of windows (sample -n).
+    SYNTHETIC is a recording or a file of windows (sample -n). Options on reading are for the
+    real recordings.
     """
     from calgan.cli._judge import write_json
 
     _judge(arguments, lambda evaluation, path: write_json(path, evaluation))
 
 
-@calgan_command.command(short_help="The same as an HTML page with figures.")
+@calgan_command.command(short_help="Write the evaluation as a page with figures.")
 @_judging
 @_output("HTML", "Page to write.")
 @click.option("--title", help="Its heading.")
@@ -300,6 +307,8 @@ def _judge(arguments: dict[str, Any], write: Callable[[Any, Path], Any]) -> None
     from calgan.cli._config import evaluate_defaults, refuse_unknown
     from calgan.cli._files import check_new
     from calgan.cli._judge import as_dict, judge
+    from calgan.data.validation import check_target
+    from calgan.evaluation.settings import check_settings
 
     as_json, output = arguments.pop("as_json"), arguments.pop("output")
     overwrite, settings = arguments.pop("overwrite"), parse_settings(arguments.pop("settings"))
@@ -307,7 +316,9 @@ def _judge(arguments: dict[str, Any], write: Callable[[Any, Path], Any]) -> None
     chosen = {name: arguments.pop(name) for name in own}
     refuse_unknown(settings, evaluate_defaults() | {"n_jobs": -1}, "evaluate")
     if output:
+        check_target(output)  # a file, and no folder
         check_new(output, overwrite=overwrite)
+    check_settings(**(evaluate_defaults() | {"n_jobs": None} | settings), random_state=None)
     evaluation = judge(**chosen, options=_given(**arguments), **settings)
     text = as_options(str(evaluation.summary()))
     click.echo(json.dumps(as_dict(evaluation)) if as_json else text)

@@ -40,6 +40,7 @@ n_bootstrap = 200
 """
 
 N_SAMPLES = 500
+_RUN_FILES = {"run.calgan", "run.resolved.toml", "windows.npz", "evaluation.json", "report.html"}
 _OWN = {"made"}  # tables that calgan writes and does not read
 # Parameters that are no choice of a configuration: data, or said elsewhere in it.
 _READ = {"source"}
@@ -55,7 +56,7 @@ def read_config(path: str) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise ValueError(f"{path} is no TOML: {error}.") from error
+        raise ValueError(f"{path} is not a valid TOML file: {error}.") from error
 
 
 def resolve(given: dict[str, Any], source: str) -> dict[str, Any]:
@@ -66,7 +67,7 @@ def resolve(given: dict[str, Any], source: str) -> dict[str, Any]:
     from calgan.model_selection import train_test_blocks
 
     model = _defaults(make_calcium_pipeline, _MODEL)
-    name = _table(given, "model", source).get("generator", model["generator"])
+    name = table_of(given, "model", source).get("generator", model["generator"])
     # Raises for an unknown name; the window is chosen when the recording is known.
     generator = make_calcium_pipeline(name, window=1)[-1]
     model |= {k: v for k, v in generator.get_params(deep=False).items() if k not in _MODEL}
@@ -83,7 +84,7 @@ def resolve(given: dict[str, Any], source: str) -> dict[str, Any]:
     refuse_unknown([name for name in given if name not in _OWN], known, source)
     for name, value in known.items():
         if isinstance(value, dict):
-            table = _table(given, name, source)
+            table = table_of(given, name, source)
             refuse_unknown(table, value, f"[{name}] of {source}")
             known[name] = value | table
         elif name in given:
@@ -101,7 +102,12 @@ def resolve(given: dict[str, Any], source: str) -> dict[str, Any]:
     check_integer(sample["windows"], "windows", minimum=MIN_SAMPLES if test_size else 1)
     if sample["duration"] is not None:
         check_real("duration", sample["duration"], above=0)
-    check_text(sample["file"], "file", "synthetic.npz")
+    file = check_text(sample["file"], "file", "synthetic.npz")
+    if Path(file).name != file or file in _RUN_FILES:
+        raise ValueError(
+            f"file in [sample] of {source} must be a plain name, and none that run writes itself "
+            f"({', '.join(sorted(_RUN_FILES))}), got {file!r}."
+        )
     if known["model"]["window"] is not None:
         check_integer(known["model"]["window"], "window")
     check_settings(**known["evaluate"], random_state=None, n_jobs=None)
@@ -120,7 +126,7 @@ def _defaults(function: Any, without: set[str] | frozenset[str] = frozenset()) -
     }
 
 
-def _table(given: dict[str, Any], name: str, source: str) -> dict[str, Any]:
+def table_of(given: dict[str, Any], name: str, source: str) -> dict[str, Any]:
     table = given.get(name, {})
     if not isinstance(table, dict):
         raise TypeError(f"{name} of {source} must be a table, [{name}], got {table!r}.")

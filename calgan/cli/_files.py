@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import os
 import platform
 import sys
@@ -20,8 +21,7 @@ from calgan.data.recording import Recording
 from calgan.data.validation import check_target
 
 BUNDLED = "bundled:"
-_CHUNK = 1 << 16  # frames, or bytes of a file times 256
-_OF_FILES = ("format", "variable", "frame_rate", "neurons", "without_artefacts")
+_CHUNK = 1 << 16  # frames hashed at a time
 MODEL_SUFFIX = ".calgan"
 
 
@@ -31,7 +31,8 @@ def read(name: str, options: dict[str, Any] | None = None) -> Recording:
         raise ValueError(f"{name} is a model, where a recording is needed.")
     if not name.startswith(BUNDLED):
         return calgan.read_recording(name, **(options or {}))
-    given = [key for key in _OF_FILES if (options or {}).get(key) not in (None, False)]
+    parameters = inspect.signature(calgan.read_recording).parameters
+    given = [key for key, value in (options or {}).items() if value != parameters[key].default]
     if given:
         raise ValueError(f"{name} comes with calgan and needs no {', '.join(given)}: leave it out.")
     load = getattr(datasets, f"load_{name.removeprefix(BUNDLED)}", None)

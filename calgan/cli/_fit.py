@@ -19,7 +19,7 @@ from calgan.model_selection import train_test_blocks
 from calgan.pipeline import Pipeline, make_calcium_pipeline
 
 _WINDOW = 64  # frames
-_SHORTEST_WINDOW = 16
+_SHORTEST_WINDOW = 16  # the least that the factor model learns
 _WINDOWS_AT_LEAST = 10  # in the recording
 
 
@@ -97,6 +97,7 @@ def fit_recording(
                 else [len(recording) - len(test), len(recording)],
                 "n_iter": n_iter,
                 "stopped": stopped,
+                "fingerprint": getattr(generator, "fingerprint_", None),
                 "seconds": round(time.monotonic() - started, 2),
             },
         }

@@ -74,7 +74,7 @@ def _of_model(source: str) -> dict[str, Any]:
         "generator": type(generator).__name__,
         "window": generator.n_frames_in_,
         "n_neurons": generator.n_features_in_,
-        "frame_rate": generator.frame_rate_,
+        "frame_rate": getattr(generator, "frame_rate_", None),
         "n_iter": getattr(generator, "n_iter_", None),
         "stopped": getattr(generator, "stopped_", None),
         "seed": getattr(generator, "seed_", None),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import warnings
 from pathlib import Path
 from typing import Any
@@ -41,7 +42,7 @@ def judge(
         if is_model(second):
             raise ValueError(f"{second} is a model: name it first, and the recording after it.")
         real = read(first, options)
-        samples = _windows_of(second, options, window or default_window(real))
+        samples = _windows_of(second, window or default_window(real))
         return evaluate(real, samples, train=known, **settings)
     if window is not None:
         raise ValueError(f"{first} has windows of its own: --window is for two recordings.")
@@ -62,8 +63,8 @@ def _held_out(
         real = read(source, options)
         if look_for_train:
             warnings.warn(
-                f"{record} is missing, which says what the model was fitted on: all of {source} "
-                "is taken for held out; name the training recording with --train",
+                f"{record} is missing, which says what the model was fitted on: every frame of "
+                f"{source} is treated as held-out data; name the training recording with --train",
                 UserWarning,
                 stacklevel=2,
             )
@@ -78,13 +79,25 @@ def _held_out(
         raise ValueError(
             f"{record} does not say what {path} was fitted on: fit the model again."
         ) from None
-    real = read(source, its_options if source == fitted_source else options)
+    learnt_from = config["made"].get("fit", {}).get("fingerprint")
+    if learnt_from != getattr(generator_of(model), "fingerprint_", None):
+        raise ValueError(
+            f"{record} belongs to another model than {path}: fit the model again, or delete the "
+            "record."
+        )
+    same = os.path.realpath(source) == os.path.realpath(fitted_source)
+    real = read(source, its_options if same else options)
+    if same and options and traces_sha256(real) != fitted_sha256:
+        raise ValueError(
+            f"{source} reads otherwise than when {path} was fitted: leave out the options that "
+            "were added, or fit again."
+        )
     if traces_sha256(real) == fitted_sha256:
         learnt, held_out = split(real, test_size, window)
         if held_out is None:
             warnings.warn(
-                f"{path} was fitted on every frame of {source}: copies score well; fit with "
-                "--test-size 0.3 to hold frames out, or evaluate on another recording.",
+                f"{path} was fitted on every frame of {source}, so that copies score well; fit "
+                "with --test-size 0.3 to hold frames out, or evaluate on another recording.",
                 UserWarning,
                 stacklevel=2,
             )
@@ -98,8 +111,9 @@ def _held_out(
         training = None
     if training is None or traces_sha256(training) != fitted_sha256:
         warnings.warn(
-            f"the recording that {path} was fitted on ({fitted_source}) is not there any more, "
-            "so that nothing can be told of copies and baselines; name it with --train",
+            f"the recording that {path} was fitted on ({fitted_source}) cannot be read "
+            "as it was, so that copies and the train-test baseline are unknown; name it with "
+            "--train",
             UserWarning,
             stacklevel=2,
         )
@@ -107,12 +121,12 @@ def _held_out(
     return real, split(training, test_size, window)[0]
 
 
-def _windows_of(source: str, options: dict[str, Any], window: int) -> np.ndarray:
+def _windows_of(source: str, window: int) -> np.ndarray:
     """Return the windows of a synthetic file, side by side if it is a recording."""
     windows = load_windows(source)
     if windows is not None:
         return windows
-    return np.asarray(Windower(window, stride=window).fit_transform(read(source, options)))
+    return np.asarray(Windower(window, stride=window).fit_transform(read(source)))
 
 
 def as_dict(evaluation: Evaluation) -> dict[str, Any]:

@@ -12,6 +12,8 @@ from dataclasses import replace
 from multiprocessing import connection, get_context
 from typing import Any
 
+from joblib import cpu_count
+
 from calgan.cli._console import FAULT, INTERRUPTED, Console, console, guard, interruptible, tell
 
 
@@ -41,7 +43,7 @@ def _work(command: str, call: dict[str, Any]) -> int:
 
 def _side_by_side(command: str, calls: Sequence[dict[str, Any]], jobs: int) -> int:
     # Threads of linear algebra share the cores.
-    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, (os.cpu_count() or 1) // jobs)))
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, cpu_count() // jobs)))
     context = get_context("spawn")
     waiting = [
         context.Process(

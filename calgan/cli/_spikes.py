@@ -38,4 +38,4 @@ def _write_csv(spikes: Recording, path: Path) -> None:
         rows = csv.writer(file)
         rows.writerow(["time (s)", *(f"{each} ({spikes.units})" for each in spikes.roi_ids)])
         for time, frame in zip(spikes.times, spikes.traces, strict=True):
-            rows.writerow([f"{time:.6f}", *(f"{value:g}" for value in frame)])
+            rows.writerow([f"{time:.6f}", *(f"{value:.9g}" for value in frame)])

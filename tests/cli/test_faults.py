@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+import calgan
+
 CONFIG = 'inputs = ["rec0.npz"]\noutput = "out"\n'
 CONFIGS = {
     "typo": 'input = ["rec0.npz"]\n',
@@ -42,7 +44,7 @@ FAULTS = {
     "a model": (["deconvolve", "model.calgan", "-o", "x.csv"], "model.calgan is a model"),
     "two models": (["evaluate", "model.calgan", "model.calgan"], "model.calgan is a model"),
     "record": (["evaluate", "odd.calgan", "rec0.npz"], "odd.resolved.toml does not say what"),
-    "no toml": (["run", "rec0.npz"], "rec0.npz is no TOML"),
+    "no toml": (["run", "rec0.npz"], "rec0.npz is not a valid TOML file"),
     "format": (
         ["sample", "model.calgan", "--duration", "9", "-o", "x.docx"],
         "no format that calgan writes has the suffix '.docx'",
@@ -122,3 +124,29 @@ def test_a_command_that_is_ended_writes_nothing_more(
     said = run("sample", "model.calgan", "-n", 2, "-o", "ended.npz", "--quiet", code=130)
     assert "calgan: interrupted; files that are complete stay" in said.stderr
     assert sorted(shared.iterdir()) == before
+
+
+def test_held_out_frames_are_known_by_any_name_of_the_file(run: Any, tmp_path: Path) -> None:
+    recording, _ = calgan.datasets.make_recording(60.0, n_neurons=4, random_state=0)
+    path = calgan.write_recording(recording, tmp_path / "rec.npz")
+    quick = ("--max-iter", 2, "--window", 32, "--seed", 0)
+    run("fit", path, "-o", "m.calgan", "--without-artefacts", *quick, cwd=tmp_path)
+    few = ("-n", 40, "--set", "n_splits=1", "--set", "n_bootstrap=20", "--set", "controls=[]")
+    for name in ("rec.npz", "./rec.npz", path):
+        said = run("evaluate", "m.calgan", name, *few, cwd=tmp_path)
+        assert "180 frames" in said.stderr
+    calgan.load(tmp_path / "m.calgan").set_params(generator__max_iter=1).fit(recording[:300]).save(
+        tmp_path / "m.calgan"
+    )
+    said = run("evaluate", "m.calgan", "rec.npz", *few, cwd=tmp_path, code=1)
+    assert "belongs to another model than m.calgan" in said.stderr
+
+
+def test_the_file_of_a_sample_is_none_of_the_run(run: Any, tmp_path: Path) -> None:
+    for name in ("windows.npz", "../x.npz"):
+        (tmp_path / "run.toml").write_text(
+            f'inputs = ["bundled:zebrafish_tectum"]\noutput = "o"\n[sample]\nfile = "{name}"\n'
+        )
+        said = run("run", "run.toml", cwd=tmp_path, code=1)
+        assert "must be a plain name" in said.stderr
+        assert not (tmp_path / "o").exists()

@@ -63,7 +63,7 @@ def assert_same_draws(a: dict[str, np.ndarray], b: dict[str, np.ndarray], **kwar
 
 @pytest.mark.parametrize("name", MODELS)
 def test_a_loaded_model_is_the_one_that_was_saved(made: Any, name: str, tmp_path: Path) -> None:
-    model = fitted(name)
+    model = made(name)
     model.save(tmp_path / "model.calgan")
     again = calgan.load(tmp_path / "model.calgan")
     assert [path.name for path in tmp_path.iterdir()] == ["model.calgan"]
