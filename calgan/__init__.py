@@ -30,6 +30,7 @@ _LAZY = {
     "evaluate": "calgan.evaluation",
     "load": "calgan.generators.files",
     "make_calcium_pipeline": "calgan.pipeline",
+    "noise_study": "calgan.spikes.noise_study",
     "read_recording": "calgan.io",
     "sample": "calgan.data.sampling",
     "write_recording": "calgan.io",

@@ -23,6 +23,7 @@ from calgan import (
     Windower,
     evaluate,
     make_calcium_pipeline,
+    noise_study,
     sample,
 )
 from calgan.metrics import correlation_scorer
@@ -70,6 +71,7 @@ TAKERS: dict[str, Callable[[Any], Any]] = {
     "pipeline": lambda X: make_calcium_pipeline(window=32, frame_rate=10.0).fit(X),
     "train_test_blocks": lambda X: train_test_blocks(X, test_size=0.3, gap=8),
     "evaluate": lambda X: evaluate(X, np.ones((5, 32, 5)), frame_rate=10.0),
+    "noise_study": lambda X: noise_study(OasisDeconvolver(), X, frame_rate=10.0),
     "sample": sample,
 }
 

@@ -20,6 +20,7 @@ from calgan.plotting._correlations import (
 )
 from calgan.plotting._divergences import KLHistogramDisplay
 from calgan.plotting._headline import HeadlineDisplay
+from calgan.plotting._noise_study import NoiseStudyDisplay
 from calgan.plotting._rates import FiringRateDisplay, PopulationCountDisplay, RateScatterDisplay
 from calgan.plotting._search import SearchDisplay
 from calgan.plotting._spectra import AutocorrelationDisplay, PowerSpectrumDisplay
@@ -35,6 +36,7 @@ __all__ = [
     "FiringRateDisplay",
     "HeadlineDisplay",
     "KLHistogramDisplay",
+    "NoiseStudyDisplay",
     "PopulationCountDisplay",
     "PowerSpectrumDisplay",
     "RasterDisplay",

@@ -35,12 +35,17 @@ KINDS = {
 }
 
 
-def name_kind(which: np.ndarray, kind: str) -> str:
-    """Return the sentence on the neurons of a kind."""
+def count_and_name(which: np.ndarray) -> str:
+    """Say how many neurons, and which ones: the beginning of a sentence on them."""
     numbers = np.flatnonzero(which)
     named = ", ".join(map(str, numbers[:_NAMED_NEURONS]))
     named += ", ..." if len(numbers) > _NAMED_NEURONS else ""
-    return f"{len(numbers)} of {len(which)} neurons (number {named}) are {KINDS[kind]}"
+    return f"{len(numbers)} of {len(which)} neurons (number {named})"
+
+
+def name_kind(which: np.ndarray, kind: str) -> str:
+    """Return the sentence on the neurons of a kind."""
+    return f"{count_and_name(which)} are {KINDS[kind]}"
 
 
 def estimate_noise_and_baseline(

@@ -10,6 +10,7 @@ from matplotlib.figure import Figure
 
 from calgan import Recording, evaluate, plotting
 from calgan.datasets import make_process
+from calgan.spikes.noise_study import NoiseStudy
 
 RATE, N, T, NEURONS = 10.0, 6, 16, 4
 
@@ -25,6 +26,7 @@ def row(**changes):
 
 
 WINDOWS = groups(N, T, NEURONS)
+STUDY = NoiseStudy("OASIS", np.array([2.0, 1.0]), np.array([[0.8], [0.4]]), None, 0.1, np.arange(1))
 SEARCH = {
     "params": [{"x": 1}, {"x": 2}],
     "mean_fit_time": [1.0, 2.0],
@@ -40,6 +42,7 @@ GOOD = {
     "FiringRateDisplay": {"rates": groups(9, 3)},
     "HeadlineDisplay": {"statistics": [row()]},
     "KLHistogramDisplay": {"divergences": {"firing_rate": groups(9)}},
+    "NoiseStudyDisplay": {"studies": {"first": STUDY, "second": STUDY}},
     "PopulationCountDisplay": {"counts": {"real": [[0, 2, 1]]}, "n_neurons": 3},
     "PowerSpectrumDisplay": {"spectra": {"real": (np.arange(1, 5), np.ones((3, 4)))}},
     "RasterDisplay": {"spikes": WINDOWS, "frame_rate": RATE},
@@ -216,7 +219,7 @@ def evaluation():
     return evaluate(test, synthetic, train=train, random_state=0, n_splits=1, n_bootstrap=0)
 
 
-@pytest.mark.parametrize("name", sorted(set(GOOD) - {"SearchDisplay"}))
+@pytest.mark.parametrize("name", sorted(set(GOOD) - {"NoiseStudyDisplay", "SearchDisplay"}))
 def test_only_an_evaluation_is_one(name, evaluation):
     display = getattr(plotting, name)
     empty = SimpleNamespace(statistics=3, windows=3, spikes=3)

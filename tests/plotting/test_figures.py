@@ -11,6 +11,7 @@ import pytest
 from sklearn.metrics import roc_auc_score
 
 from calgan import plotting
+from calgan.spikes.noise_study import NoiseStudy
 
 
 def groups(shape, names=("real", "synthetic"), seed=0):
@@ -52,6 +53,18 @@ DISPLAYS = [
     plotting.FiringRateDisplay(groups((20, 3))),
     plotting.HeadlineDisplay([row(), row(better="higher", trained_on=True)]),
     plotting.KLHistogramDisplay({"firing_rate": groups(20, ("synthetic", "train"))}),
+    plotting.NoiseStudyDisplay(
+        {
+            "OASIS": NoiseStudy(
+                "OasisDeconvolver",
+                np.array([2.0, 1.0]),
+                np.array([[0.8, 0.7], [0.4, 0.3]]),
+                np.array([[0.8, 0.7], [0.7, 0.6], [0.4, 0.2]]),
+                0.1,
+                np.arange(2),
+            )
+        }
+    ),
     plotting.PopulationCountDisplay({"real": np.arange(12).reshape(3, 4)}, 20),
     plotting.PowerSpectrumDisplay({"real": (np.arange(1, 5), np.ones((3, 4)))}),
     plotting.RasterDisplay(groups((2, 16, 4)), 10.0),
