@@ -11,6 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import clone
+from sklearn.exceptions import NotFittedError
+from sklearn.utils.validation import check_is_fitted
 
 from calgan.data.progress import progress
 from calgan.data.recording import Recording
@@ -156,9 +158,9 @@ def noise_study(
         Frames per second (Hz). None takes that of `recording` or `deconvolver`.
     bin_width : float, default=None
         Width (s) of the bins that spikes are summed in, rounded to whole frames, at least one.
-        None is one frame. Correlations are higher in wider bins: compare studies of one width.
+        None is one frame. Wider bins average noise out: compare studies of one width.
     n_repeats : int, default=3
-        Draws of the noise, whose correlations are averaged. All levels of a draw share it.
+        Draws of the noise, whose correlations are averaged. All levels share a draw, scaled.
     random_state : int, RandomState, Generator or None, default=None
         Seed of the noise. A neuron's noise depends on the seed and its ROI id alone.
     verbose : int, default=None
@@ -171,7 +173,7 @@ def noise_study(
 
         - ``levels`` (L,), from the largest to the smallest;
         - ``correlation`` (L, N), with the spikes inferred without added noise;
-        - ``truth`` (L + 1, N), with the true spikes, first of all without added noise; None if
+        - ``truth`` (L + 1, N), with the true spikes, its first row without added noise; None if
           they were not given;
         - ``bin_width`` (s), the one used; ``roi_ids`` (N,); ``deconvolver``, its name;
         - ``mean`` (L,) of ``correlation`` over neurons, and ``mean_interval`` (2, L);
@@ -211,8 +213,9 @@ def noise_study(
     own noise included, to the *added* noise, so SNRs of different recordings are comparable only
     as far as their own noise is.
 
-    The traces themselves, taken for spikes, have :math:`r = \mathrm{SNR} / \sqrt{1 +
-    \mathrm{SNR}^2}`: a half point of 0.58, and the steepest fall per octave at 0.71.
+    The traces themselves, taken for spikes in bins of one frame, have
+    :math:`r = \mathrm{SNR} / \sqrt{1 + \mathrm{SNR}^2}`: a half point of 0.58, and the steepest
+    fall per octave at 0.71.
 
     Examples
     --------
@@ -272,8 +275,7 @@ class _Source:
                 f"OasisDeconvolver(), got {shown(deconvolver)}."
             )
         self.deconvolver, self.name = deconvolver, type(deconvolver).__name__
-        # As `evaluate` tells them apart.
-        self.is_fitted = not hasattr(deconvolver, "fit") or hasattr(deconvolver, "n_features_in_")
+        self.is_fitted = _is_fitted(deconvolver)
         self.recording = recording if isinstance(recording, Recording) else None
         if self.recording is None:
             self.traces = check_recording(recording, name="recording")
@@ -361,6 +363,23 @@ class _Bins:
         kept = np.concatenate([values[start:stop] for start, stop in self.ranges])
         parts = kept.reshape(-1, self.n_frames, values.shape[1])
         return np.asarray(parts.sum(axis=1, dtype=np.float64))
+
+
+def _is_fitted(deconvolver: Any) -> bool:
+    """Tell whether a deconvolver is to be used as it is."""
+    if not hasattr(deconvolver, "fit") or hasattr(deconvolver, "n_features_in_"):
+        return True
+    if not hasattr(deconvolver, "get_params"):
+        raise TypeError(
+            f"deconvolver is a {type(deconvolver).__name__} that has a fit but no get_params, so "
+            "it cannot be cloned; make it a scikit-learn estimator, or pass it fitted, with its "
+            "n_features_in_."
+        )
+    try:
+        check_is_fitted(deconvolver)  # one that was trained on other neurons need not count them
+    except NotFittedError:
+        return False
+    return True
 
 
 def mean_over_neurons(values: ArrayLike) -> tuple[Floats, Floats]:

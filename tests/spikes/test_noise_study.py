@@ -44,6 +44,17 @@ class Remembers(TransformerMixin, BaseEstimator):
         return X
 
 
+class TrainedElsewhere(Remembers):
+    """Learns what holds for neurons of any number."""
+
+    def fit(self, X, y=None):
+        self.gain_ = 2.0
+        return self
+
+    def transform(self, X):
+        return self.gain_ * np.asarray(X)
+
+
 class Returns:
     """Gives what a function makes of the traces."""
 
@@ -251,6 +262,9 @@ def test_what_is_fitted_is_used_as_it_is(simulated):
     Remembers.fits.clear()
     noise_study(Remembers().fit(recording), recording, [0.5], random_state=0)
     assert len(Remembers.fits) == 1
+    trained = TrainedElsewhere().fit(None)
+    trained.fit = None  # it is not fitted again
+    assert noise_study(trained, recording, [0.5]).correlation.shape == (1, 12)
 
 
 def test_arrays_pipelines_and_recordings_of_spikes_are_welcome(simulated):
@@ -313,6 +327,13 @@ def test_what_noise_silences_counts_as_zero():
     assert_array_equal(study.correlation[1], 0.0)
 
 
+class CannotBeCloned(Linear):
+    """Is no scikit-learn estimator."""
+
+    def fit(self, X):
+        return self
+
+
 GOOD = {"deconvolver": Linear(), "recording": Recording(white(60, 4), RATE)}
 
 
@@ -321,6 +342,7 @@ GOOD = {"deconvolver": Linear(), "recording": Recording(white(60, 4), RATE)}
     [
         ({"deconvolver": 3}, TypeError, "must be an object with a transform .* got 3"),
         ({"deconvolver": OasisDeconvolver}, TypeError, r"such as OasisDeconvolver\(\), got <class"),
+        ({"deconvolver": CannotBeCloned()}, TypeError, "CannotBeCloned that has a fit but no get_"),
         ({"recording": white(60, 4)}, ValueError, "noise_study needs a frame rate"),
         ({"recording": white(60, 4), "frame_rate": 0}, ValueError, "must be a positive, finite"),
         ({"frame_rate": 20.0}, ValueError, "frame_rate says 20 Hz and recording 10 Hz"),
