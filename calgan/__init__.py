@@ -28,7 +28,7 @@ _LAZY = {
     "Windower": "calgan.data.windows",
     "compare": "calgan.evaluation",
     "evaluate": "calgan.evaluation",
-    "load": "calgan.generators.files",
+    "load": "calgan.io.model_files.saving",
     "make_calcium_pipeline": "calgan.pipeline",
     "noise_study": "calgan.spikes.noise_study",
     "read_recording": "calgan.io",

@@ -17,8 +17,8 @@ from calgan.data.sampling import check_steps, is_invertible, sample, transformer
 from calgan.data.scaling import MinMaxScaler
 from calgan.data.windows import Windower
 from calgan.generators.base import SamplingMixin, offered_if
-from calgan.generators.files import SavingMixin
 from calgan.generators.recordings import ORIGIN, components_back
+from calgan.io.model_files.saving import SavingMixin
 
 __all__ = ["Pipeline", "make_calcium_pipeline"]
 

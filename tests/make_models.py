@@ -1,8 +1,8 @@
 """Models of every family, and the committed files of them that must load for ever.
 
-``python tests/make_models.py`` adds the files that are missing in ``generators/models/``. A file
-that is there is never made anew: when the format changes, older files are read through
-``MIGRATIONS`` in ``calgan/generators/_models.py``, and files of the new format are added.
+``python tests/make_models.py`` adds the files that are missing in ``io/model_files/models/``. A
+file that is there is never made anew: when the format changes, older files are read through
+``MIGRATIONS`` in ``calgan/io/model_files/_models.py``, and files of the new format are added.
 """
 
 from __future__ import annotations
@@ -36,7 +36,7 @@ from calgan import (
 )
 from calgan.datasets import make_recording
 
-FOLDER = Path(__file__).parent / "generators" / "models"
+FOLDER = Path(__file__).parent / "io" / "model_files" / "models"
 FORMAT = 3
 WINDOW = 16
 _PUBLISHED = {"filters": 1, "max_iter": 2, "settings": {"noise_size": 2, "n_critic": 1}}

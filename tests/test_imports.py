@@ -23,8 +23,8 @@ PACKAGE = ROOT / "calgan"
 ORDER = [
     "data",
     "io",
-    "spikes",
     "training",
+    "spikes",
     "metrics",
     "generators",
     "datasets",
@@ -40,8 +40,8 @@ HEIGHT = {name: height for height, name in enumerate(ORDER)}
 FAMILIES = {"factor_model", "gan", "flow", "dichotomized_gaussian"}
 MAY_IMPORT_TORCH = (
     "training/",
+    "spikes/network",
     "generators/trained.py",
-    "generators/_networks.py",
     "generators/gan/",
     "generators/flow/",
 )
@@ -54,6 +54,7 @@ LIGHT = [
     "calgan.generators.dichotomized_gaussian.estimator",
     "calgan.generators.factor_model.estimator",
     "calgan.generators.gan.variants",
+    "calgan.io.model_files.saving",
     "calgan.pipeline",
 ]
 MOST_LINES = 600

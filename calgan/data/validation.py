@@ -349,6 +349,13 @@ def as_real_array(X: Any, name: str) -> np.ndarray:
     return array
 
 
+def as_plain(value: Any) -> Any:
+    """Return a value as JSON can hold it: numpy's numbers as Python's, in dicts too."""
+    if isinstance(value, dict):
+        return {key: as_plain(each) for key, each in value.items()}
+    return value.item() if isinstance(value, np.generic) else value
+
+
 def as_seed(random_state: Any) -> int:
     """Return a non-negative integer seed; numpy's global generator is never touched.
 

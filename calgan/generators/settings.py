@@ -8,7 +8,7 @@ from typing import Any, ClassVar, Self
 
 import numpy as np
 
-from calgan.data.validation import check_boolean, check_integer, check_real
+from calgan.data.validation import as_plain, check_boolean, check_integer, check_real
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +64,7 @@ class TrainingSettings:
                     f"settings has {name!r}, but {estimator} ({self.name}) has only "
                     f"{', '.join(sorted(others))}."
                 )
-        return dataclasses.replace(self, **plain(given | dict(settings or {}))).checked()
+        return dataclasses.replace(self, **as_plain(given | dict(settings or {}))).checked()
 
     def checked(self) -> Self:
         """Return the settings, or refuse the first that is out of range."""
@@ -78,10 +78,3 @@ class TrainingSettings:
         for name, limits in self._reals.items():
             check_real(name, getattr(self, name), **limits)
         return dataclasses.replace(self, betas=(first, second))
-
-
-def plain(value: Any) -> Any:
-    """Return a value as JSON can hold it: numpy's numbers as Python's, in dicts too."""
-    if isinstance(value, dict):
-        return {key: plain(each) for key, each in value.items()}
-    return value.item() if isinstance(value, np.generic) else value

@@ -30,12 +30,12 @@ from calgan.data.validation import (
     rng_from,
 )
 from calgan.data.windows import frames_used, gather
-from calgan.generators._networks import as_tensors, checked_tensors
 from calgan.generators.base import SamplingMixin
-from calgan.generators.files import SavingMixin
 from calgan.generators.fit_check import check_fit, warn_of_constant
 from calgan.generators.monitor import MIN_HELD_OUT, Tracker, split_in_time, spread
 from calgan.generators.settings import TrainingSettings
+from calgan.io.model_files.saving import SavingMixin
+from calgan.training.checkpoints import as_tensors, checked_tensors
 from calgan.training.devices import make_fabric, noise, to_numpy, to_tensor
 from calgan.training.loop import (
     Check,

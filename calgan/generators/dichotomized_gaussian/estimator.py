@@ -23,8 +23,8 @@ from calgan.data.windows import cut_windows, frames_used, segments_of
 from calgan.generators.base import SamplingMixin, fingerprint_of
 from calgan.generators.dichotomized_gaussian.model import DichotomizedGaussian, fit_spikes
 from calgan.generators.dichotomized_gaussian.moments import check_lags
-from calgan.generators.files import SavingMixin
 from calgan.generators.fit_check import check_fit
+from calgan.io.model_files.saving import SavingMixin
 from calgan.spikes.calcium_decay import burn_in_frames
 from calgan.spikes.oasis import OasisDeconvolver, fit_deconvolver
 

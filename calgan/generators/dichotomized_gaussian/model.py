@@ -43,7 +43,7 @@ from calgan.generators.dichotomized_gaussian.moments import (
     moments,
     read_spikes,
 )
-from calgan.generators.files import SavingMixin
+from calgan.io.model_files.saving import SavingMixin
 
 _SAMPLE = 0
 _BLOCK = 4096  # bins drawn at a time, always as many: the rounding of a product depends on its size

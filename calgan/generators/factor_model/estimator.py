@@ -27,8 +27,8 @@ from calgan.generators.base import SamplingMixin, fingerprint_of
 from calgan.generators.factor_model.calibration import calibrate
 from calgan.generators.factor_model.initial_fit import initial_model
 from calgan.generators.factor_model.model import FactorModel, Simulation, simulate
-from calgan.generators.files import SavingMixin
 from calgan.generators.fit_check import check_fit, warn_of_constant
+from calgan.io.model_files.saving import SavingMixin
 from calgan.spikes.calcium_decay import fit_calcium, without_artefacts
 
 _INITIAL, _CALIBRATION, _CHECK = range(3)  # independent uses of one seed

@@ -11,8 +11,8 @@ from typing import Any, ClassVar
 import numpy as np
 from numpy.typing import NDArray
 
-from calgan.generators._container import DTYPES, shorten
-from calgan.generators.settings import plain
+from calgan.data.validation import as_plain
+from calgan.io.model_files._container import DTYPES, shorten
 
 ABSENT: Any = type("Absent", (), {})()  # what JSON does not hold
 MOST = 2**53  # steps of a training
@@ -104,7 +104,7 @@ class Plain(Kind):
 
     def pack(self, value: Any, name: str, file: Context) -> Any:
         """Return the value with numpy's numbers as Python's."""
-        return self.unpack(plain(value), name, file)
+        return self.unpack(as_plain(value), name, file)
 
     def unpack(self, said: Any, name: str, file: Context) -> Any:
         """Return the value."""
@@ -183,7 +183,7 @@ class WithPairs(Kind):
 def _listed(value: Any) -> Any:
     if isinstance(value, dict):
         return {key: _listed(each) for key, each in value.items()}
-    return [plain(v) for v in value] if isinstance(value, (tuple, list, np.ndarray)) else value
+    return [as_plain(v) for v in value] if isinstance(value, (tuple, list, np.ndarray)) else value
 
 
 def _tupled(value: Any) -> Any:

@@ -7,10 +7,10 @@ import warnings
 from pathlib import Path
 from typing import Any, Self
 
-from calgan.generators import _container
-from calgan.generators._container import ModelFileError, shorten
-from calgan.generators._fields import Context, FieldError
-from calgan.generators._models import class_named, migrate, pack, unpack
+from calgan.io.model_files import _container
+from calgan.io.model_files._container import ModelFileError, shorten
+from calgan.io.model_files._fields import Context, FieldError
+from calgan.io.model_files._models import class_named, migrate, pack, unpack
 
 
 class SavingMixin:

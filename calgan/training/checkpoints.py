@@ -25,10 +25,10 @@ def checked_tensors(
     if networks.keys() - {"kept", "weights", "optimizers"}:
         raise ValueError("it has tensors of no network")
     generator, weights = planned["generator"].state_dict(), networks.get("weights", {})
-    _check(networks.get("kept"), generator)
+    check_tensors(networks.get("kept"), generator)
     for name in {*planned, *weights}:
         is_kept = name in ("averaged", "best")  # states of the generator
-        _check(weights.get(name), generator if is_kept else planned[name].state_dict())
+        check_tensors(weights.get(name), generator if is_kept else planned[name].state_dict())
     moments: dict[str, Any] = {}
     for name, states in networks.get("optimizers", {}).items():
         groups = optimizers[name].param_groups
@@ -36,11 +36,12 @@ def checked_tensors(
         moments[name] = {int(number): state for number, state in states.items()}
         for number, state in moments[name].items():
             size = sizes[number]
-            _check(state, {"step": torch.zeros(()), "exp_avg": size, "exp_avg_sq": size})
+            check_tensors(state, {"step": torch.zeros(()), "exp_avg": size, "exp_avg_sq": size})
     return {"weights": weights, "optimizers": moments}
 
 
-def _check(tensors: Any, planned: dict[str, Tensor]) -> None:
+def check_tensors(tensors: Any, planned: dict[str, Tensor]) -> None:
+    """Refuse tensors that are not of the names, shapes and types planned."""
     fits = isinstance(tensors, dict) and tensors.keys() == planned.keys()
     for name in planned if fits else ():
         found, wanted = tensors[name], planned[name]

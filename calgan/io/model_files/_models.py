@@ -14,8 +14,8 @@ from sklearn.utils.validation import check_is_fitted
 
 import calgan
 from calgan.data.validation import as_seed
-from calgan.generators._container import FORMAT_VERSION, shorten
-from calgan.generators._fields import (
+from calgan.io.model_files._container import FORMAT_VERSION, shorten
+from calgan.io.model_files._fields import (
     BOOLEAN,
     NONE,
     PAIR,

@@ -79,7 +79,7 @@ def test_a_file_that_is_replaced_while_it_is_read_is_refused(
         other.save(path)
         return safe_open(*arguments, **options)
 
-    monkeypatch.setattr("calgan.generators._container.safe_open", meanwhile)
+    monkeypatch.setattr("calgan.io.model_files._container.safe_open", meanwhile)
     with pytest.raises(ValueError, match="model was replaced while it was read: load it again[.]$"):
         calgan.load(path)
 
@@ -365,9 +365,9 @@ def test_an_older_format_is_brought_to_the_present_one(
         return "the stride is 2"
 
     for module in ("_container", "_models"):
-        monkeypatch.setattr(f"calgan.generators.{module}.FORMAT_VERSION", 5)
+        monkeypatch.setattr(f"calgan.io.model_files.{module}.FORMAT_VERSION", 5)
     migrations = {3: change, 4: lambda model, tensors: ""}
-    monkeypatch.setattr("calgan.generators._models.MIGRATIONS", migrations)
+    monkeypatch.setattr("calgan.io.model_files._models.MIGRATIONS", migrations)
     with pytest.warns(
         UserWarning, match="was saved by an older calgan: the stride is 2[.]$"
     ) as told:

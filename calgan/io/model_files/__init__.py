@@ -1,0 +1,1 @@
+"""Files of models: what they hold, and how they are written and read."""
