@@ -8,7 +8,6 @@ from functools import partial
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
 from calgan.data.random_windows import (
     MAX_CONTROL_WINDOWS,
@@ -48,6 +47,7 @@ from calgan.metrics import (
     firing_rate_kl,
     van_rossum_kl,
 )
+from calgan.spikes.deconvolvers import fitted_to, missing_step
 from calgan.spikes.oasis import OasisDeconvolver, infer_spikes
 
 # Published inference: decay a frame and threshold at 24 Hz; elsewhere the same in seconds, and the
@@ -426,15 +426,12 @@ def _spike_inference(
     """Return how spikes are inferred in windows, and a line that says so."""
     if deconvolver is not None:
         name = type(deconvolver).__name__
-        if hasattr(deconvolver, "fit") and not hasattr(deconvolver, "n_features_in_"):
-            deconvolver = clone(deconvolver)
-            if deconvolver.get_params().get("frame_rate", 0.0) is None:
-                deconvolver.set_params(frame_rate=settings.frame_rate)
-            deconvolver.fit(source.segments)
-            return deconvolver.transform, (
-                f"{name}, fitted on the {where} recording, window by window"
-            )
-        return _OfAllNeurons(deconvolver, varies), f"the {name} given, window by window"
+        step = missing_step(deconvolver)
+        if step is None:
+            return _OfAllNeurons(deconvolver, varies), f"the {name} given, window by window"
+        deconvolver = fitted_to(deconvolver, source.segments, settings.frame_rate)
+        how = "fitted on" if step == "fit" else "adapted to"
+        return deconvolver.transform, f"{name}, {how} the {where} recording, window by window"
     is_thesis, rate = settings.protocol == "thesis", settings.frame_rate
     if is_thesis and np.isclose(rate, _THESIS_FRAME_RATE, rtol=0.02):
         return _infer_as_published, (

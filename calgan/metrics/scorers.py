@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from sklearn.base import clone
 
 from calgan.data.random_windows import read_source
 from calgan.data.sampling import generator_of, sample
@@ -23,6 +22,7 @@ from calgan.data.validation import (
 from calgan.data.windows import share_of_frames
 from calgan.metrics.population import correlation_matrix_agreement, population_count_kl
 from calgan.metrics.spikes import correlation_kl, firing_rate_kl, van_rossum_kl
+from calgan.spikes.deconvolvers import fitted_to
 from calgan.spikes.oasis import OasisDeconvolver
 
 _MAX_SAMPLES = 500
@@ -83,12 +83,12 @@ def _compare(
     if len(starts) > len(synthetic):
         starts = np.sort(rng_from(seed, 1).choice(starts, len(synthetic), replace=False))
     real = np.asarray(source.frames[starts[:, None] + np.arange(source.window)])
-    if deconvolver is None or (hasattr(deconvolver, "fit") and not hasattr(deconvolver, "decay_")):
-        deconvolver = clone(deconvolver or OasisDeconvolver()).set_params(frame_rate=rate)
-        with warnings.catch_warnings():
-            # Silent neurons matter where they leave a score undefined: that is said then.
-            warnings.simplefilter("ignore", UserWarning)
-            deconvolver.fit(source.segments)
+    if deconvolver is None:
+        deconvolver = OasisDeconvolver()
+    with warnings.catch_warnings():
+        # Silent neurons matter where they leave a score undefined: that is said then.
+        warnings.simplefilter("ignore", UserWarning)
+        deconvolver = fitted_to(deconvolver, source.segments, rate)
     return _Compared(
         real, synthetic, deconvolver.transform(real), deconvolver.transform(synthetic), rate
     )

@@ -9,7 +9,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import clone
 
 from calgan import metrics
 from calgan.data.random_windows import (
@@ -31,6 +30,7 @@ from calgan.data.validation import (
 )
 from calgan.metrics.population import pooled_moments
 from calgan.plotting.style import Array, spread_neurons
+from calgan.spikes.deconvolvers import fitted_to, missing_step
 from calgan.spikes.oasis import OasisDeconvolver
 
 # Groups of most figures, and of those that show the controls, too; the first is filled.
@@ -82,12 +82,9 @@ class ComparedWindows:
         """Spikes of every group's windows, one deconvolver for all of them."""
         if self.given_spikes is not None:
             return self.given_spikes
-        deconvolver = self.deconvolver
-        if deconvolver is None:
-            deconvolver = OasisDeconvolver(self.frame_rate).fit(self.fit_on)
-        elif hasattr(deconvolver, "fit") and not hasattr(deconvolver, "decay_"):
-            deconvolver = clone(deconvolver).set_params(frame_rate=self.frame_rate)
-            deconvolver.fit(self.fit_on)
+        deconvolver = OasisDeconvolver() if self.deconvolver is None else self.deconvolver
+        if missing_step(deconvolver):
+            deconvolver = fitted_to(deconvolver, self.fit_on, self.frame_rate)
         return {
             group: (deconvolver.transform(windows) > 0).astype(np.float32)
             for group, windows in self.windows.items()

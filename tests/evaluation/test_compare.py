@@ -8,6 +8,7 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 from evaluation_cases import RATE, judge, replayed, shuffled
+from sklearn.base import BaseEstimator
 
 from calgan import CalciumFactorModel, OasisDeconvolver, compare, evaluate
 from calgan.evaluation import Comparison, Evaluation
@@ -156,12 +157,35 @@ def test_any_deconvolver_infers_the_spikes(recordings, samples):
     assert np.isfinite(found["firing_rate_kl"].ratio)
 
 
+class Adapting(BaseEstimator, Threshold):
+    """Was trained elsewhere, and adapts to the neurons of a recording."""
+
+    def fit(self, X, y=None):
+        self.weights_ = X
+        return self
+
+    def adapt(self, X):
+        assert all(segment.shape[1] == 8 for segment in X)
+        return Threshold()
+
+
+def test_a_trained_deconvolver_adapts_to_the_training_recording(recordings, samples):
+    options = {"n_splits": 1, "n_bootstrap": 0, "controls": ()}
+    found = judge(recordings, samples, deconvolver=Adapting().fit(1), **options)
+    line = "Adapting, adapted to the training recording, window by window"
+    assert found.meta["spike_inference"] == line
+    spikes = found.spikes["synthetic"]
+    np.testing.assert_array_equal(spikes, found.windows["synthetic"] > 0.5)
+
+
 def test_wrong_deconvolvers_are_refused(recordings, samples):
     with pytest.raises(TypeError, match="deconvolver must have a transform"):
         judge(recordings, samples, deconvolver="oasis")
     other = OasisDeconvolver(RATE).fit(recordings[0].traces[:, :5])
     with pytest.raises(ValueError, match="fitted on 5 neurons, but real has 8"):
         judge(recordings, samples, deconvolver=other)
+    with pytest.raises(ValueError, match="the data says 10 Hz and the deconvolver 24 Hz"):
+        judge(recordings, samples, deconvolver=OasisDeconvolver(24.0))
 
 
 def test_the_table_of_six_generators_with_long_names_fits(comparison):
