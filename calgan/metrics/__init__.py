@@ -29,6 +29,7 @@ from calgan.metrics.scorers import (
     make_scorer,
     van_rossum_scorer,
 )
+from calgan.metrics.spike_inference import spike_inference_scores
 from calgan.metrics.spikes import (
     bin_frames_for,
     correlation_kl,
@@ -75,6 +76,7 @@ __all__ = [
     "power_spectrum",
     "sliced_wasserstein",
     "smoothed_kl",
+    "spike_inference_scores",
     "thesis_kl",
     "van_rossum_cross",
     "van_rossum_distance",
