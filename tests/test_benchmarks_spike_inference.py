@@ -1,0 +1,276 @@
+"""The benchmark of spike inference: readers, sets left out, rows, table."""
+
+from __future__ import annotations
+
+import importlib
+import itertools
+import json
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.io import savemat
+from scipy.signal import lfilter
+
+import calgan
+from calgan import OasisDeconvolver
+
+ROOT = Path(__file__).parent.parent
+sys.path.insert(0, str(ROOT))
+try:
+    truth = importlib.import_module("benchmarks.spike_ground_truth")
+    benchmark = importlib.import_module("benchmarks.spike_inference")
+    training = importlib.import_module("benchmarks.train_spike_inference")
+finally:
+    sys.path.remove(str(ROOT))
+
+RATE = 30.0
+
+
+def simulated(n_frames: int, rate: float, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Return a trace and the spikes behind it."""
+    rng = np.random.default_rng(seed)
+    spikes = rng.poisson(1.0 / rate, n_frames)
+    calcium = lfilter([1.0], [1.0, -np.exp(-2.0 / rate)], spikes)
+    return (calcium + 0.3 * rng.normal(size=n_frames)).astype(np.float32), spikes
+
+
+def write_database(folder: Path, name: str, lengths: list[int], rates: list[float]) -> None:
+    """Write recordings of two neurons in turn."""
+    parts = [simulated(n, rate, i) for i, (n, rate) in enumerate(zip(lengths, rates, strict=True))]
+    np.savez(
+        folder / f"groundtruth_{name}.npz",
+        dataset=name,
+        dff=np.concatenate([trace for trace, _ in parts]),
+        spike_counts=np.concatenate([spikes for _, spikes in parts]).astype(np.uint8),
+        offsets=np.cumsum([0, *lengths]),
+        frame_rate=np.array(rates),
+        neuron=np.arange(len(lengths)) % 2,
+        neuron_names=np.array(["a", "b"]),
+    )
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory) -> Path:
+    """Return a folder of three sets; SpikeFinder's fifth holds the cells of DS16."""
+    path = tmp_path_factory.mktemp("data")
+    write_database(path, "DS01-OGB1", [900, 600, 300, 60], [RATE, RATE, RATE, 2.5])
+    write_database(path, "DS16-GCaMP6s", [900, 900], [RATE, RATE])
+    (path / "spikefinder").mkdir()
+    trace, spikes = simulated(2000, 100.0, 9)
+    short = [f"{x:g}" if i < 1500 else "nan" for i, x in enumerate(trace)]
+    for kind, columns in (("calcium", (trace, short)), ("spikes", (spikes, spikes))):
+        lines = ["0,1", *(f"{a},{b}" for a, b in zip(*columns, strict=True))]
+        (path / "spikefinder" / f"5.train.{kind}.csv").write_text("\n".join(lines) + "\n")
+    return path
+
+
+def test_the_benchmark_reads_all_recordings_with_their_spikes(folder) -> None:
+    data = truth.benchmark_data(folder)
+    assert list(data) == ["DS01", "DS16", "SF5"]
+    cells = [(cell.neuron, [len(each) for each in cell.recordings]) for cell in data["DS01"]]
+    # The fourth recording is slower: another cell of the same name.
+    assert cells == [("a", [900, 300]), ("b", [600]), ("b", [60])]
+    trace, spikes = simulated(300, RATE, 2)
+    recording = data["DS01"][0].recordings[1]
+    np.testing.assert_array_equal(recording.traces[:, 0], trace)
+    np.testing.assert_array_equal(recording.metadata["spikes"][:, 0], spikes)
+    assert [len(cell.recordings[0]) for cell in data["SF5"]] == [2000, 1500]
+    assert data["SF5"][1].recordings[0].frame_rate == 100
+
+
+def test_sets_of_the_same_cells_are_left_out_together(folder) -> None:
+    groups = benchmark.groups_of(["DS01", "DS16", "SF4", "SF5"])
+    assert groups == {"DS01": ["DS01"], "DS16+SF5": ["DS16", "SF5"], "SF4": ["SF4"]}
+    names = [name for group in groups.values() for name in group]
+    assert benchmark.training_sets(names, groups["DS01"]) == ["DS16", "SF4"]
+    assert benchmark.training_sets(names, groups["DS16+SF5"]) == ["DS01", "SF4"]
+
+
+def run(folder: Path, output: Path, monkeypatch, *options: str) -> list[dict]:
+    monkeypatch.setattr(
+        sys, "argv", ["x", "--data", str(folder), "--output", str(output), *options]
+    )
+    benchmark.main()
+    return [json.loads(line) for line in output.read_text().splitlines()]
+
+
+def test_oasis_is_scored_tuned_and_tabulated(folder, tmp_path, monkeypatch, capsys) -> None:
+    monkeypatch.setattr(benchmark, "THRESHOLDS", (1.0, 3.0))
+    monkeypatch.setattr(benchmark, "DECAY_TIMES", (None, 0.5))
+    monkeypatch.setattr(benchmark, "SMOOTHINGS", (0.0, 0.1))
+    settings = list(itertools.product((1.0, 3.0), (None, 0.5), (0.0, 0.1), (0.0, 0.1)))
+    monkeypatch.setattr(benchmark, "LAGS", (0.0, 0.1))
+    monkeypatch.setattr(benchmark, "SETTINGS", settings)
+    output = tmp_path / "rows.jsonl"
+    rows = run(folder, output, monkeypatch, "--only", "oasis-*/*")
+    assert len(rows) == 2 + 4 * 2
+    by_key = {(row["method"], row["group"]): row["sets"] for row in rows}
+    found = by_key["oasis-raw", "DS01"]["DS01"]["7.5 Hz"]
+    assert (found["neuron"], found["seconds"], found["slow"]) == (["a", "b"], [40.0, 20.0], 1)
+    # By hand: one fit for the two recordings of a neuron, bins of four frames.
+    recordings = truth.database(folder)["DS01"][0].recordings
+    inferred = OasisDeconvolver(output="amplitudes").fit_transform(list(recordings))
+    r = [
+        np.corrcoef(
+            each.traces.reshape(-1, 4).sum(axis=1),
+            own.metadata["spikes"].reshape(-1, 4).sum(axis=1),
+        )[0, 1]
+        for each, own in zip(inferred, recordings, strict=True)
+    ]
+    np.testing.assert_allclose(found["correlation"][0], (3 * r[0] + r[1]) / 4, atol=1e-4)
+    # The setting for one set is the best for the other; SpikeFinder's copy is not asked.
+    grid = by_key["oasis-grid", "DS16+SF5"]["DS16"]["7.5 Hz"]["settings"]
+    other = by_key["oasis-grid", "DS01"]["DS01"]["7.5 Hz"]["settings"]
+    for method, lags in (("oasis-tuned", (0.0,)), ("oasis-tuned-lag", (0.0, 0.1))):
+        best = max((k for k in range(16) if settings[k][3] in lags), key=lambda k: grid[k])
+        tuned = by_key[method, "DS01"]["DS01"]["7.5 Hz"]
+        assert tuple(tuned["setting"]) == settings[best]
+        np.testing.assert_allclose(np.mean(tuned["correlation"]), other[best], atol=1e-4)
+    assert list(by_key["oasis-raw", "DS16+SF5"]["SF5"]) == ["7.5 Hz", "25 Hz"]
+    text = output.with_suffix(".txt").read_text()
+    assert text in capsys.readouterr().out
+    assert "1 of DS01" in text
+    mean = np.mean([np.mean(by_key["oasis-raw", group][name]["7.5 Hz"]["correlation"])
+                    for group, name in (("DS01", "DS01"), ("DS16+SF5", "DS16"))])  # fmt: skip
+    assert f"{mean:.3f}" in next(line for line in text.splitlines() if "mean over sets" in line)
+    # What has a row is not run again.
+    assert run(folder, output, monkeypatch, "--only", "oasis-*/*") == rows
+
+
+class StandInNetwork:
+    """Infers the trace itself, and notes what it was trained on."""
+
+    trained_on: list[list[int]] = []
+
+    def __init__(self, adaptation=None, random_state=None) -> None:
+        self.random_state = random_state
+
+    def fit(self, X, y=None):
+        if y is not None:
+            assert [len(each) for each in X] == [len(each) for each in y]
+            self.trained_on.append([len(each) for each in X])
+        return self
+
+    def adapt(self, X):
+        return self
+
+    def transform(self, X):
+        return X
+
+
+def test_networks_never_see_the_sets_left_out(folder, tmp_path, monkeypatch) -> None:
+    monkeypatch.setattr(calgan, "SpikeInferenceNetwork", StandInNetwork, raising=False)
+    monkeypatch.setattr(StandInNetwork, "trained_on", [])
+    options = ("--only", "conditional/*", "shipped/DS01", "--seeds", "0", "1")
+    rows = run(folder, tmp_path / "rows.jsonl", monkeypatch, *options)
+    assert [(row["method"], row["group"], row["seed"]) for row in rows] == [
+        ("shipped", "DS01", 0),
+        ("conditional", "DS01", 0),
+        ("conditional", "DS01", 1),
+        ("conditional", "DS16+SF5", 0),
+        ("conditional", "DS16+SF5", 1),
+    ]
+    assert StandInNetwork.trained_on == [[900, 900]] * 2 + [[900, 300, 600, 60]] * 2
+
+
+# --- a network for one's own data -----------------------------------------------------------------
+
+
+def write_cattached(path: Path, *recordings: dict) -> None:
+    content = np.empty((1, len(recordings)), dtype=object)
+    for i, recording in enumerate(recordings):
+        content[0, i] = recording
+    savemat(path, {"CAttached": content})
+
+
+@pytest.fixture
+def cascade(tmp_path) -> Path:
+    """Return a folder as the database is published."""
+    times = np.arange(50) / 10.0 + 2.0
+    one = {
+        "fluo_time": times[:, None],
+        "fluo_mean": np.sin(times)[None],
+        # In 1e-4 s: too early, nearest to frames 0, 3, 3 and 49, too late.
+        "events_AP": np.array([[1.9e4, 1.96e4, 2.26e4, 2.34e4, 6.94e4, 6.96e4]]).T,
+    }
+    two = one | {"fluo_mean": np.where(times > 4, np.nan, 1.0), "events_AP": np.zeros((0, 0))}
+    (tmp_path / "DS40-here").mkdir()
+    write_cattached(tmp_path / "DS40-here" / "CAttached_a_mini.mat", one, two)
+    write_cattached(tmp_path / "DS40-here" / "CAttached_b_mini.mat", one)
+    return tmp_path
+
+
+def test_the_database_is_read_as_it_is_published(cascade) -> None:
+    for folder in (cascade, cascade / "DS40-here"):
+        data = truth.any_folder(folder)
+        assert list(data) == ["DS40"]
+        first, second = data["DS40"]
+        assert (first.neuron, len(first.recordings)) == ("CAttached_a_mini", 2)
+        recording, holed = first.recordings
+        assert recording.frame_rate == pytest.approx(10.0)
+        spikes = recording.metadata["spikes"][:, 0]
+        assert {int(k): int(spikes[k]) for k in np.flatnonzero(spikes)} == {0: 1, 3: 2, 49: 1}
+        np.testing.assert_allclose(
+            recording.traces[:, 0], np.sin(np.arange(50) / 10 + 2), rtol=1e-6
+        )
+        assert holed.segments.tolist() == [[0, 21]]
+        assert not holed.metadata["spikes"].any()
+        assert len(second.recordings) == 1
+
+
+def test_a_network_is_trained_on_a_folder_and_saved(cascade, tmp_path, monkeypatch, capsys) -> None:
+    saved = {}
+    monkeypatch.setattr(calgan, "SpikeInferenceNetwork", StandInNetwork, raising=False)
+    monkeypatch.setattr(StandInNetwork, "trained_on", [])
+    monkeypatch.setattr(
+        training.joblib, "dump", lambda network, path: saved.update({path: network})
+    )
+    target = tmp_path / "network.joblib"
+    monkeypatch.setattr(sys, "argv", ["x", str(cascade), "--output", str(target), "--seed", "3"])
+    training.main()
+    assert StandInNetwork.trained_on == [[50, 50, 50]]
+    assert saved[target].random_state == 3
+    assert "DS40-here" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("make", "options", "sentence"),
+    [
+        (lambda path: None, (), "holds no folders DSxx-* of CAttached_*.mat"),
+        (lambda path: path.rmdir(), (), "is no folder: give one with recordings and spikes"),
+        (
+            lambda path: savemat(path / "CAttached_a.mat", {"other": 1}),
+            (),
+            "holds no variable CAttached",
+        ),
+        (
+            lambda path: write_cattached(path / "CAttached_a.mat", {"fluo_time": np.arange(9.0)}),
+            (),
+            "CAttached{1} of",
+        ),
+        (
+            lambda path: (path / "7.train.calcium.csv").write_text("0\n1.0\n2.0\n3.0\n"),
+            (),
+            "put the file 7.train.spikes.csv into the same folder",
+        ),
+        (
+            lambda path: write_database(path, "DS01-OGB1", [90], [RATE]),
+            ("--only", "DS1*"),
+            "no set matches 'DS1*': there are DS01",
+        ),
+    ],
+    ids=["empty", "missing", "no variable", "no fields", "no spikes", "no set"],
+)
+def test_wrong_folders_get_one_clear_sentence(
+    make, options, sentence, tmp_path, monkeypatch, capsys
+) -> None:
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    make(folder)
+    target = str(tmp_path / "network.joblib")
+    monkeypatch.setattr(sys, "argv", ["x", str(folder), "--output", target, *options])
+    with pytest.raises(SystemExit):
+        training.main()
+    assert sentence in capsys.readouterr().err
