@@ -42,6 +42,20 @@ class Cell:
     neuron: str
     recordings: tuple[Recording, ...]
 
+    def joined(self) -> Recording:
+        """Return the recordings as segments of one, as what a network learns from."""
+        starts = np.cumsum([0, *map(len, self.recordings)])[:-1]
+        segments = [
+            part.segments + start for part, start in zip(self.recordings, starts, strict=True)
+        ]
+        spikes = np.concatenate([part.metadata["spikes"] for part in self.recordings])
+        return Recording(
+            np.concatenate([part.traces for part in self.recordings]),
+            self.recordings[0].frame_rate,
+            segments=np.concatenate(segments),
+            metadata={"spikes": spikes},
+        )
+
 
 DataSets = dict[str, list[Cell]]
 """Cells by the short name of their set, such as DS16 or SF5."""

@@ -145,13 +145,12 @@ def shipped(training: DataSets, seed: int, means: Means) -> Infer:
 
 
 def trained(adaptation: str, training: DataSets, seed: int, means: Means) -> Infer:
-    """Train a network on the training sets."""
+    """Train a network, one and no ensemble, on the training sets."""
     from calgan import SpikeInferenceNetwork
 
-    cells = [cell for name in training for cell in training[name]]
-    recordings = [recording for cell in cells for recording in cell.recordings]
+    recordings = [cell.joined() for name in training for cell in training[name]]
     spikes = [recording.metadata["spikes"] for recording in recordings]
-    network = SpikeInferenceNetwork(adaptation=adaptation, random_state=seed)
+    network = SpikeInferenceNetwork(adaptation, n_networks=1, random_state=seed, verbose=0)
     network.fit(recordings, spikes)
     return lambda cell, bins: _values(network.adapt(list(cell.recordings)), cell)
 
@@ -336,7 +335,9 @@ def scores_by_set(rows: Rows, method: str, bins: str, score: str) -> dict[str, n
 def table(rows: Rows) -> str:
     """Return mean r by set and method, and the means over sets."""
     methods = [name for name in METHODS if any(row["method"] == name for row in rows)]
-    only = "" if len(methods) == len(METHODS) else f" --only {' '.join(f'{m}/*' for m in methods)}"
+    only = (
+        "" if len(methods) == len(METHODS) else " --only " + " ".join(f"'{m}/*'" for m in methods)
+    )
     seeds = sorted({row["seed"] for row in rows})
     lines = [
         f"$ CALGAN_DATA=... python benchmarks/spike_inference.py --seeds "

@@ -68,14 +68,11 @@ def main() -> None:
 
     from calgan import SpikeInferenceNetwork
 
-    recordings = [
-        recording for cells in data.values() for cell in cells for recording in cell.recordings
-    ]
+    recordings = [cell.joined() for cells in data.values() for cell in cells]
     spikes = [recording.metadata["spikes"] for recording in recordings]
     began = time.perf_counter()
-    network = SpikeInferenceNetwork(
-        adaptation=arguments.adaptation, random_state=arguments.seed
-    ).fit(recordings, spikes)
+    network = SpikeInferenceNetwork(arguments.adaptation, random_state=arguments.seed)
+    network.fit(recordings, spikes)
     joblib.dump(network, target)
     print(f"{target}: trained in {(time.perf_counter() - began) / 60:.1f} minutes")
 

@@ -72,6 +72,7 @@ def test_the_benchmark_reads_all_recordings_with_their_spikes(folder) -> None:
     cells = [(cell.neuron, [len(each) for each in cell.recordings]) for cell in data["DS01"]]
     # The fourth recording is slower: another cell of the same name.
     assert cells == [("a", [900, 300]), ("b", [600]), ("b", [60])]
+    assert data["DS01"][0].joined().segments.tolist() == [[0, 900], [900, 1200]]
     trace, spikes = simulated(300, RATE, 2)
     recording = data["DS01"][0].recordings[1]
     np.testing.assert_array_equal(recording.traces[:, 0], trace)
@@ -144,7 +145,7 @@ class StandInNetwork:
 
     trained_on: list[list[int]] = []
 
-    def __init__(self, adaptation=None, random_state=None) -> None:
+    def __init__(self, adaptation=None, *, random_state=None, **settings) -> None:
         self.random_state = random_state
 
     def fit(self, X, y=None):
@@ -172,7 +173,7 @@ def test_networks_never_see_the_sets_left_out(folder, tmp_path, monkeypatch) -> 
         ("conditional", "DS16+SF5", 0),
         ("conditional", "DS16+SF5", 1),
     ]
-    assert StandInNetwork.trained_on == [[900, 900]] * 2 + [[900, 300, 600, 60]] * 2
+    assert StandInNetwork.trained_on == [[900, 900]] * 2 + [[1200, 600, 60]] * 2
 
 
 # --- a network for one's own data -----------------------------------------------------------------
@@ -230,7 +231,7 @@ def test_a_network_is_trained_on_a_folder_and_saved(cascade, tmp_path, monkeypat
     target = tmp_path / "network.joblib"
     monkeypatch.setattr(sys, "argv", ["x", str(cascade), "--output", str(target), "--seed", "3"])
     training.main()
-    assert StandInNetwork.trained_on == [[50, 50, 50]]
+    assert StandInNetwork.trained_on == [[100, 50]]
     assert saved[target].random_state == 3
     assert "DS40-here" in capsys.readouterr().out
 
