@@ -138,7 +138,7 @@ def oasis_tuned(method: str, training: DataSets, seed: int, means: Means) -> Inf
 
 
 def shipped(training: DataSets, seed: int, means: Means) -> Infer:
-    """The network inside the package, placed by the statistics of the neuron."""
+    """The networks of the package, adapted to the statistics of the neuron."""
     from calgan import SpikeInferenceNetwork
 
     return lambda cell, bins: _values(SpikeInferenceNetwork().fit(list(cell.recordings)), cell)
@@ -346,7 +346,7 @@ def table(rows: Rows) -> str:
         "Pearson's r of inferred and true spikes in bins, mean over neurons. OASIS: amplitudes,",
         "default settings; smoothed: with a Gaussian of SD 80 ms; tuned: threshold, decay time and",
         "SD that are best for the other sets; lag: spikes are moved ahead by a time chosen so;",
-        "shipped: the network of the package, whose training data may hold these very cells;",
+        "shipped: the networks of the package, which were trained on simulated recordings;",
         "conditional, embedding: networks trained on the other sets.",
         "The same cells, left out together: "
         + ", ".join(f"{copy} = {original}" for copy, original in SAME_CELLS.items())

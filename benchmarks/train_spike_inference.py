@@ -6,9 +6,9 @@ reads them. Choose sets whose indicator, neurons and frame rate are like yours.
 
     git clone https://github.com/HelmchenLabSoftware/Cascade
     python benchmarks/train_spike_inference.py Cascade/Ground_truth --only 'DS09' 'DS1*'
-    python benchmarks/train_spike_inference.py spikefinder --output network.joblib
+    python benchmarks/train_spike_inference.py spikefinder --minutes 10 --output network.calgan
 
-The network is loaded with ``joblib.load("network.joblib")``.
+``calgan.load("network.calgan")`` loads the network.
 """
 
 from __future__ import annotations
@@ -18,8 +18,6 @@ import sys
 import time
 from fnmatch import fnmatch
 from pathlib import Path
-
-import joblib
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
@@ -57,7 +55,8 @@ def main() -> None:
     parser.add_argument("--only", nargs="+", default=["*"], help="names of sets, such as DS09")
     parser.add_argument("--adaptation", choices=("conditional", "embedding"), default="conditional")
     parser.add_argument("--seed", type=int, default=0)
-    parser.add_argument("--output", type=Path, default=Path("network.joblib"))
+    parser.add_argument("--output", type=Path, default=Path("network.calgan"))
+    parser.add_argument("--minutes", type=float, help="limit of the training")
     arguments = parser.parse_args()
     try:
         target = check_target(arguments.output)  # before hours of training
@@ -71,9 +70,13 @@ def main() -> None:
     recordings = [cell.joined() for cells in data.values() for cell in cells]
     spikes = [recording.metadata["spikes"] for recording in recordings]
     began = time.perf_counter()
-    network = SpikeInferenceNetwork(arguments.adaptation, random_state=arguments.seed)
+    network = SpikeInferenceNetwork(
+        arguments.adaptation,
+        max_time=None if arguments.minutes is None else 60 * arguments.minutes,
+        random_state=arguments.seed,
+    )
     network.fit(recordings, spikes)
-    joblib.dump(network, target)
+    network.save(target)
     print(f"{target}: trained in {(time.perf_counter() - began) / 60:.1f} minutes")
 
 

@@ -144,6 +144,7 @@ class StandInNetwork:
     """Infers the trace itself, and notes what it was trained on."""
 
     trained_on: list[list[int]] = []
+    saved: dict[Path, StandInNetwork] = {}
 
     def __init__(self, adaptation=None, *, random_state=None, **settings) -> None:
         self.random_state = random_state
@@ -159,6 +160,9 @@ class StandInNetwork:
 
     def transform(self, X):
         return X
+
+    def save(self, path) -> None:
+        self.saved[path] = self
 
 
 def test_networks_never_see_the_sets_left_out(folder, tmp_path, monkeypatch) -> None:
@@ -222,17 +226,14 @@ def test_the_database_is_read_as_it_is_published(cascade) -> None:
 
 
 def test_a_network_is_trained_on_a_folder_and_saved(cascade, tmp_path, monkeypatch, capsys) -> None:
-    saved = {}
     monkeypatch.setattr(calgan, "SpikeInferenceNetwork", StandInNetwork, raising=False)
     monkeypatch.setattr(StandInNetwork, "trained_on", [])
-    monkeypatch.setattr(
-        training.joblib, "dump", lambda network, path: saved.update({path: network})
-    )
-    target = tmp_path / "network.joblib"
+    monkeypatch.setattr(StandInNetwork, "saved", {})
+    target = tmp_path / "network.calgan"
     monkeypatch.setattr(sys, "argv", ["x", str(cascade), "--output", str(target), "--seed", "3"])
     training.main()
     assert StandInNetwork.trained_on == [[100, 50]]
-    assert saved[target].random_state == 3
+    assert StandInNetwork.saved[target].random_state == 3
     assert "DS40-here" in capsys.readouterr().out
 
 
@@ -270,7 +271,7 @@ def test_wrong_folders_get_one_clear_sentence(
     folder = tmp_path / "folder"
     folder.mkdir()
     make(folder)
-    target = str(tmp_path / "network.joblib")
+    target = str(tmp_path / "network.calgan")
     monkeypatch.setattr(sys, "argv", ["x", str(folder), "--output", target, *options])
     with pytest.raises(SystemExit):
         training.main()
