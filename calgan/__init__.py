@@ -25,6 +25,7 @@ _LAZY = {
     "OasisDeconvolver": "calgan.spikes.oasis",
     "Pipeline": "calgan.pipeline",
     "Recording": "calgan.data.recording",
+    "SpikeInferenceNetwork": "calgan.spikes.network.estimator",
     "Windower": "calgan.data.windows",
     "compare": "calgan.evaluation",
     "evaluate": "calgan.evaluation",
