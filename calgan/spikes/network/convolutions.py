@@ -23,7 +23,7 @@ class SpikeNetwork(nn.Module):
     of the input, so that a long trace is evaluated at once, as if window by window.
     """
 
-    def __init__(self, filters: int, n_statistics: int, seed: int) -> None:
+    def __init__(self, filters: int, n_statistics: int, seed: int | None) -> None:
         super().__init__()
         self.first = nn.Conv1d(1, filters, _FIRST_KERNEL, padding="same")
         self.blocks = nn.ModuleList(
@@ -44,8 +44,9 @@ class SpikeNetwork(nn.Module):
             if n_statistics
             else None
         )
-        seeded_init(self, seed)
-        nn.init.constant_(self.last.bias, _LOG_RATE)  # type: ignore[arg-type]
+        if seed is not None:
+            seeded_init(self, seed)
+            nn.init.constant_(self.last.bias, _LOG_RATE)  # type: ignore[arg-type]
 
     def forward(self, traces: Tensor, statistics: Tensor | None = None) -> Tensor:
         """Return the expected spikes of each step, not negative."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import copy
 import warnings
+from functools import cache
+from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -23,6 +25,7 @@ from calgan.data.validation import (
     rng_from,
 )
 from calgan.data.windows import segments_of
+from calgan.io.model_files.saving import SavingMixin
 from calgan.spikes._noise import name_kind
 from calgan.spikes.network.convolutions import SpikeNetwork, expected_spikes
 from calgan.spikes.network.counts import whole_counts
@@ -44,9 +47,12 @@ from calgan.spikes.network.statistics import (
 )
 from calgan.spikes.network.training import Schedule, Windows, train_network
 from calgan.spikes.oasis import to_spike_trains
+from calgan.training.checkpoints import as_tensors, check_tensors
 from calgan.training.devices import make_fabric
 from calgan.training.loop import clock
 
+# Written by benchmarks/simulated_indicators.py.
+_FILE = Path(__file__).with_name("simulated.calgan")
 # Independent uses of one seed.
 _BANK, _INIT, _TRAIN, _NEAR_BANK, _FINE_TUNE = range(5)
 _N_VARIANTS = 2  # degraded ones of each neuron
@@ -56,10 +62,22 @@ _TUNING_STEPS, _TUNING_RATE = 0.2, 0.25
 # Root mean square difference of standardised statistics at which a weight has fallen to 1 / e.
 _DISTANCE = 0.5
 _LAG_STEPS = 5000  # of the grid, that the check of lags looks at
+# What is known of the neurons of the recording that networks were adapted to.
+_OF_NEURONS = (
+    "n_features_in_",
+    "feature_names_in_",
+    "frame_rate_",
+    "units_",
+    "roi_ids_",
+    "positions_",
+    "centre_",
+    "scale_",
+    "statistics_",
+)
 _BATCH_STEPS = 2**16  # of the grid, over all traces of a batch
 
 
-class SpikeInferenceNetwork(Transformer):
+class SpikeInferenceNetwork(SavingMixin, Transformer):
     r"""Infer spikes from calcium traces with networks that learnt them from known spikes.
 
     ``fit(recordings, spikes)`` trains on recordings whose spikes are known. ``fit(X)`` alone takes
@@ -107,8 +125,9 @@ class SpikeInferenceNetwork(Transformer):
         Steps taken, of all networks.
     stopped_ : str
         Why the training ended, as for `CalciumGAN`.
-    lag_ : float
-        Time (s) by which inferred spikes of the ground truth come late, the median over neurons.
+    lag_ : float or None
+        Time (s) by which inferred spikes of the ground truth come late, the median over neurons;
+        None if they are too few to tell.
     mean_, sd_ : ndarray of shape (S,)
         Mean and standard deviation of the statistics over the ground truth.
     seed_ : int
@@ -177,9 +196,11 @@ class SpikeInferenceNetwork(Transformer):
     """
 
     networks_: list[SpikeNetwork]
+    history_: list[dict[str, Any]]
+    frame_rate_: float
     mean_: NDArray[np.float64]
     sd_: NDArray[np.float64]
-    lag_: float
+    lag_: float | None
     statistics_: NDArray[np.float64]
 
     def __init__(
@@ -236,7 +257,7 @@ class SpikeInferenceNetwork(Transformer):
                     "adaptation='embedding' needs ground truth: pass recordings and their spikes "
                     "to fit. The networks that come with calgan are adaptation='conditional'."
                 )
-            vars(learner).update(_shipped())
+            learner.__dict__.update(_networks_of_calgan())
             learner = learner._adapted(X)
         else:
             learner._train(read_ground_truth(X, y, self.frame_rate), started)
@@ -330,7 +351,7 @@ class SpikeInferenceNetwork(Transformer):
             self.verbose,
         )
 
-    def _check_lags(self, bank: list[Cell]) -> float:
+    def _check_lags(self, bank: list[Cell]) -> float | None:
         """Return the median lag of inferred spikes (s), and warn of recordings with another one."""
         lags = []
         for cell in bank:
@@ -494,6 +515,38 @@ class SpikeInferenceNetwork(Transformer):
         found = [expected_spikes(network, x, place).numpy() for network in self.networks_]
         return np.stack(found)
 
+    def _to_save(self) -> dict[str, Any]:
+        """Return what was learnt, of networks their tensors; what it was not adapted to is None."""
+        if hasattr(self, "ground_truth_"):
+            raise ValueError(
+                "networks of adaptation='embedding' keep their ground truth, which model files do "
+                "not hold: joblib.dump(network, path) writes it."
+            )
+        networks = {str(k): network.state_dict() for k, network in enumerate(self.networks_)}
+        learnt = {name: value for name, value in vars(self).items() if name != "networks_"}
+        return {**dict.fromkeys(_OF_NEURONS), **learnt, "networks": networks}
+
+    def _take_saved(self, values: dict[str, Any]) -> None:
+        """Take what `_to_save` gave, if its tensors are those of such networks."""
+        self._check_parameters()
+        tensors = as_tensors(values.pop("networks"))
+        known = [name for name in _OF_NEURONS if values[name] is not None]
+        if known and values["n_features_in_"] is None:
+            raise ValueError("it says of neurons to which it was not adapted")
+        if values["n_features_in_"] is None:
+            values = {name: each for name, each in values.items() if name not in _OF_NEURONS}
+        self.networks_ = []
+        for k in range(len(tensors)):
+            with torch.device("meta"):
+                n_statistics = len(NAMES) if self.adaptation == "conditional" else 0
+                network = SpikeNetwork(_width_of(tensors.get(str(k))), n_statistics, None)
+            check_tensors(tensors[str(k)], network.state_dict())
+            network.load_state_dict(tensors[str(k)], assign=True)
+            self.networks_.append(network.eval())
+        if not self.networks_:
+            raise ValueError("it holds no network")
+        self.__dict__.update(values)
+
     def _check_parameters(self) -> None:
         check_choice(self.adaptation, "adaptation", ("conditional", "embedding"))
         check_choice(self.output, "output", ("expected", "counts"))
@@ -510,3 +563,19 @@ def _moments(table: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[n
         warnings.simplefilter("ignore", RuntimeWarning)  # no cell has it
         mean, sd = np.nanmean(table, axis=0), np.nanstd(table, axis=0)
     return np.nan_to_num(mean), np.nan_to_num(sd) + 1e-3
+
+
+def _width_of(tensors: Any) -> int:
+    """Number of channels of a network's tensors."""
+    weight = tensors.get("last.weight") if isinstance(tensors, dict) else None
+    if weight is None or weight.ndim != 3 or weight.shape[1] < 1:
+        raise ValueError("it holds no network")
+    return int(weight.shape[1])
+
+
+@cache
+def _networks_of_calgan() -> dict[str, Any]:
+    """What the networks that come with calgan have learnt."""
+    network = SpikeInferenceNetwork.load(_FILE)
+    params = network.get_params(deep=False)
+    return {name: value for name, value in vars(network).items() if name not in params}

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import warnings
 from statistics import median
 from typing import NamedTuple
@@ -41,11 +40,11 @@ def lag_between(inferred: np.ndarray, true: np.ndarray, rate: float, recording: 
     return Lag(recording, lag, better and abs(lag) > _SUSPICIOUS)
 
 
-def median_lag(lags: list[Lag | None]) -> float:
+def median_lag(lags: list[Lag | None]) -> float | None:
     """Return the median lag (s), and warn of recordings most of whose neurons have another one."""
     known = [lag for lag in lags if lag is not None]
     if not known:
-        return math.nan
+        return None
     texts = []
     for recording in sorted({lag.recording for lag in known}):
         own = [lag for lag in known if lag.recording == recording]

@@ -60,7 +60,7 @@ class Windows:
             lengths = np.array([len(part) for part in cell.traces], np.float64)
             part = rng.choice(len(lengths), p=lengths / lengths.sum())
             trace = cell.traces[part]
-            start = rng.integers(max(1, len(trace) - _WINDOW + 1))
+            start = int(rng.integers(max(1, len(trace) - _WINDOW + 1)))
             stop = min(len(trace), start + _WINDOW)
             values[0, row, : stop - start] = trace[start:stop]
             values[1, row, : stop - start] = cell.counts[part][start:stop]
