@@ -119,7 +119,9 @@ def _oasis(
 def to_spike_trains(spikes: ArrayLike, frame_rate: float, t_start: float = 0.0) -> list[Any]:
     """Turn spikes (T, N) into one neo.SpikeTrain a neuron; of windows (M, T, N), a list each.
 
-    Frame k is at t_start + k / frame_rate (s); a train ends one frame after its last frame.
+    Whole numbers are counts, whose spikes follow each other at equal intervals; of amplitudes, each
+    above 0 is a spike. Frame k is at t_start + k / frame_rate (s); a train ends one frame after its
+    last frame.
     """
     import quantities as pq
     from neo import SpikeTrain
@@ -134,16 +136,25 @@ def to_spike_trains(spikes: ArrayLike, frame_rate: float, t_start: float = 0.0) 
             f"{spikes.shape}."
         )
     t_stop = t_start + len(spikes) / frame_rate
+    # Amplitudes say of no number of spikes.
+    counts = spikes if np.array_equal(spikes, np.rint(spikes)) else spikes > 0
     trains: list[SpikeTrain] = [
         SpikeTrain(
-            t_start + np.flatnonzero(train) / frame_rate,
+            t_start + _times(train.astype(np.intp)) / frame_rate,
             t_start=t_start * pq.s,
             t_stop=t_stop * pq.s,
             units=pq.s,
         )
-        for train in (spikes > 0).T
+        for train in np.maximum(counts, 0).T
     ]
     return trains
+
+
+def _times(counts: np.ndarray) -> np.ndarray:
+    """Times, in frames, of counts (T,): the first at the start of its frame."""
+    frames = np.repeat(np.arange(len(counts)), counts)
+    rank = np.arange(len(frames)) - np.repeat(np.cumsum(counts) - counts, counts)
+    return frames + rank / counts[frames]
 
 
 class OasisDeconvolver(Transformer):

@@ -48,7 +48,7 @@ from calgan.spikes.network.statistics import (
 from calgan.spikes.network.training import Schedule, Windows, train_network
 from calgan.spikes.oasis import to_spike_trains
 from calgan.training.checkpoints import as_tensors, check_tensors
-from calgan.training.devices import make_fabric
+from calgan.training.devices import make_fabric, preserved_rng
 from calgan.training.loop import clock
 
 # Written by benchmarks/simulated_indicators.py.
@@ -304,10 +304,9 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
         self.mean_, self.sd_ = _moments(np.array([cell.statistics for cell in bank]))
         self.networks_, self.history_, self.stopped_ = [], [], ""
         n_statistics = len(NAMES) if self.adaptation == "conditional" else 0
-        networks = [
-            SpikeNetwork(self.filters, n_statistics, int(rng.integers(2**62)))
-            for rng in (rng_from(self.seed_, _INIT, k) for k in range(self.n_networks))
-        ]
+        seeds = rng_from(self.seed_, _INIT).integers(2**62, size=self.n_networks).tolist()
+        with preserved_rng():
+            networks = [SpikeNetwork(self.filters, n_statistics, seed) for seed in seeds]
         weights = weights_of(bank)
         self._train_all(networks, bank, weights, self._schedule(), _TRAIN, started)
         if self.adaptation == "embedding":
@@ -530,7 +529,7 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
         """Take what `_to_save` gave, if its tensors are those of such networks."""
         self._check_parameters()
         tensors = as_tensors(values.pop("networks"))
-        known = [name for name in _OF_NEURONS if values[name] is not None]
+        known = [name for name in _OF_NEURONS if values.get(name) is not None]
         if known and values["n_features_in_"] is None:
             raise ValueError("it says of neurons to which it was not adapted")
         if values["n_features_in_"] is None:

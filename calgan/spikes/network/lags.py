@@ -11,7 +11,7 @@ import numpy as np
 _LONGEST, _SUSPICIOUS = 2.0, 0.25  # s
 _LEAST_SPIKES = 10
 # A shift counts if it brings the correlation to this, and so many times as high as without.
-_LEAST_CORRELATION, _BETTER = 0.1, 1.5
+_LEAST_CORRELATION, _BETTER = 0.3, 1.5
 
 
 class Lag(NamedTuple):
