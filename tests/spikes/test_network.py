@@ -36,7 +36,8 @@ def trained() -> SpikeInferenceNetwork:
     """Networks that have seen three recordings of simulated populations, at three rates."""
     pairs = [make_recording(120.0, 5, frame_rate=rate, random_state=1) for rate in (10.0, 7.5, 30)]
     recordings, spikes = map(list, zip(*pairs, strict=True))
-    return SpikeInferenceNetwork(**SMALL, random_state=0).fit(recordings, spikes)
+    settings = SMALL | {"filters": 16, "max_iter": 200}
+    return SpikeInferenceNetwork(**settings, random_state=0).fit(recordings, spikes)
 
 
 @pytest.fixture(scope="module")
