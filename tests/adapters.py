@@ -20,6 +20,7 @@ from calgan import (
     MinMaxScaler,
     NeuronSorter,
     OasisDeconvolver,
+    SpikeInferenceNetwork,
 )
 
 N_FRAMES = 16
@@ -79,6 +80,10 @@ class LiftedNeuronSorter(LiftedTransformer, NeuronSorter):
 
 class LiftedOasisDeconvolver(LiftedTransformer, OasisDeconvolver):
     """OasisDeconvolver of lifted rows."""
+
+
+class LiftedSpikeInferenceNetwork(LiftedTransformer, SpikeInferenceNetwork):
+    """SpikeInferenceNetwork of lifted rows, with the networks of calgan."""
 
 
 class LiftedCalciumGAN(Lifted, CalciumGAN):

@@ -17,6 +17,7 @@ from adapters import (
     LiftedMinMaxScaler,
     LiftedNeuronSorter,
     LiftedOasisDeconvolver,
+    LiftedSpikeInferenceNetwork,
 )
 from sklearn.base import BaseEstimator, clone
 from sklearn.exceptions import NotFittedError
@@ -29,6 +30,7 @@ from calgan import (
     NeuronSorter,
     OasisDeconvolver,
     Recording,
+    SpikeInferenceNetwork,
     Windower,
 )
 from calgan.data.windows import WindowView
@@ -43,6 +45,7 @@ class Case:
     make: Callable[[], Any]
     takes: tuple[str, ...]  # of "recording", "windows"
     other_params: dict[str, Any]
+    rounding: float = 0.0  # by which results of equal data may differ, in other batches
 
 
 CASES = {
@@ -61,6 +64,12 @@ CASES = {
     ),
     "OasisDeconvolver": Case(
         lambda: OasisDeconvolver(frame_rate=10.0), ("recording", "windows"), {"decay_time": 0.7}
+    ),
+    "SpikeInferenceNetwork": Case(
+        lambda: SpikeInferenceNetwork(frame_rate=10.0),
+        ("recording", "windows"),
+        {"output": "counts"},
+        rounding=1e-6,
     ),
 }
 EACH = [
@@ -147,7 +156,8 @@ def test_read_only_float64_and_fortran_input_give_the_same(
     read_only = X.copy()
     read_only.setflags(write=False)
     for same in (read_only, X.astype(np.float64), np.asfortranarray(X), X.tolist()):
-        np.testing.assert_array_equal(as_array(case.make().fit(same).transform(same)), expected)
+        found = as_array(case.make().fit(same).transform(same))
+        np.testing.assert_allclose(found, expected, rtol=case.rounding, atol=case.rounding)
 
 
 @every_case
@@ -235,7 +245,8 @@ def test_lazy_is_eager(case: Case, traces: np.ndarray) -> None:
     transformer = case.make().fit(view)
     out = transformer.transform(view)
     np.testing.assert_array_equal(as_array(out), transformer.transform(windows))
-    if not isinstance(transformer, OasisDeconvolver):  # it counts frames that windows share once
+    # These count frames that windows share once.
+    if not isinstance(transformer, OasisDeconvolver | SpikeInferenceNetwork):
         eagerly = case.make().fit(windows)
         np.testing.assert_array_equal(eagerly.transform(windows), as_array(out))
     if isinstance(out, WindowView):
@@ -250,7 +261,7 @@ def test_inverse_returns_the_input(case: Case, kind: str, data: Any) -> None:
     X = data(kind)
     transformer = case.make().fit(X)
     if not hasattr(transformer, "inverse_transform"):
-        assert type(transformer) in (Windower, OasisDeconvolver)
+        assert type(transformer) in (Windower, OasisDeconvolver, SpikeInferenceNetwork)
         return
     back = transformer.inverse_transform(transformer.transform(X))
     assert back.dtype == np.float32
@@ -267,6 +278,7 @@ KEEPING = {  # those that give traces for traces
     "NeuronSorter-position": (lambda: NeuronSorter("position"), "counts"),
     "OasisDeconvolver-events": (OasisDeconvolver, "events"),
     "OasisDeconvolver-amplitudes": (lambda: OasisDeconvolver(output="amplitudes"), "counts"),
+    "SpikeInferenceNetwork": (SpikeInferenceNetwork, "spikes"),
 }
 every_keeping = pytest.mark.parametrize(
     ("make", "units"), [pytest.param(*case, id=name) for name, case in KEEPING.items()]
@@ -382,7 +394,7 @@ def test_other_neurons_are_refused(name: str, kind: str, recording: Recording) -
         transformer.transform(bare)
     if name not in ("NeuronSorter-position", "OasisDeconvolver-events"):
         unnamed = NAMED[name]()
-        if "Oasis" in name:
+        if "Oasis" in name or "Spike" in name:
             unnamed.set_params(frame_rate=10.0)
         if name != "Windower" or kind != "view":
             unnamed.fit(bare).transform(of(reordered))
@@ -484,6 +496,7 @@ def expected_failed_checks(estimator: BaseEstimator) -> dict[str, str]:
         LiftedFFTEncoder("packed"),
         LiftedNeuronSorter(),
         LiftedOasisDeconvolver(frame_rate=10.0),
+        LiftedSpikeInferenceNetwork(frame_rate=10.0),
     ],
     expected_failed_checks=expected_failed_checks,
 )

@@ -250,7 +250,9 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
         """
         started = clock()
         self._check_parameters()
-        learner = type(self)(**self.get_params(deep=False))
+        learner = copy.copy(self)
+        for name in [each for each in vars(self) if each.endswith("_")]:
+            delattr(learner, name)
         if y is None:
             if self.adaptation == "embedding":
                 raise ValueError(
@@ -370,7 +372,8 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
         read = placed._read(X, encoded=False, check_orientation=True)
         known = {"frame_rate": self.frame_rate, "X": read.frame_rate}
         frame_rate = common_frame_rate(known, needed_by=type(self).__name__)
-        segments = segments_of(read.data)
+        # In one order of memory, in which sums are the same.
+        segments = [np.ascontiguousarray(segment) for segment in segments_of(read.data)]
         placed._learn(X, read)
         placed.frame_rate_ = frame_rate
         placed.centre_, placed.scale_ = centre_and_scale(segments)

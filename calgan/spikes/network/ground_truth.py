@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from dataclasses import dataclass
 from typing import Any
@@ -26,6 +27,7 @@ Floats = NDArray[np.float32]
 _SLOWEST = 2.5  # Hz
 _LEAST_DURATION = 4.0  # s; shorter cells say little
 _SHARE_SLOWED, _SHARE_NOISY = 0.7, 0.7
+_SHARE_SHORT, _SHORTEST = 0.5, 8.0  # s
 _ADDED_NOISE = (0.03, 0.7)  # standard deviations of a trace
 
 
@@ -83,7 +85,27 @@ class Raw:
             rate = math.exp(rng.uniform(math.log(min(_SLOWEST, fastest)), math.log(fastest)))
         if rng.random() < _SHARE_NOISY:
             sd = math.exp(rng.uniform(*np.log(_ADDED_NOISE)))
-        return self.changed(rate, sd, rng)
+        return self.shortened(rng).changed(rate, sd, rng)
+
+    def shortened(self, rng: np.random.Generator) -> Raw:
+        """Return some of the recording, at random: statistics of short recordings vary more."""
+        if rng.random() >= _SHARE_SHORT:
+            return self
+        n_frames = [len(each) for each in self.traces]
+        longest = sum(n_frames)
+        fewest = min(longest, int(_SHORTEST * self.frame_rate) + 1)
+        keep = int(math.exp(rng.uniform(math.log(fewest), math.log(longest))))
+        first = int(rng.integers(longest - keep + 1))
+        edges = np.cumsum([0, *n_frames])
+        cuts = [slice(max(0, first - start), max(0, first + keep - start)) for start in edges[:-1]]
+        parts = [
+            (traces[cut], counts[cut])
+            for traces, counts, cut in zip(self.traces, self.counts, cuts, strict=True)
+            if len(traces[cut])
+        ]
+        return dataclasses.replace(
+            self, traces=[part[0] for part in parts], counts=[part[1] for part in parts]
+        )
 
     def changed(self, rate: float, noise: float, rng: np.random.Generator) -> Raw:
         """Return the neuron at a frame rate, with noise in standard deviations of the trace."""

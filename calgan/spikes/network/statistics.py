@@ -74,9 +74,10 @@ def statistics_of(segments: list[np.ndarray], frame_rate: float) -> Floats:
     values = np.concatenate(fine)
     fine = [segment - values.mean(axis=0) for segment in fine]
     values = np.concatenate(fine)
-    variance = np.maximum((values**2).mean(axis=0), 1e-12)
-    skewness = (values**3).mean(axis=0) / variance**1.5
-    kurtosis = (values**4).mean(axis=0) / variance**2
+    squares = values * values
+    variance = np.maximum(squares.mean(axis=0), 1e-12)
+    skewness = (squares * values).mean(axis=0) / variance**1.5
+    kurtosis = (squares * squares).mean(axis=0) / variance**2
     by_lag = [_autocorrelation(fine, round(lag * rate), variance) for lag in _LAGS]
     powers = np.stack([_octave_power(fine, 2**k) / variance for k in range(_OCTAVES)])
     # Increments over a lag grow as its power: half the slope of their logarithmic variance.

@@ -21,6 +21,9 @@ _WINDOW, _BATCH = 512, 32  # steps of the grid, windows
 _WARM_UP = 0.1  # share of the steps in which the step size rises
 _CLIP_NORM, _WEIGHT_DECAY = 1.0, 1e-3
 _JITTER = 0.1  # of standardised statistics: neighbours of a recording are like it
+# Power of a cell's mean square in the unit of its loss: at 0, cells that fire much decide; at 1,
+# all count alike.
+_EVENNESS, _LEAST_POWER = 0.5, 0.02
 _CHECK_EVERY = 50
 
 
@@ -47,12 +50,16 @@ class Windows:
     ) -> None:
         self.bank, self.statistics = bank, statistics
         self.weights = weights / weights.sum()
-        counts = [part for cell in bank for part in cell.counts]
-        # The mean square of the spikes, in which losses are measured.
-        self.unit = max(float(np.mean([np.mean(each**2) for each in counts])), 1e-6)
+        squares = [[np.sum(part * part) for part in cell.counts] for cell in bank]
+        power = np.array([np.sum(each) for each in squares])
+        power /= np.array([sum(map(len, cell.counts)) for cell in bank])
+        # Mean square of the spikes of a cell: part of the unit of its loss.
+        mean = max(float(self.weights @ power), 1e-6)
+        relative = np.maximum(power / mean, _LEAST_POWER)
+        self.units = (mean * relative**_EVENNESS).astype(np.float32)
 
     def draw(self, rng: np.random.Generator) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Return traces, counts and a mask of what is data (m, t), and statistics (m, S)."""
+        """Return traces, counts and weights of errors (m, t), and statistics (m, S)."""
         chosen = rng.choice(len(self.bank), _BATCH, p=self.weights)
         values = np.zeros((3, _BATCH, _WINDOW), np.float32)
         for row, index in enumerate(chosen):
@@ -64,11 +71,12 @@ class Windows:
             stop = min(len(trace), start + _WINDOW)
             values[0, row, : stop - start] = trace[start:stop]
             values[1, row, : stop - start] = cell.counts[part][start:stop]
-            values[2, row, : stop - start] = 1.0
+            values[2, row, : stop - start] = 1.0 / self.units[index]
         statistics = self.statistics[chosen]
         jitter = rng.standard_normal(statistics.shape, np.float32)
-        traces, counts, mask = torch.from_numpy(values)
-        return traces, counts, mask, torch.from_numpy(statistics + np.float32(_JITTER) * jitter)
+        values[2] /= np.count_nonzero(values[2])
+        traces, counts, weights = torch.from_numpy(values)
+        return traces, counts, weights, torch.from_numpy(statistics + np.float32(_JITTER) * jitter)
 
 
 def train_network(
@@ -92,9 +100,9 @@ def train_network(
         for group in optimizer.param_groups:
             group["lr"] = schedule.learning_rate * step_size(number, schedule.max_iter)
         drawn = windows.draw(rng_from(*seed, number))
-        traces, counts, mask, statistics = (each.to(device) for each in drawn)
+        traces, counts, weights, statistics = (each.to(device) for each in drawn)
         missed = network(traces, statistics if network.place is not None else None) - counts
-        loss = (mask * missed.square()).sum() / mask.sum() / windows.unit
+        loss = (weights * missed.square()).sum()
         optimizer.zero_grad()
         loss.backward()
         torch.nn.utils.clip_grad_norm_(network.parameters(), _CLIP_NORM)
