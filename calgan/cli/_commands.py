@@ -242,23 +242,35 @@ def sample(
 @calgan_command.command(short_help="Infer the spikes of a recording.")
 @click.argument("file")
 @_output("FILE", "Spikes: .npz, .nwb or .csv.")
+@click.option(
+    "--method",
+    metavar="METHOD",
+    default="oasis",
+    show_default=True,
+    help="oasis, network (calgan's own), or the file of a trained network.",
+)
 @_set
 @_reading
 @_overwrite
 @_said
 def deconvolve(
-    file: str, output: str, settings: tuple[str, ...], overwrite: bool, **reading: Any
+    file: str,
+    output: str,
+    method: str,
+    settings: tuple[str, ...],
+    overwrite: bool,
+    **reading: Any,
 ) -> None:
-    """Infer the spikes of FILE with OASIS.
+    """Infer the spikes of FILE.
 
-    The file holds events (1 in a frame with a spike, else 0), ROI ids and the frame rate;
-    --set output=amplitudes writes them in units of the traces. --set takes the parameters of
-    OasisDeconvolver, such as threshold=2.5.
+    OASIS writes events (1 in a frame with a spike, else 0), a network the spikes expected in each
+    frame, both with ROI ids and the frame rate. --set takes the parameters of OasisDeconvolver,
+    such as threshold=2.5 or output=amplitudes, or of SpikeInferenceNetwork, such as output=counts.
     """
     from calgan.cli._spikes import deconvolve
 
     params = parse_settings(settings)
-    deconvolve(file, _given(**reading), params, Path(output), overwrite=overwrite)
+    deconvolve(file, _given(**reading), method, params, Path(output), overwrite=overwrite)
     click.echo(output)
 
 

@@ -12,24 +12,45 @@ from calgan.cli._files import check_new, read
 from calgan.cli._sample import check_format
 from calgan.data.files import replaced
 from calgan.data.recording import Recording
+from calgan.spikes.deconvolvers import fitted_to
 from calgan.spikes.oasis import OasisDeconvolver
 
 
 def deconvolve(
-    source: str, options: dict[str, Any], params: dict[str, Any], path: Path, *, overwrite: bool
+    source: str,
+    options: dict[str, Any],
+    method: str,
+    params: dict[str, Any],
+    path: Path,
+    *,
+    overwrite: bool,
 ) -> None:
-    """Infer the spikes of a recording and write them, a recording in units of events."""
+    """Infer the spikes of a recording and write them, a recording in units of spikes."""
     check_new(path, overwrite=overwrite)
     if path.suffix.lower() != ".csv":
         check_format(path)
-    deconvolver = OasisDeconvolver().set_params(**params)
+    deconvolver = _deconvolver(method).set_params(**params)
     recording = read(source, options)
     note(f"inferring the spikes of {recording!r}")
-    spikes = deconvolver.fit_transform(recording)
+    spikes = fitted_to(deconvolver, recording, recording.frame_rate).transform(recording)
     if path.suffix.lower() == ".csv":
         _write_csv(spikes, path)
     else:
         calgan.write_recording(spikes, path, overwrite=overwrite)
+
+
+def _deconvolver(method: str) -> Any:
+    """Return OASIS or the networks of calgan, not fitted, or trained networks from a file."""
+    if method == "oasis":
+        return OasisDeconvolver()
+    if method == "network":
+        return calgan.SpikeInferenceNetwork()
+    if not Path(method).is_file():
+        raise ValueError(
+            f"--method must be oasis, network, or the file of a trained network; there is no file "
+            f"{method}."
+        )
+    return calgan.SpikeInferenceNetwork.load(method)
 
 
 def _write_csv(spikes: Recording, path: Path) -> None:

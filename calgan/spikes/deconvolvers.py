@@ -5,7 +5,6 @@ from __future__ import annotations
 import copy
 from typing import Any, Literal
 
-import numpy as np
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 from sklearn.utils.validation import check_is_fitted
@@ -29,10 +28,10 @@ def missing_step(deconvolver: Any) -> Literal["fit", "adapt"] | None:
     return "adapt" if hasattr(deconvolver, "adapt") and not knows_neurons else None
 
 
-def fitted_to(deconvolver: Any, segments: list[np.ndarray], frame_rate: float | None) -> Any:
-    """Return a deconvolver whose `transform` infers spikes of the neurons of segments (t, N).
+def fitted_to(deconvolver: Any, data: Any, frame_rate: float | None) -> Any:
+    """Return a deconvolver whose `transform` infers spikes of the neurons of some data.
 
-    It is a copy, fitted or adapted to the segments, or the one given if no step is missing. A copy
+    It is a copy, fitted or adapted to the data, or the one given if no step is missing. A copy
     takes the frame rate (Hz) of the data; one of its own must not differ.
     """
     step = missing_step(deconvolver)
@@ -47,6 +46,6 @@ def fitted_to(deconvolver: Any, segments: list[np.ndarray], frame_rate: float | 
         if params["frame_rate"] is None:
             copied.set_params(frame_rate=rate)
     if step == "adapt":
-        return copied.adapt(segments)
-    copied.fit(segments)
+        return copied.adapt(data)
+    copied.fit(data)
     return copied

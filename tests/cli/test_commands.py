@@ -112,6 +112,19 @@ def test_deconvolve_writes_events_with_ids_and_rate(run: Any, shared: Path, tmp_
     np.testing.assert_array_equal(table[:, 1:], spikes.traces)
 
 
+def test_deconvolve_takes_networks_too(run: Any, shared: Path, tmp_path: Path) -> None:
+    recording = calgan.read_recording(shared / "rec0.npz")
+    network = calgan.SpikeInferenceNetwork(n_networks=1, max_iter=2, random_state=0, verbose=0)
+    network.fit(recording, np.ones(recording.shape)).save(tmp_path / "mine.calgan")
+    methods = {"network": calgan.SpikeInferenceNetwork().fit(recording)}
+    methods[str(tmp_path / "mine.calgan")] = network
+    for method, same in methods.items():
+        run("deconvolve", "rec0.npz", "-o", tmp_path / "s.npz", "--method", method, "--overwrite")
+        spikes = calgan.read_recording(tmp_path / "s.npz")
+        assert spikes.units == "spikes"
+        np.testing.assert_allclose(spikes.traces, same.transform(recording).traces, atol=1e-6)
+
+
 def test_evaluate_takes_the_frames_that_fit_held_out(
     run: Any, shared: Path, tmp_path: Path
 ) -> None:

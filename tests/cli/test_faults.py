@@ -42,6 +42,14 @@ FAULTS = {
     "empty": (["info", "empty.npz"], "empty.npz is damaged, or no npz file"),
     "cut": (["info", "cut.npz"], "cut.npz is damaged, or no npz file"),
     "a model": (["deconvolve", "model.calgan", "-o", "x.csv"], "model.calgan is a model"),
+    "method": (
+        ["deconvolve", "rec0.npz", "-o", "x.csv", "--method", "mlspike"],
+        "there is no file",
+    ),
+    "another model": (
+        ["deconvolve", "rec0.npz", "-o", "x.csv", "--method", "model.calgan"],
+        "holds a Pipeline, not a SpikeInferenceNetwork",
+    ),
     "two models": (["evaluate", "model.calgan", "model.calgan"], "model.calgan is a model"),
     "record": (["evaluate", "odd.calgan", "rec0.npz"], "odd.resolved.toml does not say what"),
     "no toml": (["run", "rec0.npz"], "rec0.npz is not a valid TOML file"),
