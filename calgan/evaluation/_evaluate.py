@@ -90,8 +90,8 @@ def evaluate(
         `real` without it. The other numbers do not depend on the choice.
     deconvolver : object with ``transform``, default=None
         Infers spikes from windows (n, T, N): above 0 in frames with a spike. One that is not
-        fitted is cloned and fitted on `train` (on `real` without it). None is an
-        `OasisDeconvolver`.
+        fitted is cloned and fitted on `train` (on `real` without it), one that was trained on known
+        spikes is adapted to it. None is an `OasisDeconvolver`.
     n_windows : int, default=None
         Most windows on either side of a comparison; fewer if there are fewer samples. None is
         500, and the published 1,000 with ``protocol="thesis"``, which then draws no window of

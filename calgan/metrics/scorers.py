@@ -162,9 +162,9 @@ def make_scorer(
         real data hold (of a recording: at every start), at most 500.
     frame_rate : float, default=None
         Frames per second (Hz). None takes that of the data.
-    deconvolver : OasisDeconvolver, default=None
-        Used as it is if fitted, else fitted on the real data that the scorer is given. None is a
-        default one.
+    deconvolver : object with ``transform``, default=None
+        Used as it is if fitted, else fitted on the real data that the scorer is given; one that was
+        trained on known spikes is adapted to them. None is an `OasisDeconvolver`.
     random_state : int, default=0
         Seed of the samples: the same estimator always gets the same score.
 

@@ -20,6 +20,14 @@ def missing_step(deconvolver: Any) -> Literal["fit", "adapt"] | None:
     """
     if not hasattr(deconvolver, "fit"):
         return None
+    if not hasattr(deconvolver, "get_params"):
+        if hasattr(deconvolver, "n_features_in_"):
+            return None
+        raise TypeError(
+            f"deconvolver is a {type(deconvolver).__name__} that has a fit but no get_params, so "
+            "it cannot be cloned; make it a scikit-learn estimator, or pass it fitted, with its "
+            "n_features_in_."
+        )
     try:
         check_is_fitted(deconvolver)
     except NotFittedError:

@@ -10,9 +10,6 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import clone
-from sklearn.exceptions import NotFittedError
-from sklearn.utils.validation import check_is_fitted
 
 from calgan.data.progress import progress
 from calgan.data.recording import Recording
@@ -28,6 +25,7 @@ from calgan.data.validation import (
     shown,
 )
 from calgan.spikes._noise import count_and_name
+from calgan.spikes.deconvolvers import fitted_to
 
 Floats = NDArray[np.float64]
 
@@ -147,7 +145,8 @@ def noise_study(
     deconvolver : object with ``transform``
         Turns traces (T, N) into spikes (T, N), such as an `OasisDeconvolver`. One that is not
         fitted is cloned and fitted anew on the recording as it is and on each noisy one: it then
-        knows how much noise there is. A fitted one is used as it is.
+        knows how much noise there is. One that was trained on known spikes is adapted to them. A
+        fitted one is used as it is.
     recording : Recording or array-like of shape (T, N)
         Traces.
     levels : sequence of float
@@ -275,7 +274,6 @@ class _Source:
                 f"OasisDeconvolver(), got {shown(deconvolver)}."
             )
         self.deconvolver, self.name = deconvolver, type(deconvolver).__name__
-        self.is_fitted = _is_fitted(deconvolver)
         self.recording = recording if isinstance(recording, Recording) else None
         if self.recording is None:
             self.traces = check_recording(recording, name="recording")
@@ -314,16 +312,10 @@ class _Source:
         """Return what is inferred (T, N) from the traces as they are, or with noise added."""
         traces = self.traces if noise is None else self.traces + noise
         X = traces if self.recording is None else self.recording.with_traces(traces)
-        deconvolver = self.deconvolver
         with warnings.catch_warnings():
             if noise is not None:  # what there is to say of the neurons was said of the recording
                 warnings.simplefilter("ignore", UserWarning)
-            if not self.is_fitted:
-                deconvolver = clone(deconvolver)
-                if deconvolver.get_params().get("frame_rate", 0.0) is None:
-                    deconvolver.set_params(frame_rate=self.frame_rate)
-                deconvolver = deconvolver.fit(X)
-            found = deconvolver.transform(X)
+            found = fitted_to(self.deconvolver, X, self.frame_rate).transform(X)
         what = f"what {self.name} infers"
         array = as_real_array(found.traces if isinstance(found, Recording) else found, what)
         if array.shape != traces.shape:
@@ -363,23 +355,6 @@ class _Bins:
         kept = np.concatenate([values[start:stop] for start, stop in self.ranges])
         parts = kept.reshape(-1, self.n_frames, values.shape[1])
         return np.asarray(parts.sum(axis=1, dtype=np.float64))
-
-
-def _is_fitted(deconvolver: Any) -> bool:
-    """Tell whether a deconvolver is to be used as it is."""
-    if not hasattr(deconvolver, "fit") or hasattr(deconvolver, "n_features_in_"):
-        return True
-    if not hasattr(deconvolver, "get_params"):
-        raise TypeError(
-            f"deconvolver is a {type(deconvolver).__name__} that has a fit but no get_params, so "
-            "it cannot be cloned; make it a scikit-learn estimator, or pass it fitted, with its "
-            "n_features_in_."
-        )
-    try:
-        check_is_fitted(deconvolver)  # one that was trained on other neurons need not count them
-    except NotFittedError:
-        return False
-    return True
 
 
 def mean_over_neurons(values: ArrayLike) -> tuple[Floats, Floats]:
