@@ -114,7 +114,9 @@ def test_deconvolve_writes_events_with_ids_and_rate(run: Any, shared: Path, tmp_
 
 def test_deconvolve_takes_networks_too(run: Any, shared: Path, tmp_path: Path) -> None:
     recording = calgan.read_recording(shared / "rec0.npz")
-    network = calgan.SpikeInferenceNetwork(n_networks=1, max_iter=2, random_state=0, verbose=0)
+    network = calgan.SpikeInferenceNetwork(
+        n_simulated=0, n_networks=1, max_iter=2, random_state=0, verbose=0
+    )
     network.fit(recording, np.ones(recording.shape)).save(tmp_path / "mine.calgan")
     methods = {"network": calgan.SpikeInferenceNetwork().fit(recording)}
     methods[str(tmp_path / "mine.calgan")] = network

@@ -16,7 +16,13 @@ from calgan import Recording, SpikeInferenceNetwork, Windower, read_recording
 from calgan.datasets import make_recording
 from calgan.metrics import spike_inference_scores
 
-SMALL: dict[str, Any] = {"n_networks": 2, "filters": 12, "max_iter": 60, "verbose": 0}
+SMALL: dict[str, Any] = {
+    "n_simulated": 0,
+    "n_networks": 2,
+    "filters": 12,
+    "max_iter": 60,
+    "verbose": 0,
+}
 # Seconds that the output of a frame depends on, on either side; a frame at 10 Hz more for safety.
 REACH = 3.0
 

@@ -361,6 +361,7 @@ CLASSES = {
             "adaptation": text("conditional", "embedding"),
             "frame_rate": _RATE,
             "output": text("expected", "counts"),
+            "n_simulated": integer(),
             "n_networks": integer(1),
             "filters": integer(1),
             "max_iter": integer(1),

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from calgan.data.recording import Recording
 from calgan.data.resampling import resampled_counts, resampled_traces
 from calgan.data.validation import as_real_array, check_recording, common_frame_rate
+from calgan.spikes.network.simulation import simulated_cell
 from calgan.spikes.network.statistics import (
     GRID_RATE,
     centre_and_scale,
@@ -25,6 +26,8 @@ from calgan.spikes.network.statistics import (
 Floats = NDArray[np.float32]
 
 _SLOWEST = 2.5  # Hz
+SIMULATED = -1  # in place of the number of a recording
+_SHARE_SIMULATED, _DURATION = 0.35, 150.0  # of all windows; s
 _LEAST_DURATION = 4.0  # s; shorter cells say little
 _SHARE_SLOWED, _SHARE_NOISY = 0.7, 0.7
 _SHARE_SHORT, _SHORTEST = 0.5, 8.0  # s
@@ -212,9 +215,28 @@ def make_bank(cells: list[Raw], n_variants: int, rng: np.random.Generator) -> li
     return bank
 
 
+def simulated(n_cells: int, rng: np.random.Generator) -> list[Cell]:
+    """Return simulated cells on the grid."""
+    bank = []
+    for each in rng.spawn(n_cells):
+        trace, counts, rate = simulated_cell(each, _DURATION)
+        cell = Raw(SIMULATED, [trace], [counts], rate, is_degraded=True).on_grid()
+        bank += [cell] if cell is not None else []
+    return bank
+
+
 def weights_of(bank: list[Cell]) -> NDArray[np.float64]:
-    """Return how often to draw a cell: a recording as often as the root of its duration."""
+    """Return how often to draw a cell: a recording as often as the root of its duration.
+
+    Simulated cells have a fixed share in all.
+    """
     duration = np.array([cell.duration for cell in bank])
     recording = np.array([cell.recording for cell in bank])
-    total = np.bincount(recording, duration)[recording]
-    return duration / np.sqrt(total)
+    is_simulated = recording == SIMULATED
+    total = np.bincount(recording[~is_simulated], duration[~is_simulated])
+    weights = np.zeros(len(bank))
+    weights[~is_simulated] = duration[~is_simulated] / np.sqrt(total[recording[~is_simulated]])
+    if is_simulated.any():
+        odds = _SHARE_SIMULATED / (1.0 - _SHARE_SIMULATED)
+        weights[is_simulated] = odds * weights.sum() / is_simulated.sum()
+    return weights
