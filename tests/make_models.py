@@ -31,6 +31,7 @@ from calgan import (
     OasisDeconvolver,
     Pipeline,
     Recording,
+    SpikeInferenceNetwork,
     Windower,
     make_calcium_pipeline,
 )
@@ -91,6 +92,16 @@ def flow() -> Any:
     return pipeline(Windower(WINDOW), generator)
 
 
+class KnownSpikes:
+    """What fits a small network to the spikes of `recording`, and adapts it."""
+
+    def fit(self, X: Recording) -> SpikeInferenceNetwork:
+        network = SpikeInferenceNetwork(
+            n_simulated=3, n_networks=2, filters=2, max_iter=3, random_state=0, verbose=0
+        )
+        return network.fit(X, make_recording(40.0, n_neurons=3, random_state=0)[1]).adapt(X)
+
+
 MODELS: dict[str, Callable[[], Any]] = {
     "factor_model": factor_model,
     "dichotomized_gaussian": dichotomized_gaussian,
@@ -102,6 +113,7 @@ MODELS: dict[str, Callable[[], Any]] = {
     "gan_2d_fft_packed": lambda: gan("2d-fft-packed", **_PUBLISHED),
     "gan_encoded": encoded,
     "flow": flow,
+    "spike_network": KnownSpikes,
 }
 
 
@@ -114,6 +126,8 @@ def fitted(name: str) -> Any:
 
 def drawn(model: Any) -> dict[str, np.ndarray]:
     """Return what a model draws."""
+    if isinstance(model, SpikeInferenceNetwork):
+        return {"spikes": model.transform(recording()).traces}
     if isinstance(model[0], OasisDeconvolver):  # which has no inverse
         spikes = model[0].transform(recording()).traces
         return {"spikes": spikes, "sample": model[-1].sample(50, random_state=1)}
