@@ -188,6 +188,7 @@ def run_training(
     patience: int | None = None,
     verbose: int | None = None,
     description: str = "training",
+    resumable: bool = True,
 ) -> str:
     """Take steps until one of the limits, keeping the best state; return why it stopped.
 
@@ -251,7 +252,7 @@ def run_training(
         reason = "interrupted"
         warnings.warn(
             f"Training was interrupted after {state.step} of {max_iter} steps; what was learnt is "
-            "kept. Call fit again with warm_start=True to go on.",
+            f"kept.{' Call fit again with warm_start=True to go on.' if resumable else ''}",
             UserWarning,
             stacklevel=4,
         )

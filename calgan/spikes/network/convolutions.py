@@ -64,7 +64,7 @@ class SpikeNetwork(nn.Module):
 
 @torch.inference_mode()
 def expected_spikes(
-    network: SpikeNetwork, traces: Tensor, statistics: Tensor, piece: int = 4096
+    network: SpikeNetwork, traces: Tensor, statistics: Tensor, piece: int = 2048
 ) -> Tensor:
     """Return the output (m, t) of a network, in pieces that bound the memory."""
     given = statistics if network.place is not None else None

@@ -75,6 +75,7 @@ _OF_NEURONS = (
     "scale_",
     "statistics_",
 )
+_BLOCK = 64  # neurons whose statistics are computed at once
 _BATCH_STEPS = 2**16  # of the grid, over all traces of a batch
 
 
@@ -379,18 +380,25 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
         read = placed._read(X, encoded=False, check_orientation=True)
         known = {"frame_rate": self.frame_rate, "X": read.frame_rate}
         frame_rate = common_frame_rate(known, needed_by=type(self).__name__)
-        # In one order of memory, in which sums are the same.
-        segments = [np.ascontiguousarray(segment) for segment in segments_of(read.data)]
+        segments = segments_of(read.data)
         placed._learn(X, read)
         placed.frame_rate_ = frame_rate
-        placed.centre_, placed.scale_ = centre_and_scale(segments)
+        n = read.n_neurons
+        placed.centre_, placed.scale_ = np.zeros(n), np.zeros(n)
+        placed.statistics_, noise = np.zeros((n, len(NAMES))), np.zeros(n)
+        for first in range(0, n, _BLOCK):
+            block = slice(first, first + _BLOCK)
+            # In one order of memory, in which sums are the same.
+            parts = [np.ascontiguousarray(segment[:, block]) for segment in segments]
+            placed.centre_[block], placed.scale_[block] = centre_and_scale(parts)
+            parts = [placed._scaled(part, np.arange(n)[block]) for part in parts]
+            placed.statistics_[block] = statistics_of(parts, frame_rate)
+            noise[block] = noise_level(parts, frame_rate)
         constant = placed.scale_ == 0
         if constant.any():
             warnings.warn(name_kind(constant, "constant"), UserWarning, stacklevel=3)
-        segments = [placed._scaled(segment) for segment in segments]
-        placed.statistics_ = statistics_of(segments, frame_rate)
         if self.adaptation == "embedding" and not constant.all():
-            placed._fine_tune(noise_level(segments, frame_rate)[~constant], ~constant, started)
+            placed._fine_tune(noise[~constant], ~constant, started)
         return placed
 
     def _fine_tune(self, noise: NDArray[np.float64], varies: np.ndarray, started: float) -> None:
@@ -412,10 +420,10 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
         """Statistics (..., S) relative to the ground truth; those not known are its mean."""
         return np.nan_to_num((statistics - self.mean_) / self.sd_).astype(np.float32)
 
-    def _scaled(self, traces: np.ndarray) -> NDArray[np.float64]:
-        """Traces (..., N) without median, in standard deviations."""
-        scale = np.where(self.scale_ > 0, self.scale_, 1.0)
-        return np.clip((traces - self.centre_) / scale, -_LARGEST, _LARGEST)
+    def _scaled(self, traces: np.ndarray, neurons: np.ndarray) -> NDArray[np.float64]:
+        """Traces (t, n) of some neurons without their median, in standard deviations."""
+        scale = np.where(self.scale_ > 0, self.scale_, 1.0)[neurons]
+        return np.clip((traces - self.centre_[neurons]) / scale, -_LARGEST, _LARGEST)
 
     # ------------------------------------------------------------------ inferring
 
@@ -501,17 +509,17 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
     def _of_windows(self, windows: np.ndarray, reduce: Any, whole: bool) -> NDArray[np.float32]:
         """Spikes (m, T, N) of windows, traces by traces."""
         n_windows, n_frames, n_neurons = windows.shape
-        rows = np.arange(n_windows * n_neurons)
         # Frames first: (T, m N), neurons of a window side by side.
-        flat = self._scaled(windows).transpose(1, 0, 2).reshape(n_frames, -1)
+        flat = windows.transpose(1, 0, 2).reshape(n_frames, -1)
         spikes = np.zeros(flat.shape, dtype=np.float32)
-        varies = np.flatnonzero(self.scale_[rows % n_neurons] > 0)
+        varies = np.flatnonzero(self.scale_[np.arange(flat.shape[1]) % n_neurons] > 0)
         grid = grid_rate_of(self.frame_rate_)
         each = max(1, int(_BATCH_STEPS * self.frame_rate_ / (n_frames * grid)))
         for first in range(0, len(varies), each):
             chosen = varies[first : first + each]
-            traces = on_grid(flat[:, chosen], self.frame_rate_).T
-            found = reduce(self._on_grid(traces, self.statistics_[chosen % n_neurons]))
+            neurons = chosen % n_neurons
+            traces = on_grid(self._scaled(flat[:, chosen], neurons), self.frame_rate_).T
+            found = reduce(self._on_grid(traces, self.statistics_[neurons]))
             spikes[:, chosen] = resampled_counts(found.T, grid, self.frame_rate_, n_frames)
         if whole:
             spikes = whole_counts(spikes, self.frame_rate_)

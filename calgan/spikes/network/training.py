@@ -118,6 +118,7 @@ def train_network(
         check_every=_CHECK_EVERY,
         verbose=schedule.verbose,
         description=description,
+        resumable=False,
     )
     network.to("cpu").eval()
     return state.history, stopped
