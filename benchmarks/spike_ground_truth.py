@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -61,6 +62,7 @@ DataSets = dict[str, list[Cell]]
 """Cells by the short name of their set, such as DS16 or SF5."""
 
 
+@cache  # once a process, which must be able to import it
 def benchmark_data(folder: Path) -> DataSets:
     """Read the database's npz files, and SpikeFinder's pairs in a folder beside them."""
     found = database(folder)

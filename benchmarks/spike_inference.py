@@ -27,7 +27,7 @@ import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatch
-from functools import cache, partial
+from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
@@ -233,12 +233,6 @@ def _weighted(found: list[tuple[float, dict[str, np.ndarray]]], name: str) -> np
 # --- cells --------------------------------------------------------------------------------------
 
 
-@cache
-def load(folder: Path) -> DataSets:
-    """Read the ground truth once a process."""
-    return benchmark_data(folder)
-
-
 def groups_of(names: Iterable[str]) -> dict[str, list[str]]:
     """Return the sets that are left out together, by a name of the group."""
     names = list(names)
@@ -264,7 +258,7 @@ def run(
     row: dict[str, Any] = {"method": method, "group": group, "seed": seed}
     with threadpool_limits(n_threads), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # traces that OASIS cannot take
-        data = load(folder)
+        data = benchmark_data(folder)
         held_out = groups_of(data)[group]
         training = {name: data[name] for name in training_sets(data, held_out)}
         began = time.process_time()
@@ -480,7 +474,7 @@ def main() -> None:
 
 def fill(arguments: argparse.Namespace) -> None:
     """Run the cells without a row, the grid before those that choose from it."""
-    groups = groups_of(load(Path(arguments.data)))
+    groups = groups_of(benchmark_data(Path(arguments.data)))
     cells = list(wanted(groups, arguments.seeds, arguments.only))
     tunes = any(method in TUNED for method, *_ in cells)
     grid = [(GRID, group, 0) for group in groups if tunes]
