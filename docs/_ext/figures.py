@@ -14,8 +14,10 @@ from sphinx_gallery.scrapers import figure_rst
 FIRST = [
     "quickstart",
     "own_data",
+    "spikefinder_tutorial",
     "factor_model",
     "ground_truth",
+    "noise_study",
     "displays",
     "neuron_order",
     "fft_encoding",
