@@ -58,11 +58,12 @@ def _figures(value: Any) -> Iterator[Any]:
 
 def scrape(block: Any, block_vars: dict[str, Any], gallery_conf: dict[str, Any], **kwargs: Any):
     """Save each figure the first time that a block leaves it behind."""
-    known = {pyplot.figure(number) for number in pyplot.get_fignums()}
+    for number in pyplot.get_fignums():  # the other scraper's, which closes them
+        pyplot.figure(number)._in_gallery = True
     paths = []
     for value in list(block_vars["example_globals"].values()):
         for figure in _figures(value):
-            if figure in known or getattr(figure, "_in_gallery", False):
+            if getattr(figure, "_in_gallery", False):
                 continue
             figure._in_gallery = True
             path = next(block_vars["image_path_iterator"])
