@@ -83,9 +83,9 @@ for name, study in studies.items():
 
 # %%
 # The claim is not confirmed. Between 0.7 and 0.5 the curves fall about as fast as in the steps
-# beside it, at most a quarter faster: correlation is lost gradually, over three octaves. The trace itself falls fastest per
-# octave at an SNR of 0.71, by its formula. So a curve that is steepest near there says little of
-# the inference.
+# beside it, at most a quarter faster: correlation is lost gradually, over three octaves. The trace
+# itself falls fastest per octave at an SNR of 0.71, by its formula. So a curve that is steepest
+# near there says little of the inference.
 #
 # Bins
 # ----
