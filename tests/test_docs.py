@@ -9,6 +9,7 @@ from pathlib import Path
 from types import ModuleType
 
 import pytest
+from matplotlib import pyplot
 from matplotlib.figure import Figure
 from public_face import public_objects
 
@@ -138,3 +139,15 @@ def test_the_gallery_finds_figures_that_pyplot_does_not_know(tmp_path: Path) -> 
     left["later"] = [Figure()]  # another block's: those shown before are not shown again
     figures.scrape(None, block, conf)
     assert [path.exists() for path in names[3:5]] == [True, False]
+
+
+def test_the_gallery_leaves_figures_of_pyplot_to_its_other_scraper(tmp_path: Path) -> None:
+    pytest.importorskip("sphinx_gallery")
+    figures = extension("figures")
+    left = {"figure": pyplot.figure()}
+    names = [tmp_path / f"{i}.png" for i in range(2)]
+    block = {"example_globals": left, "image_path_iterator": map(str, names)}
+    figures.scrape(None, block, {"src_dir": str(tmp_path)})
+    pyplot.close(left["figure"])  # as the other one does; the variable lives on
+    figures.scrape(None, block, {"src_dir": str(tmp_path)})
+    assert not any(path.exists() for path in names)
