@@ -427,9 +427,9 @@ def _spike_inference(
     if deconvolver is not None:
         name = type(deconvolver).__name__
         step = missing_step(deconvolver)
+        deconvolver = fitted_to(deconvolver, source.segments, settings.frame_rate, whole=True)
         if step is None:
             return _OfAllNeurons(deconvolver, varies), f"the {name} given, window by window"
-        deconvolver = fitted_to(deconvolver, source.segments, settings.frame_rate)
         how = "fitted on" if step == "fit" else "adapted to"
         return deconvolver.transform, f"{name}, {how} the {where} recording, window by window"
     is_thesis, rate = settings.protocol == "thesis", settings.frame_rate

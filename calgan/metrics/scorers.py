@@ -88,7 +88,7 @@ def _compare(
     with warnings.catch_warnings():
         # Silent neurons matter where they leave a score undefined: that is said then.
         warnings.simplefilter("ignore", UserWarning)
-        deconvolver = fitted_to(deconvolver, source.segments, rate)
+        deconvolver = fitted_to(deconvolver, source.segments, rate, whole=True)
     return _Compared(
         real, synthetic, deconvolver.transform(real), deconvolver.transform(synthetic), rate
     )

@@ -83,8 +83,8 @@ class ComparedWindows:
         if self.given_spikes is not None:
             return self.given_spikes
         deconvolver = OasisDeconvolver() if self.deconvolver is None else self.deconvolver
-        if missing_step(deconvolver):
-            deconvolver = fitted_to(deconvolver, self.fit_on, self.frame_rate)
+        data = self.fit_on if missing_step(deconvolver) else None
+        deconvolver = fitted_to(deconvolver, data, self.frame_rate, whole=True)
         return {
             group: (deconvolver.transform(windows) > 0).astype(np.float32)
             for group, windows in self.windows.items()

@@ -36,12 +36,15 @@ def missing_step(deconvolver: Any) -> Literal["fit", "adapt"] | None:
     return "adapt" if hasattr(deconvolver, "adapt") and not knows_neurons else None
 
 
-def fitted_to(deconvolver: Any, data: Any, frame_rate: float | None) -> Any:
+def fitted_to(deconvolver: Any, data: Any, frame_rate: float | None, *, whole: bool = False) -> Any:
     """Return a deconvolver whose `transform` infers spikes of the neurons of some data.
 
     It is a copy, fitted or adapted to the data, or the one given if no step is missing. A copy
-    takes the frame rate (Hz) of the data; one of its own must not differ.
+    takes the frame rate (Hz) of the data; one of its own must not differ. If spikes have to be
+    `whole`, a network gives counts: a number above 0 is a spike to those who ask for it.
     """
+    if whole and getattr(deconvolver, "output", None) == "expected":
+        deconvolver = copy.copy(deconvolver).set_params(output="counts")
     step = missing_step(deconvolver)
     if step is None:
         return deconvolver

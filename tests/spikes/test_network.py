@@ -165,6 +165,43 @@ def test_counts_become_spike_trains(trained: Any, other: Any) -> None:
     assert float(trains[0].t_stop) == pytest.approx(120.0)
 
 
+def test_expected_spikes_are_no_spike_trains(trained: Any, other: Any) -> None:
+    adapted = trained.adapt(other[0])
+    expected = adapted.transform(other[0]).traces
+    with pytest.raises(ValueError, match="output='counts'"):
+        adapted.to_spike_trains(expected)
+    with pytest.raises(NotFittedError, match="adapt"):
+        trained.to_spike_trains(np.zeros((3, 5)))
+
+
+def test_displays_and_scorers_see_spikes_and_not_every_frame(trained: Any, other: Any) -> None:
+    from calgan.plotting import FiringRateDisplay
+
+    windows = np.asarray(Windower(60, stride=30).fit_transform(other[0]))
+    counts = clone_fitted(trained, output="counts").adapt(other[0])
+    rates = FiringRateDisplay.from_samples(
+        other[0], windows, train=other[0], deconvolver=trained.adapt(other[0])
+    ).rates["synthetic"]
+    whole = (counts.transform(windows) > 0).sum(axis=1) / 6.0
+    np.testing.assert_allclose(np.asarray(rates).mean(), whole.mean(), rtol=0.3)
+
+
+def test_an_artefact_in_the_ground_truth_spoils_nothing(other: Any) -> None:
+    recording, spikes = ground_truth(1)
+    traces = np.array(recording.traces)
+    traces[600] = 1e6
+    settings = SMALL | {"n_networks": 1, "max_iter": 100}
+    network = SpikeInferenceNetwork(**settings, random_state=0)
+    network.fit(Recording(traces, 10.0), spikes)
+    assert mean_r(other[1], network.transform(other[0]), 10.0, bin_width=0.3) > 0.6
+
+
+def test_networks_of_calgan_are_not_shared() -> None:
+    recording, _ = ground_truth(3)
+    SpikeInferenceNetwork().fit(recording).networks_.pop()
+    assert len(SpikeInferenceNetwork().fit(recording).networks_) == 3
+
+
 def clone_fitted(network: SpikeInferenceNetwork, **params: Any) -> SpikeInferenceNetwork:
     """Return a fitted copy with other parameters."""
     import copy

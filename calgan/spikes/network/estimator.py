@@ -42,8 +42,10 @@ from calgan.spikes.network.statistics import (
     NAMES,
     centre_and_scale,
     grid_rate_of,
+    moments,
     noise_level,
     on_grid,
+    standardised,
     statistics_of,
 )
 from calgan.spikes.network.training import Schedule, Windows, train_network
@@ -57,12 +59,15 @@ _FILE = Path(__file__).with_name("simulated.calgan")
 # Independent uses of one seed.
 _BANK, _INIT, _TRAIN, _NEAR_BANK, _FINE_TUNE, _SIMULATED = range(6)
 _N_VARIANTS = 2  # degraded ones of each neuron
-_LARGEST = 25.0  # standard deviations; an artefact is no larger to a network
 # Shares of the steps and of the step size that fine-tuning takes.
 _TUNING_STEPS, _TUNING_RATE = 0.2, 0.25
 # Root mean square difference of standardised statistics at which a weight has fallen to 1 / e.
 _DISTANCE = 0.5
 _LAG_STEPS = 5000  # of the grid, that the check of lags looks at
+_NOT_ADAPTED = (
+    "This %(name)s is not adapted to a recording, whose frame rate is needed: take what "
+    "adapt(recording) returns."
+)
 # What is known of the neurons of the recording that networks were adapted to.
 _OF_NEURONS = (
     "n_features_in_",
@@ -98,7 +103,8 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
     frame_rate : float, default=None
         Frames per second (Hz) of arrays; a `Recording` and windows of one have their own.
     output : {"expected", "counts"}, default="expected"
-        ``"expected"``: spikes expected in each frame, not negative. ``"counts"``: whole numbers.
+        ``"expected"``: spikes expected in each frame, not negative. ``"counts"``: whole numbers,
+        which `calgan.evaluate`, scorers and displays ask for.
     n_simulated : int, default=400
         Simulated cells (150 s each) that `fit` adds to the ground truth, a third of all that is
         learnt: networks then do better on recordings of other kinds. 0 adds none.
@@ -151,7 +157,7 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
     ------
     ValueError
         By `fit`, if the spikes do not fit the recordings, are negative or NaN, or if there are
-        none; if no frame rate is known; if `frame_rate` is not that of the data.
+        none; if no frame rate is known.
 
     Warns
     -----
@@ -237,8 +243,6 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
         self.verbose = verbose
         self.random_state = random_state
 
-    # ------------------------------------------------------------------ learning
-
     def fit(self, X: Any, y: Any = None) -> Self:
         """Train on recordings with known spikes; without spikes, adapt calgan's own networks to X.
 
@@ -266,7 +270,7 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
                     "adaptation='embedding' needs ground truth: pass recordings and their spikes "
                     "to fit. The networks that come with calgan are adaptation='conditional'."
                 )
-            learner.__dict__.update(_networks_of_calgan())
+            learner.__dict__.update(copy.deepcopy(_networks_of_calgan()))
             learner = learner._adapted(X)
         else:
             learner._train(read_ground_truth(X, y, self.frame_rate), started)
@@ -311,7 +315,7 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
                 "shorter than 4 s."
             )
         bank += simulated(self.n_simulated, rng_from(self.seed_, _SIMULATED))
-        self.mean_, self.sd_ = _moments(np.array([cell.statistics for cell in bank]))
+        self.mean_, self.sd_ = moments(np.array([cell.statistics for cell in bank]))
         self.networks_, self.history_, self.stopped_ = [], [], ""
         n_statistics = len(NAMES) if self.adaptation == "conditional" else 0
         seeds = rng_from(self.seed_, _INIT).integers(2**62, size=self.n_networks).tolist()
@@ -371,15 +375,13 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
             lags.append(lag_between(found, counts, cell.rate, cell.recording))
         return median_lag(lags)
 
-    # ------------------------------------------------------------------ a recording's place
-
     def _adapted(self, X: Any) -> Self:
         """Return a copy with the scale and statistics of X's neurons."""
         started = clock()
         placed = copy.copy(self)
         read = placed._read(X, encoded=False, check_orientation=True)
-        known = {"frame_rate": self.frame_rate, "X": read.frame_rate}
-        frame_rate = common_frame_rate(known, needed_by=type(self).__name__)
+        own = self.frame_rate if read.frame_rate is None else read.frame_rate
+        frame_rate = common_frame_rate({"X": own}, needed_by=type(self).__name__)
         segments = segments_of(read.data)
         placed._learn(X, read)
         placed.frame_rate_ = frame_rate
@@ -423,9 +425,7 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
     def _scaled(self, traces: np.ndarray, neurons: np.ndarray) -> NDArray[np.float64]:
         """Traces (t, n) of some neurons without their median, in standard deviations."""
         scale = np.where(self.scale_ > 0, self.scale_, 1.0)[neurons]
-        return np.clip((traces - self.centre_[neurons]) / scale, -_LARGEST, _LARGEST)
-
-    # ------------------------------------------------------------------ inferring
+        return standardised(traces, self.centre_[neurons], scale)
 
     def transform(self, X: Any) -> Any:
         """Infer spikes.
@@ -477,8 +477,13 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
         trains : list of neo.SpikeTrain, or list of such lists
             One a neuron. Spikes of one frame follow each other at equal intervals.
         """
-        check_is_fitted(self, "frame_rate_")
-        return to_spike_trains(spikes, self.frame_rate_, t_start)
+        check_is_fitted(self, "frame_rate_", msg=_NOT_ADAPTED)
+        counts = np.asarray(spikes)
+        if not np.array_equal(counts, np.rint(counts)):
+            raise ValueError(
+                "spikes must be whole numbers, but some are not: infer them with output='counts'."
+            )
+        return to_spike_trains(counts, self.frame_rate_, t_start)
 
     def _inferred(self, X: Any, reduce: Any, *, whole: bool) -> Any:
         check_is_fitted(self, "networks_")
@@ -573,14 +578,6 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
         check_real("learning_rate", self.learning_rate, above=0)
         if self.max_time is not None:
             check_real("max_time", self.max_time, above=0)
-
-
-def _moments(table: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Mean and standard deviation of statistics (C, S), of the cells that have them."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", RuntimeWarning)  # no cell has it
-        mean, sd = np.nanmean(table, axis=0), np.nanstd(table, axis=0)
-    return np.nan_to_num(mean), np.nan_to_num(sd) + 1e-3
 
 
 def _width_of(tensors: Any) -> int:

@@ -20,6 +20,7 @@ from calgan.spikes.network.statistics import (
     grid_rate_of,
     noise_level,
     on_grid,
+    standardised,
     statistics_of,
 )
 
@@ -64,7 +65,7 @@ class Raw:
         duration = sum(map(len, segments)) / self.frame_rate
         if scale[0] == 0 or duration < _LEAST_DURATION:
             return None
-        segments = [(segment - centre) / scale for segment in segments]
+        segments = [standardised(segment, centre, scale) for segment in segments]
         grid = grid_rate_of(self.frame_rate)
         traces = [on_grid(segment, self.frame_rate)[:, 0] for segment in segments]
         return Cell(

@@ -6,6 +6,7 @@ The statistics do not depend on the unit and offset of the traces, and none of t
 from __future__ import annotations
 
 import math
+import warnings
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,6 +19,7 @@ GRID_RATE = 25.0  # Hz; networks work near it
 _QUANTILES = (5.0, 25.0, 75.0, 95.0, 99.0)
 _LAGS = (0.12, 0.25, 0.5, 1.0, 2.0, 4.0)  # s
 _OCTAVES = 7  # of time scales, the first one frame of the grid
+_LARGEST = 25.0  # standard deviations; an artefact is no larger to a network
 # Values that set the scale: an artefact in one frame of a thousand does not.
 _CLIPPED = (0.1, 99.9)
 
@@ -57,6 +59,11 @@ def centre_and_scale(segments: list[np.ndarray]) -> tuple[Floats, Floats]:
     scale = np.clip(values, *np.percentile(values, _CLIPPED, axis=0)).std(axis=0)
     scale[np.ptp(values, axis=0) == 0] = 0.0
     return centre, scale
+
+
+def standardised(traces: np.ndarray, centre: Floats, scale: Floats) -> Floats:
+    """Traces (..., N) in standard deviations from the median; artefacts are clipped."""
+    return np.clip((traces - centre) / scale, -_LARGEST, _LARGEST)
 
 
 def noise_level(segments: list[np.ndarray], frame_rate: float) -> Floats:
@@ -118,3 +125,11 @@ def _octave_power(segments: list[np.ndarray], n: int) -> Floats:
             total += ((means[n:] - means[:-n]) ** 2).sum(axis=0)
             count += len(means) - n
     return total / count if count else np.full(len(total), np.nan)
+
+
+def moments(table: Floats) -> tuple[Floats, Floats]:
+    """Mean and standard deviation of statistics (C, S), of the cells that have them."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", RuntimeWarning)  # no cell has it
+        mean, sd = np.nanmean(table, axis=0), np.nanstd(table, axis=0)
+    return np.nan_to_num(mean), np.nan_to_num(sd) + 1e-3
