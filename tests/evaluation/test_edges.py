@@ -105,6 +105,10 @@ def of_metrics(real: np.ndarray, synthetic: np.ndarray) -> Iterator[tuple[str, C
     yield "power_spectrum", lambda: metrics.power_spectrum(real, RATE)
     yield "sliced_wasserstein", lambda: metrics.sliced_wasserstein(real, synthetic)
     yield "smoothed_kl", lambda: metrics.smoothed_kl(real, synthetic)
+    yield (
+        "spike_inference_scores",
+        lambda: metrics.spike_inference_scores(a[:n], b[:n], RATE, bin_width=0.5),
+    )
     yield "thesis_kl", lambda: metrics.thesis_kl(real, synthetic)
     yield "van_rossum_cross", lambda: metrics.van_rossum_cross(a, b, RATE)
     yield "van_rossum_distance", lambda: metrics.van_rossum_distance(a, RATE)
