@@ -53,7 +53,6 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
     parser.add_argument("folder", type=Path)
     parser.add_argument("--only", nargs="+", default=["*"], help="names of sets, such as DS09")
-    parser.add_argument("--adaptation", choices=("conditional", "embedding"), default="conditional")
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--output", type=Path, default=Path("network.calgan"))
     parser.add_argument("--minutes", type=float, help="limit of the training")
@@ -71,7 +70,6 @@ def main() -> None:
     spikes = [recording.metadata["spikes"] for recording in recordings]
     began = time.perf_counter()
     network = SpikeInferenceNetwork(
-        arguments.adaptation,
         max_time=None if arguments.minutes is None else 60 * arguments.minutes,
         random_state=arguments.seed,
     )
