@@ -372,6 +372,8 @@ def test_what_is_wrong_is_said(other: Any) -> None:
         ((recording, 0 * spikes), ValueError, "no spike at all"),
         ((recording.traces, spikes), ValueError, "needs a frame rate"),
         (([], []), ValueError, "empty"),
+        ((recording, Recording(spikes, 30.0)), ValueError, "frame rates differ"),
+        ((recording, Recording(spikes, 10.0, roi_ids=[4, 3, 2, 1, 0])), ValueError, "roi_ids"),
         ((Recording(np.ones((500, 1)), 10.0), np.ones((500, 1))), ValueError, "constant"),
     ]
     for arguments, error, message in cases:
@@ -397,7 +399,9 @@ def test_wrong_parameters_are_refused(params: dict[str, Any], message: str, othe
         SpikeInferenceNetwork(**SMALL | params).fit(*other)
 
 
-def test_embedding_without_ground_truth_is_refused(other: Any) -> None:
+def test_embedding_without_ground_truth_is_refused(trained: Any, other: Any) -> None:
+    with pytest.raises(ValueError, match="fit the networks again"):
+        clone_fitted(trained, adaptation="embedding").adapt(other[0])
     with pytest.raises(ValueError, match="needs ground truth"):
         SpikeInferenceNetwork("embedding").fit(other[0])
 

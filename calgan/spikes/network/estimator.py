@@ -64,10 +64,7 @@ _TUNING_STEPS, _TUNING_RATE = 0.2, 0.25
 # Root mean square difference of standardised statistics at which a weight has fallen to 1 / e.
 _DISTANCE = 0.5
 _LAG_STEPS = 5000  # of the grid, that the check of lags looks at
-_NOT_ADAPTED = (
-    "This %(name)s is not adapted to a recording, whose frame rate is needed: take what "
-    "adapt(recording) returns."
-)
+_NOT_ADAPTED = "This %(name)s knows no frame rate yet: take what adapt(recording) returns."
 # What is known of the neurons of the recording that networks were adapted to.
 _OF_NEURONS = (
     "n_features_in_",
@@ -87,7 +84,8 @@ _BATCH_STEPS = 2**16  # of the grid, over all traces of a batch
 class SpikeInferenceNetwork(SavingMixin, Transformer):
     r"""Infer spikes from calcium traces with networks that learnt them from known spikes.
 
-    ``fit(recordings, spikes)`` trains on recordings whose spikes are known. ``fit(X)`` alone takes
+    ``fit(recordings, spikes)`` trains on recordings whose spikes are known. ``fit(X)`` alone, to
+    which parameters of the training mean nothing, takes
     the networks that come with calgan, which were trained on simulated recordings, and finds the
     place of X's neurons among these. Each trace (each window of windowed data) is inferred by
     itself. Not invertible.
@@ -353,6 +351,8 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
             self.networks_.append(network)
             self.history_ += [{"network": k, **row} for row in rows]
             if self.stopped_ == "interrupted":
+                if stream == _FINE_TUNE:  # the others are trained, if not tuned
+                    self.networks_ += networks[k + 1 :]
                 break
         self.n_iter_ = len(self.history_)
 
@@ -405,6 +405,8 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
 
     def _fine_tune(self, noise: NDArray[np.float64], varies: np.ndarray, started: float) -> None:
         """Train copies of the networks on ground truth like the recording, the nearest most."""
+        if not hasattr(self, "ground_truth_"):
+            raise ValueError("adaptation='embedding' was set after fit: fit the networks again.")
         rng = rng_from(self.seed_, _NEAR_BANK)
         level = float(np.median(noise))
         near = [cell.like(self.frame_rate_, level, rng) for cell in self.ground_truth_]

@@ -187,6 +187,13 @@ def _as_list(values: Any) -> list[Any]:
 def _check_counts(counts: Any, recording: Recording, name: str) -> np.ndarray:
     """Return counts (T, N) of the recording's frames, finite and not negative in its segments."""
     if isinstance(counts, Recording):
+        known = {name: counts.frame_rate, "its recording": recording.frame_rate}
+        common_frame_rate(known)
+        if not np.array_equal(counts.roi_ids, recording.roi_ids):
+            raise ValueError(
+                f"the roi_ids of {name} are not those of its recording; select the same neurons, "
+                "in the same order."
+            )
         counts = counts.traces
     array = as_real_array(counts, name).astype(np.float64)
     if array.ndim == 1 and recording.n_neurons == 1:
