@@ -15,6 +15,7 @@ _FLOOR_SHARE, _CEILING_SHARE, _FEWEST, _TIMES_NEXT = 0.05, 0.002, 5, 5
 _PREDICTABLE = 5e-3
 _PREDICTED_FRAMES, _PREDICTIONS = 2048, 8
 _NAMED_NEURONS = 10
+_TYPICAL_DECAY = 0.95  # of calcium from frame to frame, where none was estimated
 
 
 # Traces of a kind that OASIS is not made for: what it does with them, and what to do.
@@ -33,6 +34,23 @@ KINDS = {
         "out if you need their spikes, or record with less gain."
     ),
 }
+# The same for networks, which learn traces of no such kind.
+UNLIKE_GROUND_TRUTH = {
+    **KINDS,
+    "denoised": (
+        "denoised (a frame follows from those before it), unlike all that networks learn. Take "
+        "traces with their noise, such as CaImAn's C + YrA."
+    ),
+    "rectified": (
+        "rectified (many values are exactly the minimum), unlike all that networks learn. Take "
+        "traces that are not clipped."
+    ),
+}
+
+
+def kinds_of(segments: list[np.ndarray]) -> dict[str, np.ndarray]:
+    """Which neurons of segments (t, N) are of the `KINDS`."""
+    return estimate_noise_and_baseline(segments, np.full(segments[0].shape[1], _TYPICAL_DECAY))[2]
 
 
 def count_and_name(which: np.ndarray) -> str:
@@ -43,9 +61,11 @@ def count_and_name(which: np.ndarray) -> str:
     return f"{len(numbers)} of {len(which)} neurons (number {named})"
 
 
-def name_kind(which: np.ndarray, kind: str) -> str:
-    """Return the sentence on the neurons of a kind."""
-    return f"{count_and_name(which)} are {KINDS[kind]}"
+def names_of_kinds(kinds: dict[str, np.ndarray], texts: dict[str, str]) -> list[str]:
+    """Return a sentence on the neurons of each kind."""
+    return [
+        f"{count_and_name(which)} are {texts[kind]}" for kind, which in kinds.items() if which.any()
+    ]
 
 
 def estimate_noise_and_baseline(

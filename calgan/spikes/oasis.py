@@ -18,7 +18,7 @@ from calgan.data.recording import Recording
 from calgan.data.transformer import Transformer
 from calgan.data.validation import check_choice, check_frame_rate, common_frame_rate
 from calgan.data.windows import segments_of
-from calgan.spikes._noise import estimate_noise_and_baseline, name_kind
+from calgan.spikes._noise import KINDS, estimate_noise_and_baseline, names_of_kinds
 
 if TYPE_CHECKING:
     from neo import SpikeTrain
@@ -339,7 +339,7 @@ class OasisDeconvolver(Transformer):
         else:  # an absolute threshold needs no noise
             del kinds["denoised"], kinds["rectified"]
         self.threshold_[without_spikes] = np.inf
-        text = " ".join(name_kind(which, kind) for kind, which in kinds.items() if which.any())
+        text = " ".join(names_of_kinds(kinds, KINDS))
         return [text] if text else []
 
     def transform(self, X: Any) -> Any:

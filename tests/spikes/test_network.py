@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from scipy.signal import lfilter
 from sklearn.base import clone
 from sklearn.exceptions import NotFittedError
 
@@ -136,6 +137,43 @@ def test_constant_neurons_have_no_spikes_and_are_named(trained: Any, other: Any)
         found = trained.transform(Recording(traces, 10.0)).traces
     assert not found[:, 2].any()
     assert found[:, 0].any()
+
+
+@pytest.mark.parametrize("kind", ["denoised", "rectified", "saturated"])
+def test_traces_of_other_kinds_than_ground_truth_are_named(
+    kind: str, trained: Any, other: Any
+) -> None:
+    y = np.array(other[0].traces)
+    if kind == "denoised":
+        y[:, 2] = lfilter([1.0], [1.0, -0.9], other[1][:, 2])
+    elif kind == "rectified":
+        y[:, 2] = np.maximum(y[:, 2], np.median(y[:, 2]))
+    else:
+        y[:, 2] = np.minimum(y[:, 2], np.percentile(y[:, 2], 98.0))
+    with pytest.warns(UserWarning, match=rf"1 of 5 neurons \(number 2\) are {kind}"):
+        trained.adapt(Recording(y, 10.0))
+
+
+def test_a_slower_recording_than_all_ground_truth_is_named(trained: Any, other: Any) -> None:
+    with pytest.warns(UserWarning, match=r"2\.5 frames a second and more; .* from 2 Hz"):
+        trained.adapt(Recording(other[0].traces, 2.0))
+
+
+def test_a_trace_that_varies_in_one_frame_of_thousands_is_not_constant(trained: Any) -> None:
+    traces = np.zeros((3000, 1))
+    traces[1500] = 1.0
+    with pytest.warns(UserWarning, match="are denoised"):
+        network = trained.adapt(Recording(traces, 10.0))
+    assert network.scale_[0] == pytest.approx(traces.std())
+
+
+def test_neurons_that_cannot_be_learnt_are_named(other: Any) -> None:
+    recording, spikes = other
+    traces = np.array(recording.traces)
+    traces[:, [1, 3]] = 0.5
+    short = SMALL | {"n_networks": 1, "max_iter": 1}
+    with pytest.warns(UserWarning, match=r"left out: 2 of recordings\[1\]\.$"):
+        SpikeInferenceNetwork(**short).fit([recording, Recording(traces, 10.0)], [spikes, spikes])
 
 
 def test_an_artefact_does_not_hide_the_spikes(trained: Any, other: Any) -> None:
@@ -293,7 +331,7 @@ def test_a_fit_that_fails_leaves_the_network_as_it_was(trained: Any, other: Any)
     np.testing.assert_array_equal(network.transform(recording).traces, before)
 
 
-def test_embedding_trains_on_ground_truth_like_the_recording(other: Any) -> None:
+def test_embedding_trains_on_ground_truth_like_the_recording(other: Any, tmp_path: Path) -> None:
     pairs = [ground_truth(seed, 60.0) for seed in (1, 7)]
     recordings, spikes = map(list, zip(*pairs, strict=True))
     network = SpikeInferenceNetwork("embedding", **SMALL, random_state=0)
@@ -304,6 +342,12 @@ def test_embedding_trains_on_ground_truth_like_the_recording(other: Any) -> None
     assert mean_r(other[1], adapted.transform(other[0]), 10.0) > 0.6
     again = network.transform(other[0]).traces
     np.testing.assert_array_equal(again, adapted.transform(other[0]).traces)
+    # It is of this recording from here on: it is a file like others, and is not adapted again.
+    with pytest.raises(ValueError, match="adapted to another recording"):
+        adapted.adapt(other[0])
+    adapted.save(tmp_path / "adapted.calgan")
+    loaded = calgan.load(tmp_path / "adapted.calgan")
+    np.testing.assert_array_equal(loaded.transform(other[0]).traces, again)
 
 
 # ---------------------------------------------------------------------- the networks of calgan
@@ -400,7 +444,7 @@ def test_wrong_parameters_are_refused(params: dict[str, Any], message: str, othe
 
 
 def test_embedding_without_ground_truth_is_refused(trained: Any, other: Any) -> None:
-    with pytest.raises(ValueError, match="fit the networks again"):
+    with pytest.raises(ValueError, match="was set after fit"):
         clone_fitted(trained, adaptation="embedding").adapt(other[0])
     with pytest.raises(ValueError, match="needs ground truth"):
         SpikeInferenceNetwork("embedding").fit(other[0])

@@ -26,27 +26,27 @@ from calgan.data.validation import (
 )
 from calgan.data.windows import segments_of
 from calgan.io.model_files.saving import SavingMixin
-from calgan.spikes._noise import name_kind
+from calgan.spikes._noise import UNLIKE_GROUND_TRUTH, kinds_of, names_of_kinds
 from calgan.spikes.network.convolutions import SpikeNetwork, expected_spikes
 from calgan.spikes.network.counts import whole_counts
 from calgan.spikes.network.ground_truth import (
+    SLOWEST,
     Cell,
     Raw,
     make_bank,
     read_ground_truth,
     simulated,
     weights_of,
+    without_unlearnable,
 )
 from calgan.spikes.network.lags import lag_between, median_lag
 from calgan.spikes.network.statistics import (
     NAMES,
-    centre_and_scale,
     grid_rate_of,
     moments,
-    noise_level,
     on_grid,
+    place_of,
     standardised,
-    statistics_of,
 )
 from calgan.spikes.network.training import Schedule, Windows, train_network
 from calgan.spikes.oasis import to_spike_trains
@@ -77,18 +77,16 @@ _OF_NEURONS = (
     "scale_",
     "statistics_",
 )
-_BLOCK = 64  # neurons whose statistics are computed at once
 _BATCH_STEPS = 2**16  # of the grid, over all traces of a batch
 
 
 class SpikeInferenceNetwork(SavingMixin, Transformer):
     r"""Infer spikes from calcium traces with networks that learnt them from known spikes.
 
-    ``fit(recordings, spikes)`` trains on recordings whose spikes are known. ``fit(X)`` alone, to
-    which parameters of the training mean nothing, takes
+    ``fit(recordings, spikes)`` trains on recordings whose spikes are known. ``fit(X)`` alone takes
     the networks that come with calgan, which were trained on simulated recordings, and finds the
-    place of X's neurons among these. Each trace (each window of windowed data) is inferred by
-    itself. Not invertible.
+    place of X's neurons among these; parameters of the training then mean nothing. Each trace (each
+    window of windowed data) is inferred by itself. Not invertible.
 
     Parameters
     ----------
@@ -113,7 +111,7 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
     max_iter : int, default=1200
         Training steps of each network, of 32 windows of about 20 s.
     max_time : float, default=None
-        Limit of the training in seconds; each network has its share of it.
+        Limit of `fit` in seconds, simulated cells included; each network has its share of it.
     learning_rate : float, default=0.002
         Largest step size of AdamW.
     device : str, default="auto"
@@ -128,8 +126,9 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
     networks_ : list of torch.nn.Module
         Trained networks, on the CPU.
     history_ : list of dict
-        "network", "step" and "loss" of each step; the loss is the mean squared error, divided by
-        the mean square of the counts. Empty for the networks that come with calgan.
+        "network", "step" and "loss" of each step; the loss is the mean squared error of spikes, in
+        which a neuron counts by the root of the mean square of its counts. Empty for the networks
+        that come with calgan.
     n_iter_ : int
         Steps taken, of all networks.
     stopped_ : str
@@ -139,6 +138,9 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
         None if they are too few to tell.
     mean_, sd_ : ndarray of shape (S,)
         Mean and standard deviation of the statistics over the ground truth.
+    ground_truth_ : list
+        Neurons that were learnt, for ``adaptation="embedding"``; what `adapt` returns has none, and
+        cannot be adapted again.
     seed_ : int
         Seed in force.
     centre_, scale_ : ndarray of shape (N,)
@@ -161,8 +163,9 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
     -----
     UserWarning
         By `fit`, one that names recordings whose spikes lie more than 0.25 s before or after those
-        that are inferred: their clocks differ. By `fit` and `adapt`, one that names neurons whose
-        traces are constant, for which no spikes are inferred.
+        that are inferred: their clocks differ; one that names recordings of which neurons cannot be
+        learnt. By `fit(X)` and `adapt`, one that names neurons whose traces are constant, denoised,
+        rectified or saturated, and frame rates below 2.5 Hz.
 
     Notes
     -----
@@ -182,7 +185,10 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
     neurons, and is not known without spikes. Times are more reliable than numbers of spikes.
 
     *Counts*: expected spikes add up, and are forgotten with a time constant of 1 s; a spike is set
-    where they reach one half, and taken from the sum.
+    where they reach one half, and taken from the sum. Spikes that are expected at a steady rate
+    below 0.5 Hz are lost.
+
+    *Lags*: a shift that all recordings of the ground truth share is learnt, and not noticed.
 
     References
     ----------
@@ -306,12 +312,8 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
     def _train(self, cells: list[Raw], started: float) -> None:
         """Train the networks on the neurons of the ground truth."""
         self.seed_ = as_seed(self.random_state)
+        cells = without_unlearnable(cells)
         bank = make_bank(cells, _N_VARIANTS, rng_from(self.seed_, _BANK))
-        if not bank:
-            raise ValueError(
-                "no neuron of the recordings can be learnt from: their traces are constant, or "
-                "shorter than 4 s."
-            )
         bank += simulated(self.n_simulated, rng_from(self.seed_, _SIMULATED))
         self.mean_, self.sd_ = moments(np.array([cell.statistics for cell in bank]))
         self.networks_, self.history_, self.stopped_ = [], [], ""
@@ -385,20 +387,16 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
         segments = segments_of(read.data)
         placed._learn(X, read)
         placed.frame_rate_ = frame_rate
-        n = read.n_neurons
-        placed.centre_, placed.scale_ = np.zeros(n), np.zeros(n)
-        placed.statistics_, noise = np.zeros((n, len(NAMES))), np.zeros(n)
-        for first in range(0, n, _BLOCK):
-            block = slice(first, first + _BLOCK)
-            # In one order of memory, in which sums are the same.
-            parts = [np.ascontiguousarray(segment[:, block]) for segment in segments]
-            placed.centre_[block], placed.scale_[block] = centre_and_scale(parts)
-            parts = [placed._scaled(part, np.arange(n)[block]) for part in parts]
-            placed.statistics_[block] = statistics_of(parts, frame_rate)
-            noise[block] = noise_level(parts, frame_rate)
+        placed.centre_, placed.scale_, placed.statistics_, noise = place_of(segments, frame_rate)
+        told = names_of_kinds(kinds_of(segments), UNLIKE_GROUND_TRUTH)
+        if frame_rate < SLOWEST:
+            told.append(
+                f"Networks learn recordings of {SLOWEST:g} frames a second and more; what they "
+                f"infer from {frame_rate:g} Hz is uncertain."
+            )
+        if told:
+            warnings.warn(" ".join(told), UserWarning, stacklevel=3)
         constant = placed.scale_ == 0
-        if constant.any():
-            warnings.warn(name_kind(constant, "constant"), UserWarning, stacklevel=3)
         if self.adaptation == "embedding" and not constant.all():
             placed._fine_tune(noise[~constant], ~constant, started)
         return placed
@@ -406,7 +404,11 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
     def _fine_tune(self, noise: NDArray[np.float64], varies: np.ndarray, started: float) -> None:
         """Train copies of the networks on ground truth like the recording, the nearest most."""
         if not hasattr(self, "ground_truth_"):
-            raise ValueError("adaptation='embedding' was set after fit: fit the networks again.")
+            raise ValueError(
+                "these networks have no ground truth: they were adapted to another recording, or "
+                "adaptation='embedding' was set after fit. Adapt what fit(recordings, spikes) "
+                "returns."
+            )
         rng = rng_from(self.seed_, _NEAR_BANK)
         level = float(np.median(noise))
         near = [cell.like(self.frame_rate_, level, rng) for cell in self.ground_truth_]
@@ -419,6 +421,7 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
         self.history_ = list(self.history_)
         schedule = self._schedule(_TUNING_STEPS, _TUNING_RATE)
         self._train_all(networks, bank, weights, schedule, _FINE_TUNE, started)
+        del self.ground_truth_  # they are of this recording from here on
 
     def _standardised(self, statistics: NDArray[np.float64]) -> NDArray[np.float32]:
         """Statistics (..., S) relative to the ground truth; those not known are its mean."""
@@ -426,8 +429,7 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
 
     def _scaled(self, traces: np.ndarray, neurons: np.ndarray) -> NDArray[np.float64]:
         """Traces (t, n) of some neurons without their median, in standard deviations."""
-        scale = np.where(self.scale_ > 0, self.scale_, 1.0)[neurons]
-        return standardised(traces, self.centre_[neurons], scale)
+        return standardised(traces, self.centre_[neurons], self.scale_[neurons])
 
     def transform(self, X: Any) -> Any:
         """Infer spikes.

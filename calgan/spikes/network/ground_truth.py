@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import dataclasses
 import math
+import warnings
+from collections import Counter
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,7 +28,7 @@ from calgan.spikes.network.statistics import (
 
 Floats = NDArray[np.float32]
 
-_SLOWEST = 2.5  # Hz
+SLOWEST = 2.5  # Hz, of what networks learn
 SIMULATED = -1  # in place of the number of a recording
 _SHARE_SIMULATED, _DURATION = 0.35, 150.0  # of all windows; s
 _LEAST_DURATION = 4.0  # s; shorter cells say little
@@ -86,7 +88,7 @@ class Raw:
         rate, sd = self.frame_rate, 0.0
         if rng.random() < _SHARE_SLOWED:
             fastest = min(self.frame_rate, 2 * GRID_RATE)
-            rate = math.exp(rng.uniform(math.log(min(_SLOWEST, fastest)), math.log(fastest)))
+            rate = math.exp(rng.uniform(math.log(min(SLOWEST, fastest)), math.log(fastest)))
         if rng.random() < _SHARE_NOISY:
             sd = math.exp(rng.uniform(*np.log(_ADDED_NOISE)))
         return self.shortened(rng).changed(rate, sd, rng)
@@ -212,6 +214,26 @@ def _check_counts(counts: Any, recording: Recording, name: str) -> np.ndarray:
                 f"has {array[start + frame, neuron]}; leave out frames without a known count."
             )
     return array
+
+
+def without_unlearnable(cells: list[Raw]) -> list[Raw]:
+    """Return the neurons that vary and are long enough, and warn of the others."""
+    kept = [cell for cell in cells if cell.on_grid() is not None]
+    if not kept:
+        raise ValueError(
+            "no neuron of the recordings can be learnt from: their traces are constant, or shorter "
+            f"than {_LEAST_DURATION:g} s."
+        )
+    if len(kept) < len(cells):
+        whole, left = (Counter(cell.recording for cell in each) for each in (cells, kept))
+        named = [f"{n - left[k]} of recordings[{k}]" for k, n in whole.items() if left[k] < n]
+        warnings.warn(
+            "neurons whose traces are constant, or shorter than "
+            f"{_LEAST_DURATION:g} s, are left out: {', '.join(named)}.",
+            UserWarning,
+            stacklevel=4,
+        )
+    return kept
 
 
 def make_bank(cells: list[Raw], n_variants: int, rng: np.random.Generator) -> list[Cell]:

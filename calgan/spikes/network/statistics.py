@@ -22,6 +22,7 @@ _OCTAVES = 7  # of time scales, the first one frame of the grid
 _LARGEST = 25.0  # standard deviations; an artefact is no larger to a network
 # Values that set the scale: an artefact in one frame of a thousand does not.
 _CLIPPED = (0.1, 99.9)
+_BLOCK = 64  # neurons whose statistics are computed at once
 
 NAMES = (
     "log noise",
@@ -56,14 +57,17 @@ def centre_and_scale(segments: list[np.ndarray]) -> tuple[Floats, Floats]:
     """Median and standard deviation of each neuron; constant ones have scale 0."""
     values = np.concatenate(segments).astype(np.float64)
     centre = np.median(values, axis=0)
-    scale = np.clip(values, *np.percentile(values, _CLIPPED, axis=0)).std(axis=0)
+    clipped = np.clip(values, *np.percentile(values, _CLIPPED, axis=0))
+    rarely = np.ptp(clipped, axis=0) == 0  # it varies in what is clipped alone
+    clipped[:, rarely] = values[:, rarely]
+    scale = clipped.std(axis=0)
     scale[np.ptp(values, axis=0) == 0] = 0.0
     return centre, scale
 
 
 def standardised(traces: np.ndarray, centre: Floats, scale: Floats) -> Floats:
     """Traces (..., N) in standard deviations from the median; artefacts are clipped."""
-    return np.clip((traces - centre) / scale, -_LARGEST, _LARGEST)
+    return np.clip((traces - centre) / np.where(scale > 0, scale, 1.0), -_LARGEST, _LARGEST)
 
 
 def noise_level(segments: list[np.ndarray], frame_rate: float) -> Floats:
@@ -101,6 +105,19 @@ def statistics_of(segments: list[np.ndarray], frame_rate: float) -> Floats:
         hurst,
     ]
     return np.stack(rows, axis=1)
+
+
+def place_of(segments: list[np.ndarray], frame_rate: float) -> tuple[Floats, ...]:
+    """Centre, scale (N,), statistics (N, S) and noise level (N,) of neurons of segments (t, N)."""
+    found = []
+    for first in range(0, segments[0].shape[1], _BLOCK):
+        # In one order of memory, in which sums are the same.
+        parts = [np.ascontiguousarray(part[:, first : first + _BLOCK]) for part in segments]
+        centre, scale = centre_and_scale(parts)
+        parts = [standardised(part, centre, scale) for part in parts]
+        statistics, noise = statistics_of(parts, frame_rate), noise_level(parts, frame_rate)
+        found.append((centre, scale, statistics, noise))
+    return tuple(np.concatenate(each) for each in zip(*found, strict=True))
 
 
 def _autocorrelation(segments: list[np.ndarray], lag: int, variance: Floats) -> Floats:
