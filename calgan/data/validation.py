@@ -290,6 +290,15 @@ def check_neurons(neurons: Any, n_neurons: int, *, name: str) -> np.ndarray:
     return index
 
 
+def check_same_rois(roi_ids: np.ndarray, expected: np.ndarray, *, name: str, of: str) -> None:
+    """Refuse ROI ids of one recording that are not those of another."""
+    if not np.array_equal(roi_ids, expected):
+        raise ValueError(
+            f"the roi_ids of {name} are not those of {of}; select the same neurons, in the same "
+            "order."
+        )
+
+
 def as_trials(X: Any) -> Any:
     """Return a MATLAB cell array, an object array of arrays (T_i, N), as a list; others as is."""
     if isinstance(X, np.ndarray) and X.dtype == object and 0 < X.size == max(X.shape, default=0):

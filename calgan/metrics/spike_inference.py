@@ -7,11 +7,17 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike
 
+from calgan.data.correlation import column_correlations
 from calgan.data.recording import Recording
 from calgan.data.resampling import resampled_counts
-from calgan.data.validation import as_real_array, check_real, common_frame_rate
+from calgan.data.validation import (
+    as_real_array,
+    check_real,
+    check_same_rois,
+    common_frame_rate,
+)
 from calgan.metrics._arrays import as_windows
-from calgan.metrics.spikes import pairwise_correlation, van_rossum_distance
+from calgan.metrics.spikes import van_rossum_distance
 from calgan.metrics.two_sample import roc_area
 
 _SPIKE = 0.5  # of a spike that a bin holds at least if it counts as one with spikes
@@ -65,9 +71,9 @@ def spike_inference_scores(
     Raises
     ------
     TypeError, ValueError
-        If an array is no recording or windows of finite numbers, if their shapes differ, if true
-        counts are negative, if `frame_rate` is not positive or not that of a Recording, if
-        `bin_width` is shorter than a frame, or if there are fewer than two bins.
+        If an array is no recording or windows of finite numbers, if their shapes, ROI ids or
+        segments differ, if true counts are negative, if `frame_rate` is not positive or not that
+        of a Recording, if `bin_width` is shorter than a frame, or if there are fewer than two bins.
 
     Notes
     -----
@@ -110,14 +116,13 @@ def spike_inference_scores(
             f"bin_width={bin_width:g} s leaves {len(bins)} bins in true, which holds "
             f"{sum(map(len, pairs)) / rate:.3g} s; scores need at least two."
         )
-    bins = bins.transpose(1, 0, 2).astype(np.float64)  # (N, bins, 2), true beside inferred
-    n, m = bins[..., 0], bins[..., 1]
-    total = _defined(n.sum(axis=1))
+    n, m = np.moveaxis(bins.astype(np.float64), -1, 0)  # (bins, N) each, true and inferred
+    total = _defined(n.sum(axis=0))
     return {
-        "correlation": pairwise_correlation(bins)[:, 0],
-        "bias": (m - n).sum(axis=1) / total,
-        "error": np.abs(m - n).sum(axis=1) / total,
-        "auc": np.array([_auc(*neuron) for neuron in zip(n, m, strict=True)]),
+        "correlation": column_correlations(n, m),
+        "bias": (m - n).sum(axis=0) / total,
+        "error": np.abs(m - n).sum(axis=0) / total,
+        "auc": np.array([_auc(*neuron) for neuron in zip(n.T, m.T, strict=True)]),
         "van_rossum": _van_rossum(pairs, rate * bin_width),
     }
 
@@ -141,8 +146,11 @@ def _read(true: Any, inferred: Any, frame_rate: float) -> tuple[list[np.ndarray]
             "must hold the same frames of the same neurons."
         )
     segments = [X.segments for X in known.values()]
-    if len(segments) == 2 and not np.array_equal(segments[0], segments[1]):
-        raise ValueError("true and inferred differ in their segments; give both the same.")
+    if len(known) == 2:
+        ids = {name: X.roi_ids for name, X in known.items()}
+        check_same_rois(ids["inferred"], ids["true"], name="inferred", of="true")
+        if not np.array_equal(segments[0], segments[1]):
+            raise ValueError("true and inferred differ in their segments; give both the same.")
     windows = [
         as_windows(_within(array, segments) if array.ndim == 2 else array, name)
         for name, array in arrays.items()

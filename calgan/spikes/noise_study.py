@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
+from calgan.data.correlation import column_correlations, varies
 from calgan.data.progress import progress
 from calgan.data.recording import Recording
 from calgan.data.validation import (
@@ -20,6 +21,7 @@ from calgan.data.validation import (
     check_integer,
     check_real,
     check_recording,
+    check_same_rois,
     common_frame_rate,
     rng_from,
     shown,
@@ -126,7 +128,7 @@ def noise_study(
     recording: Any,
     levels: Sequence[float] = _LEVELS,
     *,
-    spikes: ArrayLike | None = None,
+    spikes: ArrayLike | Recording | None = None,
     frame_rate: float | None = None,
     bin_width: float | None = None,
     n_repeats: int = 3,
@@ -151,7 +153,7 @@ def noise_study(
         Traces.
     levels : sequence of float
         Signal-to-noise ratios, at least 0.001; by default 4, 2, 1.4, 1, 0.7, 0.5, 0.35 and 0.25.
-    spikes : array-like of shape (T, N), default=None
+    spikes : array-like or Recording of shape (T, N), default=None
         True number of spikes in each frame, if known.
     frame_rate : float, default=None
         Frames per second (Hz). None takes that of `recording` or `deconvolver`.
@@ -192,8 +194,8 @@ def noise_study(
         If `deconvolver` has no ``transform``, or other input is no number.
     ValueError
         If no frame rate is known; if no neuron varies, or nothing that varies is inferred; if the
-        inferred spikes are of another shape than the traces, or NaN; if there are fewer than three
-        bins.
+        inferred spikes are of another shape than the traces, or NaN; if `spikes` are of another
+        shape, frame rate or ROI ids than the traces; if there are fewer than three bins.
 
     Warns
     -----
@@ -237,7 +239,7 @@ def noise_study(
     truth = np.zeros((len(snr) + 1, source.n_neurons))
     with progress(verbose, "noise_study", 1 + n_repeats * len(snr)) as bar:
         clean = bins(source.infer())
-        if not _varies(clean).any():
+        if not varies(clean).any():
             raise ValueError(
                 f"{source.name} infers nothing that varies from the recording as it is, so there "
                 "is nothing to correlate with; check its settings and the traces."
@@ -290,7 +292,7 @@ class _Source:
         }
         self.frame_rate = common_frame_rate(known, needed_by="noise_study")
         inside = np.concatenate([self.traces[start:stop] for start, stop in self.ranges])
-        self.varies = _varies(inside)
+        self.varies = varies(inside)
         if not self.varies.any():
             raise ValueError(
                 "every trace of recording is constant, so there is nothing to infer; pass one with "
@@ -399,19 +401,10 @@ def _known(snr: Floats) -> Floats:
     return np.where((snr > 0) & (snr < np.inf), snr, np.nan)
 
 
-def _varies(values: NDArray[Any]) -> NDArray[np.bool_]:
-    """Tell which columns of an array are not constant: a deviation need not be exactly 0."""
-    return np.asarray((values != values[:1]).any(axis=0))
-
-
 def _correlate(reference: Floats, found: Floats) -> Floats:
     """Pearson correlations (N,): NaN where the reference is constant, 0 where only the other is."""
-    defined, varies = _varies(reference), _varies(found)
-    first, second = reference - reference.mean(axis=0), found - found.mean(axis=0)
-    norm = np.linalg.norm(first, axis=0) * np.linalg.norm(second, axis=0)
-    usable = defined & varies
-    r = np.einsum("tn,tn->n", first, second) / np.where(usable, norm, 1.0)
-    return np.where(defined, np.where(varies, np.clip(r, -1.0, 1.0), 0.0), np.nan)
+    r = column_correlations(reference, found)
+    return np.where(varies(reference) & ~varies(found), 0.0, r)
 
 
 def _check_levels(levels: Any) -> Floats:
@@ -434,20 +427,24 @@ def _check_spikes(spikes: Any, source: _Source) -> NDArray[Any]:
             f"spikes must hold the number of spikes in each frame of each neuron, "
             f"{source.traces.shape}, got shape {array.shape}."
         )
+    if isinstance(spikes, Recording):
+        common_frame_rate({"recording": source.frame_rate, "spikes": spikes.frame_rate})
+        if source.recording is not None:
+            check_same_rois(spikes.roi_ids, source.roi_ids, name="spikes", of="recording")
     check_finite(array, "spikes", ranges=source.ranges, advice="leave those frames out")
     return array
 
 
 def _warn_of_undefined(clean: Floats, true: Floats | None) -> None:
     """Warn of neurons that have no correlation."""
-    silent = ~_varies(clean)
+    silent = ~varies(clean)
     said = []
     if silent.any():
         said.append(
             f"{count_and_name(silent)} have no correlation (NaN): their traces, or what is "
             "inferred from these without added noise, are constant."
         )
-    if true is not None and (silent := ~_varies(true)).any():
+    if true is not None and (silent := ~varies(true)).any():
         said.append(
             f"{count_and_name(silent)} have no correlation with true spikes (NaN): these are "
             "constant."

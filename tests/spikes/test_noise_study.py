@@ -101,7 +101,7 @@ def test_first_differences_lose_slow_signals_sooner(decay):
     study = noise_study(Linear(1.0, -1.0), traces, frame_rate=RATE, random_state=0)
     # Differences of the signal have 2 (1 - decay) times its variance, those of the noise twice.
     expected = 1 / np.sqrt(1 + 1 / ((1 - decay) * LEVELS**2))
-    assert_allclose(study.mean, expected, atol=0.015)
+    assert_allclose(study.correlation.mean(axis=1), expected, atol=0.015)
 
 
 @pytest.mark.parametrize("n_frames", [2, 5])
@@ -109,7 +109,8 @@ def test_bins_average_the_noise_of_their_frames(n_frames):
     traces = np.repeat(white(2000, 10), n_frames, axis=0)
     width = n_frames / RATE
     study = noise_study(Linear(), Recording(traces, RATE), bin_width=width, random_state=0)
-    assert_allclose(study.mean, 1 / np.sqrt(1 + 1 / (n_frames * LEVELS**2)), atol=0.015)
+    expected = 1 / np.sqrt(1 + 1 / (n_frames * LEVELS**2))
+    assert_allclose(study.correlation.mean(axis=1), expected, atol=0.015)
     assert study.bin_width == width
 
 
@@ -366,6 +367,12 @@ GOOD = {"deconvolver": Linear(), "recording": Recording(white(60, 4), RATE)}
         ({"spikes": white(59, 4)}, ValueError, r"\(60, 4\), got shape \(59, 4\)"),
         ({"spikes": np.full((60, 4), np.nan)}, ValueError, "spikes contains NaN or infinity"),
         ({"spikes": "many"}, TypeError, "spikes must be an array of real numbers"),
+        ({"spikes": Recording(white(60, 4), 20.0)}, ValueError, "10 Hz and spikes 20 Hz"),
+        (
+            {"spikes": Recording(white(60, 4), RATE, roi_ids=list("abcd"))},
+            ValueError,
+            "the roi_ids of spikes are not those of recording; select the same neurons",
+        ),
     ],
 )
 def test_wrong_arguments_get_one_clear_sentence(arguments, error, sentence):
