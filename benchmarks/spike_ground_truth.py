@@ -1,5 +1,7 @@
 """Recordings of neurons whose spikes were recorded, too: readers of three kinds of folders.
 
+SpikeFinder's pairs may also lie in a folder ``spikefinder`` within one of the other two.
+
 ``database``
     ``groundtruth_DSxx-*.npz``, made from the database of Rupprecht et al. (2021),
     https://github.com/HelmchenLabSoftware/Cascade. Recording r of a file is
@@ -8,11 +10,14 @@
     The database itself: folders ``DSxx-*`` of ``CAttached_*.mat``.
 ``spikefinder``
     ``x.train.calcium.csv`` and ``x.train.spikes.csv``, also ``.gz``, of http://spikefinder.org.
+    Cells of ``x.test.calcium.csv`` belong to the same set, if their spikes are there, too.
 """
 
 from __future__ import annotations
 
+import re
 import warnings
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -61,25 +66,24 @@ class Cell:
 DataSets = dict[str, list[Cell]]
 """Cells by the short name of their set, such as DS16 or SF5."""
 
+_SPIKEFINDER = re.compile(r"(.+)\.(train|test)\.calcium(\.csv(?:\.gz)?)")
+
 
 @cache  # once a process, which must be able to import it
-def benchmark_data(folder: Path) -> DataSets:
-    """Read the database's npz files, and SpikeFinder's pairs in a folder beside them."""
-    found = database(folder)
-    if (folder / "spikefinder").is_dir():
-        found |= spikefinder(folder / "spikefinder")
-    return found
-
-
 def any_folder(folder: Path) -> DataSets:
     """Read a folder of whichever kind."""
     if not folder.is_dir():
         raise FileNotFoundError(f"{folder} is no folder: give one with recordings and spikes.")
     if any(folder.glob("groundtruth_*.npz")):
-        return benchmark_data(folder)
-    if any(folder.glob("*.calcium.csv*")):
+        found = database(folder)
+    elif any(folder.glob("*.calcium.csv*")):
         return spikefinder(folder)
-    return cascade(folder)
+    else:
+        found = cascade(folder)
+    if (folder / "spikefinder").is_dir():
+        for name, cells in spikefinder(folder / "spikefinder").items():
+            _add(found, name, cells)
+    return found
 
 
 def database(folder: Path) -> DataSets:
@@ -96,7 +100,7 @@ def database(folder: Path) -> DataSets:
             neuron = str(data["neuron_names"][data["neuron"][r]])
             recording = _recording(data["dff"][frames], data["spike_counts"][frames], rate, neuron)
             neurons.setdefault(neuron, []).append(recording)
-        found[name.split("-")[0]] = _cells(name, neurons)
+        _add(found, name.split("-")[0], _cells(name, neurons))
     if not found:
         raise FileNotFoundError(f"{folder} holds no groundtruth_*.npz: give the folder of these.")
     return found
@@ -104,28 +108,47 @@ def database(folder: Path) -> DataSets:
 
 def spikefinder(folder: Path) -> DataSets:
     """Read SpikeFinder's pairs of files; a neuron ends with its last number."""
-    found: DataSets = {}
+    sets: dict[str, dict[str, list[Recording]]] = {}
     for path in sorted(folder.glob("*.calcium.csv*")):
-        name = f"SF{path.name.split('.')[0]}"
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # tails of NaN, which are read again below
-            n_neurons = read_recording(path).n_neurons
-        neurons = {}
-        for k in range(n_neurons):
-            one = read_recording(path, neurons=[k])
-            spikes = one.metadata.get("spikes")
-            if spikes is None:
-                raise FileNotFoundError(
-                    f"{path} has no spikes beside it: put the file "
-                    f"{path.name.replace('calcium', 'spikes')} into the same folder."
+        match = _SPIKEFINDER.fullmatch(path.name)
+        if match is None:
+            continue
+        name, part, suffix = match.groups()
+        spikes = path.with_name(f"{name}.{part}.spikes{suffix}")
+        if not spikes.is_file():
+            if part == "test":
+                warnings.warn(f"{path} is left out: {spikes.name} is missing.", stacklevel=2)
+                continue
+            raise FileNotFoundError(
+                f"{path} has no spikes beside it: put the file {spikes.name} into the same folder."
+            )
+        neurons = sets.setdefault(f"SF{name}", {})
+        for k, recording in enumerate(_columns(path)):
+            neuron = str(k) if part == "train" else f"{part} {k}"
+            if neuron in neurons:
+                raise ValueError(
+                    f"{path} is there with and without .gz: take one of the two out of the folder."
                 )
-            neurons[str(k)] = [
-                Recording(one.traces, one.frame_rate, metadata={"spikes": np.asarray(spikes)})
-            ]
-        found[name] = _cells(f"{name}-SpikeFinder", neurons)
-    if not found:
-        raise FileNotFoundError(f"{folder} holds no *.calcium.csv: give SpikeFinder's folder.")
-    return found
+            neurons[neuron] = [recording]
+    if not sets:
+        raise FileNotFoundError(
+            f"{folder} holds no x.train.calcium.csv with x.train.spikes.csv: give SpikeFinder's "
+            "folder."
+        )
+    return {name: _cells(f"{name}-SpikeFinder", neurons) for name, neurons in sets.items()}
+
+
+def _columns(path: Path) -> Iterator[Recording]:
+    """Yield the neurons of one of SpikeFinder's files."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # tails of NaN, which are read again below
+        n_neurons = read_recording(path).n_neurons
+    for k in range(n_neurons):
+        one = read_recording(path, neurons=[k])
+        spikes = np.asarray(one.metadata["spikes"])
+        yield Recording(
+            one.traces, one.frame_rate, segments=one.segments, metadata={"spikes": spikes}
+        )
 
 
 def cascade(folder: Path) -> DataSets:
@@ -141,7 +164,7 @@ def cascade(folder: Path) -> DataSets:
     found: DataSets = {}
     for each in folders:
         neurons = {path.stem: _cattached(path) for path in sorted(each.glob("CAttached*.mat"))}
-        found[each.name.split("-")[0]] = _cells(each.name, neurons)
+        _add(found, each.name.split("-")[0], _cells(each.name, neurons))
     return found
 
 
@@ -204,3 +227,13 @@ def _cells(dataset: str, neurons: dict[str, Any]) -> list[Cell]:
             rates.setdefault(same, []).append(recording)
         cells += [Cell(dataset, neuron, tuple(group)) for group in rates.values()]
     return cells
+
+
+def _add(found: DataSets, name: str, cells: list[Cell]) -> None:
+    """Add a set under a name that no other has."""
+    if name in found:
+        raise ValueError(
+            f"{found[name][0].dataset} and {cells[0].dataset} are both called {name}: rename one, "
+            "up to the first hyphen."
+        )
+    found[name] = cells

@@ -5,7 +5,8 @@ same cells are left out together, and count once in training; `SAME_CELLS` names
 Pearson's r of inferred and true spikes in bins of 1/7.5 s, and of 1/25 s for SpikeFinder's cells,
 which have 100 frames a second. Of a neuron, it is the mean over its recordings, weighted by
 duration; of a set, the mean over neurons. An inference without spikes counts as r = 0. Recordings
-without spikes, or with fewer frames a second than bins, are left out.
+without spikes, or with fewer frames a second than bins, are left out. Frames outside the segments
+of a recording do not count.
 
 The settings of OASIS are the best of a grid, in the mean over the other sets at the same bins; one
 of the methods also moves the inferred spikes ahead by a lag that is chosen so.
@@ -16,6 +17,11 @@ are skipped.
     CALGAN_DATA=... python benchmarks/spike_inference.py --jobs 2
     CALGAN_DATA=... python benchmarks/spike_inference.py --only 'oasis-*/*' 'conditional/DS0*'
     python benchmarks/spike_inference.py --table
+
+It also runs on the database as it is published, and on SpikeFinder's own folder; rows then go
+elsewhere.
+
+    python benchmarks/spike_inference.py --data Cascade/Ground_truth --output mine.jsonl
 """
 
 from __future__ import annotations
@@ -23,31 +29,36 @@ from __future__ import annotations
 import argparse
 import os
 import sys
+import textwrap
 import time
 import warnings
 from collections.abc import Callable, Iterable, Iterator
 from fnmatch import fnmatch
-from functools import partial
 from itertools import product
 from pathlib import Path
 from typing import Any
 
 import joblib
 import numpy as np
-from scipy.ndimage import gaussian_filter1d, shift
 from threadpoolctl import threadpool_limits
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from benchmarks.spike_ground_truth import (
-    SAME_ANIMALS,
-    SAME_CELLS,
-    Cell,
-    DataSets,
-    benchmark_data,
+from benchmarks.spike_ground_truth import SAME_ANIMALS, SAME_CELLS, Cell, any_folder
+from benchmarks.spike_inference_methods import (
+    GRID,
+    METHODS,
+    TRAINED,
+    TUNED,
+    Infer,
+    Means,
+    Setting,
+    best_setting,
+    oasis_grid,
 )
 from benchmarks.thesis_table import append, read
-from calgan import OasisDeconvolver, Recording
+from calgan import Recording
+from calgan.data.correlation import column_correlations
 from calgan.data.resampling import resampled_counts
 from calgan.metrics import spike_inference_scores
 
@@ -55,122 +66,7 @@ OUTPUT = Path(__file__).parent / "results" / "spike_inference.jsonl"
 BINS = {"7.5 Hz": 1 / 7.5, "25 Hz": 1 / 25}
 SCORES = ("correlation", "bias", "error", "auc")
 
-# Thresholds in units of the noise; decay times (s), None is estimated; SD of a Gaussian (s); times
-# (s) by which inferred spikes are moved ahead, since the peak of a transient comes after its spike.
-THRESHOLDS = (0.0, 1.5, 3.0)
-DECAY_TIMES = (None, 0.5, 1.0, 2.0)
-SMOOTHINGS = (0.0, 0.03, 0.06, 0.1, 0.15)
-LAGS = (0.0, 0.02, 0.04, 0.06, 0.08)
-SETTINGS = list(product(THRESHOLDS, DECAY_TIMES, SMOOTHINGS, LAGS))
-GRID = "oasis-grid"
-"""The method whose rows hold the mean r of each of the settings."""
-
-Setting = tuple[float, float | None, float, float]
 Rows = list[dict[str, Any]]
-Means = dict[str, dict[str, list[float]]]
-"""Mean r of each setting of the grid, by set and bins."""
-Infer = Callable[[Cell, str], list[np.ndarray]]
-"""Spikes (T, K) of each recording of a cell, by K settings, for scores in bins of this name."""
-
-
-# --- methods ------------------------------------------------------------------------------------
-
-
-def oasis(
-    cell: Cell,
-    threshold: float,
-    decay_time: float | None,
-    smoothings: Iterable[float] = (0.0,),
-    lags: Iterable[float] = (0.0,),
-) -> list[np.ndarray]:
-    """Amplitudes (T, K) of each recording, smoothed and moved; one fit for all recordings."""
-    deconvolver = OasisDeconvolver(threshold=threshold, decay_time=decay_time, output="amplitudes")
-    changes = list(product(smoothings, lags))
-    return [
-        np.stack([changed(each, smoothing, lag) for smoothing, lag in changes], axis=1)
-        for each in deconvolver.fit_transform(list(cell.recordings))
-    ]
-
-
-def changed(spikes: Recording, smoothing: float, lag: float) -> np.ndarray:
-    """Spikes (T,) convolved with a Gaussian of this SD (s), and moved ahead by a lag (s)."""
-    values, rate = spikes.traces[:, 0], spikes.frame_rate
-    if smoothing:
-        values = gaussian_filter1d(values, smoothing * rate)
-    return shift(values, -lag * rate, order=1, mode="nearest") if lag else values
-
-
-def oasis_fixed(smoothing: float, training: DataSets, seed: int, means: Means) -> Infer:
-    """OASIS with the default settings."""
-    return lambda cell, bins: oasis(cell, 3.0, None, [smoothing])
-
-
-def oasis_grid(training: DataSets, seed: int, means: Means) -> Infer:
-    """OASIS with all settings of the grid, in its order."""
-
-    def infer(cell: Cell, bins: str) -> list[np.ndarray]:
-        parts = [
-            oasis(cell, threshold, decay_time, SMOOTHINGS, LAGS)
-            for threshold, decay_time in product(THRESHOLDS, DECAY_TIMES)
-        ]
-        return [np.concatenate(each, axis=1) for each in zip(*parts, strict=True)]
-
-    return infer
-
-
-def best_setting(method: str, training: Iterable[str], means: Means, bins: str) -> Setting:
-    """Return the setting that is best in the mean over training sets."""
-    known = [means[name][bins] for name in training if bins in means.get(name, {})]
-    may_move = method == "oasis-tuned-lag"
-    usable = [may_move or lag == 0 for *_, lag in SETTINGS]
-    return SETTINGS[int(np.argmax(np.where(usable, np.mean(known, axis=0), -np.inf)))]
-
-
-def oasis_tuned(method: str, training: DataSets, seed: int, means: Means) -> Infer:
-    """OASIS with the best setting for the training sets."""
-
-    def infer(cell: Cell, bins: str) -> list[np.ndarray]:
-        setting = best_setting(method, training, means, bins)
-        threshold, decay_time, smoothing, lag = setting
-        return oasis(cell, threshold, decay_time, [smoothing], [lag])
-
-    return infer
-
-
-def shipped(training: DataSets, seed: int, means: Means) -> Infer:
-    """The networks of the package, adapted to the statistics of the neuron."""
-    from calgan import SpikeInferenceNetwork
-
-    return lambda cell, bins: _values(SpikeInferenceNetwork().fit(list(cell.recordings)), cell)
-
-
-def trained(adaptation: str, training: DataSets, seed: int, means: Means) -> Infer:
-    """Train a network, one and no ensemble, on the training sets."""
-    from calgan import SpikeInferenceNetwork
-
-    recordings = [cell.joined() for name in training for cell in training[name]]
-    spikes = [recording.metadata["spikes"] for recording in recordings]
-    network = SpikeInferenceNetwork(adaptation, n_networks=1, random_state=seed, verbose=0)
-    network.fit(recordings, spikes)
-    return lambda cell, bins: _values(network.adapt(list(cell.recordings)), cell)
-
-
-def _values(network: Any, cell: Cell) -> list[np.ndarray]:
-    return [each.traces for each in network.transform(list(cell.recordings))]
-
-
-METHODS: dict[str, tuple[str, Callable[[DataSets, int, Means], Infer]]] = {
-    "oasis-raw": ("OASIS", partial(oasis_fixed, 0.0)),
-    "oasis-smoothed": ("smoothed", partial(oasis_fixed, 0.08)),
-    "oasis-tuned": ("tuned", partial(oasis_tuned, "oasis-tuned")),
-    "oasis-tuned-lag": ("tuned, lag", partial(oasis_tuned, "oasis-tuned-lag")),
-    "shipped": ("shipped", shipped),
-    "conditional": ("conditional", partial(trained, "conditional")),
-    "embedding": ("embedding", partial(trained, "embedding")),
-}
-"""Heading and function of each method."""
-TUNED = ("oasis-tuned", "oasis-tuned-lag")
-HAS_SEEDS = ("conditional", "embedding")
 
 
 # --- scores -------------------------------------------------------------------------------------
@@ -188,19 +84,19 @@ def score_set(
             slow += len(cell.recordings)
             continue
         for recording, inferred in zip(cell.recordings, infer(cell, bins), strict=True):
-            true, rate = recording.metadata["spikes"], recording.frame_rate
-            binned = resampled_counts(true, rate, 1 / width)
+            true, rate = recording.with_traces(recording.metadata["spikes"]), recording.frame_rate
+            binned = in_bins(true.traces, true, width)
             if len(binned) < 2 or not binned.any():
                 silent += 1
                 continue
-            true = np.repeat(true, inferred.shape[1], axis=1)
             scores = score(true, inferred, rate, bin_width=width)
             scores["correlation"] = np.nan_to_num(scores["correlation"])
-            neurons.setdefault(cell.neuron, []).append((recording.duration, scores))
+            seconds = float(np.diff(recording.segments).sum()) / rate
+            neurons.setdefault(cell.neuron, []).append((seconds, scores))
     found = {
         "dataset": cells[0].dataset,
         "neuron": list(neurons),
-        "seconds": [sum(duration for duration, _ in parts) for parts in neurons.values()],
+        "seconds": [sum(seconds for seconds, _ in parts) for parts in neurons.values()],
         "slow": slow,
         "silent": silent,
     }
@@ -210,24 +106,26 @@ def score_set(
 
 
 def correlations(
-    true: np.ndarray, inferred: np.ndarray, frame_rate: float, *, bin_width: float
+    true: Recording, inferred: np.ndarray, frame_rate: float, *, bin_width: float
 ) -> dict[str, np.ndarray]:
-    """Correlation alone, which takes a fraction of the time of all scores."""
-    n, m = (
-        resampled_counts(spikes, frame_rate, 1 / bin_width).astype(np.float64)
-        for spikes in (true, inferred)
+    """Correlation (K,) alone, which takes a fraction of the time of all scores."""
+    n, m = (in_bins(spikes, true, bin_width) for spikes in (true.traces, inferred))
+    return {"correlation": column_correlations(np.broadcast_to(n, m.shape), m)}
+
+
+def in_bins(spikes: np.ndarray, recording: Recording, width: float) -> np.ndarray:
+    """Return spikes (T, K) summed in bins of a width (s), which start with each segment."""
+    parts = [spikes[start:stop] for start, stop in recording.segments]
+    return np.concatenate(
+        [resampled_counts(part, recording.frame_rate, 1 / width) for part in parts]
     )
-    n -= n.mean(axis=0)
-    m -= m.mean(axis=0)
-    norm = np.sqrt((n**2).sum(axis=0) * (m**2).sum(axis=0))
-    return {"correlation": (n * m).sum(axis=0) / np.where(norm > 0, norm, np.nan)}
 
 
 def _weighted(found: list[tuple[float, dict[str, np.ndarray]]], name: str) -> np.ndarray:
-    """Mean (K,) of a score over recordings, weighted by their duration; NaN counts nothing."""
+    """Mean (K,) of a score over recordings, weighted by their seconds; NaN counts nothing."""
     values = np.ma.masked_invalid([scores[name] for _, scores in found])
-    durations = [duration for duration, _ in found]
-    return np.ma.average(values, axis=0, weights=durations).filled(np.nan)
+    weights = [seconds for seconds, _ in found]
+    return np.ma.average(values, axis=0, weights=weights).filled(np.nan)
 
 
 # --- cells --------------------------------------------------------------------------------------
@@ -258,11 +156,11 @@ def run(
     row: dict[str, Any] = {"method": method, "group": group, "seed": seed}
     with threadpool_limits(n_threads), warnings.catch_warnings():
         warnings.simplefilter("ignore", UserWarning)  # traces that OASIS cannot take
-        data = benchmark_data(folder)
+        data = any_folder(folder)
         held_out = groups_of(data)[group]
         training = {name: data[name] for name in training_sets(data, held_out)}
         began = time.process_time()
-        infer = (oasis_grid if method == GRID else METHODS[method][1])(training, seed, means)
+        infer = (oasis_grid if method == GRID else METHODS[method].prepare)(training, seed, means)
         row["training_seconds"] = time.process_time() - began
         row["sets"] = {}
         for name in held_out:
@@ -271,14 +169,14 @@ def run(
             for bins in BINS if fine else ["7.5 Hz"]:
                 score = correlations if method == GRID else spike_inference_scores
                 found = score_set(data[name], infer, bins, score)
-                if not found["neuron"]:
-                    continue
                 if method == GRID:
+                    if not found["neuron"]:
+                        continue
                     content = {"settings": rounded(np.mean(found["correlation"], axis=0))}
                 else:
                     content = found | {score: rounded(found[score]) for score in SCORES}
                     content["seconds"] = rounded(found["seconds"])
-                if method in TUNED:
+                if method in TUNED and found["neuron"]:
                     content["setting"] = best_setting(method, training, means, bins)
                 row["sets"].setdefault(name, {})[bins] = content
         row["seconds"] = time.process_time() - began
@@ -307,21 +205,28 @@ def wanted(
     patterns, seeds = list(only), list(seeds)
     for method, group in product(METHODS, list(groups)):
         if any(fnmatch(f"{method}/{group}", pattern) for pattern in patterns):
-            for seed in seeds if method in HAS_SEEDS else [0]:
+            for seed in seeds if method in TRAINED else [0]:
                 yield method, group, seed
 
 
 # --- table --------------------------------------------------------------------------------------
 
+SECTIONS = (
+    ("7.5 Hz", False, "database, bins of 1/7.5 s", "the database's"),
+    ("7.5 Hz", True, "SpikeFinder's cells, bins of 1/7.5 s", "SpikeFinder's"),
+    ("25 Hz", True, "SpikeFinder's cells, bins of 1/25 s", "SpikeFinder's"),
+)
+"""Bins, whether the sets are SpikeFinder's, title, and whose sets they are."""
+
 
 def scores_by_set(rows: Rows, method: str, bins: str, score: str) -> dict[str, np.ndarray]:
-    """Return a method's mean over neurons for each seed, by set."""
+    """Return a method's mean over neurons for each seed, by set; sets without a score have none."""
     found: dict[str, list[float]] = {}
     for row in sorted(rows, key=lambda row: row["seed"]):
         if row["method"] == method:
             for name, by_bins in row["sets"].items():
-                if bins in by_bins:
-                    values = np.array(by_bins[bins][score], dtype=float)
+                values = np.array(by_bins.get(bins, {}).get(score, []), dtype=float)
+                if np.isfinite(values).any():
                     found.setdefault(name, []).append(float(np.nanmean(values)))
     return {name: np.array(values) for name, values in found.items()}
 
@@ -329,58 +234,92 @@ def scores_by_set(rows: Rows, method: str, bins: str, score: str) -> dict[str, n
 def table(rows: Rows) -> str:
     """Return mean r by set and method, and the means over sets."""
     methods = [name for name in METHODS if any(row["method"] == name for row in rows)]
-    only = (
-        "" if len(methods) == len(METHODS) else " --only " + " ".join(f"'{m}/*'" for m in methods)
-    )
-    seeds = sorted({row["seed"] for row in rows})
-    lines = [
-        f"$ CALGAN_DATA=... python benchmarks/spike_inference.py --seeds "
-        f"{' '.join(map(str, seeds))}{only}",
-        "",
-        "Pearson's r of inferred and true spikes in bins, mean over neurons. OASIS: amplitudes,",
-        "default settings; smoothed: with a Gaussian of SD 80 ms; tuned: threshold, decay time and",
-        "SD that are best for the other sets; lag: spikes are moved ahead by a time chosen so;",
-        "shipped: the networks of the package, which were trained on simulated recordings;",
-        "conditional, embedding: networks trained on the other sets.",
-        "The same cells, left out together: "
-        + ", ".join(f"{copy} = {original}" for copy, original in SAME_CELLS.items())
-        + f". {SAME_ANIMALS}",
-    ]
-    for bins, sets, title in (
-        ("7.5 Hz", "DS*", "database, bins of 1/7.5 s"),
-        ("7.5 Hz", "SF*", "SpikeFinder's training cells, bins of 1/7.5 s"),
-        ("25 Hz", "SF*", "SpikeFinder's training cells, bins of 1/25 s"),
-    ):
-        by_method = {
-            method: {
-                name: values
-                for name, values in scores_by_set(rows, method, bins, "correlation").items()
-                if fnmatch(name, sets)
-            }
-            for method in methods
-        }
-        names = sorted({name for found in by_method.values() for name in found})
-        heads = "".join(f"{METHODS[method][0]:>13s}" for method in methods)
+    lines = header(rows, methods)
+    medians: list[str] = []
+    for bins, are_spikefinders, title, whose in SECTIONS:
+        names = sorted(
+            name
+            for name in names_of(rows)
+            if name.startswith("SF") == are_spikefinders
+            and next(contents(rows, name, bins), None) is not None
+        )
+        if not names:
+            continue
+        found = {method: scores_by_set(rows, method, bins, "correlation") for method in methods}
+        heads = "".join(f"{METHODS[method].heading:>13s}" for method in methods)
         lines += ["", f"{title:47s} cells{heads}"]
         for name in names:
             label, n = described(rows, name, bins)
-            cells = "".join(seeds_cell(by_method[method].get(name)) for method in methods)
+            cells = "".join(seeds_cell(found[method].get(name)) for method in methods)
             lines.append(f"{label:47s} {n:5d}{cells}")
-        common = [name for name in names if all(name in found for found in by_method.values())]
-        of = "sets" if len(common) == len(names) else f"the {len(common)} sets of all methods"
+        common = [name for name in names if all(name in found[method] for method in methods)]
+        scored = [name for name in names if any(name in found[method] for method in methods)]
+        are_all = len(common) == len(scored)
+        of = "sets" if are_all else f"the {len(common)} sets of all methods"
         for what, cell in (("mean", mean_cell), ("SD", spread_cell)):
-            cells = (cell([by_method[method][name] for name in common]) for method in methods)
+            cells = (cell([found[method][name] for name in common]) for method in methods)
             lines.append(f"{f'{what} over {of}':53s}" + "".join(cells))
+        if not medians and common:
+            of = f"{whose} sets" if are_all else f"{whose} {len(common)} sets of all methods"
+            medians = median_lines(rows, methods, common, bins, of)
+    blocks = [lines, medians, training_lines(rows, methods), left_out(rows), chosen(rows)]
+    return "\n\n".join("\n".join(block) for block in blocks if block) + "\n"
+
+
+def header(rows: Rows, methods: list[str]) -> list[str]:
+    """Return the command, and what the numbers of these methods are."""
+    seeds = " ".join(map(str, sorted({row["seed"] for row in rows})))
+    only = (
+        "" if len(methods) == len(METHODS) else " --only " + " ".join(f"'{m}/*'" for m in methods)
+    )
+    names = names_of(rows)
+    same = [f"{copy} = {cells}" for copy, cells in SAME_CELLS.items() if {copy, cells} <= names]
+    paragraphs = [
+        "Pearson's r of inferred and true spikes in bins, mean over neurons.",
+        *(f"{METHODS[method].heading}: {METHODS[method].description}." for method in methods),
+        *([f"The same cells, left out together: {', '.join(same)}."] if same else []),
+        *([SAME_ANIMALS] if "DS33" in names else []),
+    ]
+    wrapped = [line for each in paragraphs for line in textwrap.wrap(each, 96)]
+    return [
+        f"$ CALGAN_DATA=... python benchmarks/spike_inference.py --seeds {seeds}{only}",
+        "",
+        *wrapped,
+    ]
+
+
+def names_of(rows: Rows) -> set[str]:
+    """Return the names of all sets."""
+    return {name for row in rows for name in row["sets"]}
+
+
+def median_lines(rows: Rows, methods: list[str], names: list[str], bins: str, of: str) -> list[str]:
+    """Return lines of medians of the other scores over sets; amplitudes count no spikes."""
+    lines = []
     for score, note in (("bias", "0 at best"), ("error", "0 at best"), ("auc", "1 at best")):
         counting = [method for method in methods if score == "auc" or "oasis" not in method]
-        if counting:
-            texts = []
-            for method in counting:
-                found = scores_by_set(rows, method, "7.5 Hz", score)
-                values = [v.mean() for name, v in found.items() if name.startswith("DS")]
-                texts.append(f"{METHODS[method][0]} {np.median(values):.2f}")
-            lines += ["", f"{score} ({note}), median over the database's sets: {', '.join(texts)}"]
-    return "\n".join([*lines, "", *left_out(rows), "", *chosen(rows)]) + "\n"
+        found = {method: scores_by_set(rows, method, bins, score) for method in counting}
+        have = [name for name in names if all(name in found[method] for method in counting)]
+        if counting and have:
+            texts = [
+                f"{METHODS[method].heading} "
+                f"{np.median([found[method][name].mean() for name in have]):.2f}"
+                for method in counting
+            ]
+            lines.append(f"{score} ({note}), median over {of}: {', '.join(texts)}")
+    return lines
+
+
+def training_lines(rows: Rows, methods: list[str]) -> list[str]:
+    """Return a line on the time that training takes."""
+    texts = []
+    for method in methods:
+        if method in TRAINED:
+            seconds = [row["training_seconds"] for row in rows if row["method"] == method]
+            texts.append(f"{METHODS[method].heading} {np.median(seconds):.0f}")
+    if not texts:
+        return []
+    return [f"CPU seconds of training, median over groups of sets: {', '.join(texts)}"]
 
 
 def seeds_cell(values: np.ndarray | None) -> str:
@@ -419,7 +358,7 @@ def described(rows: Rows, name: str, bins: str) -> tuple[str, int]:
 
 def left_out(rows: Rows) -> list[str]:
     """Return a line on the recordings that are too slow, or without spikes."""
-    names = sorted({name for row in rows for name in row["sets"]})
+    names = sorted(names_of(rows))
     counts = {name: next(contents(rows, name, "7.5 Hz"), None) for name in names}
     return [
         f"left out, {what}: "
@@ -441,8 +380,9 @@ def chosen(rows: Rows) -> list[str]:
         if row["method"] in TUNED:
             for by_bins in row["sets"].values():
                 for bins, content in by_bins.items():
-                    key = (METHODS[row["method"]][0], bins, tuple(content["setting"]))
-                    counts[key] = counts.get(key, 0) + 1
+                    if "setting" in content:
+                        key = (METHODS[row["method"]].heading, bins, tuple(content["setting"]))
+                        counts[key] = counts.get(key, 0) + 1
     lines = []
     for (head, bins, (threshold, decay_time, smoothing, lag)), n in counts.items():
         decay = "estimated" if decay_time is None else f"{decay_time:g} s"
@@ -466,16 +406,33 @@ def main() -> None:
     if not arguments.table:
         if arguments.data is None:
             parser.error("say where the recordings are: --data FOLDER, or CALGAN_DATA=FOLDER.")
-        fill(arguments)
+        try:
+            groups = groups_of(any_folder(Path(arguments.data)))
+            cells = list(wanted(groups, arguments.seeds, arguments.only))
+            check_others(groups, cells)
+        except (OSError, ValueError) as error:
+            parser.error(str(error))
+        fill(arguments, list(groups), cells)
     text = table(read(arguments.output))
     arguments.output.with_suffix(".txt").write_text(text)
     print(text, end="")
 
 
-def fill(arguments: argparse.Namespace) -> None:
+def check_others(groups: dict[str, list[str]], cells: list[tuple[str, str, int]]) -> None:
+    """Refuse methods that learn from other sets, where there are none."""
+    names = [name for group in groups.values() for name in group]
+    for method, group, _ in cells:
+        if method in (*TUNED, *TRAINED) and not training_sets(names, groups[group]):
+            raise ValueError(
+                f"{method} learns from other sets than {group}, and there are none: give a folder "
+                "of several sets, or --only 'oasis-raw/*' 'oasis-smoothed/*' 'shipped/*'."
+            )
+
+
+def fill(
+    arguments: argparse.Namespace, groups: list[str], cells: list[tuple[str, str, int]]
+) -> None:
     """Run the cells without a row, the grid before those that choose from it."""
-    groups = groups_of(benchmark_data(Path(arguments.data)))
-    cells = list(wanted(groups, arguments.seeds, arguments.only))
     tunes = any(method in TUNED for method, *_ in cells)
     grid = [(GRID, group, 0) for group in groups if tunes]
     n_threads = max(1, (os.cpu_count() or 1) // arguments.jobs)

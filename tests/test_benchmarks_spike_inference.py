@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 import importlib
 import itertools
 import json
@@ -14,13 +15,15 @@ from scipy.io import savemat
 from scipy.signal import lfilter
 
 import calgan
-from calgan import OasisDeconvolver
+from calgan import OasisDeconvolver, Recording
+from calgan.metrics import spike_inference_scores
 
 ROOT = Path(__file__).parent.parent
 sys.path.insert(0, str(ROOT))
 try:
     truth = importlib.import_module("benchmarks.spike_ground_truth")
     benchmark = importlib.import_module("benchmarks.spike_inference")
+    methods = importlib.import_module("benchmarks.spike_inference_methods")
     training = importlib.import_module("benchmarks.train_spike_inference")
 finally:
     sys.path.remove(str(ROOT))
@@ -58,16 +61,21 @@ def folder(tmp_path_factory) -> Path:
     write_database(path, "DS01-OGB1", [900, 600, 300, 60], [RATE, RATE, RATE, 2.5])
     write_database(path, "DS16-GCaMP6s", [900, 900], [RATE, RATE])
     (path / "spikefinder").mkdir()
-    trace, spikes = simulated(2000, 100.0, 9)
-    short = [f"{x:g}" if i < 1500 else "nan" for i, x in enumerate(trace)]
-    for kind, columns in (("calcium", (trace, short)), ("spikes", (spikes, spikes))):
-        lines = ["0,1", *(f"{a},{b}" for a, b in zip(*columns, strict=True))]
-        (path / "spikefinder" / f"5.train.{kind}.csv").write_text("\n".join(lines) + "\n")
+    write_pair(path / "spikefinder", "5.train", 2000)
     return path
 
 
+def write_pair(folder: Path, name: str, n_rows: int, *, seed: int = 9) -> None:
+    """Write two neurons as SpikeFinder does; the second has three quarters of the rows."""
+    trace, spikes = simulated(n_rows, 100.0, seed)
+    short = [f"{x:g}" if i < 3 * n_rows // 4 else "nan" for i, x in enumerate(trace)]
+    for kind, columns in (("calcium", (trace, short)), ("spikes", (spikes, spikes))):
+        lines = ["0,1", *(f"{a},{b}" for a, b in zip(*columns, strict=True))]
+        (folder / f"{name}.{kind}.csv").write_text("\n".join(lines) + "\n")
+
+
 def test_the_benchmark_reads_all_recordings_with_their_spikes(folder) -> None:
-    data = truth.benchmark_data(folder)
+    data = truth.any_folder(folder)
     assert list(data) == ["DS01", "DS16", "SF5"]
     cells = [(cell.neuron, [len(each) for each in cell.recordings]) for cell in data["DS01"]]
     # The fourth recording is slower: another cell of the same name.
@@ -79,6 +87,36 @@ def test_the_benchmark_reads_all_recordings_with_their_spikes(folder) -> None:
     np.testing.assert_array_equal(recording.metadata["spikes"][:, 0], spikes)
     assert [len(cell.recordings[0]) for cell in data["SF5"]] == [2000, 1500]
     assert data["SF5"][1].recordings[0].frame_rate == 100
+
+
+def test_test_cells_of_spikefinder_belong_to_the_set_if_their_spikes_are_there(tmp_path) -> None:
+    for name, n_rows in (("1.train", 800), ("1.test", 600), ("2.test", 400), ("2.train", 400)):
+        write_pair(tmp_path, name, n_rows)
+    (tmp_path / "2.test.spikes.csv").unlink()
+    with pytest.warns(UserWarning, match=r"2\.test\.calcium\.csv is left out: 2\.test\.spikes"):
+        data = truth.any_folder(tmp_path)
+    lengths = {
+        name: {cell.neuron: len(cell.recordings[0]) for cell in cells}
+        for name, cells in data.items()
+    }
+    assert lengths == {
+        "SF1": {"0": 800, "1": 600, "test 0": 600, "test 1": 450},
+        "SF2": {"0": 400, "1": 300},
+    }
+
+
+def test_two_sets_of_one_name_are_refused(tmp_path) -> None:
+    write_pair(tmp_path, "1.train", 400)
+    for kind in ("calcium", "spikes"):
+        path = tmp_path / f"1.train.{kind}.csv"
+        with gzip.open(f"{path}.gz", "wb") as file:
+            file.write(path.read_bytes())
+    with pytest.raises(ValueError, match="is there with and without .gz: take one of the two out"):
+        truth.spikefinder(tmp_path)
+    write_database(tmp_path, "DS01-OGB1", [90], [RATE])
+    write_database(tmp_path, "DS01-Cal520", [90], [RATE])
+    with pytest.raises(ValueError, match="DS01-Cal520 and DS01-OGB1 are both called DS01"):
+        truth.database(tmp_path)
 
 
 def test_sets_of_the_same_cells_are_left_out_together(folder) -> None:
@@ -98,12 +136,12 @@ def run(folder: Path, output: Path, monkeypatch, *options: str) -> list[dict]:
 
 
 def test_oasis_is_scored_tuned_and_tabulated(folder, tmp_path, monkeypatch, capsys) -> None:
-    monkeypatch.setattr(benchmark, "THRESHOLDS", (1.0, 3.0))
-    monkeypatch.setattr(benchmark, "DECAY_TIMES", (None, 0.5))
-    monkeypatch.setattr(benchmark, "SMOOTHINGS", (0.0, 0.1))
+    monkeypatch.setattr(methods, "THRESHOLDS", (1.0, 3.0))
+    monkeypatch.setattr(methods, "DECAY_TIMES", (None, 0.5))
+    monkeypatch.setattr(methods, "SMOOTHINGS", (0.0, 0.1))
     settings = list(itertools.product((1.0, 3.0), (None, 0.5), (0.0, 0.1), (0.0, 0.1)))
-    monkeypatch.setattr(benchmark, "LAGS", (0.0, 0.1))
-    monkeypatch.setattr(benchmark, "SETTINGS", settings)
+    monkeypatch.setattr(methods, "LAGS", (0.0, 0.1))
+    monkeypatch.setattr(methods, "SETTINGS", settings)
     output = tmp_path / "rows.jsonl"
     rows = run(folder, output, monkeypatch, "--only", "oasis-*/*")
     assert len(rows) == 2 + 4 * 2
@@ -133,9 +171,17 @@ def test_oasis_is_scored_tuned_and_tabulated(folder, tmp_path, monkeypatch, caps
     text = output.with_suffix(".txt").read_text()
     assert text in capsys.readouterr().out
     assert "1 of DS01" in text
-    mean = np.mean([np.mean(by_key["oasis-raw", group][name]["7.5 Hz"]["correlation"])
-                    for group, name in (("DS01", "DS01"), ("DS16+SF5", "DS16"))])  # fmt: skip
-    assert f"{mean:.3f}" in next(line for line in text.splitlines() if "mean over sets" in line)
+    means = [
+        np.mean(
+            [
+                np.mean(by_key[method, group][name]["7.5 Hz"]["correlation"])
+                for group, name in (("DS01", "DS01"), ("DS16+SF5", "DS16"))
+            ]
+        )
+        for method in ("oasis-raw", "oasis-smoothed", "oasis-tuned", "oasis-tuned-lag")
+    ]
+    line = next(line for line in text.splitlines() if line.startswith("mean over sets"))
+    assert line.split()[3:] == [f"{mean:.3f}" for mean in means]
     # What has a row is not run again.
     assert run(folder, output, monkeypatch, "--only", "oasis-*/*") == rows
 
@@ -178,6 +224,169 @@ def test_networks_never_see_the_sets_left_out(folder, tmp_path, monkeypatch) -> 
         ("conditional", "DS16+SF5", 1),
     ]
     assert StandInNetwork.trained_on == [[900, 900]] * 2 + [[1200, 600, 60]] * 2
+    # The stand-in infers the trace.
+    for row in rows[:3]:
+        own = [
+            spike_inference_scores(
+                each.metadata["spikes"], each.traces, each.frame_rate, bin_width=1 / 7.5
+            )
+            for cell in truth.database(folder)["DS01"][:2]
+            for each in cell.recordings
+        ]
+        scores = row["sets"]["DS01"]["7.5 Hz"]
+        for score in ("correlation", "bias", "error", "auc"):
+            first, second, other = (float(each[score][0]) for each in own)
+            expected = [(3 * first + second) / 4, other]
+            np.testing.assert_allclose(scores[score], expected, atol=1e-4)
+
+
+def test_published_folders_are_read_too_and_one_set_has_no_others(
+    cascade, tmp_path, monkeypatch, capsys
+) -> None:
+    monkeypatch.setattr(calgan, "SpikeInferenceNetwork", StandInNetwork, raising=False)
+    output = tmp_path / "rows.jsonl"
+    (row,) = run(cascade, output, monkeypatch, "--only", "shipped/*")
+    # The first neuron's second recording holds no spikes.
+    found = row["sets"]["DS40"]["7.5 Hz"]
+    assert (found["neuron"], found["silent"]) == (["CAttached_a_mini", "CAttached_b_mini"], 1)
+    capsys.readouterr()
+    for only in ("conditional/*", "oasis-tuned/*"):
+        with pytest.raises(SystemExit):
+            run(cascade, output, monkeypatch, "--only", only)
+        said = capsys.readouterr().err
+        assert f"{only[:-2]} learns from other sets than DS40, and there are none" in said
+
+
+def test_only_frames_of_segments_count() -> None:
+    trace, spikes = simulated(600, RATE, 3)
+    parts = [(trace[:250], spikes[:250]), (trace[330:], spikes[330:])]
+    traces = trace[:, np.newaxis].copy()
+    traces[250:330] = np.nan
+    counts = spikes[:, np.newaxis].astype(np.float32)
+    counts[250:330] = 9
+    recording = Recording(
+        traces, RATE, segments=[[0, 250], [330, 600]], metadata={"spikes": counts}
+    )
+    # Bins of four frames start with each segment: 62 in the first, 67 in the second.
+    m, n = (
+        np.concatenate([part[k][: len(part[k]) // 4 * 4].reshape(-1, 4).sum(1) for part in parts])
+        for k in (0, 1)
+    )
+    cell = truth.Cell("DS01-here", "a", (recording,))
+    for score in (spike_inference_scores, benchmark.correlations):
+        found = benchmark.score_set([cell], lambda *_: [traces], "7.5 Hz", score)
+        np.testing.assert_allclose(found["correlation"], [[np.corrcoef(n, m)[0, 1]]], rtol=1e-5)
+        assert found["seconds"] == [520 / RATE]
+    # Spikes between segments are none.
+    counts = np.where(np.isnan(traces), 9, 0).astype(np.float32)
+    silent = Recording(traces, RATE, segments=recording.segments, metadata={"spikes": counts})
+    cell = truth.Cell("DS01-here", "a", (silent,))
+    assert benchmark.score_set([cell], lambda *_: [traces], "7.5 Hz")["silent"] == 1
+    # Nor do inferred spikes go from one segment to another.
+    jump = np.where(np.arange(600)[:, np.newaxis] < 250, 1.0, 5.0)
+    moved = methods.changed(recording.with_traces(jump), 0.1, 0.1)
+    np.testing.assert_allclose(moved[:250], 1.0, rtol=1e-6)
+    np.testing.assert_allclose(moved[330:], 5.0, rtol=1e-6)
+
+
+# --- the table ------------------------------------------------------------------------------------
+
+
+def a_row(
+    method: str, sets: dict[str, list[float]], *, seconds: float = 0.0, seed: int = 0
+) -> dict:
+    """Return a row whose scores of each neuron are these; a set without any was too slow."""
+    contents = {
+        name: {
+            "7.5 Hz": {
+                "dataset": f"{name}-here",
+                "neuron": [str(k) for k in range(len(values))],
+                "seconds": [36.0] * len(values),
+                "slow": 0 if values else 3,
+                "silent": 0,
+                **dict.fromkeys(("correlation", "bias", "error", "auc"), values),
+            }
+        }
+        for name, values in sets.items()
+    }
+    group = "+".join(sets)
+    return {
+        "method": method, "group": group, "seed": seed, "training_seconds": seconds,
+        "sets": contents,
+    }  # fmt: skip
+
+
+def test_the_table_compares_methods_on_the_sets_that_all_have() -> None:
+    rows = [
+        a_row("shipped", {"DS01": [0.2, 0.4]}),
+        a_row("shipped", {"DS02": [0.5]}),
+        a_row("shipped", {"DS03": []}),
+        a_row("shipped", {"DS04": [0.9, float("nan")]}),
+        a_row("conditional", {"DS01": [0.4, 0.5]}, seconds=70),
+        a_row("conditional", {"DS02": [0.6]}, seconds=90),
+        a_row("conditional", {"DS03": []}, seconds=80),
+    ]
+    lines = benchmark.table(rows).splitlines()
+    assert lines[2:5] == [
+        "Pearson's r of inferred and true spikes in bins, mean over neurons.",
+        "shipped: the networks of the package, which were trained on simulated recordings.",
+        "conditional: a network of adaptation 'conditional', trained on the other sets.",
+    ]
+    assert [" ".join(line.split()) for line in lines[6:13]] == [
+        "database, bins of 1/7.5 s cells shipped conditional",
+        "DS01-here (0.02 h) 2 0.300 0.450",
+        "DS02-here (0.01 h) 1 0.500 0.600",
+        "DS03-here (0.00 h) 0",
+        "DS04-here (0.02 h) 2 0.900",
+        "mean over the 2 sets of all methods 0.400 0.525",
+        "SD over the 2 sets of all methods 0.100 0.075",
+    ]
+    of = "median over the database's 2 sets of all methods: shipped 0.40, conditional 0.53"
+    assert lines[14:17] == [
+        f"bias (0 at best), {of}",
+        f"error (0 at best), {of}",
+        f"auc (1 at best), {of}",
+    ]
+    assert lines[18:] == [
+        "CPU seconds of training, median over groups of sets: conditional 80",
+        "",
+        "left out, recordings below 7.5 frames a second: 3 of DS03",
+        "left out, recordings without spikes: none",
+    ]
+    alone = benchmark.table([a_row("oasis-raw", {"SF1": [0.5]})])
+    assert "mean over sets                                               0.500" in alone
+    assert "auc (1 at best), median over SpikeFinder's sets: OASIS 0.50" in alone
+    for word in ("database", "shipped", "conditional", "training", "same cells", "bias"):
+        assert word not in alone
+
+
+def test_a_set_without_a_usable_recording_is_listed(tmp_path, monkeypatch) -> None:
+    write_database(tmp_path, "DS01-OGB1", [600, 600], [RATE, RATE])
+    write_database(tmp_path, "DS02-slow", [60, 60], [2.5, 2.5])
+    monkeypatch.setattr(methods, "THRESHOLDS", (1.0,))
+    monkeypatch.setattr(methods, "DECAY_TIMES", (0.5,))
+    monkeypatch.setattr(methods, "SMOOTHINGS", (0.0,))
+    monkeypatch.setattr(methods, "LAGS", (0.0,))
+    monkeypatch.setattr(methods, "SETTINGS", [(1.0, 0.5, 0.0, 0.0)])
+    output = tmp_path / "rows.jsonl"
+    only = ("--only", "oasis-raw/*", "oasis-tuned/DS02")
+    rows = run(tmp_path, output, monkeypatch, *only)
+    assert [row["sets"]["DS02"] for row in rows if row["group"] == "DS02" and row["sets"]] == [
+        {
+            "7.5 Hz": {
+                "dataset": "DS02-slow", "neuron": [], "seconds": [], "slow": 2, "silent": 0,
+                "correlation": [], "bias": [], "error": [], "auc": [],
+            }
+        }
+    ] * 2  # fmt: skip
+    text = output.with_suffix(".txt").read_text()
+    assert "DS02-slow (0.00 h)                                  0" in text
+    assert "2 of DS02" in text
+
+
+def test_the_table_of_the_repository_is_that_of_its_rows() -> None:
+    rows = benchmark.read(benchmark.OUTPUT)
+    assert benchmark.table(rows) == benchmark.OUTPUT.with_suffix(".txt").read_text()
 
 
 # --- a network for one's own data -----------------------------------------------------------------
