@@ -297,17 +297,22 @@ finish(figure)
 # ----------------------------------------
 # Now the other way round. We want new traces, and we want to say whether they have spikes.
 #
-# Cells are first brought to one scale: of each trace the median is subtracted, and then it is
-# divided by its standard deviation. It is cut into blocks of 512 frames. From two blocks of three
-# the generator learns; the third is held out, to judge it.
+# Each trace is cut into blocks of 512 frames. From two blocks of three the generator learns; the
+# third is held out, to judge it. Then cells are brought to one scale: the median is subtracted, and
+# the trace is divided by the standard deviation. Both are those of the training blocks, so that
+# nothing is learnt from what is held out.
 
 BLOCK, WINDOW = 512, 64  # frames
 blocks = {"training": [], "held-out": []}
 for recording, counts in zip(recordings, spikes, strict=True):
-    trace = (recording.traces - np.median(recording.traces)) / recording.traces.std()
-    for first in range(0, len(trace) - BLOCK + 1, BLOCK):
-        kind = "held-out" if first // BLOCK % 3 == 2 else "training"
-        blocks[kind].append((trace[first : first + BLOCK], counts[first : first + BLOCK]))
+    cuts = [slice(first, first + BLOCK) for first in range(0, len(recording) - BLOCK + 1, BLOCK)]
+    kinds = ["held-out" if i % 3 == 2 else "training" for i in range(len(cuts))]
+    learnt = [
+        recording.traces[cut] for cut, kind in zip(cuts, kinds, strict=True) if kind == "training"
+    ]
+    median, deviation = np.median(learnt), np.std(learnt)
+    for cut, kind in zip(cuts, kinds, strict=True):
+        blocks[kind].append(((recording.traces[cut] - median) / deviation, counts[cut]))
 
 # %%
 # Blocks are cut into windows of 64 frames (2.56 s). A window is spiking if it holds a spike, and
