@@ -14,7 +14,12 @@ from numpy.typing import NDArray
 
 from calgan.data.recording import Recording
 from calgan.data.resampling import resampled_counts, resampled_traces
-from calgan.data.validation import as_real_array, check_recording, common_frame_rate
+from calgan.data.validation import (
+    as_real_array,
+    check_recording,
+    check_same_rois,
+    common_frame_rate,
+)
 from calgan.spikes.network.simulation import simulated_cell
 from calgan.spikes.network.statistics import (
     GRID_RATE,
@@ -191,11 +196,7 @@ def _check_counts(counts: Any, recording: Recording, name: str) -> np.ndarray:
     if isinstance(counts, Recording):
         known = {name: counts.frame_rate, "its recording": recording.frame_rate}
         common_frame_rate(known)
-        if not np.array_equal(counts.roi_ids, recording.roi_ids):
-            raise ValueError(
-                f"the roi_ids of {name} are not those of its recording; select the same neurons, "
-                "in the same order."
-            )
+        check_same_rois(counts.roi_ids, recording.roi_ids, name=name, of="its recording")
         counts = counts.traces
     array = as_real_array(counts, name).astype(np.float64)
     if array.ndim == 1 and recording.n_neurons == 1:
