@@ -48,7 +48,7 @@ def test_output_shapes_layer_by_layer() -> None:
     seen = []
 
     def note(_module: nn.Module, _inputs: object, output: torch.Tensor) -> None:
-        seen.append(tuple(output.shape[1:]))
+        seen.append((output.shape[1], output.shape[-1]))
 
     generator, critic = WaveGANGenerator(2048, 102), WaveGANCritic(2048, 102)
     for conv in (*generator.convs, *critic.convs):

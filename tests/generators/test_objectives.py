@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -19,9 +21,15 @@ def test_wasserstein_losses_by_hand() -> None:
     assert objectives.wasserstein_generator_loss(fake).item() == 1.0
 
 
+def penalty_of(critic: Any, *windows_and_mix: torch.Tensor) -> torch.Tensor:
+    return objectives.gradient_penalty(
+        lambda windows: objectives.input_gradient(critic, windows), *windows_and_mix
+    )
+
+
 def test_gradient_penalty_of_a_linear_critic_is_exact() -> None:
     direction = torch.randn(6, 2, generator=torch.Generator().manual_seed(0))
-    penalty = objectives.gradient_penalty(
+    penalty = penalty_of(
         lambda w: (w * direction).sum((1, 2)), standard(3, 1, frames=6, neurons=2),
         standard(3, 2, frames=6, neurons=2), torch.rand(3),
     )  # fmt: skip
@@ -35,17 +43,14 @@ def test_gradient_penalty_is_taken_between_the_windows() -> None:
     def critic(windows: torch.Tensor) -> torch.Tensor:
         return 0.5 * windows.square().sum((1, 2))
 
-    ends = [
-        objectives.gradient_penalty(critic, real, fake, torch.tensor([mix])).item()
-        for mix in (0.0, 0.5, 1.0)
-    ]
+    ends = [penalty_of(critic, real, fake, torch.tensor([mix])).item() for mix in (0.0, 0.5, 1.0)]
     assert ends == pytest.approx([1.0, 0.0, 1.0])
 
 
 def test_gradient_penalty_reaches_the_critics_weights() -> None:
     weight = torch.tensor(3.0, requires_grad=True)
     x = torch.ones(2, 4, 1)
-    objectives.gradient_penalty(lambda w: weight * w.sum((1, 2)), x, x, torch.ones(2)).backward()
+    penalty_of(lambda w: weight * w.sum((1, 2)), x, x, torch.ones(2)).backward()
     assert weight.grad is not None
     assert weight.grad.item() == pytest.approx(2 * (2 * 3 - 1) * 2)  # d/dw (2 w - 1)^2
 

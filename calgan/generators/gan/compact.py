@@ -7,11 +7,11 @@ import math
 from collections.abc import Sequence
 from typing import Any, cast
 
-import numpy as np
 import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from calgan.generators.gan.layers import Critic
 from calgan.training.layers import Standardiser, strided_depth
 
 _DECODER_SPEED = 5.0
@@ -184,7 +184,7 @@ class CalciumGenerator(nn.Module):
         return self.units.restore(traces.transpose(1, 2)), calcium, rectified
 
 
-class CompactCritic(nn.Module):
+class CompactCritic(Critic):
     """A small critic: neurons are mixed first, then strided convolutions run over time."""
 
     def __init__(
@@ -208,10 +208,6 @@ class CompactCritic(nn.Module):
         )
         self.head = nn.Linear(channels * (n_frames // 2**depth), 1)
 
-    def draw_shifts(self, rng: np.random.Generator) -> tuple[int, ...]:
-        """Draw nothing: this critic has no phase shuffle."""
-        return ()
-
     def standardised(self, windows: Tensor) -> Tensor:
         """Return windows in the units that `judge` takes, in which every neuron counts alike."""
         return self.units.standardise(windows)
@@ -222,7 +218,3 @@ class CompactCritic(nn.Module):
         for conv in self.convs:
             x = F.leaky_relu(conv(x), 0.2)
         return self.head(x.flatten(1)).squeeze(1).float()
-
-    def forward(self, windows: Tensor, shifts: Sequence[int] = ()) -> Tensor:
-        """Score windows (M, T, N); higher is more real."""
-        return self.judge(self.standardised(windows), shifts)

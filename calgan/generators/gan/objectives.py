@@ -21,16 +21,23 @@ def wasserstein_generator_loss(fake: Tensor) -> Tensor:
     return -fake.mean()
 
 
+def input_gradient(critic: Callable[[Tensor], Tensor], windows: Tensor) -> Tensor:
+    """Return the gradient (M, T, N) of each window's value, to be derived once more."""
+    windows = windows.detach().requires_grad_(True)
+    (gradient,) = torch.autograd.grad(critic(windows).sum(), windows, create_graph=True)
+    return gradient
+
+
 def gradient_penalty(
-    critic: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor
+    gradient_at: Callable[[Tensor], Tensor], real: Tensor, fake: Tensor, mix: Tensor
 ) -> Tensor:
     """Return mean (||grad D||_2 - 1)^2 on lines from fake to real windows (M, T, N).
 
-    `mix` (M,), uniform on [0, 1], is the share of the real window (Gulrajani et al., NeurIPS 2017).
+    `gradient_at` returns the gradient of the critic D at windows. `mix` (M,), uniform on [0, 1], is
+    the share of the real window (Gulrajani et al., NeurIPS 2017).
     """
     mix = mix.view(-1, *(1,) * (real.ndim - 1))
-    between = (mix * real + (1 - mix) * fake).requires_grad_(True)
-    (gradient,) = torch.autograd.grad(critic(between).sum(), between, create_graph=True)
+    gradient = gradient_at(mix * real + (1 - mix) * fake)
     return (gradient.flatten(1).norm(dim=1) - 1).square().mean()
 
 

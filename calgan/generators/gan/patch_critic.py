@@ -10,6 +10,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from calgan.generators.gan.layers import Critic
 from calgan.training.layers import Standardiser
 
 _SLOPE = 0.2
@@ -28,7 +29,7 @@ def _pooled(x: Tensor) -> Tensor:
     return torch.cat([x.mean(1), (x.square().mean(1) + 1e-3).sqrt()], dim=-1)
 
 
-class PatchCritic(nn.Module):
+class PatchCritic(Critic):
     """A critic that judges what happens in patches of a window, not where in it.
 
     Patches of each neuron are seen through filters that all neurons share. From there one part
@@ -93,7 +94,3 @@ class PatchCritic(nn.Module):
             mixed = F.leaky_relu(layer(_patches(mixed, 4, 2).flatten(2)), _SLOPE)
         together = self.head(F.leaky_relu(self.population(_pooled(mixed)), _SLOPE))
         return (alone + together.squeeze(1)).float()
-
-    def forward(self, windows: Tensor, shifts: Sequence[int] = ()) -> Tensor:
-        """Score windows (M, T, N), or a segment of them; higher is more real."""
-        return self.judge(self.standardised(windows), shifts)

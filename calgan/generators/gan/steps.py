@@ -67,25 +67,28 @@ class AdversarialSteps(Steps):
         self.descend("critic", loss + self.settings.gradient_penalty * penalty)
         return {"critic_loss": float(loss.detach()), "gradient_penalty": float(penalty.detach())}
 
-    # The critic's loss and penalty. Penalties are in float32 and outside the loss scaling: the
-    # square and the norm of a gradient are not linear in it.
+    # The critic's loss and penalty. Norms and squares are in float32 and outside the loss scaling:
+    # they are not linear in a gradient.
 
     def _wasserstein(
         self, real: Tensor, fake: Tensor, rng: np.random.Generator
     ) -> tuple[Tensor, Tensor]:
         critic: Any = self.state.modules["critic"]
-        with self.fabric.autocast():
-            on_real = critic(real, critic.draw_shifts(rng))
-            on_fake = critic(fake, critic.draw_shifts(rng))
-        loss = objectives.wasserstein_critic_loss(on_real.float(), on_fake.float())
+        both = critic.draw_shifts(rng), critic.draw_shifts(rng)
         mix = torch.from_numpy(rng.random(len(real), dtype=np.float32)).to(real.device)
         shifts = critic.draw_shifts(rng)
-        penalty = objectives.gradient_penalty(
-            lambda windows: critic.judge(windows, shifts),
-            critic.standardised(real),
-            critic.standardised(fake),
-            mix,
-        )
+        with self.fabric.autocast():
+            on_real, on_fake = critic.judge_both(real, fake, *both)
+        loss = objectives.wasserstein_critic_loss(on_real, on_fake)
+        # float16 has not the range for gradients that no loss scale lifts.
+        is_bfloat16 = self.state.precision.precision == "bf16-mixed"
+        with torch.autocast(real.device.type, torch.bfloat16, enabled=is_bfloat16):
+            penalty = objectives.gradient_penalty(
+                lambda windows: critic.input_gradient(windows, shifts),
+                critic.standardised(real),
+                critic.standardised(fake),
+                mix,
+            )
         return loss, penalty
 
     def _relativistic(

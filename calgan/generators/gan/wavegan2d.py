@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -17,6 +16,7 @@ from calgan.generators.gan.layers import (
     PublishedCritic,
     channel_norm,
     phase_shuffle,
+    phase_shuffle_back,
 )
 from calgan.training.layers import strided_depth
 
@@ -34,6 +34,30 @@ def _max_shift(n_steps: int, phase_shuffle: int) -> int:
     if 2 * phase_shuffle < n_steps:
         return phase_shuffle
     return n_steps // 8 if n_steps > 8 else 0
+
+
+class SameConv(nn.Conv2d):
+    """A convolution with 'same' padding as TensorFlow has it: what is odd is added at the end."""
+
+    def __init__(
+        self, before: int, after: int, kernel_size: int, *, length: int, shorter: int
+    ) -> None:
+        super().__init__(before, after, kernel_size, stride=(_CRITIC_STRIDE, 1))
+        rows = max(0, (shorter - 1) * _CRITIC_STRIDE + kernel_size - length)
+        columns = kernel_size - 1
+        self.edges = (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Return images (M, C', H', W)."""
+        weight = self.weight.contiguous(memory_format=torch.channels_last)
+        return F.conv2d(F.pad(x, self.edges), weight, self.bias, self.stride)
+
+    def back(self, gradient: Tensor, size: tuple[int, ...]) -> Tensor:
+        """Return the gradient at the input, of height and width `size`, from that at the output."""
+        weight = self.weight.contiguous(memory_format=torch.channels_last)
+        whole = F.conv_transpose2d(gradient, weight, None, self.stride)
+        left, _, top, _ = self.edges
+        return whole[:, :, top : top + size[0], left : left + size[1]]
 
 
 class WaveGAN2DGenerator(nn.Module):
@@ -122,18 +146,12 @@ class WaveGAN2DCritic(PublishedCritic):
         while len(lengths) <= max_depth and lengths[-1] >= _CRITIC_STRIDE * _MIN_CRITIC_STEPS:
             lengths.append(-(-lengths[-1] // _CRITIC_STRIDE))
         depth = len(lengths) - 1
-        self.paddings = []
-        for length, shorter in itertools.pairwise(lengths):
-            rows = max(0, (shorter - 1) * _CRITIC_STRIDE + kernel_size - length)
-            columns = kernel_size - 1
-            # 'Same' padding as TensorFlow has it: what is odd is added at the end.
-            self.paddings.append(
-                (columns // 2, columns - columns // 2, rows // 2, rows - rows // 2)
-            )
         channels = [n_channels, *(filters * k for k in range(1, depth + 1))]
         self.convs = nn.ModuleList(
-            nn.Conv2d(a, b, kernel_size, stride=(_CRITIC_STRIDE, 1))
-            for a, b in itertools.pairwise(channels)
+            SameConv(a, b, kernel_size, length=length, shorter=shorter)
+            for (a, b), (length, shorter) in zip(
+                itertools.pairwise(channels), itertools.pairwise(lengths), strict=True
+            )
         )
         self.max_shifts = tuple(
             (_max_shift(length, phase_shuffle), min(phase_shuffle, n_neurons // 8))
@@ -147,13 +165,13 @@ class WaveGAN2DCritic(PublishedCritic):
             (int(rng.integers(-m, m + 1)), int(rng.integers(-n, n + 1))) for m, n in self.max_shifts
         )
 
-    def forward(self, windows: Tensor, shifts: Sequence[tuple[int, int]] = ()) -> Tensor:
-        """Score windows (M, T, N C), higher is more real; `shifts` are phase shifts a layer."""
-        x = _images(windows, self.n_channels)
-        for i, (conv, padding) in enumerate(zip(self.convs, self.paddings, strict=True)):
-            x = F.leaky_relu(conv(F.pad(x, padding)), LEAKY_SLOPE)
-            if i < len(shifts):
-                x = phase_shuffle(x, shifts[i][0], dim=2)
-                x = phase_shuffle(x, shifts[i][1], dim=3)
-        # Keras flattens (time, neurons, channels).
-        return self.head(x.permute(0, 2, 3, 1).flatten(1)).squeeze(1).float()
+    def _to_images(self, windows: Tensor) -> Tensor:
+        images = _images(windows, self.n_channels)
+        return images.contiguous(memory_format=torch.channels_last)
+
+    def _to_windows(self, images: Tensor) -> Tensor:
+        return images.permute(0, 2, 3, 1).flatten(2)
+
+    def _shift(self, x: Tensor, shift: tuple[int, int], *, back: bool = False) -> Tensor:
+        shuffle = phase_shuffle_back if back else phase_shuffle
+        return shuffle(shuffle(x, shift[0], dim=2), shift[1], dim=3)
