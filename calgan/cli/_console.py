@@ -11,15 +11,16 @@ import sys
 import time
 import traceback
 import warnings
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
 import click
 
+from calgan.training.interrupts import SIGNALS, handled
+
 FAULT, INTERRUPTED = 1, 130
-_SIGNALS = (signal.SIGINT, signal.SIGTERM)
 _TOLD_TWICE = 1.0  # s in which the cluster and the parent may tell a process the same
 # Errors that are sentences for a user; of any other the type is told as well.
 _SENTENCES = (ValueError, TypeError, OSError, ImportError, AttributeError)
@@ -123,21 +124,6 @@ def interruptible() -> Iterator[None]:
         if now - before > _TOLD_TWICE:
             raise KeyboardInterrupt
 
-    numbers = [n for n in _SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
-    with _handled(numbers, interrupt):
+    numbers = [n for n in SIGNALS if signal.getsignal(n) is not signal.SIG_IGN]
+    with handled(dict.fromkeys(numbers, interrupt)):
         yield
-
-
-def uninterrupted() -> AbstractContextManager[None]:
-    """Let a file be completed, however often Ctrl-C is pressed."""
-    return _handled(_SIGNALS, signal.SIG_IGN)
-
-
-@contextmanager
-def _handled(numbers: Sequence[signal.Signals], handler: Any) -> Iterator[None]:
-    former = [signal.signal(number, handler) for number in numbers]
-    try:
-        yield
-    finally:
-        for number, each in zip(numbers, former, strict=True):
-            signal.signal(number, each)

@@ -11,12 +11,13 @@ import click
 import numpy as np
 
 from calgan.cli._config import record_of, write_record
-from calgan.cli._console import INTERRUPTED, note, uninterrupted, verbosity
+from calgan.cli._console import INTERRUPTED, note, verbosity
 from calgan.cli._files import origin, read, versions
 from calgan.data.recording import Recording
 from calgan.data.sampling import generator_of
 from calgan.model_selection import train_test_blocks
 from calgan.pipeline import Pipeline, make_calcium_pipeline
+from calgan.training.interrupts import uninterrupted
 
 _WINDOW = 64  # frames
 _SHORTEST_WINDOW = 16  # the least that the factor model learns

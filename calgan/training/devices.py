@@ -47,9 +47,15 @@ def to_tensor(array: NDArray[np.float32], device: torch.device | str = "cpu") ->
     return torch.from_numpy(array).to(device, non_blocking=True)
 
 
-def cpu_state(module: torch.nn.Module) -> dict[str, torch.Tensor]:
-    """Copy a module's state dict to the CPU."""
-    return {key: value.detach().cpu().clone() for key, value in module.state_dict().items()}
+def on_cpu(tensor: torch.Tensor, copied: bool = True) -> torch.Tensor:
+    """Return a tensor on the CPU, where it may be the same one if it need not be `copied`."""
+    on_cpu = tensor.detach().cpu()
+    return on_cpu.clone() if copied and on_cpu.data_ptr() == tensor.data_ptr() else on_cpu
+
+
+def cpu_state(module: torch.nn.Module, copied: bool = True) -> dict[str, torch.Tensor]:
+    """Return a module's state dict on the CPU."""
+    return {key: on_cpu(value, copied) for key, value in module.state_dict().items()}
 
 
 def _has_bfloat16() -> bool:

@@ -19,7 +19,8 @@ from torch import Tensor, nn
 from torch.nn.utils import get_total_norm
 
 from calgan.data.progress import progress
-from calgan.training.devices import cpu_state
+from calgan.training.devices import cpu_state, on_cpu
+from calgan.training.interrupts import whole_steps
 
 # A loss that ends this many times above where it began has diverged.
 _DIVERGED = 5.0
@@ -44,6 +45,7 @@ class TrainingState:
     best_step: int = 0
     best_weights: dict[str, Tensor] | None = None
     final_check: bool = False  # whether the last row holds a check off the schedule
+    is_whole: bool = True  # not while a step is taken, with its check
     precision: Any = None  # Fabric's plugin, whose loss scale float16 training adapts
 
     @property
@@ -61,11 +63,14 @@ class TrainingState:
         losses = self.history[-1].values()
         return all(map(math.isfinite, losses)) and bool(get_total_norm(weights).isfinite())
 
-    def checkpoint(self) -> dict[str, Any]:
-        """Copy to the CPU what `resume` needs, the history apart: numbers, and nested tensors."""
-        weights = {name: cpu_state(module) for name, module in self.modules.items()}
+    def checkpoint(self, *, copied: bool = True) -> dict[str, Any]:
+        """Return on the CPU what `resume` needs, the history apart: numbers, and nested tensors.
+
+        What is not `copied` changes with the next step, and takes no memory of its own on a CPU.
+        """
+        weights = {name: cpu_state(module, copied) for name, module in self.modules.items()}
         if self.averaged is not self.modules["generator"]:
-            weights["averaged"] = cpu_state(self.averaged)
+            weights["averaged"] = cpu_state(self.averaged, copied)
         if self.best_weights is not None:
             weights["best"] = self.best_weights
         return {
@@ -76,7 +81,7 @@ class TrainingState:
             "weights": weights,
             "optimizers": {
                 name: {
-                    index: {k: v.detach().cpu().clone() for k, v in moments.items()}
+                    index: {k: on_cpu(v, copied) for k, v in moments.items()}
                     for index, moments in optimizer.state_dict()["state"].items()
                 }
                 for name, optimizer in self.optimizers.items()
@@ -115,6 +120,7 @@ class TrainingState:
         for part, contents in zip(self._parts(), parts, strict=True):
             part.load_state_dict(contents)
         del self.history[step:]
+        self.is_whole = True
 
     def _parts(self) -> list[Any]:
         return [*self.modules.values(), self.averaged, *self.optimizers.values()]
@@ -189,8 +195,12 @@ def run_training(
     verbose: int | None = None,
     description: str = "training",
     resumable: bool = True,
+    after_step: Callable[[], None] | None = None,
 ) -> str:
     """Take steps until one of the limits, keeping the best state; return why it stopped.
+
+    The first Ctrl-C ends it after the step that is being taken, its check and what comes
+    `after_step`, so that going on is as if there had been none; the second ends it at once.
 
     Training that diverges ends with a warning, in the state of the last look, which is taken every
     `check_every` steps, with a check or without. It diverges if losses or weights are no longer
@@ -220,32 +230,37 @@ def run_training(
         return "diverged"
 
     try:
-        while state.step < max_iter:
-            if max_time is not None and clock() - started >= max_time and state.step > n_before:
-                reason = "max_time"
-                break
-            row = train_step(state.step)
-            state.history.append({"step": state.step + 1, **row})
-            if not state.is_finite():
-                reason = diverged("losses or weights are no longer finite numbers")
-                break
-            is_look = state.step % check_every == 0 and not loss_has_risen(state.history)
-            if is_look:
-                good = state.snapshot()
-            if check is not None and state.step % check_every == 0:
-                score, figures = check()
-                state.history[-1].update(figures)
-                bar.set_postfix({"score": f"{score:.3g}"}, refresh=False)
-                if is_look and score < state.best_score:
-                    state.best_score, state.best_step = score, state.step
-                    state.best_weights = cpu_state(state.averaged)
-                elif (
-                    patience is not None and state.step - state.best_step >= patience * check_every
-                ):
+        with whole_steps() as between_steps:
+            while state.step < max_iter:
+                # At the start of a step, so that a run that is taken up stops where it would have.
+                waited = state.step - state.best_step if state.step % check_every == 0 else 0
+                if check is not None and patience is not None and waited >= patience * check_every:
                     reason = "early stopping"
-                    bar.update()
                     break
-            bar.update()
+                if max_time is not None and clock() - started >= max_time and state.step > n_before:
+                    reason = "max_time"
+                    break
+                state.is_whole = False
+                row = train_step(state.step)
+                state.history.append({"step": state.step + 1, **row})
+                if not state.is_finite():
+                    reason = diverged("losses or weights are no longer finite numbers")
+                    break
+                is_look = state.step % check_every == 0 and not loss_has_risen(state.history)
+                if is_look:
+                    good = state.snapshot()
+                if check is not None and state.step % check_every == 0:
+                    score, figures = check()
+                    state.history[-1].update(figures)
+                    bar.set_postfix({"score": f"{score:.3g}"}, refresh=False)
+                    if is_look and score < state.best_score:
+                        state.best_score, state.best_step = score, state.step
+                        state.best_weights = cpu_state(state.averaged)
+                state.is_whole = True
+                bar.update()
+                if after_step is not None:
+                    after_step()
+                between_steps()
         if reason != "diverged" and loss_has_risen(state.history):
             reason = diverged("its loss ended far above where it began")
     except KeyboardInterrupt:
