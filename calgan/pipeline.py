@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import warnings
 from collections.abc import Callable, Iterator
 from typing import Any, Self
@@ -280,7 +281,10 @@ def make_calcium_pipeline(
             f"estimator (an instance), got {generator!r}."
         )
     else:
-        made = clone(generator)
+        # A clone would share the files that it writes, were it not the one that is fitted.
+        files = {name: getattr(generator, name, None) for name in ("checkpoint", "log")}
+        files = {name: path for name, path in files.items() if path is not None}
+        made = clone(copy.copy(generator).set_params(**dict.fromkeys(files))).set_params(**files)
     given = {"frame_rate": frame_rate, "random_state": random_state}
     params = {name: value for name, value in given.items() if value is not None} | generator_params
     unknown = sorted(set(params) - set(made.get_params()))

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import hashlib
 import math
+import os
 import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
@@ -31,12 +32,16 @@ from calgan.data.validation import (
 )
 from calgan.data.windows import frames_used, gather
 from calgan.generators.base import SamplingMixin
+from calgan.generators.checkpoints import Checkpoint
+from calgan.generators.docstrings import ATTRIBUTES, PARAMETERS
 from calgan.generators.fit_check import check_fit, warn_of_constant
 from calgan.generators.monitor import MIN_HELD_OUT, Tracker, split_in_time, spread
 from calgan.generators.settings import TrainingSettings
 from calgan.io.model_files.saving import SavingMixin
 from calgan.training.checkpoints import as_tensors, checked_tensors
-from calgan.training.devices import make_fabric, noise, to_numpy, to_tensor
+from calgan.training.devices import cpu_state, make_fabric, noise, to_numpy, to_tensor
+from calgan.training.interrupts import uninterrupted
+from calgan.training.logs import check_log, logged
 from calgan.training.loop import (
     Check,
     Steps,
@@ -44,6 +49,7 @@ from calgan.training.loop import (
     clock,
     copy_on_cpu,
     final_weights,
+    loss_has_risen,
     run_training,
 )
 
@@ -53,73 +59,6 @@ _STATISTICS_VALUES = 16_000_000  # real values that the statistics are computed 
 _CHECK_VALUES = 8_000_000
 _CHECK_WINDOWS = 128
 _WARN_FROM = 100  # steps; samples after fewer need not match
-
-
-# Described once, for the class docstrings of all of them.
-_PARAMETERS = """
-    max_iter : int, default=None
-        Generator steps in total; None takes the default setting.
-    max_time : float, default=None
-        Limit in seconds, counted from the first line of ``fit``; whichever of the two comes first
-        ends the training. One step is taken in any case, and the checks at the end are made.
-    batch_size : int, default=None
-        Windows a batch; None takes the default setting.
-    filters : int, default=None
-        Channel unit of the networks; None takes the default setting.
-    learning_rate : float, default=None
-        Step size of Adam for the generator; None takes the default setting.
-    validation_fraction : float, default=None
-        Share of the windows, the last in time, held out to track statistics while it trains;
-        training windows that overlap them are left out. 0 trains on all windows and tracks nothing,
-        and so, with a warning, does a share that is fewer than 8 windows. None takes the default
-        setting.
-    frame_rate : float, default=None
-        Frames per second (Hz), for the spike statistics that are tracked and checked; None takes
-        that of the windows (a ``WindowView`` of a ``Recording`` knows it). Without one, networks
-        train as well, but spikes are neither tracked nor checked.
-    device : str, default="auto"
-        "auto", "cpu", "cuda", "cuda:<number>" or "mps". The fitted networks are on the CPU.
-    precision : {"32-true", "bf16-mixed", "16-mixed", "mixed"}, default="32-true"
-        Arithmetic of the networks; losses are float32 always. "mixed" is float16 with loss scaling
-        on a GPU, bfloat16 on a CPU that has it, else float32.
-    warm_start : bool, default=False
-        Whether ``fit`` goes on from the last state until `max_iter` steps are done in total.
-    verbose : int, default=None
-        1 shows a progress bar, 0 does not, None does on a terminal.
-    random_state : int, RandomState, Generator or None, default=None
-        Seed of initialisation, training and, by default, sampling.
-"""
-_ATTRIBUTES = """
-    n_iter_ : int
-        Steps taken.
-    best_iter_ : int
-        Step whose weights `generator_` has.
-    stopped_ : str
-        Why training ended: "max_iter", "max_time", "early stopping", "interrupted", or "diverged"
-        (numbers that are not finite, or a "loss" that ends far above where it began), in which case
-        it went back to the last check of a state that had not diverged.
-    validation_baseline_ : dict
-        Train-test baseline of each tracked statistic: training against held-out windows.
-    fit_summary_ : dict
-        Samples against training windows, for each neuron: "sd_ratio" and "rate_ratio", lists of N
-        ratios of standard deviations and of inferred rates, and "mismatched", the numbers of the
-        neurons that do not match. Empty if X was encoded, and if the check was interrupted.
-    trained_statistics_ : tuple of str
-        Statistics that the objective trains on.
-    encoding_ : sklearn.pipeline.Pipeline
-        Fitted steps between the windows and the network: samples come back through them.
-    n_features_in_, n_frames_in_ : int
-        Neurons N and frames T of a window.
-    n_channels_in_ : int or None
-        Channels C of encoded windows; None for traces.
-    frame_rate_, units_, roi_ids_ : float, str, ndarray of shape (N,), or None
-        Frame rate (Hz), units and ids of the windows, where they know them. The units are those of
-        `sample`: "a.u." behind a scaler.
-    seed_ : int
-        Seed in force.
-    fingerprint_ : str
-        SHA-256 of the training windows, evenly thinned out where they are many.
-"""
 
 
 class _Fitted:
@@ -157,6 +96,9 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
     device: str = "auto"
     precision: str = "32-true"
     warm_start: bool = False
+    checkpoint: str | os.PathLike[str] | None = None
+    checkpoint_every: float = 300.0
+    log: str | os.PathLike[str] | None = None
     verbose: int | None = None
     random_state: Any = None
     settings: dict[str, Any] | None = None
@@ -166,8 +108,8 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         super().__init_subclass__(**kwargs)
-        doc = (cls.__doc__ or "").replace("\n    {parameters}\n", _PARAMETERS)
-        cls.__doc__ = doc.replace("\n    {attributes}\n", _ATTRIBUTES)
+        doc = (cls.__doc__ or "").replace("\n    {parameters}\n", PARAMETERS)
+        cls.__doc__ = doc.replace("\n    {attributes}\n", ATTRIBUTES)
 
     # ------------------------------------------------------------------ what a subclass says
 
@@ -221,13 +163,16 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
         ValueError
             If X is a 2-D recording, holds NaN or inf, has too few windows, or windows that are too
             short or that the network cannot halve often enough; if a parameter or setting is out of
-            range.
+            range; if the file `checkpoint` holds another training, or no model.
+        OSError
+            If the files `checkpoint` and `log` cannot be written when training begins.
 
         Warns
         -----
         UserWarning
             If some neurons are constant; if `validation_fraction` of the windows cannot be held
-            out; if training, or the check at its end, is interrupted.
+            out; if training, or the check at its end, is interrupted; if a checkpoint or the log
+            could not be written (once: training goes on).
         FitWarning
             If samples do not match the training windows (see `fit_summary_`) after 100 steps or
             more.
@@ -249,7 +194,10 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
         max_iter = settings.max_iter
         if max_iter is None:
             max_iter = (settings.epochs or 1) * math.ceil(X.shape[0] / settings.batch_size)
-        learner._train(X, max_iter, started)
+        file = Checkpoint.of(self)
+        if file is not None:
+            learner = file.taken_up(learner, max_iter)
+        learner._train(X, max_iter, started, file)
         return self._keep(learner)
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
@@ -269,7 +217,8 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
         Raises
         ------
         ValueError
-            As for `fit`, and if the windows' shape differs from that of earlier calls.
+            As for `fit`, if the windows' shape differs from that of earlier calls, and if the file
+            `checkpoint` is not an earlier state of this generator.
 
         Notes
         -----
@@ -280,8 +229,22 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
         X = check_windows(X, estimator=type(self).__name__)
         learner = self._learner(X, hasattr(self, "generator_"))
         steps = math.ceil(X.shape[0] / learner.settings_.batch_size)
-        learner._train(X, getattr(learner, "n_iter_", 0) + steps, started, warn=False)
+        file = Checkpoint.of(self)
+        if file is not None:
+            file.check_former(learner)
+        learner._train(X, getattr(learner, "n_iter_", 0) + steps, started, file, warn=False)
         return self._keep(learner)
+
+    def __sklearn_clone__(self) -> Self:
+        """Refuse a clone that would write to the same files."""
+        for name in ("checkpoint", "log"):
+            if (path := getattr(self, name)) is not None:
+                raise ValueError(
+                    f"{type(self).__name__}({name}={str(path)!r}) cannot be cloned, for a search "
+                    f"or another training: clones would all write to that file. Set {name}=None, "
+                    "and name a file again for the one that is fitted last."
+                )
+        return super().__sklearn_clone__()
 
     def __sklearn_tags__(self) -> Any:
         tags = super().__sklearn_tags__()
@@ -300,6 +263,7 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
         if not (self.verbose is None or isinstance(self.verbose, (bool, np.bool_))):
             check_integer(self.verbose, "verbose", minimum=0)
         make_fabric(self.device, self.precision)  # fails before any work is lost
+        check_log(self.log)
         if X.shape[0] < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 windows to train on, got {X.shape[0]}: "
@@ -331,7 +295,9 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
     def _init_seeds(self, n: int) -> list[int]:
         return [int(seed) for seed in rng_from(self.seed_, _INIT).integers(2**62, size=n)]
 
-    def _train(self, X: Any, max_iter: int, started: float, *, warn: bool = True) -> None:
+    def _train(
+        self, X: Any, max_iter: int, started: float, file: Checkpoint | None, *, warn: bool = True
+    ) -> None:
         settings = self.settings_
         name = f"{type(self).__name__} ({settings.name})"
         with progress(self.verbose, f"{name}: reading windows"):
@@ -341,6 +307,8 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
                 self.encoding_ = self._steps().fit(X)
             encoded = self.encoding_.transform(X)
             reference = self._reference(X, train)
+            if file is not None:
+                file.check_windows(self.fingerprint_)
             state = self._build_state(reference, fabric)
             former = getattr(self, "validation_baseline_", None)
             self.validation_baseline_ = {}
@@ -358,28 +326,52 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
                 batch=lambda indices: to_tensor(self._fold(gather(encoded, indices))),
                 rng_of_step=lambda number: rng_from(self.seed_, _TRAIN, number),
             )
+        if file is not None and file.is_taken_up:
+            said = f"{name}: going on from step {file.step} in {file.path}"
+            progress(self.verbose, said).close()
+        ended = None if file is None else file.ended
         patience = math.ceil(settings.n_iter_no_change / settings.check_every)
-        self.stopped_ = run_training(
-            state,
-            step,
-            max_iter=max_iter,
-            max_time=self.max_time,
-            started=started,
-            check=check,
-            check_every=settings.check_every,
-            patience=patience if settings.early_stopping else None,
-            verbose=self.verbose,
-            description=f"{name}: training",
-        )
-        with progress(self.verbose, f"{name}: choosing the best state"):
-            self.best_iter_, weights = final_weights(state, check, settings.check_every)
-        # Plain modules on the CPU, and what resuming needs as plain tensors.
-        self._checkpoint = state.checkpoint()
-        for key, module in state.modules.items():
-            setattr(self, f"{key}_", copy_on_cpu(module))
-        self.generator_.load_state_dict(weights)
-        self.history_ = state.history
-        self.n_iter_ = state.step
+        figures = ["score", *self.validation_baseline_] if check is not None else []
+        with logged(self.log, state.history, [f"val_{each}" for each in figures]) as log:
+            if file is not None:
+                file.start(self, self._learnt_so_far(state))
+
+            def after_step() -> None:
+                if log is not None:
+                    log.add(state.history, stacklevel=6)
+                # A state that is about to be given up is none to take up.
+                if file is not None and file.is_due() and not loss_has_risen(state.history):
+                    if log is not None:
+                        log.flush()
+                    file.update(self, state.step, self._learnt_so_far(state), stacklevel=5)
+
+            self.stopped_ = run_training(
+                state,
+                step,
+                max_iter=state.step if ended else max_iter,
+                max_time=self.max_time,
+                started=started,
+                check=check,
+                check_every=settings.check_every,
+                patience=patience if settings.early_stopping else None,
+                verbose=self.verbose,
+                description=f"{name}: training",
+                after_step=after_step,
+            )
+            with progress(self.verbose, f"{name}: choosing the best state"):
+                self.best_iter_, weights = final_weights(state, check, settings.check_every)
+        self.stopped_ = ended or self.stopped_
+        with uninterrupted():  # what was learnt would be lost in the middle of it
+            # Plain modules on the CPU, and what resuming needs as plain tensors.
+            self._checkpoint = state.checkpoint()
+            for key, module in state.modules.items():
+                setattr(self, f"{key}_", copy_on_cpu(module))
+            self.generator_.load_state_dict(weights)
+            self.history_ = state.history
+            self.n_iter_ = state.step
+            self.fit_summary_ = {}
+            if file is not None and not ended and state.is_whole:
+                file.update(self, self.n_iter_, stacklevel=3)
         self._check_fit(X, train, warn=warn and self.n_iter_ >= _WARN_FROM)
 
     def _check_fit(self, X: Any, train: NDArray[np.intp], *, warn: bool) -> None:
@@ -544,11 +536,29 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
 
     def _to_save(self) -> dict[str, Any]:
         """Return what was learnt: of networks and optimisers their tensors."""
-        training = dict(self._checkpoint)
+        return self._with_networks(self._checkpoint, self.generator_.state_dict())
+
+    def _learnt_so_far(self, state: TrainingState) -> dict[str, Any]:
+        """Return what `_to_save` would if training ended now, the samples unchecked."""
+        kept = state.best_weights
+        return self._with_networks(
+            state.checkpoint(copied=False),
+            cpu_state(state.averaged, copied=False) if kept is None else kept,
+            history_=state.history,
+            n_iter_=state.step,
+            best_iter_=state.step if kept is None else state.best_step,
+            stopped_="checkpoint",
+            fit_summary_={},
+        )
+
+    def _with_networks(
+        self, checkpoint: dict[str, Any], kept: dict[str, Any], **learnt: Any
+    ) -> dict[str, Any]:
+        training = dict(checkpoint)
         networks = {name: training.pop(name) for name in ("weights", "optimizers")}
-        networks["kept"] = self.generator_.state_dict()
-        learnt = {k: v for k, v in vars(self).items() if not isinstance(v, nn.Module)}
-        return {**learnt, "training": training, "networks": networks}
+        networks["kept"] = kept
+        known = {k: v for k, v in vars(self).items() if not isinstance(v, nn.Module)}
+        return {**known, **learnt, "training": training, "networks": networks}
 
     def _take_saved(self, values: dict[str, Any]) -> None:
         """Take what `_to_save` gave, if its tensors are those that the settings ask for."""

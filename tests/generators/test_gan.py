@@ -47,7 +47,7 @@ def test_thesis_default_length_is_400_passes(
     windows: WindowView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr(CalciumGAN, "_train", lambda _self, _X, n, _started: asked.append(n))
+    monkeypatch.setattr(CalciumGAN, "_train", lambda _self, _X, n, *_: asked.append(n))
     CalciumGAN("1d").fit(np.zeros((300, 32, 2)))
     assert asked == [400 * 3]
 

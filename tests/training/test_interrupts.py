@@ -149,3 +149,25 @@ def test_ctrl_c_in_the_middle_of_a_step_changes_nothing(
     for name in ("generator_", "critic_"):
         assert torch.equal(weights(getattr(gan, name)), weights(getattr(whole, name)))
     assert gan.history_ == whole.history_
+
+
+def test_a_second_one_ends_at_once_and_leaves_the_checkpoint_whole(
+    windows: WindowView, monkeypatch: pytest.MonkeyPatch, tmp_path: Any
+) -> None:
+    plain = AdversarialSteps.descend
+
+    def descend(self: Any, name: str, *arguments: Any) -> None:
+        plain(self, name, *arguments)
+        if name == "critic" and self.state.step == 3:
+            ctrl_c()
+            ctrl_c()
+
+    files = {"checkpoint": tmp_path / "run.ckpt", "checkpoint_every": 0}
+    with monkeypatch.context() as patch:
+        patch.setattr(AdversarialSteps, "descend", descend)
+        with pytest.warns(UserWarning, match="interrupted after 3 of 7 steps"):
+            half = quick(max_iter=7, **files).fit(windows)
+    gan, whole = quick(max_iter=7, **files).fit(windows), quick(max_iter=7).fit(windows)
+    assert half.n_iter_ == 3
+    assert torch.equal(weights(gan.critic_), weights(whole.critic_))
+    assert gan.history_ == whole.history_

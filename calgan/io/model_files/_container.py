@@ -44,8 +44,11 @@ def shorten(value: Any) -> str:
     return text if len(text) <= 60 else f"{text[:57]}..."
 
 
-def write(path: str | os.PathLike[str], model: Any, arrays: dict[str, NDArray[Any]]) -> None:
-    """Write a model (JSON) and its arrays to a file, which appears once it is complete."""
+def write(path: str | os.PathLike[str], model: Any, arrays: dict[str, NDArray[Any]]) -> str:
+    """Write a model (JSON) and its arrays to a file, which appears once complete; return its sum.
+
+    Arrays are written from where they lie: nothing is copied.
+    """
     path = check_target(path)
     said = {
         "format": FORMAT,
@@ -78,6 +81,17 @@ def write(path: str | os.PathLike[str], model: Any, arrays: dict[str, NDArray[An
             file.write(part)
         file.seek(8 + header.index(_MARK) + len(_MARK))
         file.write(digest.hexdigest().encode())
+    return digest.hexdigest()
+
+
+def checksum_of(path: Path) -> str | None:
+    """Return the checksum that a file states, None if there is no file that states one."""
+    try:
+        with open(path, "rb") as file:
+            length = int.from_bytes(file.read(8), "little")
+            return str(_said_in(file.read(min(length, _MOST_HEADER))).get("sha256"))
+    except (OSError, ModelFileError):
+        return None
 
 
 def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:

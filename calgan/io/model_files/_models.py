@@ -44,6 +44,9 @@ from calgan.io.model_files._fields import (
 MIGRATIONS: dict[int, Callable[[Any, dict[str, Any]], str]] = {}
 
 _STOCK = "sklearn.pipeline.Pipeline"
+# Parameters that are no part of a model: which files a training writes is a choice of those who
+# start it, and not of a file that they were given.
+_LOCAL = {"checkpoint", "checkpoint_every", "log"}
 _DEEPEST, _MOST_STEPS = 10, 100  # pipelines in pipelines; steps of one
 
 
@@ -73,11 +76,23 @@ def _name_of(model: Any, what: str) -> str:
     return name
 
 
-def pack(model: Any, file: Context, prefix: str = "", what: str = "", *, fit: bool = True) -> Any:
-    """Return an object as JSON can hold it, and put its arrays into the file."""
+def pack(
+    model: Any,
+    file: Context,
+    prefix: str = "",
+    what: str = "",
+    *,
+    fit: bool = True,
+    learnt: dict[str, Any] | None = None,
+) -> Any:
+    """Return an object as JSON can hold it, and put its arrays into the file.
+
+    What it has `learnt` is given only if that is not what it says itself.
+    """
     name = _name_of(model, what or f"A {type(model).__name__}")
     file, fields = _within(file, name, prefix), CLASSES[name]
     params = model.get_params(deep=False)
+    params = {key: value for key, value in params.items() if key not in _LOCAL}
     if isinstance(params.get("random_state"), (np.random.Generator, np.random.RandomState)):
         # What it would draw next: its state cannot be written down.
         params["random_state"] = as_seed(copy.deepcopy(params["random_state"]))
@@ -85,9 +100,9 @@ def pack(model: Any, file: Context, prefix: str = "", what: str = "", *, fit: bo
     said = {"class": name, "params": pack_fields(params, fields.params, file)}
     if fit:
         check_is_fitted(model)
-        values = getattr(model, "_to_save", lambda: vars(model))()
-        learnt = (each for each in values if each.endswith("_") and not each.startswith("_"))
-        _check_names(learnt, fields.fitted, name)
+        values = learnt or getattr(model, "_to_save", lambda: vars(model))()
+        names = (each for each in values if each.endswith("_") and not each.startswith("_"))
+        _check_names(names, fields.fitted, name)
         _note_sizes(values, file)
         said["fitted"] = pack_fields(values, fields.fitted, file)
     return said

@@ -8,9 +8,11 @@ from pathlib import Path
 from typing import Any, Self
 
 from calgan.io.model_files import _container
-from calgan.io.model_files._container import ModelFileError, shorten
+from calgan.io.model_files._container import ModelFileError, checksum_of, shorten
 from calgan.io.model_files._fields import Context, FieldError
 from calgan.io.model_files._models import class_named, migrate, pack, unpack
+
+__all__ = ["SavingMixin", "checksum_of", "load", "write"]
 
 
 class SavingMixin:
@@ -40,12 +42,7 @@ class SavingMixin:
         --------
         calgan.load : Loads any model.
         """
-        file = Context({})
-        try:
-            model = pack(self, file)
-        except FieldError as error:
-            raise ValueError(f"{type(self).__name__} cannot be saved: {error}.") from None
-        _container.write(path, model, file.arrays)
+        write(path, self)
 
     @classmethod
     def load(cls, path: str | os.PathLike[str]) -> Self:
@@ -74,6 +71,16 @@ class SavingMixin:
         calgan.load : Loads any model.
         """
         return _load(path, cls)
+
+
+def write(path: str | os.PathLike[str], model: Any, learnt: dict[str, Any] | None = None) -> str:
+    """Save a model, or what it has learnt so far, as one file; return its checksum."""
+    file = Context({})
+    try:
+        said = pack(model, file, learnt=learnt)
+    except FieldError as error:
+        raise ValueError(f"{type(model).__name__} cannot be saved: {error}.") from None
+    return _container.write(path, said, file.arrays)
 
 
 def load(path: str | os.PathLike[str]) -> Any:
