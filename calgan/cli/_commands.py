@@ -149,6 +149,11 @@ def info(files: tuple[str, ...], as_json: bool, **reading: Any) -> int:
 )
 @_seed
 @click.option("--config", metavar="TOML", help="A configuration, as of run; options here win.")
+@click.option(
+    "--resume",
+    is_flag=True,
+    help="Keep a network's MODEL.checkpoint, and go on from it if it is there.",
+)
 @_reading
 @_jobs
 @_overwrite
@@ -164,6 +169,7 @@ def fit(
     test_size: float | None,
     seed: int | None,
     config: str | None,
+    resume: bool,
     jobs: int,
     overwrite: bool,
     **reading: Any,
@@ -172,8 +178,12 @@ def fit(
 
     Beside MODEL.calgan a record, MODEL.resolved.toml, says how it was fitted, on what, and
     which frames were held out. Ctrl-C saves what was learnt (exit code 130).
+
+    With --resume, the state of a network's training goes to MODEL.checkpoint every five minutes
+    (--set checkpoint_every=SECONDS). The same command goes on from there after a crash, Ctrl-C or
+    the end of a job, and writes the model that it would have written without a break.
     """
-    from calgan.cli._config import record_of, resolve, table_of
+    from calgan.cli._config import checkpoint_of, record_of, resolve, table_of
     from calgan.cli._files import MODEL_SUFFIX, check_new, names_of
     from calgan.cli._processes import for_each
     from calgan.data.files import make_folder
@@ -186,6 +196,11 @@ def fit(
     if files:
         told["inputs"] = list(files)
     complete = resolve(told, config or "the command line")
+    if resume and "checkpoint_every" not in complete["model"]:
+        name = complete["model"]["generator"]
+        raise click.UsageError(
+            f"--resume is for gan and flow: a {name} takes seconds. Leave it out."
+        )
     sources = complete["inputs"]
     if not sources:
         raise click.UsageError("name a FILE, or a --config with inputs.")
@@ -199,9 +214,12 @@ def fit(
     for model in models:
         if "{name}" in output:
             make_folder(Path(model).parent)
-        check_new(model, record_of(Path(model)), overwrite=overwrite)
+        goes_on = resume and checkpoint_of(Path(model)).exists()
+        check_new(model, record_of(Path(model)), overwrite=overwrite or goes_on)
+    seeded = told.get("seed") is not None
+    options = {"config": complete, "resume": resume, "seeded": seeded}
     calls = [
-        {"name": name, "source": source, "config": complete, "model": model}
+        {"name": name, "source": source, "model": model, **options}
         for name, source, model in zip(names, sources, models, strict=True)
     ]
     return for_each("fit", calls, jobs)

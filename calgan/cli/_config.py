@@ -44,7 +44,7 @@ _RUN_FILES = {"run.calgan", "run.resolved.toml", "windows.npz", "evaluation.json
 _OWN = {"made"}  # tables that calgan writes and does not read
 # Parameters that are no choice of a configuration: data, or said elsewhere in it.
 _READ = {"source"}
-_MODEL = {"random_state", "generator_params", "verbose", "frame_rate"}
+_MODEL = {"random_state", "generator_params", "verbose", "frame_rate", "checkpoint"}
 _EVALUATE = {
     "real", "synthetic", "train", "frame_rate", "model", "deconvolver", "random_state", "n_jobs",
     "verbose",
@@ -93,6 +93,8 @@ def resolve(given: dict[str, Any], source: str) -> dict[str, Any]:
     known["inputs"] = inputs = [inputs] if isinstance(inputs, str) else inputs
     if not isinstance(inputs, list) or not all(isinstance(each, str) for each in inputs):
         raise TypeError(f"inputs of {source} must be a list of files, got {inputs!r}.")
+    if len(inputs) > 1 and known["model"].get("log") is not None:
+        raise ValueError("log names one file, and there are several inputs: fit them one by one.")
     if not isinstance(known["output"], (str, type(None))):
         raise TypeError(
             f"output of {source} must be the name of a folder, got {known['output']!r}."
@@ -166,6 +168,11 @@ def parse_settings(words: tuple[str, ...]) -> dict[str, Any]:
 def record_of(model: Path) -> Path:
     """Return the file beside a model that says how it was fitted."""
     return model.with_name(f"{model.stem}.resolved.toml")
+
+
+def checkpoint_of(model: Path) -> Path:
+    """Return the file beside a model that holds the state of its training."""
+    return model.with_name(f"{model.stem}.checkpoint")
 
 
 def write_record(path: Path, config: dict[str, Any]) -> None:

@@ -10,7 +10,8 @@ from typing import Any
 import click
 import numpy as np
 
-from calgan.cli._config import record_of, write_record
+import calgan
+from calgan.cli._config import checkpoint_of, record_of, write_record
 from calgan.cli._console import INTERRUPTED, note, verbosity
 from calgan.cli._files import origin, read, versions
 from calgan.data.recording import Recording
@@ -49,16 +50,28 @@ def split(
         ) from error
 
 
-def fit(*, name: str, source: str, config: dict[str, Any], model: str) -> int:
+def fit(
+    *, name: str, source: str, config: dict[str, Any], model: str, resume: bool, seeded: bool
+) -> int:
     """Fit a model to a file; save it, and beside it the complete configuration."""
-    recording = read(source, config["read"])
-    code = fit_recording(recording, source, config, Path(model))[1]
+    recording, path = read(source, config["read"]), Path(model)
+    checkpoint = checkpoint_of(path) if resume else None
+    if checkpoint is not None and checkpoint.exists():
+        begun = calgan.load(checkpoint)
+        note(f"going on from step {begun.n_iter_} in {checkpoint}")
+        if not seeded:
+            config = config | {"seed": begun.seed_}
+    code = fit_recording(recording, source, config, path, checkpoint)[1]
     click.echo(model)
     return code
 
 
 def fit_recording(
-    recording: Recording, source: str, config: dict[str, Any], path: Path
+    recording: Recording,
+    source: str,
+    config: dict[str, Any],
+    path: Path,
+    checkpoint: Path | None = None,
 ) -> tuple[Pipeline, int]:
     """Fit a model, save it with its record, and return it with the exit code."""
     params = dict(config["model"])
@@ -69,6 +82,8 @@ def fit_recording(
     pipeline = make_calcium_pipeline(**params, random_state=config["seed"])
     if "verbose" in pipeline[-1].get_params():
         pipeline[-1].set_params(verbose=verbosity())
+    if checkpoint is not None:  # and not in the record, which repeats the fit
+        pipeline[-1].set_params(checkpoint=checkpoint)
     note(f"{source}: {recording!r}")
     note(
         f"fitting {type(pipeline[-1]).__name__} to {train.n_frames} frames in windows of {window} "
@@ -110,5 +125,6 @@ def fit_recording(
         resolved = config | {"inputs": [source], "model": params}
         write_record(record_of(path), resolved | made)
     if interrupted:
-        note(f"interrupted: what was learnt is saved in {path}.")
+        onward = "" if checkpoint is None else " The same command goes on."
+        note(f"interrupted: what was learnt is saved in {path}.{onward}")
     return pipeline, INTERRUPTED if interrupted else 0

@@ -49,8 +49,8 @@ def to_tensor(array: NDArray[np.float32], device: torch.device | str = "cpu") ->
 
 def on_cpu(tensor: torch.Tensor, copied: bool = True) -> torch.Tensor:
     """Return a tensor on the CPU, where it may be the same one if it need not be `copied`."""
-    on_cpu = tensor.detach().cpu()
-    return on_cpu.clone() if copied and on_cpu.data_ptr() == tensor.data_ptr() else on_cpu
+    moved = tensor.detach().cpu()
+    return moved.clone() if copied and moved.data_ptr() == tensor.data_ptr() else moved
 
 
 def cpu_state(module: torch.nn.Module, copied: bool = True) -> dict[str, torch.Tensor]:

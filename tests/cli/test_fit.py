@@ -103,3 +103,52 @@ def test_a_folder_takes_models_by_the_names_of_the_recordings(run: Any, tmp_path
         options = ("--max-iter", 1, "--window", 32, "--overwrite")
         said = run("fit", "rec0.npz", "-o", f"{tmp_path}/{folder}", *options)
         assert said.stdout == f"{tmp_path / 'new' / 'rec0.calgan'}\n"
+
+
+NETWORK = (
+    *("--generator", "flow", "--window", 32, "--max-iter", 60, "--set", "filters=4"),
+    *("--set", "checkpoint_every=0", "--resume"),
+)
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT], ids=["killed", "Ctrl-C"])
+def test_the_same_command_goes_on_with_a_network(
+    start: Any, run: Any, shared: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    words = ("fit", shared / "rec0.npz", *NETWORK, "-o")
+    process = start(*words, "part.calgan", cwd=tmp_path)
+    for _ in range(600):
+        time.sleep(0.05)
+        if (tmp_path / "part.checkpoint").exists():
+            break
+    time.sleep(0.3)
+    process.send_signal(number)
+    _, err = process.communicate(timeout=60)
+    assert process.returncode == (130 if number == signal.SIGINT else -9), err
+    assert ("The same command goes on." in err) == (number == signal.SIGINT)
+    seed = calgan.load(tmp_path / "part.checkpoint").seed_  # none was given
+    said = run(*words, "part.calgan", cwd=tmp_path)
+    assert "going on from step" in said.stderr
+    record = tomllib.loads((tmp_path / "part.resolved.toml").read_text())
+    assert (record["seed"], record["made"]["fit"]["stopped"]) == (seed, "max_iter")
+    assert "checkpoint" not in record["model"]
+    run(*words, "whole.calgan", "--seed", seed, cwd=tmp_path)
+    part, whole = (calgan.load(tmp_path / f"{name}.calgan") for name in ("part", "whole"))
+    assert part[-1].history_ == whole[-1].history_
+    np.testing.assert_array_equal(part.sample(3), whole.sample(3))
+    written = (tmp_path / "part.calgan").read_bytes()
+    run(*words, "part.calgan", cwd=tmp_path)  # all is done
+    assert (tmp_path / "part.calgan").read_bytes() == written
+    other = run(*words, "part.calgan", "--set", "batch_size=8", code=1, cwd=tmp_path)
+    assert "is the checkpoint of another training: batch_size was 32" in other.stderr
+
+
+def test_what_cannot_be_resumed_is_refused(run: Any, tmp_path: Path) -> None:
+    words = ("fit", "rec0.npz", "-o", tmp_path / "m.calgan")
+    said = run(*words, "--resume", code=2)
+    assert "--resume is for gan and flow: a factor_model takes seconds." in said.stderr
+    said = run(*words, "--generator", "gan", "--set", "checkpoint=c", code=1)
+    assert "has no key 'checkpoint'" in said.stderr
+    words = ("fit", "rec0.npz", "rec1.npz", "-o", tmp_path, "--generator", "gan")
+    said = run(*words, "--set", "log=history.csv", code=1)
+    assert "log names one file, and there are several inputs" in said.stderr
