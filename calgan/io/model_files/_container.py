@@ -117,7 +117,7 @@ def read(path: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
 
 def _foreign() -> ModelFileError:
     return ModelFileError(
-        "is no calgan model: calgan.load reads files that a pipeline's or generator's save wrote"
+        "is no calgan model: calgan.load reads files that the save of one of calgan's models wrote"
     )
 
 

@@ -84,7 +84,7 @@ def write(path: str | os.PathLike[str], model: Any, learnt: dict[str, Any] | Non
 
 
 def load(path: str | os.PathLike[str]) -> Any:
-    """Load a model saved by the ``save`` of a `Pipeline` or generator.
+    """Load a model saved by the ``save`` of a `Pipeline`, generator or `SpikeInferenceNetwork`.
 
     Loading runs no code from the file.
 
