@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from calgan.data.segments import as_segments
+from calgan.data.stored import is_stored
 from calgan.data.validation import is_lazy
 from calgan.data.windows import WindowView, cut_windows, warn_of_short_segments
 
@@ -62,8 +63,8 @@ class WindowSource:
         """Return the recording of some neurons."""
         return replace(
             self,
-            frames=self.frames[:, neurons],
-            segments=[segment[:, neurons] for segment in self.segments],
+            frames=_pick(self.frames, neurons),
+            segments=[_pick(segment, neurons) for segment in self.segments],
             roi_ids=None if self.roi_ids is None else self.roi_ids[neurons],
         )
 
@@ -92,7 +93,7 @@ def read_source(X: Any, window: int, *, name: str, stacklevel: int = 2) -> Windo
         n_blocks = int(np.maximum(1, (lengths - window + 1) // window).sum())
     offsets = np.cumsum([0, *map(len, view.segments)])[:-1]
     starts = np.sort(offsets[view.segment] + view.start)
-    bases = [np.asarray(base) for base in view.segments]
+    bases = [base if is_stored(base) else np.asarray(base) for base in view.segments]
     return WindowSource(
         frames=bases[0] if len(bases) == 1 else np.concatenate(bases),
         starts=starts,
@@ -103,6 +104,10 @@ def read_source(X: Any, window: int, *, name: str, stacklevel: int = 2) -> Windo
         units=view.units,
         segments=segments,
     )
+
+
+def _pick(traces: Any, neurons: np.ndarray) -> np.ndarray:
+    return traces.part(neurons=neurons) if is_stored(traces) else traces[:, neurons]
 
 
 def _check_view(view: WindowView, window: int, name: str) -> WindowView:

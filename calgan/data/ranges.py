@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from calgan.data.stored import StoredTraces
 from calgan.data.validation import check_recording
 
 _CHUNK_FRAMES = 8192  # a memory-mapped recording is never read whole
@@ -44,12 +45,7 @@ def finite_segments(traces: Any, segments: Any = None) -> np.ndarray:
     Recording(600 frames x 3 neurons, 10 Hz, 60.0 s, dF/F, 2 segments)
     """
     array = check_recording(traces, name="traces", check_orientation=False, finite=False)
-    good = np.empty(len(array), dtype=bool)
-    n_values = np.zeros(array.shape[1], dtype=np.int64)
-    for start in range(0, len(array), _CHUNK_FRAMES):
-        finite = np.isfinite(array[start : start + _CHUNK_FRAMES])
-        good[start : start + _CHUNK_FRAMES] = finite.all(axis=1)
-        n_values += finite.sum(axis=0)
+    good, n_values = array.finite() if isinstance(array, StoredTraces) else _finite(array)
     cut = cut_ranges(check_ranges(segments, len(array)), good)
     if len(cut) == 0:
         fewest = int(n_values.argmin())
@@ -58,6 +54,17 @@ def finite_segments(traces: Any, segments: Any = None) -> np.ndarray:
             f"{fewest} has the fewest values ({n_values[fewest]} of {len(array)} frames)."
         )
     return cut
+
+
+def _finite(array: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Return which frames have a value of every neuron (T,), and the values of each (N,)."""
+    good = np.empty(len(array), dtype=bool)
+    n_values = np.zeros(array.shape[1], dtype=np.int64)
+    for start in range(0, len(array), _CHUNK_FRAMES):
+        finite = np.isfinite(array[start : start + _CHUNK_FRAMES])
+        good[start : start + _CHUNK_FRAMES] = finite.all(axis=1)
+        n_values += finite.sum(axis=0)
+    return good, n_values
 
 
 def cut_ranges(ranges: np.ndarray, good: np.ndarray) -> np.ndarray:

@@ -13,6 +13,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from calgan.data.ranges import check_ranges, cut_ranges
+from calgan.data.stored import is_stored
 from calgan.data.validation import (
     check_finite,
     check_frame_rate,
@@ -37,6 +38,7 @@ class Recording:
     traces : array-like of shape (T, N)
         Fluorescence, frames first, in `units`. Converted to float32 and copied; a float32 memory
         map that was opened read-only is kept as a map. Frames outside all segments may be NaN.
+        More than 2**25 values (128 MB) stay in their file, see Notes.
     frame_rate : float
         Frames per second (Hz).
     roi_ids : array-like of shape (N,), default=None
@@ -61,7 +63,8 @@ class Recording:
     Attributes
     ----------
     traces : ndarray of shape (T, N), float32
-        Fluorescence.
+        Fluorescence. Of traces that stay in their file, what an index asks for is read; any other
+        use reads them all.
     frame_rate : float
         Frames per second (Hz).
     roi_ids : ndarray of shape (N,)
@@ -86,6 +89,21 @@ class Recording:
     UserWarning
         If there are more neurons than frames over all segments.
 
+    Notes
+    -----
+    Traces of more than 2**25 values stay in their file if they are given as a memory map opened
+    with mode "r", an array of h5py or zarr, or another such array that reads what is indexed, of
+    any real type:
+
+    - ``Recording(np.load("big.npy", mmap_mode="r"), 30.0)``
+    - ``Recording(h5py.File("big.h5")["dff"], 30.0)``; the file may be closed meanwhile
+    - ``Recording(zarr.open("big.zarr")["dff"], 30.0)``
+
+    They are read once for NaN. Slices, `select` and windows read nothing until values are needed,
+    and networks train in memory that depends on the batch and the network, not on the recording. A
+    pickle names the file and does not hold the values. A compressed file is read fast if its chunks
+    hold all neurons and about as many frames as a window.
+
     Examples
     --------
     >>> import numpy as np
@@ -103,7 +121,7 @@ class Recording:
     _metadata: Mapping[str, Any]
     _roi_ids: np.ndarray
     _segments: np.ndarray
-    _traces: np.ndarray
+    _traces: Any  # an ndarray, or StoredTraces, which read like one
     _units: str
 
     def __init__(
@@ -269,7 +287,7 @@ class Recording:
         """
         index = check_neurons(neurons, self.n_neurons, name="select")
         return Recording._trusted(
-            self._traces[:, index],
+            _part(self._traces, neurons=index),
             self._frame_rate,
             self._roi_ids[index],
             self._units,
@@ -383,7 +401,7 @@ class Recording:
         >>> [len(trial) for trial in trials.segment_traces()]
         [20, 40]
         """
-        return [self._traces[start:stop] for start, stop in self._segments]
+        return [_part(self._traces, slice(start, stop)) for start, stop in self._segments]
 
     def __getitem__(self, frames: slice) -> Recording:
         """Return the frames ``start:stop`` as a Recording whose segments are clipped to them."""
@@ -404,7 +422,7 @@ class Recording:
                 f"recording of {self.n_frames} frames."
             )
         return Recording._trusted(
-            self._traces[start:stop],
+            _part(self._traces, slice(start, stop)),
             self._frame_rate,
             self._roi_ids,
             self._units,
@@ -453,7 +471,7 @@ class Recording:
             and self._units == other._units
             and np.array_equal(self._roi_ids, other._roi_ids)
             and np.array_equal(self._segments, other._segments)
-            and np.array_equal(self._traces, other._traces, equal_nan=True)
+            and _are_equal(self._traces, other._traces)
         )
 
     def __hash__(self) -> int:
@@ -509,13 +527,32 @@ def _later(metadata: Mapping[str, Any], seconds: float) -> dict[str, Any]:
 
 def _check_inside(traces: np.ndarray, ranges: np.ndarray, *, given: Any, advice: str) -> None:
     """Refuse NaN and infinity inside segments."""
-    given = given if isinstance(given, np.ndarray) else None
+    given = given if isinstance(given, np.ndarray) or is_stored(traces) else None
     check_finite(traces, "traces", given=given, ranges=ranges, advice=advice)
 
 
 def _own(traces: np.ndarray) -> np.ndarray:
     """Return traces that the caller cannot write to: a copy of a writable array or map."""
-    return np.array(traces) if traces.flags.writeable else traces
+    return np.array(traces) if not is_stored(traces) and traces.flags.writeable else traces
+
+
+def _part(
+    traces: Any, frames: slice = slice(None), neurons: np.ndarray | None = None
+) -> np.ndarray:
+    """Return some frames and neurons; of traces in a file, unread."""
+    if is_stored(traces):
+        return traces.part(frames, neurons=neurons)
+    return traces[frames] if neurons is None else traces[frames, neurons]
+
+
+def _are_equal(a: Any, b: Any) -> bool:
+    """Tell whether traces are the same, in pieces if they lie in a file."""
+    if not is_stored(a):
+        a, b = b, a
+    if a.shape != b.shape or not is_stored(a):
+        return np.array_equal(a, b, equal_nan=True)
+    pieces = ((piece, b[first : first + len(piece)]) for first, piece in a.chunks())
+    return all(np.array_equal(*pair, equal_nan=True) for pair in pieces)
 
 
 def _columns(traces: Any) -> Any:
@@ -546,7 +583,9 @@ def _check_roi_ids(roi_ids: Any, n_neurons: int) -> np.ndarray:
     return ids
 
 
-def _read_only(array: np.ndarray) -> np.ndarray:
+def _read_only(array: Any) -> Any:
+    if is_stored(array):
+        return array
     view = array.view()
     view.flags.writeable = False
     return view

@@ -61,10 +61,9 @@ def as_segments(X: Any, *, name: str = "X", check_orientation: bool = True) -> S
     if check_orientation and not recordings:  # a Recording was checked when it was made
         warn_if_roi_first(sum(map(len, arrays)), n_neurons, name=name)
     default = np.arange(n_neurons)
-    if check_orientation and all(
-        np.array_equal(part.roi_ids, default) for part in recordings.values()
-    ):
-        warn_of_other_neurons({label: _longest(part) for label, part in parts.items()})
+    if len(parts) > 1 and check_orientation:
+        if all(np.array_equal(part.roi_ids, default) for part in recordings.values()):
+            warn_of_other_neurons({label: _longest(part) for label, part in parts.items()})
     if not recordings:
         return Segments(arrays, None, None, None)
     rate = common_frame_rate({label: part.frame_rate for label, part in recordings.items()})
@@ -85,7 +84,9 @@ def as_segments(X: Any, *, name: str = "X", check_orientation: bool = True) -> S
 
 def _longest(part: Any) -> np.ndarray:
     """Return the longest segment of a recording, or an array."""
-    return max(part.segment_traces(), key=len) if isinstance(part, Recording) else np.asarray(part)
+    if isinstance(part, Recording):
+        return max(part.segment_traces(), key=len)
+    return check_recording(part, check_orientation=False, finite=False)
 
 
 def is_list_of_trials(X: Any) -> bool:

@@ -11,6 +11,7 @@ from sklearn.utils.validation import _check_feature_names, check_is_fitted
 
 from calgan.data.recording import Recording
 from calgan.data.segments import as_segments, is_list_of_trials
+from calgan.data.stored import is_stored
 from calgan.data.validation import (
     as_real_array,
     as_trials,
@@ -61,7 +62,7 @@ class Transformer(TransformerMixin, BaseEstimator):
         if is_lazy(X):
             check_windows(X, estimator=type(self).__name__, encoded=encoded)
             return Read(X, X.shape[2], X.frame_rate, X.roi_ids, X.units)
-        array = as_real_array(X, "X")
+        array = X if getattr(X, "ndim", 0) == 2 else as_real_array(X, "X")
         if array.ndim not in (3, 4):
             array = check_recording(array, check_orientation=check_orientation)
             return Read(array, array.shape[1])
@@ -111,7 +112,11 @@ def map_frames(data: Any, func: Callable[[np.ndarray], np.ndarray], units: str |
         return [map_frames(trial, func, units) for trial in data]
     if isinstance(data, Recording):
         with np.errstate(all="ignore"):  # frames outside all segments may be NaN or infinite
-            return data.with_traces(func(data.traces), units)
+            traces: Any = data.traces
+            changed = traces.map(func) if is_stored(traces) else func(traces)
+            return data.with_traces(changed, units)
+    if is_stored(data):
+        return data.map(func)
     if is_lazy(data):
         return data.map(func, frame_wise=True, units=units)
     return func(data)

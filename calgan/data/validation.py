@@ -13,6 +13,8 @@ from typing import Any, overload
 
 import numpy as np
 
+from calgan.data.stored import StoredTraces, as_stored
+
 # Bounds the temporary of a finiteness check, so that a memory-mapped recording is never read whole.
 _CHUNK_VALUES = 1 << 22
 _LONGEST_TEXT = 80  # letters of a value in a message
@@ -159,10 +161,12 @@ def check_recording(
 ) -> np.ndarray:
     """Return a recording as a float32 array (T, N), all of it finite unless `finite` is False.
 
-    A float32 array or memory map is returned as it is. More neurons than frames, as in an array
+    A float32 array or memory map is returned as it is, and what is too large for memory as
+    `StoredTraces`. More neurons than frames, as in an array
     that is ROI-first, give a warning if `check_orientation`.
     """
-    array = as_real_array(X, name)
+    stored: Any = as_stored(X, name)
+    array: np.ndarray = as_real_array(X, name) if stored is None else stored
     if array.ndim != 2:
         hint = (
             "Reshape your data with X[:, None] if it is one neuron's trace"
@@ -418,15 +422,21 @@ def check_finite(
     `given` is what the array was before it became float32.
     """
     n_bad, first, value = 0, None, 0.0
-    for start, stop in [(0, len(array))] if ranges is None else ranges:
-        for offset, chunk in _chunks(array[start:stop]):
+    ranges = [(0, len(array))] if ranges is None else ranges
+    if isinstance(array, StoredTraces):
+        if array.is_finite:
+            return
+        good, _ = array.finite()
+        ranges = [(a, b) for a, b in ranges if not good[a:b].all()]
+    for start, stop in ranges:
+        for offset, chunk in _chunks(array, start, stop):
             finite = np.isfinite(chunk)
             if finite.all():
                 continue
             if first is None:
                 index = np.argwhere(~finite)[0]
                 value = float(chunk[tuple(index)])
-                first = (int(index[0] + start + offset), *(int(i) for i in index[1:]))
+                first = (int(index[0] + offset), *(int(i) for i in index[1:]))
             n_bad += int(np.count_nonzero(~finite))
     if first is not None:
         where = ", ".join(f"{axis} {i}" for axis, i in zip(axes, first, strict=False))
@@ -439,7 +449,7 @@ def check_finite(
         )
 
 
-def _chunks(array: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
-    step = max(1, _CHUNK_VALUES // max(1, array[:1].size))
-    for offset in range(0, len(array), step):
-        yield offset, array[offset : offset + step]
+def _chunks(array: np.ndarray, start: int, stop: int) -> Iterator[tuple[int, np.ndarray]]:
+    step = max(1, _CHUNK_VALUES // max(1, math.prod(array.shape[1:])))
+    for offset in range(start, stop, step):
+        yield offset, array[offset : min(offset + step, stop)]

@@ -14,12 +14,14 @@ from sklearn.utils.validation import check_is_fitted
 
 from calgan.data.recording import Recording
 from calgan.data.segments import as_segments, is_list_of_trials
+from calgan.data.stored import StoredTraces
 from calgan.data.transformer import Read, Transformer, positions_of
 from calgan.data.validation import check_integer, common_frame_rate, is_lazy
 
 # Windows that a view gathers at a time before it applies its transforms.
 _GATHERED = 256
 _CHUNK_VALUES = 4_000_000  # read at a time by `iter_frames`: 32 MB as float64
+_MOST_VALUES = 1 << 31  # of windows that overlap: those of the thesis, encoded, have as many
 
 
 @dataclass(frozen=True, eq=False, repr=False)
@@ -30,7 +32,7 @@ class WindowView:
     give views, one integer gives an array, and ``np.asarray(view)`` expands everything.
     """
 
-    segments: tuple[np.ndarray, ...]  # uninterrupted, (T_i, N) each, float32
+    segments: tuple[np.ndarray, ...]  # uninterrupted, (T_i, N) each, float32; may be StoredTraces
     segment: np.ndarray  # which of them each window lies in, (M,)
     start: np.ndarray  # first frame of each window within its segment, (M,)
     window: int  # frames a window, before any transform
@@ -43,8 +45,10 @@ class WindowView:
 
     def __post_init__(self) -> None:
         for name in ("segment", "start"):
-            array = np.array(getattr(self, name), dtype=np.intp)
-            array.flags.writeable = False
+            array = np.asarray(getattr(self, name), dtype=np.intp)
+            if array.flags.writeable:  # those of another view are shared
+                array = array.copy()
+                array.flags.writeable = False
             object.__setattr__(self, name, array)
         shape = self.sample_shape
         if shape is None:
@@ -134,11 +138,18 @@ class WindowView:
             units=units,
         )
 
-    def iter_frames(self, size: int | None = None) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+    def iter_frames(self, size: int) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Yield the frames (t, N) that windows cover, and how many windows hold each, (t,).
 
         Each is yielded once, in pieces of at most `size` frames that no gap interrupts.
         """
+        for base, counts, first, last in self._covered():
+            for begin in range(first, last, size):
+                piece = slice(begin, min(begin + size, last))
+                yield self._transformed(base[piece]), counts[piece]
+
+    def _covered(self) -> Iterator[tuple[np.ndarray, np.ndarray, int, int]]:
+        """Yield segments, how many windows hold each frame, and each range that windows cover."""
         if not self.frame_wise:
             raise ValueError(
                 "a transform of this view mixes frames, so the view has lost its segments; use "
@@ -147,11 +158,8 @@ class WindowView:
         for which, base in enumerate(self.segments):
             counts = self.n_holding(which)
             covered = np.concatenate([[0], counts > 0, [0]])
-            for first, last in np.flatnonzero(np.diff(covered)).reshape(-1, 2):
-                step = size or last - first
-                for begin in range(first, last, step):
-                    piece = slice(begin, min(begin + step, last))
-                    yield self._transformed(base[piece]), counts[piece]
+            for first, last in np.flatnonzero(np.diff(covered)).reshape(-1, 2).tolist():
+                yield base, counts, first, last
 
     def n_holding(self, which: int) -> np.ndarray:
         """Return how many windows hold each frame of a segment, (T_i,)."""
@@ -164,9 +172,17 @@ class WindowView:
     def covered_frames(self) -> list[np.ndarray]:
         """Return the segments (t_i, N) that windows cover, each frame once.
 
-        Frames that no window holds, such as the test frames of a fold, separate segments.
+        Frames that no window holds, such as the test frames of a fold, separate segments. Traces
+        in a file stay unread.
         """
-        return [frames for frames, _ in self.iter_frames()]
+        parts = []
+        for base, _, first, last in self._covered():
+            if isinstance(base, StoredTraces):
+                part: Any = base.part(slice(first, last))
+                parts.append(part.map(self._transformed) if self.transforms else part)
+            else:
+                parts.append(self._transformed(base[first:last]))
+        return parts
 
     def __len__(self) -> int:
         return len(self.start)
@@ -286,7 +302,7 @@ def iter_batches(X: Any, batch_size: int = 64) -> Iterator[np.ndarray]:
     if isinstance(X, WindowView):
         return X.iter_batches(batch_size)
     step = check_integer(batch_size, "batch_size")
-    array = np.asarray(X, dtype=np.float32)
+    array = X if isinstance(X, StoredTraces) else np.asarray(X, dtype=np.float32)
     return (array[first : first + step] for first in range(0, len(array), step))
 
 
@@ -294,11 +310,15 @@ def iter_frames(X: Any) -> Iterator[tuple[np.ndarray, np.ndarray | None]]:
     """Yield data in pieces, and how many windows hold each frame (None: one).
 
     Pieces are frames (t, N), each once, or windows (m, T, N) or (m, T, N, C) if a view has lost its
-    segments or X is an array of windows.
+    segments or X is an array of windows. Of such a view of more than 2**31 values, that many are
+    yielded, in windows that are spread evenly.
     """
     if is_lazy(X) and X.frame_wise:
         yield from X.iter_frames(max(1, _CHUNK_VALUES // X.shape[2]))
         return
+    if is_lazy(X) and X.size > _MOST_VALUES:
+        n_windows = max(1, _MOST_VALUES // math.prod(X.shape[1:]))
+        X = X[np.linspace(0, len(X) - 1, n_windows).round().astype(np.intp)]
     whole = segments_of(X) if isinstance(X, Recording) or is_list_of_trials(X) else [X]
     for part in whole:
         for piece in iter_batches(part, max(1, _CHUNK_VALUES // math.prod(part.shape[1:]))):

@@ -14,6 +14,7 @@ import numpy as np
 
 from calgan.data.ranges import check_ranges, finite_segments
 from calgan.data.recording import Recording
+from calgan.data.stored import as_stored, is_stored
 from calgan.data.validation import check_neurons
 from calgan.io._options import ReadOptions
 
@@ -125,9 +126,11 @@ def build(
     """Make a recording of traces (T, N), NaN where nothing was recorded, and of what is known.
 
     `options` choose cells and neurons. If the axes are not known, the shorter one is the neurons'.
-    None among the metadata is left out.
+    None among the metadata is left out. Traces that are too large for memory stay in their file.
     """
-    traces = np.asarray(traces)
+    turned = not axes_known and np.ndim(traces) == 2 and traces.shape[1] > traces.shape[0]
+    if (stored := as_stored(traces, turned=turned)) is None:
+        traces = np.asarray(traces)
     if traces.ndim == 1:
         traces = traces[:, None]
     if traces.ndim != 2 or 0 in traces.shape:
@@ -135,12 +138,12 @@ def build(
             f"{options.name} holds traces of shape {traces.shape}, but a recording is (frames, "
             "neurons)."
         )
-    if not axes_known and traces.shape[1] > traces.shape[0]:
+    if turned:
         say(
             f"{options.name} has shape {traces.shape}, so the longer axis was taken for the frames "
             f"and the array transposed: {traces.shape[1]} frames of {traces.shape[0]} neurons."
         )
-        traces = traces.T
+    traces = stored if stored is not None else traces.T if turned else traces
     n_neurons = traces.shape[1]
     columns = {"roi_ids": roi_ids, "positions": positions, "accepted": accepted}
     for name, value in columns.items():
@@ -159,7 +162,8 @@ def build(
     spikes = known.get("spikes")
     if spikes is not None:
         known["spikes"] = np.asarray(spikes)[:, keep]
-    traces = traces if len(keep) == n_neurons and _ordered(keep) else traces[:, keep]
+    if len(keep) < n_neurons or not _ordered(keep):
+        traces = traces[:, keep] if stored is None else stored.part(neurons=keep)
     return Recording(
         traces,
         _rate(frame_rate, options),
@@ -214,7 +218,10 @@ def _kept(traces: np.ndarray, options: ReadOptions, accepted: Any, roi_ids: Any)
     keep = _chosen(traces.shape[1], options, accepted)
     if traces.dtype.kind != "f" or options.neurons is not None:
         return keep
-    empty = np.isnan(traces).all(axis=0)[keep]
+    if is_stored(traces):
+        empty = (traces.finite()[1] == 0)[keep]
+    else:
+        empty = np.isnan(traces).all(axis=0)[keep]
     if empty.all():
         raise ValueError(f"{options.name}: no neuron has a value.")
     if empty.any():
@@ -252,6 +259,14 @@ def _rate(frame_rate: float | None, options: ReadOptions) -> float:
     return given
 
 
+def _n_values(traces: Any) -> np.ndarray:
+    """Return how many values of each neuron are finite as float32."""
+    if is_stored(traces):
+        return traces.finite()[1]
+    with np.errstate(over="ignore"):
+        return np.isfinite(np.asarray(traces, dtype=np.float32)).sum(axis=0)
+
+
 def _without_nan(traces: np.ndarray, segments: Any, options: ReadOptions, names: np.ndarray) -> Any:
     """Return the segments, cut where a neuron is NaN; `names` are those of the neurons."""
     try:
@@ -261,8 +276,7 @@ def _without_nan(traces: np.ndarray, segments: Any, options: ReadOptions, names:
     try:
         cut = finite_segments(traces, ranges)
     except ValueError as error:
-        with np.errstate(over="ignore"):
-            values = np.isfinite(np.asarray(traces, dtype=np.float32)).sum(axis=0)
+        values = _n_values(traces)
         raise ValueError(
             f"{options.name}: no frame has a value of every neuron that float32 holds; leave out "
             f"neurons with few values, with neurons=[...], such as {names[values.argmin()]}, which "
@@ -272,7 +286,7 @@ def _without_nan(traces: np.ndarray, segments: Any, options: ReadOptions, names:
     if n_lost == 0:
         return segments
     left = "one segment is" if len(cut) == 1 else f"{len(cut)} segments are"
-    missing = len(traces) - np.isfinite(traces).sum(axis=0)
+    missing = len(traces) - _n_values(traces)
     worst = names[missing.argmax()]
     say(
         f"{options.name}: {n_lost} of {len(traces)} frames hold NaN or infinity and belong to no "

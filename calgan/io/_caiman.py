@@ -11,6 +11,7 @@ import numpy as np
 from scipy import sparse
 
 from calgan.data.recording import ARBITRARY, Recording
+from calgan.data.stored import IN_MEMORY, as_stored
 from calgan.io._build import build, chosen, say
 from calgan.io._fluorescence import build_from_raw
 from calgan.io._hdf5 import as_text, holds, is_hdf5, open_hdf5
@@ -69,7 +70,10 @@ def _read(file: Any, estimates: Any, options: ReadOptions) -> Recording:
         "accepted": None if accepted is None else accepted[keep],
         "positions": None if A is None else _positions(A, _dims(file, estimates, A.shape[0])),
     }
-    traces = _rows(stored, keep).T
+    large = stored.shape[1] * len(keep) > IN_MEMORY and name != "C + YrA"
+    traces: Any = as_stored(stored, turned=True) if large else _rows(stored, keep).T
+    if large:
+        traces = traces.part(neurons=keep)
     if name != "C + YrA":
         has_baseline = name == "F_dff" and _matrix(estimates.get("b")) is not None
         units = "dF/F" if has_baseline else ARBITRARY

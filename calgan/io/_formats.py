@@ -23,6 +23,7 @@ FORMATS = {
     "npz": "calgan.io._npz",
     "npy": "calgan.io._npy",
     "matlab": "calgan.io._matlab",
+    "hdf5": "calgan.io._hdf5_arrays",
     "csv": "calgan.io._csv",
     "parquet": "calgan.io._parquet",
     "zarr": "calgan.io._zarr",

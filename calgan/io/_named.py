@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from calgan.data.recording import Recording
+from calgan.data.stored import IN_MEMORY, as_stored
 from calgan.data.validation import as_trials
 from calgan.io._build import build, chosen, few, say
 from calgan.io._options import ReadOptions
@@ -107,12 +108,16 @@ def read_named(
             known[column] = known[column][keep]
     if known.get("spikes") is not None:
         known["spikes"] = known["spikes"][:, keep]
-    if len(keep) < n_neurons or (np.diff(keep) != 1).any():
-        traces = _take(traces, keep, axis=0 if turned else 1)
+    chosen_only = len(keep) < n_neurons or bool((np.diff(keep) != 1).any())
+    if chosen_only:
         known.setdefault("roi_ids", keep)
-    traces = np.asarray(traces)
+    if n_frames * len(keep) > IN_MEMORY and (stored := as_stored(traces, turned=turned)):
+        traces = stored.part(neurons=keep) if chosen_only else stored
+    else:
+        traces = np.asarray(_take(traces, keep, axis=0 if turned else 1) if chosen_only else traces)
+        traces = traces.T if turned else traces
     return build(
-        traces.T if turned else traces,
+        traces,
         options,
         **{"units": units_of(name), "segments": segments} | known,
     )
@@ -218,6 +223,10 @@ def _take(traces: Any, keep: np.ndarray, *, axis: int) -> Any:
     """Return some neurons; of an array in a file, nothing else is read."""
     if hasattr(traces, "oindex"):  # zarr
         return traces.oindex[keep, :] if axis == 0 else traces.oindex[:, keep]
+    if hasattr(traces, "id"):  # HDF5, which wants numbers that rise
+        rising, place = np.unique(keep, return_inverse=True)
+        some = traces[rising] if axis == 0 else traces[:, rising]
+        return np.take(some, place, axis=axis)
     return np.take(traces, keep, axis=axis)
 
 
@@ -236,6 +245,8 @@ def _known(others: Mapping[str, Any], shape: tuple[int, int], turned: bool) -> d
         size = tuple(getattr(value, "shape", (np.inf,)))
         if np.prod(size) > n_frames * n_neurons or len(size) > 2:
             continue  # no more than traces: movies and masks
+        if np.prod(size) > IN_MEMORY and not isinstance(value, np.ndarray):
+            continue  # too large for memory
         array = np.asarray(value)
         if array.dtype.kind not in "biufU" or time_unit(name) or key(name) in _RATES:
             continue

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from sklearn.utils import Bunch
 
 from calgan.data.recording import ARBITRARY, Recording
+from calgan.data.stored import IN_MEMORY, as_stored
 from calgan.io._build import build, chosen, few, from_note, rebuilt, say
 from calgan.io._fluorescence import build_from_raw
 from calgan.io._hdf5 import as_text, holds, open_hdf5
@@ -132,7 +134,7 @@ def _read_ours(file: Any, series: Any, note: dict[str, Any], options: ReadOption
         known["components"] = Bunch(**components)
     return rebuilt(
         options,
-        traces=series["data"][()],
+        traces=series["data"],
         frame_rate=float(start.attrs["rate"]),
         roi_ids=rois.ids,
         units=as_text(series["data"].attrs["unit"]),
@@ -235,20 +237,29 @@ def _timing(
     return from_times(times, n_frames, options)
 
 
-def _values(data: Any, keep: np.ndarray, transposed: bool) -> np.ndarray:
-    """Read the traces of some neurons, (T, n)."""
+def _values(data: Any, keep: np.ndarray, transposed: bool) -> Any:
+    """Read the traces of some neurons, (T, n), or leave them in the file if they are large."""
+    factor, offset = (float(data.attrs.get(k, d)) for k, d in (("conversion", 1), ("offset", 0)))
+    if not np.isfinite([factor, offset]).all() or factor == 0:
+        factor, offset = 1.0, 0.0
+    convert = partial(_convert, factor=factor, offset=offset)
     if data.ndim == 1:
         values = data[()][:, None]
+    elif data.shape[transposed] * len(keep) > IN_MEMORY:
+        stored = as_stored(data, turned=transposed)
+        stored = stored if len(keep) == stored.shape[1] else stored.part(neurons=keep)
+        return stored if (factor, offset) == (1, 0) else stored.map(convert)
     elif transposed:
         values = np.stack([data[neuron] for neuron in keep], axis=1)
     else:
         step = max(1, _BLOCK // data.shape[1])
         blocks = [data[i : i + step][:, keep] for i in range(0, len(data), step)]
         values = blocks[0] if len(blocks) == 1 else np.concatenate(blocks)
-    factor, offset = (float(data.attrs.get(k, d)) for k, d in (("conversion", 1), ("offset", 0)))
-    if np.isfinite([factor, offset]).all() and factor != 0 and (factor, offset) != (1, 0):
-        values = (values * factor + offset).astype(np.float32)
-    return values
+    return values if (factor, offset) == (1, 0) else convert(values)
+
+
+def _convert(values: np.ndarray, *, factor: float, offset: float) -> np.ndarray:
+    return (values * factor + offset).astype(np.float32)
 
 
 def _is_denoised(table: Any) -> bool:

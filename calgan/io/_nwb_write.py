@@ -86,7 +86,7 @@ def _add(pynwb: Any, file: Any, recording: Recording, placed: dict[str, Any]) ->
     traces = ophys.RoiResponseSeries(
         name="RoiResponseSeries",
         description="Traces.",
-        data=recording.traces,
+        data=np.asarray(recording.traces),
         unit=recording.units,
         rois=_all_of(table),
         **timing,

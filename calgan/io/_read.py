@@ -35,7 +35,7 @@ def read_recording(
         xarray DataArray or Dataset, or a pandas DataFrame.
     format : str or None, default=None
         Name of the format: "suite2p", "nwb", "caiman", "minian", "extract", "cnmfe", "inscopix",
-        "matlab", "csv", "parquet", "npy", "npz", "pynapple" or "zarr". None recognises it.
+        "matlab", "hdf5", "csv", "parquet", "npy", "npz", "pynapple" or "zarr". None recognises it.
     frame_rate : float or None, default=None
         Frames per second (Hz), for files that do not say it. It replaces the rate of the file.
     variable : str or None, default=None
@@ -57,7 +57,10 @@ def read_recording(
     Returns
     -------
     recording : Recording
-        Traces (T, N). Frames in which a neuron has no value lie outside its segments.
+        Traces (T, N). Frames in which a neuron has no value lie outside its segments. More than
+        2**25 values (128 MB) stay in npy, HDF5 and zarr files, in NWB if they are dF/F, and in
+        CaImAn's F_dff: see the Notes of `Recording`. dF/F is computed in memory, and all other
+        files are read into memory.
 
     Raises
     ------

@@ -114,7 +114,7 @@ def to_pandas(recording: Recording) -> Any:
     _check(recording, "to_pandas")
     pandas = needs("pandas", "making a DataFrame")
     frame = pandas.DataFrame(
-        recording.traces,
+        np.asarray(recording.traces),
         index=pandas.Index(_times(recording), name="time"),
         columns=pandas.Index(recording.roi_ids, name="roi"),
     )
@@ -195,7 +195,7 @@ def to_xarray(recording: Recording) -> Any:
     _check(recording, "to_xarray")
     xarray = needs("xarray", "making a DataArray")
     return xarray.DataArray(
-        recording.traces,
+        np.asarray(recording.traces),
         dims=("time", "roi"),
         coords={"time": _times(recording), "roi": recording.roi_ids},
         name="traces",

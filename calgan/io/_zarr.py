@@ -54,10 +54,11 @@ class _Turned:
 
     def __init__(self, array: Any) -> None:
         self._array, self.shape, self.dtype = array, tuple(array.shape[::-1]), array.dtype
-        self.oindex = self
+        self.ndim, self.oindex = len(self.shape), self
 
-    def __getitem__(self, index: tuple[Any, Any]) -> np.ndarray:
-        return np.asarray(self._array.oindex[index[1], index[0]]).T
+    def __getitem__(self, index: Any) -> np.ndarray:
+        frames, neurons = index if isinstance(index, tuple) else (index, slice(None))
+        return np.asarray(self._array.oindex[neurons, frames]).T
 
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         return np.asarray(self._array[:], dtype=dtype).T
