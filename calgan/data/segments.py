@@ -61,9 +61,9 @@ def as_segments(X: Any, *, name: str = "X", check_orientation: bool = True) -> S
     if check_orientation and not recordings:  # a Recording was checked when it was made
         warn_if_roi_first(sum(map(len, arrays)), n_neurons, name=name)
     default = np.arange(n_neurons)
-    if len(parts) > 1 and check_orientation:
-        if all(np.array_equal(part.roi_ids, default) for part in recordings.values()):
-            warn_of_other_neurons({label: _longest(part) for label, part in parts.items()})
+    unnamed = all(np.array_equal(part.roi_ids, default) for part in recordings.values())
+    if check_orientation and unnamed and len(parts) > 1:
+        warn_of_other_neurons({label: _longest(part) for label, part in parts.items()})
     if not recordings:
         return Segments(arrays, None, None, None)
     rate = common_frame_rate({label: part.frame_rate for label, part in recordings.items()})

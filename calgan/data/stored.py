@@ -203,7 +203,8 @@ class _Other:
 
     def __init__(self, source: Any) -> None:
         self._source, self.shape = source, source.shape
-        self.is_finite = source.dtype.kind in "biu"
+        # Integers of netCDF4 may be masked.
+        self.is_finite = source.dtype.kind in "biu" and type(source).__module__.startswith("zarr")
 
     def __getitem__(self, key: Any) -> np.ndarray:
         values = self._source[key]
@@ -220,7 +221,8 @@ class _Mapped:
         path = None if root.filename is None else os.path.abspath(root.filename)
         offset = root.offset - root.offset % mmap.ALLOCATIONGRANULARITY
         offset += byte_bounds(array)[0] - _address(root)
-        self._layout = path, array.dtype, array.strides, offset
+        self._path = path
+        self._layout = array.shape, array.dtype, array.strides, offset
         self._array, self._root = array, root
 
     def __getitem__(self, key: Any) -> np.ndarray:
@@ -230,25 +232,25 @@ class _Mapped:
         return values
 
     def __getstate__(self) -> dict[str, Any]:
-        if self._layout[0] is None:
+        if self._path is None:
             raise ValueError(
                 "traces in a memory map without a file name cannot be pickled: open the file with "
                 "np.load(path, mmap_mode='r')."
             )
-        return {name: value for name, value in vars(self).items() if name not in ("_array", "_root")}
+        return {k: v for k, v in vars(self).items() if k not in ("_array", "_root")}
 
     def __setstate__(self, state: dict[str, Any]) -> None:
         self.__dict__.update(state)
-        path, dtype, strides, offset = self._layout
+        shape, dtype, strides, offset = self._layout
         try:
-            self._root = np.memmap(path, np.uint8, mode="r")
-            self._array = np.ndarray(self.shape, dtype, self._root, offset, strides)
+            self._root = np.memmap(str(self._path), np.uint8, mode="r")
+            self._array = np.ndarray(shape, dtype, self._root, offset, strides)
         except (OSError, TypeError, ValueError) as error:
-            raise OSError(_gone(path, error)) from error
+            raise OSError(_gone(self._path, error)) from error
 
 
 class _Hdf5:
-    """An array of an HDF5 file, which is opened again once it is closed. A pickle names its file."""
+    """An array of an HDF5 file, which is opened again if it was closed. A pickle names it."""
 
     def __init__(self, dataset: Any) -> None:
         self.shape, self.is_finite = tuple(dataset.shape), dataset.dtype.kind in "biu"
@@ -291,7 +293,8 @@ def _root(array: np.ndarray) -> np.memmap | None:
 
 def _address(root: np.memmap) -> int:
     """Return where a map lies in memory."""
-    return int(np.frombuffer(root.base, np.uint8).ctypes.data)  # type: ignore[call-overload]
+    mapped: Any = root.base
+    return int(np.frombuffer(mapped, np.uint8).ctypes.data)
 
 
 def _give_back(piece: np.ndarray, root: np.memmap) -> None:

@@ -213,7 +213,7 @@ def chosen(
     return keep, replace(options, neurons=None, cells="all", frame_rate=rate)
 
 
-def _kept(traces: np.ndarray, options: ReadOptions, accepted: Any, roi_ids: Any) -> np.ndarray:
+def _kept(traces: Any, options: ReadOptions, accepted: Any, roi_ids: Any) -> np.ndarray:
     """Return the numbers of the neurons to keep: those chosen that have a value."""
     keep = _chosen(traces.shape[1], options, accepted)
     if traces.dtype.kind != "f" or options.neurons is not None:

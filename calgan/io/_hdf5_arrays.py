@@ -28,7 +28,7 @@ def read(path: Path, options: ReadOptions) -> Recording:
                 arrays[name.replace("/", ".")] = item
 
         file.visititems(visit)
-        attributes = {}
+        attributes: dict[str, Any] = {}
         for holder in (file, *arrays.values()):
             attributes |= {name: _plain(value) for name, value in holder.attrs.items()}
         plain = {name: value for name, value in attributes.items() if is_plain(value)}

@@ -243,12 +243,13 @@ def _values(data: Any, keep: np.ndarray, transposed: bool) -> Any:
     if not np.isfinite([factor, offset]).all() or factor == 0:
         factor, offset = 1.0, 0.0
     convert = partial(_convert, factor=factor, offset=offset)
-    if data.ndim == 1:
-        values = data[()][:, None]
-    elif data.shape[transposed] * len(keep) > IN_MEMORY:
-        stored = as_stored(data, turned=transposed)
+    large = data.ndim == 2 and data.shape[transposed] * len(keep) > IN_MEMORY
+    stored = as_stored(data, turned=transposed) if large else None
+    if stored is not None:
         stored = stored if len(keep) == stored.shape[1] else stored.part(neurons=keep)
         return stored if (factor, offset) == (1, 0) else stored.map(convert)
+    if data.ndim == 1:
+        values = data[()][:, None]
     elif transposed:
         values = np.stack([data[neuron] for neuron in keep], axis=1)
     else:
