@@ -93,7 +93,7 @@ class StoredTraces(NDArrayOperatorsMixin):
         frames, neurons = key if pair else (key, slice(None))
         if isinstance(frames, slice) and frames.step in (None, 1):
             start, stop, _ = frames.indices(len(self))
-            return self._fill(start, stop)[:, neurons]
+            return self._fill(start, stop, neurons)
         if frames is None or frames is Ellipsis or isinstance(frames, tuple):
             return np.asarray(self)[key]
         index = np.arange(len(self))[frames]
@@ -137,15 +137,16 @@ class StoredTraces(NDArrayOperatorsMixin):
         with np.errstate(over="ignore"):  # becomes infinity, which is reported where it counts
             return np.asarray(values, dtype=np.float32)
 
-    def _fill(self, start: int, stop: int) -> np.ndarray:
-        """Return a range of frames, if memory holds it."""
-        n_frames, n_neurons = max(0, stop - start), self.shape[1]
-        if n_frames * n_neurons <= _CHUNK_VALUES:
-            return self._read(start, start + n_frames)
-        _check_memory(n_frames, n_neurons)
-        out = np.empty((n_frames, n_neurons), dtype=np.float32)
+    def _fill(self, start: int, stop: int, neurons: Any = slice(None)) -> np.ndarray:
+        """Return a range of frames of some neurons, if memory holds it."""
+        n_frames = max(0, stop - start)
+        if n_frames * self.shape[1] <= _CHUNK_VALUES:
+            return self._read(start, start + n_frames)[:, neurons]
+        columns = np.arange(self.shape[1])[neurons]
+        _check_memory(n_frames, columns.size)
+        out = np.empty((n_frames, *columns.shape), dtype=np.float32)
         for first, chunk in self.chunks(start, stop):
-            out[first - start : first - start + len(chunk)] = chunk
+            out[first - start : first - start + len(chunk)] = chunk[:, neurons]
         return out
 
 

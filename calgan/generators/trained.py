@@ -58,6 +58,7 @@ _INIT, _TRAIN, _CHECK, _SUMMARY = 0, 1, 2, 4  # 3: `SamplingMixin`'s windows
 _STATISTICS_VALUES = 16_000_000  # real values that the statistics are computed from (64 MB)
 _CHECK_VALUES = 8_000_000
 _CHECK_WINDOWS = 128
+_CHECK_PAIRS = 16_000_000  # of neurons, in all windows of a check: 128 MB as float64
 _WARN_FROM = 100  # steps; samples after fewer need not match
 
 
@@ -456,10 +457,12 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
         Samples come from the same noise at every check. None if the held-out windows are constant,
         so that there is nothing to compare.
         """
+        frame_rate = self.frame_rate_ if len(self._encoded_shape) == 2 else None
         limit = min(_CHECK_WINDOWS, max(8, _CHECK_VALUES // reference[0].size))
+        if frame_rate is not None:  # spikes are compared pair by pair
+            limit = min(limit, max(8, 2 * _CHECK_PAIRS // reference.shape[2] ** 2))
         real = self._fold(gather(encoded, spread(held_out, limit)))
         some = reference[spread(np.arange(len(reference)), 4 * limit)]
-        frame_rate = self.frame_rate_ if len(self._encoded_shape) == 2 else None
         tracker = Tracker(real, some, frame_rate)
         if not tracker.baseline:
             return None

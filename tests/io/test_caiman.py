@@ -147,7 +147,7 @@ def test_damaged_footprints_are_refused(tmp_path):
 def test_another_hdf5_file_is_refused(tmp_path):
     with h5py.File(tmp_path / "other.hdf5", "w") as file:
         file["numbers"] = np.arange(3)
-    with pytest.raises(ValueError, match="of no format that calgan recognises"):
+    with pytest.raises(ValueError, match="holds no array of traces"):
         read_recording(tmp_path / "other.hdf5")
     with pytest.raises(ValueError, match="holds no estimates of CaImAn"):
         read_recording(tmp_path / "other.hdf5", format="caiman")
