@@ -100,7 +100,9 @@ class Recording:
     - ``Recording(zarr.open("big.zarr")["dff"], 30.0)``
 
     They are read once for NaN. Slices, `select` and windows read nothing until values are needed,
-    and networks train in memory that depends on the batch and the network, not on the recording. A
+    and networks train in memory that depends on the batch and the network, not on the recording.
+    `CalciumFactorModel`, `DichotomizedGaussianCalcium`, dF/F and the search for artefacts read the
+    whole recording into memory, and refuse one that the memory left does not hold (on Linux). A
     pickle names the file and does not hold the values. A compressed file is read fast if its chunks
     hold all neurons and about as many frames as a window.
 

@@ -96,6 +96,9 @@ class StoredTraces(NDArrayOperatorsMixin):
             return self._fill(start, stop, neurons)
         if frames is None or frames is Ellipsis or isinstance(frames, tuple):
             return np.asarray(self)[key]
+        if isinstance(frames, (int, np.integer)):
+            start = range(len(self))[frames]  # refuses those that are not there
+            return self._fill(start, start + 1, neurons)[0]
         index = np.arange(len(self))[frames]
         used, inverse = np.unique(index, return_inverse=True)
         values = np.empty((len(used), self.shape[1]), dtype=np.float32)
@@ -106,6 +109,10 @@ class StoredTraces(NDArrayOperatorsMixin):
         if isinstance(neurons, slice):
             return values[inverse][..., neurons]
         return values[inverse, neurons]
+
+    def __iter__(self) -> Iterator[np.ndarray]:
+        for _, chunk in self.chunks():
+            yield from chunk
 
     def __len__(self) -> int:
         return self.shape[0]

@@ -14,7 +14,19 @@ import numpy as np
 import pytest
 from numpy.lib.format import open_memmap
 
-from calgan import MinMaxScaler, NeuronSorter, Recording, Windower, read_recording
+from calgan import (
+    CalciumFlow,
+    CalciumGAN,
+    DichotomizedGaussianCalcium,
+    MinMaxScaler,
+    NeuronSorter,
+    Recording,
+    Windower,
+    make_calcium_pipeline,
+    read_recording,
+)
+from calgan.data.stored import StoredTraces
+from calgan.datasets import make_recording
 from calgan.io import finite_segments
 from calgan.model_selection import train_test_blocks
 
@@ -144,6 +156,8 @@ def test_what_arrays_can_do_reads_everything(tmp_path: Path) -> None:
     assert traces.mean() == expected.mean()
     np.testing.assert_array_equal(2 * traces - 1, 2 * expected - 1)
     np.testing.assert_array_equal(np.asarray(traces), expected)
+    np.testing.assert_array_equal(list(traces[:200]), expected[:200])
+    np.testing.assert_array_equal(next(iter(traces)), expected[0])
     assert not hasattr(traces, "columns")
     with pytest.raises(ValueError, match="copied into memory"):
         np.array(traces, copy=False)
@@ -270,6 +284,39 @@ def test_blocks_of_a_large_recording_are_read_nowhere(tmp_path: Path) -> None:
     assert in_file(train.traces)
     assert in_file(test.traces)
     np.testing.assert_array_equal(test.traces[-1], np.full(NEURONS, -5.0))
+
+
+class FewFrames:
+    """What is left in a file, however small."""
+
+    def __init__(self, traces: np.ndarray) -> None:
+        self.traces, self.shape, self.is_finite = traces, traces.shape, False
+
+    def __getitem__(self, frames: slice) -> np.ndarray:
+        assert isinstance(frames, slice)
+        return self.traces[frames].copy()
+
+
+@pytest.mark.parametrize(
+    "generator",
+    [
+        CalciumFlow(max_iter=1, filters=4, batch_size=4),
+        CalciumGAN(max_iter=1, filters=4, batch_size=4),
+        CalciumGAN("2d-fft", max_iter=1, filters=2, batch_size=4, settings={"n_critic": 1}),
+        CalciumGAN("2d-sorted", max_iter=1, filters=2, batch_size=4, settings={"n_critic": 1}),
+        DichotomizedGaussianCalcium(),
+    ],
+    ids=["flow", "compact", "2d-fft", "2d-sorted", "dichotomized Gaussian"],
+)
+def test_generators_learn_from_a_file_what_they_learn_from_an_array(generator: Any) -> None:
+    recording, _ = make_recording(60.0, n_neurons=3, random_state=0)
+    in_a_file = Recording(StoredTraces(FewFrames(recording.traces)), recording.frame_rate)
+    assert in_file(in_a_file.traces)
+    drawn = [
+        make_calcium_pipeline(generator, window=32, random_state=0).fit(each).sample(2)
+        for each in (recording, in_a_file)
+    ]
+    np.testing.assert_array_equal(*drawn)
 
 
 def test_memory_of_a_fit_does_not_grow_with_the_recording(tmp_path: Path) -> None:
