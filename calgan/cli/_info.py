@@ -13,6 +13,7 @@ import calgan
 from calgan.cli._config import read_config, record_of
 from calgan.cli._files import is_model, load_windows, read
 from calgan.data.fluorescence import find_artefacts
+from calgan.data.stored import StoredTraces
 from calgan.data.recording import Recording
 from calgan.data.sampling import generator_of
 
@@ -52,7 +53,10 @@ def _of_recording(recording: Recording) -> dict[str, Any]:
         "segments": recording.segments.tolist(),
         "roi_ids": recording.roi_ids.tolist(),
         "constant_neurons": recording.roi_ids[constant].tolist(),
-        "artefact_frames": find_artefacts(recording).nonzero()[0].tolist(),
+        # Of traces that stay in their file, frame after frame would be read many times.
+        "artefact_frames": None
+        if isinstance(recording.traces, StoredTraces)
+        else find_artefacts(recording).nonzero()[0].tolist(),
         "has_positions": metadata.get("positions") is not None,
         "has_spikes": metadata.get("spikes") is not None,
         "n_trials": len(next(iter(trials.values()))) if trials else None,
