@@ -13,9 +13,9 @@ import calgan
 from calgan.cli._config import read_config, record_of
 from calgan.cli._files import is_model, load_windows, read
 from calgan.data.fluorescence import find_artefacts
-from calgan.data.stored import StoredTraces
 from calgan.data.recording import Recording
 from calgan.data.sampling import generator_of
+from calgan.data.stored import StoredTraces
 
 # Of facts that are named otherwise in text.
 _WORDS = {
