@@ -3,6 +3,16 @@
 from __future__ import annotations
 
 import os
+import signal
+import threading
+
+# Tests press Ctrl-C. A shell that runs the tests in the background has it ignored, also by the
+# processes that they start.
+if (
+    signal.getsignal(signal.SIGINT) is signal.SIG_IGN
+    and threading.current_thread() is threading.main_thread()
+):
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 # Set before numpy or torch is imported: the xdist workers are the parallelism.
 for _name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
