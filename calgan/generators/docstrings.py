@@ -23,6 +23,13 @@ PARAMETERS = """
         train as well, but spikes are neither tracked nor checked.
     device : str, default="auto"
         "auto", "cpu", "cuda", "cuda:<number>" or "mps". The fitted networks are on the CPU.
+    devices : int, default=1
+        Processes on a CPU, or GPUs, that train the network together: each takes its share of every
+        batch. The result is that of one, but for rounding. ``fit`` starts them, also in a notebook;
+        in a script that torchrun or SLURM's srun started, it uses its processes, and returns the
+        same model in each. Batches must divide evenly, and losses be means over windows: no
+        statistics matching. If one dies, ``fit`` raises RuntimeError. It is no part of a saved
+        model.
     precision : {"32-true", "bf16-mixed", "16-mixed", "mixed"}, default="32-true"
         Arithmetic of the networks; losses are float32 always. "mixed" is float16 with loss scaling
         on a GPU, bfloat16 on a CPU that has it, else float32.

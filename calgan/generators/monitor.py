@@ -43,6 +43,26 @@ def split_in_time(X: Any, fraction: float) -> tuple[NDArray[np.intp], NDArray[np
     return train, np.sort(held_out)
 
 
+def warn_of_no_tracking(name: str, fraction: float, n_windows: int, n_held_out: int) -> None:
+    """Warn that too few windows can be held out, and say why."""
+    if n_held_out:
+        why = f"the last {n_held_out} windows, held out to compare samples with, are constant"
+        remedy = "choose another validation_fraction"
+    elif round(fraction * n_windows) < MIN_HELD_OUT:
+        why = f"of {n_windows} windows it is too few to compare with ({MIN_HELD_OUT} at least)"
+        remedy = "cut more windows (a smaller stride), raise it"
+    else:
+        why = f"of {n_windows} windows it leaves fewer than 2 to train on that do not overlap it"
+        remedy = "use a longer recording or shorter windows, lower it"
+    warnings.warn(
+        f"validation_fraction={fraction:g} has no effect, since {why}: {name} "
+        f"tracks nothing, does not stop early and keeps its last state; {remedy}, or set it to "
+        "0 to train on all windows without this warning.",
+        UserWarning,
+        stacklevel=4,
+    )
+
+
 class Tracker:
     """Compares windows with held-out real ones, each statistic beside its train-test baseline."""
 

@@ -47,6 +47,24 @@ class TrainingSettings:
         "validation_fraction": {"least": 0, "below": 1},
     }
 
+    def batch_of(self, n_windows: int) -> int:
+        """Return how many windows a batch has, of so many to train on."""
+        return min(self.batch_size, n_windows)
+
+    def why_not_shared(self) -> str | None:
+        """Say why several processes cannot share a step, or None: losses are means over windows."""
+        return None
+
+    def check_shared(self, devices: int, n_windows: int, estimator: str) -> None:
+        """Refuse batches that so many processes cannot share."""
+        if devices > 1 and (why := self.why_not_shared()) is not None:
+            raise ValueError(f"devices={devices} is not for {estimator} ({self.name}): {why}")
+        if (size := self.batch_of(n_windows)) % devices:
+            raise ValueError(
+                f"devices={devices} cannot share batches of {size} windows evenly ({n_windows} "
+                f"windows to train on): set batch_size to a multiple of {devices} that is no more."
+            )
+
     def overridden(self, params: dict[str, Any], settings: Any, estimator: str) -> Self:
         """Return these settings with parameters that are not None and a dict of others, checked."""
         known = {field.name for field in dataclasses.fields(self)}

@@ -6,9 +6,9 @@ import copy
 import hashlib
 import math
 import os
-import warnings
 from abc import ABC, abstractmethod
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, ClassVar, Self
 
 import numpy as np
@@ -35,7 +35,7 @@ from calgan.generators.base import SamplingMixin
 from calgan.generators.checkpoints import Checkpoint
 from calgan.generators.docstrings import ATTRIBUTES, PARAMETERS
 from calgan.generators.fit_check import check_fit, warn_of_constant
-from calgan.generators.monitor import MIN_HELD_OUT, Tracker, split_in_time, spread
+from calgan.generators.monitor import Tracker, split_in_time, spread, warn_of_no_tracking
 from calgan.generators.settings import TrainingSettings
 from calgan.io.model_files.saving import SavingMixin
 from calgan.training.checkpoints import as_tensors, checked_tensors
@@ -52,6 +52,8 @@ from calgan.training.loop import (
     loss_has_risen,
     run_training,
 )
+from calgan.training.processes import check_devices, together
+from calgan.training.ranks import Place, Ranks
 
 # Independent uses of one seed.
 _INIT, _TRAIN, _CHECK, _SUMMARY = 0, 1, 2, 4  # 3: `SamplingMixin`'s windows
@@ -95,6 +97,7 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
     validation_fraction: float | None = None
     frame_rate: float | None = None
     device: str = "auto"
+    devices: int = 1
     precision: str = "32-true"
     warm_start: bool = False
     checkpoint: str | os.PathLike[str] | None = None
@@ -198,8 +201,8 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
         file = Checkpoint.of(self)
         if file is not None:
             learner = file.taken_up(learner, max_iter)
-        learner._train(X, max_iter, started, file)
-        return self._keep(learner)
+        train = learner._train if self.devices == 1 else learner._train_together
+        return self._keep(train(X, max_iter, started, file))
 
     def partial_fit(self, X: Any, y: Any = None) -> Self:
         """Go on training for one pass over windows, from where the last call ended.
@@ -233,8 +236,9 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
         file = Checkpoint.of(self)
         if file is not None:
             file.check_former(learner)
-        learner._train(X, getattr(learner, "n_iter_", 0) + steps, started, file, warn=False)
-        return self._keep(learner)
+        max_iter = getattr(learner, "n_iter_", 0) + steps
+        train = learner._train if self.devices == 1 else learner._train_together
+        return self._keep(train(X, max_iter, started, file, warn=False))
 
     def __sklearn_clone__(self) -> Self:
         """Refuse a clone that would write to the same files."""
@@ -264,12 +268,15 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
         if not (self.verbose is None or isinstance(self.verbose, (bool, np.bool_))):
             check_integer(self.verbose, "verbose", minimum=0)
         make_fabric(self.device, self.precision)  # fails before any work is lost
+        check_devices(self.devices, self.device)
         check_log(self.log)
         if X.shape[0] < 2:
             raise ValueError(
                 f"{type(self).__name__} needs at least 2 windows to train on, got {X.shape[0]}: "
                 "use a shorter window or a smaller stride."
             )
+        n_train = len(split_in_time(X, settings.validation_fraction)[0])
+        settings.check_shared(self.devices, n_train, type(self).__name__)
         frame_rate = common_frame_rate(
             {"frame_rate": self.frame_rate, "X": getattr(X, "frame_rate", None)}
         )
@@ -296,26 +303,52 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
     def _init_seeds(self, n: int) -> list[int]:
         return [int(seed) for seed in rng_from(self.seed_, _INIT).integers(2**62, size=n)]
 
+    def _train_together(self, *arguments: Any, **options: Any) -> Self:
+        """Train in several processes; return what was trained."""
+        params = self.get_params(deep=False)
+        learner = together(self.devices, partial(self._train, *arguments, **options))
+        learner.__dict__.update(params)  # the objects themselves, and no copies
+        return learner
+
     def _train(
-        self, X: Any, max_iter: int, started: float, file: Checkpoint | None, *, warn: bool = True
-    ) -> None:
+        self,
+        X: Any,
+        max_iter: int,
+        started: float,
+        file: Checkpoint | None,
+        *,
+        warn: bool = True,
+        place: Place | None = None,
+    ) -> Self:
+        ranks = Ranks(fabric := make_fabric(self.device, self.precision, place), place)
+        self.__dict__.update(
+            ranks.of_first(self.__dict__)
+        )  # a seed that was drawn, a file taken up
+        file = ranks.of_first(file)
+        writes = file if ranks.is_first else None
+        if not ranks.is_first:
+            self.verbose, self.log = 0, None
         settings = self.settings_
         name = f"{type(self).__name__} ({settings.name})"
         with progress(self.verbose, f"{name}: reading windows"):
-            fabric = make_fabric(self.device, self.precision)
             train, held_out = split_in_time(X, settings.validation_fraction)
             if not hasattr(self, "encoding_"):
                 self.encoding_ = self._steps().fit(X)
             encoded = self.encoding_.transform(X)
             reference = self._reference(X, train)
+            ranks.check_alike(self.fingerprint_)
             if file is not None:
                 file.check_windows(self.fingerprint_)
             state = self._build_state(reference, fabric)
+            ranks.make_alike([*state.modules.values(), state.averaged])
             former = getattr(self, "validation_baseline_", None)
             self.validation_baseline_ = {}
             check = self._make_check(encoded, held_out, reference, state) if len(held_out) else None
+            self.validation_baseline_ = ranks.of_first(self.validation_baseline_)
             if check is None and settings.validation_fraction > 0 and former != {}:  # not told yet
-                self._warn_that_nothing_is_tracked(X.shape[0], len(held_out))
+                warn_of_no_tracking(
+                    type(self).__name__, settings.validation_fraction, X.shape[0], len(held_out)
+                )
             if state.step and self.validation_baseline_ != former:  # other windows, other scores
                 state.forget_best()
             step = self._make_step(
@@ -323,6 +356,8 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
                 settings=settings,
                 state=state,
                 fabric=fabric,
+                ranks=ranks,
+                size=settings.batch_of(len(train)),
                 train=train,
                 batch=lambda indices: to_tensor(self._fold(gather(encoded, indices))),
                 rng_of_step=lambda number: rng_from(self.seed_, _TRAIN, number),
@@ -334,17 +369,17 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
         patience = math.ceil(settings.n_iter_no_change / settings.check_every)
         figures = ["score", *self.validation_baseline_] if check is not None else []
         with logged(self.log, state.history, [f"val_{each}" for each in figures]) as log:
-            if file is not None:
-                file.start(self, self._learnt_so_far(state))
+            if writes is not None:
+                writes.start(self, self._learnt_so_far(state))
 
             def after_step() -> None:
                 if log is not None:
                     log.add(state.history, stacklevel=6)
                 # A state that is about to be given up is none to take up.
-                if file is not None and file.is_due() and not loss_has_risen(state.history):
+                if writes is not None and writes.is_due() and not loss_has_risen(state.history):
                     if log is not None:
                         log.flush()
-                    file.update(self, state.step, self._learnt_so_far(state), stacklevel=5)
+                    writes.update(self, state.step, self._learnt_so_far(state), stacklevel=5)
 
             self.stopped_ = run_training(
                 state,
@@ -352,11 +387,12 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
                 max_iter=state.step if ended else max_iter,
                 max_time=self.max_time,
                 started=started,
-                check=check,
+                check=(check := check and partial(ranks.by_first, check)),
                 check_every=settings.check_every,
                 patience=patience if settings.early_stopping else None,
                 verbose=self.verbose,
                 description=f"{name}: training",
+                ranks=ranks,
                 after_step=after_step,
             )
             with progress(self.verbose, f"{name}: choosing the best state"):
@@ -371,9 +407,12 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
             self.history_ = state.history
             self.n_iter_ = state.step
             self.fit_summary_ = {}
-            if file is not None and not ended and state.is_whole:
-                file.update(self, self.n_iter_, stacklevel=3)
-        self._check_fit(X, train, warn=warn and self.n_iter_ >= _WARN_FROM)
+            if writes is not None and not ended and state.is_whole:
+                writes.update(self, self.n_iter_, stacklevel=3)
+        if ranks.is_first:
+            self._check_fit(X, train, warn=warn and self.n_iter_ >= _WARN_FROM)
+        self.fit_summary_, self.stopped_ = ranks.of_first((self.fit_summary_, self.stopped_))
+        return self
 
     def _check_fit(self, X: Any, train: NDArray[np.intp], *, warn: bool) -> None:
         """Compare samples with training windows; Ctrl-C ends this, and the model is kept."""
@@ -389,27 +428,6 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
         )
         if self.n_channels_in_ is None and not self.fit_summary_:
             self.stopped_ = "interrupted"
-
-    def _warn_that_nothing_is_tracked(self, n_windows: int, n_held_out: int) -> None:
-        fraction = self.settings_.validation_fraction
-        if n_held_out:
-            why = f"the last {n_held_out} windows, held out to compare samples with, are constant"
-            remedy = "choose another validation_fraction"
-        elif round(fraction * n_windows) < MIN_HELD_OUT:
-            why = f"of {n_windows} windows it is too few to compare with ({MIN_HELD_OUT} at least)"
-            remedy = "cut more windows (a smaller stride), raise it"
-        else:
-            why = (
-                f"of {n_windows} windows it leaves fewer than 2 to train on that do not overlap it"
-            )
-            remedy = "use a longer recording or shorter windows, lower it"
-        warnings.warn(
-            f"validation_fraction={fraction:g} has no effect, since {why}: {type(self).__name__} "
-            f"tracks nothing, does not stop early and keeps its last state; {remedy}, or set it to "
-            "0 to train on all windows without this warning.",
-            UserWarning,
-            stacklevel=4,
-        )
 
     def _reference(self, X: Any, train: NDArray[np.intp]) -> NDArray[np.float32]:
         """Gather real windows, spread over the training windows, and encode them (m, T, F)."""

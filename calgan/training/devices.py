@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 import torch
 from lightning_fabric import Fabric
+from lightning_fabric.plugins.environments import ClusterEnvironment, LightningEnvironment
+from lightning_fabric.strategies import DDPStrategy
 from numpy.typing import NDArray
 
 from calgan.data.validation import check_choice
@@ -75,18 +77,26 @@ def resolve_precision(device: str, precision: str) -> str:
 
 @contextmanager
 def _quiet_fabric() -> Iterator[None]:
-    """Keep Fabric from announcing the precision at every fit, whatever `verbose` says."""
-    logger = logging.getLogger("lightning_fabric.utilities.rank_zero")
-    level = logger.level
-    logger.setLevel(logging.WARNING)
+    """Keep Fabric from announcing precision and processes at every fit, whatever `verbose` says."""
+    names = ("rank_zero", "distributed")
+    loggers = [logging.getLogger(f"lightning_fabric.utilities.{name}") for name in names]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.WARNING)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
-def make_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
-    """Open a device ("auto", "cpu", "cuda", "cuda:1", "mps") at a precision, both checked."""
+def make_fabric(
+    device: str = "auto", precision: str = "32-true", place: ClusterEnvironment | None = None
+) -> Fabric:
+    """Open a device ("auto", "cpu", "cuda", "cuda:1", "mps") at a precision, both checked.
+
+    At a place among processes that train together it is one of them: a CPU each, or a GPU each.
+    """
     check_choice(precision, "precision", PRECISIONS)
     if isinstance(device, str) and device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
@@ -108,5 +118,15 @@ def make_fabric(device: str = "auto", precision: str = "32-true") -> Fabric:
         )
     precision = resolve_precision(kind, precision)
     devices: Any = [int(number or 0)] if kind == "cuda" else 1
+    # A job of SLURM may have several tasks that each train a network alone.
+    more: dict[str, Any] = {"plugins": LightningEnvironment()}
+    if place is not None:
+        devices = (
+            list(range(torch.cuda.device_count())) if kind == "cuda" else place.local_rank() + 1
+        )
+        more = {"strategy": DDPStrategy(cluster_environment=place)}
     with _quiet_fabric():
-        return Fabric(accelerator=kind, devices=devices, precision=precision)  # type: ignore[arg-type]
+        fabric = Fabric(accelerator=kind, devices=devices, precision=precision, **more)  # type: ignore[arg-type]
+        if place is not None:
+            fabric.launch()
+        return fabric

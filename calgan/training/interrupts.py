@@ -31,8 +31,10 @@ def uninterrupted() -> AbstractContextManager[None]:
 
 
 @contextmanager
-def whole_steps() -> Iterator[Callable[[], None]]:
+def whole_steps(interrupted: Callable[[bool], bool] = bool) -> Iterator[Callable[[], None]]:
     """Hold the first Ctrl-C back until the function given is called between two steps.
+
+    `interrupted` is told whether it came, and may know that it came to another process.
 
     The handlers in force are called when a signal comes, as ever, and say what it means: the first
     KeyboardInterrupt that one of them raises is held back, the second is raised at once.
@@ -41,7 +43,7 @@ def whole_steps() -> Iterator[Callable[[], None]]:
 
     def between() -> None:
         nonlocal raised
-        if told and not raised:
+        if not raised and interrupted(told):
             raised = True
             raise KeyboardInterrupt
 

@@ -21,6 +21,7 @@ from torch.nn.utils import get_total_norm
 from calgan.data.progress import progress
 from calgan.training.devices import cpu_state, on_cpu
 from calgan.training.interrupts import whole_steps
+from calgan.training.ranks import Ranks
 
 # A loss that ends this many times above where it began has diverged.
 _DIVERGED = 5.0
@@ -128,17 +129,26 @@ class TrainingState:
 
 @dataclass(frozen=True, kw_only=True)
 class Steps:
-    """Parts that a step of training needs; a subclass says how to take it."""
+    """Parts that a step of training needs; a subclass says how to take it.
+
+    Processes that train together draw the same numbers and take the losses of their shares.
+    """
 
     settings: Any
     state: TrainingState  # changed in place
     fabric: Any  # device and precision
+    ranks: Ranks  # the processes that take each step together
+    size: int  # windows in a batch, which the processes share
     train: NDArray[np.intp]  # indices of the windows to train on
     batch: Callable[[NDArray[np.intp]], Tensor]  # gathers windows (m, T, F) by their indices
     rng_of_step: Callable[[int], np.random.Generator]  # draws of a step depend on its number alone
 
     def __call__(self, number: int) -> dict[str, float]:
         """Take the step of that number; return its row of the history."""
+        return self.ranks.mean(self.take(number))
+
+    def take(self, number: int) -> dict[str, float]:
+        """Take the step on this process's share; return the share's row of the history."""
         raise NotImplementedError
 
     def descend(self, name: str, loss: Tensor, clip_norm: float = 0.0) -> None:
@@ -146,6 +156,7 @@ class Steps:
         optimizer = self.state.optimizers[name]
         optimizer.zero_grad()
         self.fabric.backward(loss)
+        self.ranks.average_gradients(self.state.modules[name])
         if clip_norm > 0:
             self.fabric.clip_gradients(
                 self.state.modules[name], optimizer, max_norm=clip_norm, error_if_nonfinite=False
@@ -195,6 +206,7 @@ def run_training(
     verbose: int | None = None,
     description: str = "training",
     resumable: bool = True,
+    ranks: Ranks | None = None,
     after_step: Callable[[], None] | None = None,
 ) -> str:
     """Take steps until one of the limits, keeping the best state; return why it stopped.
@@ -230,16 +242,18 @@ def run_training(
         return "diverged"
 
     try:
-        with whole_steps() as between_steps:
+        with whole_steps(bool if ranks is None else ranks.interrupted) as between_steps:
             while state.step < max_iter:
                 # At the start of a step, so that a run that is taken up stops where it would have.
                 waited = state.step - state.best_step if state.step % check_every == 0 else 0
                 if check is not None and patience is not None and waited >= patience * check_every:
                     reason = "early stopping"
                     break
-                if max_time is not None and clock() - started >= max_time and state.step > n_before:
-                    reason = "max_time"
-                    break
+                if max_time is not None:
+                    is_over = clock() - started >= max_time and state.step > n_before
+                    if is_over if ranks is None else ranks.any(is_over):
+                        reason = "max_time"
+                        break
                 state.is_whole = False
                 row = train_step(state.step)
                 state.history.append({"step": state.step + 1, **row})

@@ -47,7 +47,12 @@ def test_thesis_default_length_is_400_passes(
     windows: WindowView, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     asked = []
-    monkeypatch.setattr(CalciumGAN, "_train", lambda _self, _X, n, *_: asked.append(n))
+
+    def train(self: Any, X: Any, n: int, *_: Any) -> Any:
+        asked.append(n)
+        return self
+
+    monkeypatch.setattr(CalciumGAN, "_train", train)
     CalciumGAN("1d").fit(np.zeros((300, 32, 2)))
     assert asked == [400 * 3]
 

@@ -29,18 +29,20 @@ def flow_matching(
 class FlowSteps(Steps):
     """Steps of flow matching."""
 
-    def __call__(self, number: int) -> dict[str, float]:
+    def take(self, number: int) -> dict[str, float]:
         """Take one step; return a row of the history."""
         s = self.settings
         rng = self.rng_of_step(number)
         network: Any = self.state.modules["generator"]
-        size = min(s.batch_size, len(self.train))
-        chosen = rng.choice(self.train, size, replace=False)
-        data = network.units.standardise(self.batch(chosen).to(self.fabric.device))
+        share = self.ranks.share
+        chosen = rng.choice(self.train, self.size, replace=False)
+        data = network.units.standardise(self.batch(share(chosen)).to(self.fabric.device))
         data = data.transpose(1, 2)
-        noise = torch.from_numpy(rng.standard_normal(data.shape, dtype=np.float32))
+        shape = (self.size, *data.shape[1:])
+        noise = torch.from_numpy(share(rng.standard_normal(shape, dtype=np.float32)))
         # Logit-normal times: most of them in the middle, where the velocity is hardest to tell.
-        time = torch.sigmoid(torch.from_numpy(rng.standard_normal(size, dtype=np.float32)))
+        normal = share(rng.standard_normal(self.size, dtype=np.float32))
+        time = torch.sigmoid(torch.from_numpy(normal))
         with self.fabric.autocast():
             loss = flow_matching(
                 network.velocity, data, noise.to(data.device), time.to(data.device)

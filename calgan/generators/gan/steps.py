@@ -21,21 +21,20 @@ class AdversarialSteps(Steps):
 
     match: Callable[[Tensor], Tensor] | None  # statistics matching of generated windows (M, T, F)
 
-    def __call__(self, number: int) -> dict[str, float]:
+    def take(self, number: int) -> dict[str, float]:
         """Take the critic's steps and one generator step; return a row of the history."""
         s = self.settings
         rng = self.rng_of_step(number)
         generator: Any = self.state.modules["generator"]
         critic: Any = self.state.modules["critic"]
-        size = min(s.batch_size, len(self.train))
-        size += size % 2  # the matching compares two halves
+        share, size = self.ranks.share, self.size
         chosen = rng.choice(self.train, size, replace=size > len(self.train))
-        real = self.batch(chosen).to(self.fabric.device)
+        real = self.batch(share(chosen)).to(self.fabric.device)
 
         def draw() -> Tensor:
             with self.fabric.autocast():
-                inputs = noise(rng, size, generator.noise_size).to(self.fabric.device)
-                return generator(inputs).float()
+                inputs = share(noise(rng, size, generator.noise_size))
+                return generator(inputs.to(self.fabric.device)).float()
 
         critic.requires_grad_(True)
         if s.n_critic == 1:  # one draw serves both networks
@@ -75,7 +74,7 @@ class AdversarialSteps(Steps):
     ) -> tuple[Tensor, Tensor]:
         critic: Any = self.state.modules["critic"]
         both = critic.draw_shifts(rng), critic.draw_shifts(rng)
-        mix = torch.from_numpy(rng.random(len(real), dtype=np.float32)).to(real.device)
+        mix = self.ranks.share(rng.random(self.size, dtype=np.float32))
         shifts = critic.draw_shifts(rng)
         with self.fabric.autocast():
             on_real, on_fake = critic.judge_both(real, fake, *both)
@@ -87,7 +86,7 @@ class AdversarialSteps(Steps):
                 lambda windows: critic.input_gradient(windows, shifts),
                 critic.standardised(real),
                 critic.standardised(fake),
-                mix,
+                torch.from_numpy(mix).to(real.device),
             )
         return loss, penalty
 

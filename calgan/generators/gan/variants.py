@@ -51,6 +51,21 @@ class Variant(TrainingSettings):
         "matching": {"least": 0},
     }
 
+    def batch_of(self, n_windows: int) -> int:
+        """Return how many windows a batch has: an even number, as the matching compares halves."""
+        size = super().batch_of(n_windows)
+        return size + size % 2
+
+    def why_not_shared(self) -> str | None:
+        """Statistics of a batch are no means over its windows."""
+        if self.matching == 0:
+            return None
+        return (
+            "it matches statistics of whole batches, which processes cannot share. The published "
+            "variants ('1d', '2d' ...) and CalciumFlow can; small networks are as fast with "
+            "devices=1."
+        )
+
     def overridden(self, params: dict[str, Any], settings: Any, estimator: str) -> Variant:
         """Return these settings with others, checked: none without effect, no loss by itself."""
         changed = super().overridden(params, settings, estimator)

@@ -45,8 +45,8 @@ MIGRATIONS: dict[int, Callable[[Any, dict[str, Any]], str]] = {}
 
 _STOCK = "sklearn.pipeline.Pipeline"
 # Parameters that are no part of a model: which files a training writes is a choice of those who
-# start it, and not of a file that they were given.
-_LOCAL = {"checkpoint", "checkpoint_every", "log"}
+# start it, and not of a file that they were given; so is in how many processes.
+_LOCAL = {"checkpoint", "checkpoint_every", "log", "devices"}
 _DEEPEST, _MOST_STEPS = 10, 100  # pipelines in pipelines; steps of one
 
 
