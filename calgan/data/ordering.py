@@ -114,7 +114,8 @@ class NeuronSorter(Transformer):
     Correlations pool all frames of all windows, a frame as often as windows hold it, and the
     channels of encoded windows, each about its own mean. The mean of a trace dominates its Fourier
     coefficients, so sort before an `FFTEncoder` and not after. Constant neurons correlate with
-    nothing and go last.
+    nothing and go last. Of encoded windows with more than 2**31 values, that many are taken, in
+    windows that are spread evenly.
 
     References
     ----------

@@ -47,6 +47,11 @@ class MinMaxScaler(Transformer):
         ROI ids of the data seen by `fit`; data with other ids are refused. ``feature_names_in_``
         are the column names, if `fit` saw a data frame.
 
+    Notes
+    -----
+    Of encoded windows with more than 2**31 values, the range is that of windows that are spread
+    evenly; others may leave it.
+
     References
     ----------
     .. [1] B. M. Li, "Synthesising Realistic Calcium Imaging Data of Neuronal Populations using

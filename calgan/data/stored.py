@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.lib.array_utils import byte_bounds
 from numpy.lib.mixins import NDArrayOperatorsMixin
+from scipy.sparse import issparse
 
 # Traces of no more values than this are read into memory: 128 MB as float32.
 IN_MEMORY = 1 << 25
@@ -165,6 +166,8 @@ def as_stored(X: Any, name: str = "traces", *, turned: bool = False) -> StoredTr
     """
     if isinstance(X, StoredTraces):
         return X
+    if issparse(X) or type(X).__module__.partition(".")[0] == "xarray":
+        return None  # in memory, or read as a whole
     shape, dtype = getattr(X, "shape", None), getattr(X, "dtype", None)
     if not isinstance(shape, tuple) or not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
         return None
@@ -228,7 +231,8 @@ class _Mapped:
         self.shape, self.is_finite = array.shape, array.dtype.kind in "biu"
         path = None if root.filename is None else os.path.abspath(root.filename)
         offset = root.offset - root.offset % mmap.ALLOCATIONGRANULARITY
-        offset += byte_bounds(array)[0] - _address(root)
+        # Of its first value, which of an array in reverse is not the lowest in memory.
+        offset += array.__array_interface__["data"][0] - _address(root)
         self._path = path
         self._layout = array.shape, array.dtype, array.strides, offset
         self._array, self._root = array, root

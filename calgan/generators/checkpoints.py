@@ -8,6 +8,8 @@ import warnings
 from collections.abc import Iterator
 from typing import Any
 
+from sklearn.exceptions import ConvergenceWarning
+
 from calgan.data.validation import check_real, check_target
 from calgan.io.model_files.saving import checksum_of, write
 from calgan.training.loop import clock
@@ -63,6 +65,13 @@ class Checkpoint:
         same_limit = saved.stopped_ == "max_time" and saved.max_time == learner.max_time
         if same_limit or saved.stopped_ == "diverged":
             self.ended = saved.stopped_
+        if self.ended == "diverged":
+            warnings.warn(
+                f"The training in {self.path} diverged at step {saved.n_iter_}, and is not gone on "
+                f"with. To train with another learning_rate, {_AWAY}.",
+                ConvergenceWarning,
+                stacklevel=3,
+            )
         return model
 
     def check_former(self, learner: Any) -> None:

@@ -48,7 +48,8 @@ PARAMETERS = """
         after each step. They are written between steps, and at the end.
     log : str or path-like, default=None
         Where rows of `history_` are written as they come: a file that ends in ``.csv``, or a folder
-        for TensorBoard, which has to be installed (``calgan[tensorboard]``).
+        for TensorBoard, which has to be installed (``calgan[tensorboard]``). A former history in a
+        file is replaced at the first step. A generator that has one cannot be cloned.
     verbose : int, default=None
         1 shows a progress bar, 0 does not, None does on a terminal.
     random_state : int, RandomState, Generator or None, default=None

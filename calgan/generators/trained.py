@@ -170,6 +170,8 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
             range; if the file `checkpoint` holds another training, or no model.
         OSError
             If the files `checkpoint` and `log` cannot be written when training begins.
+        ImportError
+            If `log` is a folder, and TensorBoard is not installed.
 
         Warns
         -----
@@ -178,16 +180,14 @@ class TrainedGenerator(_Fitted, SamplingMixin, SavingMixin, ABC, BaseEstimator):
             out; if training, or the check at its end, is interrupted; if a checkpoint or the log
             could not be written (once: training goes on).
         FitWarning
-            If samples do not match the training windows (see `fit_summary_`) after 100 steps or
-            more.
+            If samples do not match the training windows after 100 steps (see `fit_summary_`).
         sklearn.exceptions.ConvergenceWarning
-            If training diverges: losses or weights are no longer finite numbers, or the loss ends
-            far above where it began.
+            If training diverges (see `stopped_`), or did so in the checkpoint taken up.
 
         Notes
         -----
-        A call that fails leaves a former model as it was. So does Ctrl-C while windows are
-        read; later it keeps what was learnt.
+        A call that fails leaves a former model as it was. So does Ctrl-C while a single process
+        reads windows; later it keeps what was learnt.
         """
         started = clock()
         refuse_target(y, self)

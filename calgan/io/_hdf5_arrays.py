@@ -24,7 +24,8 @@ def read(path: Path, options: ReadOptions) -> Recording:
         arrays: dict[str, Any] = {}
 
         def visit(name: str, item: Any) -> None:
-            if hasattr(item, "dtype") and hasattr(item, "shape") and item.dtype.kind in "biuf":
+            is_array = getattr(item, "shape", None) is not None  # groups and empty ones have none
+            if is_array and item.dtype.kind in "biuf":
                 arrays[name.replace("/", ".")] = item
 
         file.visititems(visit)

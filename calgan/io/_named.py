@@ -246,7 +246,9 @@ def _known(others: Mapping[str, Any], shape: tuple[int, int], turned: bool) -> d
         if np.prod(size) > n_frames * n_neurons or len(size) > 2:
             continue  # no more than traces: movies and masks
         if np.prod(size) > IN_MEMORY and not isinstance(value, np.ndarray):
-            continue  # too large for memory
+            if place is not None:
+                say(f"{name} is too large for memory, and is left out of the metadata.")
+            continue
         array = np.asarray(value)
         if array.dtype.kind not in "biufU" or time_unit(name) or key(name) in _RATES:
             continue

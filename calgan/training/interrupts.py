@@ -18,7 +18,8 @@ def handled(handlers: Mapping[signal.Signals, Any]) -> Iterator[None]:
     try:
         if threading.current_thread() is threading.main_thread():
             for number, handler in handlers.items():
-                former[number] = signal.signal(number, handler)
+                if signal.getsignal(number) is not None:  # a handler in C could not be restored
+                    former[number] = signal.signal(number, handler)
         yield
     finally:
         for number, handler in former.items():

@@ -7,6 +7,7 @@ import csv
 import os
 import warnings
 from collections.abc import Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -61,8 +62,9 @@ class _Table(Log):
                     f"log={str(path)!r} is no history of a training, and would be replaced: "
                     "choose another name."
                 )
-        self.later = later
-        self._write_all(history)
+        self.later, self.columns = later, list[str]()
+        if history or not path.exists():  # else a former table stays until there is a first row
+            self._write_all(history)
 
     def _write_all(self, history: History) -> None:
         names = dict.fromkeys(name for row in history for name in row)
@@ -85,7 +87,7 @@ class _Table(Log):
 
     def close(self, history: History) -> None:
         """Write it anew: a last check may have come, and rows may have gone."""
-        if not self.has_failed:
+        if history and not self.has_failed:
             with contextlib.suppress(OSError):
                 self._write_all(history)
 
@@ -95,13 +97,8 @@ class _Events(Log):
 
     def __init__(self, folder: Path, history: History) -> None:
         super().__init__(folder)
-        try:
-            from torch.utils.tensorboard import SummaryWriter
-        except ImportError:
-            raise ImportError(
-                f"log={str(folder)!r} is a folder for TensorBoard, which is not installed: pip "
-                "install tensorboard, or name a file that ends in .csv."
-            ) from None
+        from torch.utils.tensorboard import SummaryWriter
+
         # What a run that was killed wrote of later steps is not shown.
         self.writer = SummaryWriter(str(folder), purge_step=len(history) + 1)
         self.last: dict[str, Any] = {}
@@ -151,6 +148,11 @@ def check_log(path: Any) -> None:
     elif Path(path).is_file():
         raise NotADirectoryError(
             f"log={str(path)!r} is a file: name one that ends in .csv, or a folder for TensorBoard."
+        )
+    elif find_spec("tensorboard") is None:
+        raise ImportError(
+            f"log={str(path)!r} is a folder for TensorBoard, which is not installed: pip install "
+            "'calgan[tensorboard]', or name a file that ends in .csv."
         )
 
 

@@ -82,6 +82,9 @@ def _in_new_processes(n: int, function: Callable[..., Any]) -> Any:
         try:
             with _asking(stop):
                 (result, told), *_ = run(delayed(_work)(function, place) for place in places)
+            # Also after the last step, when none of them looks any more.
+            if stop.exists() and hasattr(result, "stopped_"):
+                result.stopped_ = "interrupted"
         except TerminatedWorkerError as error:
             if stop.exists():
                 raise KeyboardInterrupt from None

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.lib.format import open_memmap
+from scipy.sparse import csr_array
 
 from calgan import (
     CalciumFlow,
@@ -149,6 +150,31 @@ def test_a_pickle_names_the_file(recording: Recording) -> None:
     np.testing.assert_array_equal(again.traces[90:160], recording.traces[90:160])
     view = pickle.loads(pickle.dumps(Windower(50).fit_transform(recording)))
     np.testing.assert_array_equal(view[100], block(100))
+
+
+@pytest.mark.parametrize("part", ["frames", "neurons", "both"])
+def test_a_pickle_of_a_map_in_reverse_has_the_same_traces(tmp_path: Path, part: str) -> None:
+    traces = stored(tmp_path, "float32")
+    traces = {
+        "frames": traces[50:][::-1],
+        "neurons": traces[:, ::-1],
+        "both": traces[::-1, ::-1],
+    }[part]
+    recording = Recording(traces, 30.0)
+    assert isinstance(recording.traces, StoredTraces)
+    again = pickle.loads(pickle.dumps(recording)).traces
+    for frames in (slice(0, 60), slice(200_000, 200_050), slice(len(traces) - 160, len(traces))):
+        np.testing.assert_array_equal(again[frames], traces[frames])
+
+
+def test_arrays_in_memory_are_no_files(tmp_path: Path) -> None:
+    xarray = pytest.importorskip("xarray")
+    values = np.zeros((FRAMES, NEURONS), dtype=np.float32)
+    recording = Recording(xarray.DataArray(values), 30.0)
+    values[3, 4] = 9.0
+    assert recording.traces[3, 4] == 0.0
+    with pytest.raises((ValueError, TypeError), match="sparse"):
+        Recording(csr_array((FRAMES, NEURONS), dtype=np.float32), 30.0)
 
 
 def test_what_arrays_can_do_reads_everything(tmp_path: Path) -> None:

@@ -111,6 +111,14 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
         signal.signal(signal.SIGINT, former)
 
 
+def test_a_handler_of_another_program_stays(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Python knows handlers that were set in C as None, and cannot set them again.
+    monkeypatch.setattr(signal, "getsignal", lambda number: None)
+    monkeypatch.setattr(signal, "signal", lambda number, handler: pytest.fail("it was replaced"))
+    with uninterrupted(), whole_steps() as between:
+        between()
+
+
 def test_other_threads_work_as_ever() -> None:
     done = []
 

@@ -16,6 +16,7 @@ from calgan.data.windows import WindowView
 from calgan.datasets import make_recording
 from calgan.generators.gan.steps import AdversarialSteps
 from calgan.plotting import TrainingDisplay
+from calgan.training.logs import logged
 
 CHECKED = {"validation_fraction": 0.1, "max_iter": 5}  # the last check is off the schedule
 
@@ -93,6 +94,21 @@ def test_a_file_of_other_content_is_not_replaced(windows: WindowView, tmp_path: 
     assert path.read_text() == "roi,0,1\n"
 
 
+def test_a_former_history_stays_until_there_is_a_new_one(tmp_path: Path) -> None:
+    path = tmp_path / "history.csv"
+    with logged(path, history := [{"step": 1, "loss": 2.0}], []):
+        pass
+    former = path.read_text()
+    with logged(path, [], []):
+        pass
+    assert path.read_text() == former
+    with logged(path, again := [], []) as log:
+        again.append({"step": 1, "loss": 3.0})
+        log.add(again)
+    assert path.read_text() == former.replace("2.0", "3.0")
+    assert history == [{"step": 1, "loss": 2.0}]
+
+
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
@@ -112,8 +128,8 @@ def test_what_is_no_log_is_refused(
 def test_without_tensorboard_a_sentence_says_what_to_install(
     windows: WindowView, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setitem(__import__("sys").modules, "torch.utils.tensorboard", None)
-    with pytest.raises(ImportError, match="pip install tensorboard, or name a file that ends"):
+    monkeypatch.setitem(__import__("sys").modules, "tensorboard", None)
+    with pytest.raises(ImportError, match=r"pip install 'calgan\[tensorboard\]', or name a file"):
         quick(log=tmp_path / "events").fit(windows)
 
 
