@@ -173,8 +173,8 @@ def test_neurons_that_cannot_be_learnt_are_named(other: Any) -> None:
     traces = np.array(recording.traces)
     traces[:, [1, 3]] = 0.5
     short = SMALL | {"n_networks": 1, "max_iter": 1}
+    network = SpikeInferenceNetwork(**short, random_state=0)
     with pytest.warns(UserWarning, match=r"left out: 2 of recordings\[1\]\.$"):
-        network = SpikeInferenceNetwork(**short, random_state=0)
         network.fit([recording, Recording(traces, 10.0)], [spikes, spikes])
 
 
