@@ -3,9 +3,9 @@
 The published 1-D recipe (2,048 frames, 102 neurons, five critic steps a generator step) is timed
 beside a plain transcription in torch, in turns in one run: convolutions over (M, C, T), real and
 generated windows judged apart, and the penalty's gradient derived by autograd. The other networks
-are timed alone. The peak is that of products of 2,048 x 2,048 matrices in float32, and in bfloat16,
-on as many threads. Floating-point operations are those that torch counts for products and
-convolutions; a transcription takes more of them for the same step.
+are timed alone. The peak is that of products of matrices (2,048 x 2,048, on a GPU 8,192 x 8,192) in
+each precision, on as many threads. Floating-point operations are those that torch counts for
+products and convolutions; the transcription takes more of them for the same step.
 
     python benchmarks/training_speed.py --out benchmarks/results/training_speed.txt
     python benchmarks/training_speed.py --device cuda --batch-size 128 --precision 32-true 16-mixed

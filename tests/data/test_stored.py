@@ -194,6 +194,7 @@ def test_small_traces_of_a_file_are_read_into_memory(tmp_path: Path) -> None:
     with pytest.importorskip("h5py").File(tmp_path / "b.h5", "w") as file:
         file["dff"] = small
         recording = Recording(file["dff"], 30.0)
+    assert not in_file(recording.traces)
     np.testing.assert_array_equal(recording.traces, small, strict=True)
 
 

@@ -107,6 +107,7 @@ def test_a_signal_that_is_ignored_stays_so() -> None:
         with whole_steps() as between:
             ctrl_c()
             between()
+        assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, former)
 
