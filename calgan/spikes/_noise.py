@@ -34,7 +34,7 @@ KINDS = {
         "out if you need their spikes, or record with less gain."
     ),
 }
-# The same for networks, which learn traces of no such kind.
+# The same for networks, whose training data hold no such traces.
 UNLIKE_GROUND_TRUTH = {
     **KINDS,
     "denoised": (

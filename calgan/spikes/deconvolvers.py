@@ -41,7 +41,8 @@ def fitted_to(deconvolver: Any, data: Any, frame_rate: float | None, *, whole: b
 
     It is a copy, fitted or adapted to the data, or the one given if no step is missing. A copy
     takes the frame rate (Hz) of the data; one of its own must not differ. If spikes have to be
-    `whole`, a network gives counts: a number above 0 is a spike to those who ask for it.
+    `whole`, a network becomes a copy with ``output="counts"``: callers take each value above 0 for
+    a spike.
     """
     if whole and getattr(deconvolver, "output", None) == "expected":
         deconvolver = copy.copy(deconvolver).set_params(output="counts")

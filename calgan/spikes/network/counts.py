@@ -7,14 +7,14 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-_MEMORY = 1.0  # s; expected spikes further apart than this are not of one spike
+_MEMORY = 1.0  # s, time constant with which expected spikes are forgotten
 
 
 def whole_counts(expected: NDArray[np.float32], frame_rate: float) -> NDArray[np.float32]:
     """Return whole spikes (t, ...) of a segment from expected ones.
 
-    Expected spikes add up, and are forgotten within a second. A spike is set where they reach one
-    half, and taken from the sum.
+    Expected spikes add up, and are forgotten with a time constant of 1 s. A spike is set where they
+    reach one half, and is taken from the sum.
     """
     memory = math.exp(-1.0 / (frame_rate * _MEMORY))
     counts = np.zeros_like(expected)

@@ -91,8 +91,8 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
     Parameters
     ----------
     adaptation : {"conditional", "embedding"}, default="conditional"
-        How networks are adapted to a recording without known spikes, of which they see the
-        statistics of each neuron. ``"conditional"``: the statistics are an input of the networks.
+        How networks are adapted to a recording, of which they see the statistics of each neuron,
+        and no spikes. ``"conditional"``: the statistics are an input of the networks.
         ``"embedding"``: the networks are trained further on the ground truth, which is brought to
         the recording's frame rate and noise level; neurons count the more, the nearer their
         statistics are to the recording's. It takes a fifth of the time of `fit` for each recording.
@@ -111,7 +111,7 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
     max_iter : int, default=1200
         Training steps of each network, of 32 windows of about 20 s.
     max_time : float, default=None
-        Limit of `fit` in seconds, simulated cells included; each network has its share of it.
+        Limit of `fit` in seconds, simulated cells included; networks share what is left.
     learning_rate : float, default=0.002
         Largest step size of AdamW.
     device : str, default="auto"
@@ -126,21 +126,20 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
     networks_ : list of torch.nn.Module
         Trained networks, on the CPU.
     history_ : list of dict
-        "network", "step" and "loss" of each step; the loss is the mean squared error of spikes, in
-        which a neuron counts by the root of the mean square of its counts. Empty for the networks
-        that come with calgan.
+        "network", "step" and "loss" of each step, steps of fine-tuning last. The loss is the mean
+        squared error of spikes, divided for each neuron by about the root of its mean squared
+        count. Empty for the networks that come with calgan.
     n_iter_ : int
-        Steps taken, of all networks.
+        Steps taken, of all networks, fine-tuning included.
     stopped_ : str
-        Why the training ended, as for `CalciumGAN`.
+        Why the training of the last network ended, as for `CalciumGAN`.
     lag_ : float or None
         Time (s) by which inferred spikes of the ground truth come late, the median over neurons;
         None if they are too few to tell.
     mean_, sd_ : ndarray of shape (S,)
         Mean and standard deviation of the statistics over the ground truth.
     ground_truth_ : list
-        Neurons that were learnt, for ``adaptation="embedding"``; what `adapt` returns has none, and
-        cannot be adapted again.
+        Neurons learnt, if ``adaptation="embedding"``; what `adapt` returned has none.
     seed_ : int
         Seed in force.
     centre_, scale_ : ndarray of shape (N,)
@@ -164,14 +163,14 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
     UserWarning
         By `fit`, one that names recordings whose spikes lie more than 0.25 s before or after those
         that are inferred: their clocks differ; one that names recordings of which neurons cannot be
-        learnt. By `fit(X)` and `adapt`, one that names neurons whose traces are constant, denoised,
+        learnt. By all that adapts, one that names neurons whose traces are constant, denoised,
         rectified or saturated, and frame rates below 2.5 Hz.
 
     Notes
     -----
     *Frame rates*: networks work at the rate nearest to 25 Hz that is a whole multiple or part of
-    the frame rate. Slower traces are interpolated, frames of faster ones averaged. Each neuron of
-    the ground truth is learnt as it is and at lower rates (from 2.5 Hz) with more noise.
+    the frame rate. Slower traces are interpolated, frames of faster ones averaged. Each neuron is
+    learnt as it is and in two random variants: slower (from 2.5 Hz), noisier, shorter, or several.
 
     *Statistics*: noise level (the median of :math:`|y_{t+1} - y_t|` divided by the root of the
     frame rate), frame rate, skewness, kurtosis, quantiles, autocorrelation from 0.12 to 4 s, power
@@ -340,11 +339,12 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
         table = np.stack([self._standardised(cell.statistics) for cell in bank])
         windows = Windows(bank, table, weights)
         device = make_fabric(self.device).device
+        spent = clock() - started
         for k, network in enumerate(networks):
             rows, self.stopped_ = train_network(
                 network,
                 windows,
-                schedule.share(k + 1, len(networks)),
+                schedule.share(k + 1, len(networks), spent),
                 (self.seed_, stream, k),
                 device=device,
                 started=started,

@@ -36,9 +36,11 @@ class Schedule:
     max_time: float | None
     verbose: int | None
 
-    def share(self, part: int, parts: int) -> Schedule:
-        """Return the schedule of one of several trainings that share the time."""
-        limit = None if self.max_time is None else self.max_time * part / parts
+    def share(self, part: int, parts: int, spent: float) -> Schedule:
+        """Return the schedule of one of several trainings that share the time that is left."""
+        limit = self.max_time
+        if limit is not None:
+            limit = spent + max(0.0, limit - spent) * part / parts
         return dataclasses.replace(self, max_time=limit)
 
 
