@@ -21,6 +21,7 @@ _LAZY = {
     "FitWarning": "calgan.generators.fit_check",
     "FFTEncoder": "calgan.data.spectral",
     "MinMaxScaler": "calgan.data.scaling",
+    "Movie": "calgan.data.movie",
     "NeuronSorter": "calgan.data.ordering",
     "OasisDeconvolver": "calgan.spikes.oasis",
     "Pipeline": "calgan.pipeline",

@@ -456,7 +456,7 @@ class Recording:
                     components[name] = _read_only(part[:, index] if chosen else part)
         passed = (frames.start or 0) / self._frame_rate
         if passed:
-            picked |= _later(picked, passed)
+            picked |= later(picked, passed)
         return picked
 
     def __len__(self) -> int:
@@ -509,7 +509,7 @@ class Recording:
         return f"<table><caption>Recording</caption>{cells}</table>"
 
 
-def _later(metadata: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+def later(metadata: Mapping[str, Any], seconds: float) -> dict[str, Any]:
     """Return what metadata say of times, counted from a frame that comes later."""
     later: dict[str, Any] = {}
     if isinstance(metadata.get("t_start"), numbers.Real):

@@ -151,7 +151,11 @@ class StoredTraces(NDArrayOperatorsMixin):
         if n_frames * self.shape[1] <= _CHUNK_VALUES:
             return self._read(start, start + n_frames)[:, neurons]
         columns = np.arange(self.shape[1])[neurons]
-        _check_memory(n_frames, columns.size)
+        check_memory(
+            n_frames * columns.size * 4,
+            f"all {n_frames} frames of {columns.size} neurons",
+            "take a part of the recording, recording[start:stop] or recording.select(neurons)",
+        )
         out = np.empty((n_frames, *columns.shape), dtype=np.float32)
         for first, chunk in self.chunks(start, stop):
             out[first - start : first - start + len(chunk)] = chunk[:, neurons]
@@ -166,31 +170,34 @@ def as_stored(X: Any, name: str = "traces", *, turned: bool = False) -> StoredTr
     """
     if isinstance(X, StoredTraces):
         return X
+    source = source_of(X)
+    if source is None or np.prod(source.shape, dtype=float) <= IN_MEMORY:
+        return None
+    if len(source.shape) != 2:
+        if isinstance(X, np.ndarray):
+            return None
+        raise ValueError(
+            f"{name} must be a recording of shape (frames, neurons), but it is {len(source.shape)}"
+            f"-D with shape {source.shape}; pass one (frames, neurons) array."
+        )
+    return StoredTraces(_Turned(source) if turned else source)
+
+
+def source_of(X: Any) -> Any:
+    """Return an array in a file, which gives what is indexed and pickles; None for all others."""
     if issparse(X) or type(X).__module__.partition(".")[0] == "xarray":
         return None  # in memory, or read as a whole
     shape, dtype = getattr(X, "shape", None), getattr(X, "dtype", None)
     if not isinstance(shape, tuple) or not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
         return None
-    if not hasattr(X, "__getitem__") or np.prod(shape, dtype=float) <= IN_MEMORY:
-        return None
-    if len(shape) != 2:
-        if isinstance(X, np.ndarray):
-            return None
-        raise ValueError(
-            f"{name} must be a recording of shape (frames, neurons), but it is {len(shape)}-D "
-            f"with shape {shape}; pass one (frames, neurons) array."
-        )
-    source: Any = X
     if isinstance(X, np.ndarray):
         root = _root(X)
         if root is None or root.mode != "r" or X.flags.writeable:
             return None
-        source = _Mapped(X, root)
-    elif type(X).__module__.partition(".")[0] == "h5py":
-        source = _Hdf5(X)
-    else:
-        source = _Other(X)
-    return StoredTraces(_Turned(source) if turned else source)
+        return _Mapped(X, root)
+    if not hasattr(X, "__getitem__"):
+        return None
+    return _Hdf5(X) if type(X).__module__.partition(".")[0] == "h5py" else _Other(X)
 
 
 def is_stored(X: Any) -> bool:
@@ -213,7 +220,7 @@ class _Other:
     """An array of zarr, or of another library."""
 
     def __init__(self, source: Any) -> None:
-        self._source, self.shape = source, source.shape
+        self._source, self.shape, self.dtype = source, source.shape, source.dtype
         # Integers of netCDF4 may be masked.
         self.is_finite = source.dtype.kind in "biu" and type(source).__module__.startswith("zarr")
 
@@ -228,7 +235,8 @@ class _Mapped:
     """A memory map; what is read of it does not stay in memory. A pickle names its file."""
 
     def __init__(self, array: np.ndarray, root: np.memmap) -> None:
-        self.shape, self.is_finite = array.shape, array.dtype.kind in "biu"
+        self.shape, self.dtype = array.shape, array.dtype
+        self.is_finite = array.dtype.kind in "biu"
         path = None if root.filename is None else os.path.abspath(root.filename)
         offset = root.offset - root.offset % mmap.ALLOCATIONGRANULARITY
         # Of its first value, which of an array in reverse is not the lowest in memory.
@@ -246,7 +254,7 @@ class _Mapped:
     def __getstate__(self) -> dict[str, Any]:
         if self._path is None:
             raise ValueError(
-                "traces in a memory map without a file name cannot be pickled: open the file with "
+                "a memory map without a file name cannot be pickled: open the file with "
                 "np.load(path, mmap_mode='r')."
             )
         return {k: v for k, v in vars(self).items() if k not in ("_array", "_root")}
@@ -265,7 +273,8 @@ class _Hdf5:
     """An array of an HDF5 file, which is opened again if it was closed. A pickle names it."""
 
     def __init__(self, dataset: Any) -> None:
-        self.shape, self.is_finite = tuple(dataset.shape), dataset.dtype.kind in "biu"
+        self.shape, self.dtype = tuple(dataset.shape), dataset.dtype
+        self.is_finite = dataset.dtype.kind in "biu"
         self._path, self._name = os.path.abspath(dataset.file.filename), dataset.name
         self._dataset = dataset
 
@@ -290,7 +299,7 @@ class _Hdf5:
 
 
 def _gone(path: Any, why: Any) -> str:
-    return f"{path}, in which the traces of a recording lie, cannot be read any more: {why}."
+    return f"{path}, in which the data lie, cannot be read any more: {why}."
 
 
 def _root(array: np.ndarray) -> np.memmap | None:
@@ -320,9 +329,11 @@ def _give_back(piece: np.ndarray, root: np.memmap) -> None:
     mapped.madvise(mmap.MADV_DONTNEED, low, high - low)
 
 
-def _check_memory(n_frames: int, n_neurons: int) -> None:
-    """Refuse traces that the memory which is left does not hold: the system would end Python."""
-    needed = n_frames * n_neurons * 4
+def check_memory(needed: float, asked: str, advice: str) -> None:
+    """Refuse as many bytes as the memory that is left does not hold: the system would end Python.
+
+    `asked` says what was asked for, `advice` what to do instead.
+    """
     try:
         with open("/proc/meminfo") as file:
             held = dict(line.split(":") for line in file)
@@ -331,7 +342,6 @@ def _check_memory(n_frames: int, n_neurons: int) -> None:
         return
     if needed > left:
         raise MemoryError(
-            f"all {n_frames} frames of {n_neurons} neurons were asked for, which take "
-            f"{needed / 1e9:.1f} GB, but {left / 1e9:.1f} GB of memory are left: take a part of "
-            "the recording, recording[start:stop] or recording.select(neurons)."
+            f"{asked} were asked for, which take {needed / 1e9:.1f} GB, but {left / 1e9:.1f} GB of "
+            f"memory are left: {advice}."
         )

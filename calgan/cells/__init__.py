@@ -1,0 +1,1 @@
+"""Cells in movies: motion correction, detection, and traces of what was found."""
