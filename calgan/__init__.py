@@ -33,8 +33,10 @@ _LAZY = {
     "load": "calgan.io.model_files.saving",
     "make_calcium_pipeline": "calgan.pipeline",
     "noise_study": "calgan.spikes.noise_study",
+    "read_movie": "calgan.io",
     "read_recording": "calgan.io",
     "sample": "calgan.data.sampling",
+    "write_movie": "calgan.io",
     "write_recording": "calgan.io",
 }
 _SUBMODULES = ("datasets", "evaluation", "io", "metrics", "model_selection", "plotting")

@@ -246,16 +246,19 @@ def _chosen(n_neurons: int, options: ReadOptions, accepted: Any) -> np.ndarray:
 
 
 def _rate(frame_rate: float | None, options: ReadOptions) -> float:
-    given = options.frame_rate
-    if given is None and frame_rate is None:
+    return frame_rate_of(frame_rate, options.frame_rate, options.name, "read_recording")
+
+
+def frame_rate_of(said: float | None, given: float | None, name: str, reader: str) -> float:
+    """Return the rate (Hz) that was given to a reader, or else the one that the file says."""
+    if given is None and said is None:
         raise ValueError(
-            f"{options.name} does not say its frame rate: pass frame_rate=... (Hz) to "
-            "read_recording."
+            f"{name} does not say its frame rate: pass frame_rate=... (Hz) to {reader}."
         )
     if given is None:
-        return float(frame_rate)  # type: ignore[arg-type]
-    if frame_rate is not None and not math.isclose(given, float(frame_rate), rel_tol=0.01):
-        say(f"{options.name} says {frame_rate:g} Hz; frame_rate={given:g} Hz was taken instead.")
+        return float(said)  # type: ignore[arg-type]
+    if said is not None and not math.isclose(given, float(said), rel_tol=0.01):
+        say(f"{name} says {said:g} Hz; frame_rate={given:g} Hz was taken instead.")
     return given
 
 

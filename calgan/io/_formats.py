@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 from pathlib import Path
 from types import ModuleType
 
@@ -29,7 +30,25 @@ FORMATS = {
     "zarr": "calgan.io._zarr",
 }
 FOLDERS = {"suite2p", "minian", "zarr"}  # all others are files
+VIDEOS = {".avi", ".mp4", ".mkv", ".mov", ".wmv"}
+_MOVIES = {".tif", ".tiff", ".btf", *VIDEOS}
 _WITHOUT_NAMES = {"pynapple", "npy", "csv", "parquet"}  # their traces have no name to choose by
+
+
+def check_source(source: str | os.PathLike[str]) -> Path:
+    """Return the path of a file or folder that can be read."""
+    given = os.fsdecode(source)
+    path = Path(given).expanduser()
+    if not given or not path.exists():
+        advice = "; download it first" if "://" in given else ""
+        raise FileNotFoundError(f"There is no file or folder {given or repr(given)}{advice}.")
+    if path.suffix == ".calgan":
+        raise ValueError(f"{path} is a model, which calgan.load reads.")
+    if not (path.is_file() or path.is_dir()):
+        raise ValueError(f"{path} is neither a file nor a folder.")  # a pipe would wait
+    if not os.access(path, os.R_OK):
+        raise PermissionError(f"{path} cannot be read: ask its owner for permission.")
+    return path
 
 
 def module_of(format: str) -> ModuleType:
@@ -53,6 +72,8 @@ def format_of(path: Path) -> str:
     for name in FORMATS:
         if module_of(name).recognises(path):
             return name
+    if path.suffix.lower() in _MOVIES:
+        raise ValueError(f"{path} holds a movie and no traces: read it with calgan.read_movie.")
     kind = "The folder" if path.is_dir() else "The file"
     raise ValueError(
         f"{kind} {path} is of no format that calgan recognises ({', '.join(FORMATS)}): name its "

@@ -22,7 +22,7 @@ _TRACES = {
     *("traces", "rawtraces", "f", "craw", "fluorescence", "fluo", "calcium", "calciumtraces"),
     *("sigraw", "signals", "caltraces"),
 }
-_RATES = {
+RATES = {
     *("framerate", "frameratehz", "fs", "fr", "fps", "rate", "samplingrate", "samplerate"),
     *("samplingfrequency", "imagingrate", "volumerate", "hz"),
 }
@@ -88,7 +88,7 @@ def read_named(
     others = {n: v for n, v in arrays.items() if n != name}
     time = next((n for n, v in others.items() if time_unit(n) and _fits(v, traces)), None)
     times = None if time is None else others[time]
-    rate = next((r for n, v in others.items() if key(n) in _RATES and (r := _scalar(v))), None)
+    rate = next((r for n, v in others.items() if key(n) in RATES and (r := _scalar(v))), None)
     turned = not axes_known and traces.shape[1] > traces.shape[0]
     if times is not None and not axes_known:
         turned = traces.shape[0] != np.size(times)
@@ -147,7 +147,7 @@ def _choose(arrays: Mapping[str, Any], options: ReadOptions) -> str:
     tables = [n for n, value in arrays.items() if _is_table(value)]
     found = [n for n in tables if key(n) in _TRACES]
     if not found:
-        said = set().union(*_NAMES.values(), _RATES)
+        said = set().union(*_NAMES.values(), RATES)
         others = [n for n in tables if key(n) not in said and not time_unit(n)]
         wide = [n for n in others if min(_size(arrays[n])) > 1]
         found = wide or [n for n in others if max(_size(arrays[n])) > 1]
@@ -239,7 +239,7 @@ def _known(others: Mapping[str, Any], shape: tuple[int, int], turned: bool) -> d
         if isinstance(value, str | int | float):
             if name == "units":
                 known["units"] = str(value)
-            elif key(name) not in _RATES and name not in _TAKEN:
+            elif key(name) not in RATES and name not in _TAKEN:
                 known["origin" if name == "source" else name] = value
             continue
         size = tuple(getattr(value, "shape", (np.inf,)))
@@ -250,7 +250,7 @@ def _known(others: Mapping[str, Any], shape: tuple[int, int], turned: bool) -> d
                 say(f"{name} is too large for memory, and is left out of the metadata.")
             continue
         array = np.asarray(value)
-        if array.dtype.kind not in "biufU" or time_unit(name) or key(name) in _RATES:
+        if array.dtype.kind not in "biufU" or time_unit(name) or key(name) in RATES:
             continue
         if array.ndim == 0:
             array = array[()]

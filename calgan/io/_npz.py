@@ -18,7 +18,7 @@ from calgan.io._build import few, rebuilt, say
 from calgan.io._named import read_named
 from calgan.io._options import ReadOptions
 
-_MARK = "calgan_recording"
+MARK = "calgan_recording"
 _KIND = "__kind__"  # marks what JSON has no word for
 
 
@@ -32,7 +32,7 @@ def read(path: Path, options: ReadOptions) -> Recording:
     with opened(path) as file:
         arrays = {name: Member(file, name, path) for name in file.namelist() if _is_npy(name)}
         arrays = {name.removesuffix(".npy"): array for name, array in arrays.items()}
-        if _MARK in arrays and options.variable is None:
+        if MARK in arrays and options.variable is None:
             return _read_ours({n: np.asarray(a) for n, a in arrays.items()}, options)
         variable = options.variable
         objects = [name for name, array in arrays.items() if array.dtype.hasobject]
@@ -67,7 +67,7 @@ def write(recording: Recording, path: Path) -> None:
             f"metadata that npz cannot hold were not written: {few(lost)}; keep numbers, text, "
             "arrays, and lists and dicts of them."
         )
-    arrays[_MARK] = json.dumps({"units": recording.units, "metadata": metadata})
+    arrays[MARK] = json.dumps({"units": recording.units, "metadata": metadata})
     with open(path, "wb") as file:
         np.savez(file, **arrays)
 
@@ -123,7 +123,7 @@ def _is_npy(name: str) -> bool:
 def _read_ours(arrays: dict[str, np.ndarray], options: ReadOptions) -> Recording:
     """Read what `write` wrote: all neurons, whether accepted or not."""
     try:
-        known = json.loads(str(arrays[_MARK]))
+        known = json.loads(str(arrays[MARK]))
         metadata = {name: _decode(value, arrays) for name, value in known["metadata"].items()}
         traces, rate = arrays["traces"], float(arrays["frame_rate"])
         units, ids, segments = known["units"], arrays["roi_ids"], arrays["segments"]

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import importlib
 import os
-from pathlib import Path
 from typing import Any
 
 from calgan.data.fluorescence import find_artefacts
 from calgan.data.recording import Recording
 from calgan.data.validation import check_boolean, check_choice, check_frame_rate, check_text
 from calgan.io._build import few, say
-from calgan.io._formats import check_format, format_of, module_of
+from calgan.io._formats import check_format, check_source, format_of, module_of
 from calgan.io._options import ReadOptions
 
 
@@ -102,17 +101,7 @@ def read_recording(
     if variable is not None:
         check_text(variable, "variable", "F_dff")
     if isinstance(source, (str, os.PathLike)):
-        given = os.fsdecode(source)
-        path = Path(given).expanduser()
-        if not given or not path.exists():
-            advice = "; download it first" if "://" in given else ""
-            raise FileNotFoundError(f"There is no file or folder {given or repr(given)}{advice}.")
-        if path.suffix == ".calgan":
-            raise ValueError(f"{path} is a model, which calgan.load reads.")
-        if not (path.is_file() or path.is_dir()):
-            raise ValueError(f"{path} is neither a file nor a folder.")  # a pipe would wait
-        if not os.access(path, os.R_OK):
-            raise PermissionError(f"{path} cannot be read: ask its owner for permission.")
+        path = check_source(source)
         format = format_of(path) if format is None else format
         module, name = module_of(format), str(path)
         check_format(format, path, variable)

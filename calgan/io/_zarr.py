@@ -22,6 +22,12 @@ def recognises(path: Path) -> bool:
 
 def read(path: Path, options: ReadOptions) -> Recording:
     """Read the traces of an array or a group; of chosen neurons, nothing else is read."""
+    arrays, attributes = arrays_in(path)
+    return _read(arrays, attributes, options)
+
+
+def arrays_in(path: Path) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Return the arrays of a folder, unread, those of a group by name, and plain attributes."""
     zarr = needs("zarr", "reading zarr")
     try:
         held = zarr.open(str(path), mode="r")
@@ -31,13 +37,13 @@ def read(path: Path, options: ReadOptions) -> Recording:
         raise ValueError(f"{path} is damaged, or no zarr array or group.") from error
     attributes = {name: value for name, value in dict(held.attrs).items() if is_plain(value)}
     if not hasattr(held, "arrays"):
-        return _read({"traces": held}, attributes, options)
+        return {"traces": held}, attributes
     arrays: dict[str, Any] = {}
     groups = [("", held)]
     for prefix, group in groups:
         arrays |= {prefix + name: array for name, array in group.arrays()}
         groups += [(f"{prefix}{name}.", inner) for name, inner in group.groups()]
-    return _read(arrays, attributes, options)
+    return arrays, attributes
 
 
 def _read(arrays: dict[str, Any], attributes: dict[str, Any], options: ReadOptions) -> Recording:
