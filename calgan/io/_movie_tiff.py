@@ -171,6 +171,9 @@ def _axes(file: Any, path: Path, said: str) -> tuple[str, tuple[int, ...], bool]
     """Return axes and shape of the frames, and whether they are the only series of the file."""
     if said:
         return *_axes_of_scanimage(file, said), False
+    if len(_shaped(file).get("shape", ())) == 2 and len(file.pages) > 1:
+        # Frames that tifffile added one by one; it takes long to list them as series.
+        return "IYX", (len(file.pages), *file.pages.first.shape), False
     series = file.series
     if len(series) == 1:
         return series[0].axes, series[0].shape, True
@@ -288,8 +291,7 @@ def _note(file: Any) -> dict[str, Any]:
     if file.is_imagej:
         held = (file.imagej_metadata or {}).get("Info", "")
     else:
-        shaped: Any = file.shaped_metadata
-        held = shaped[0].get("Info", "") if shaped else ""
+        held = _shaped(file).get("Info", "")
     found = re.search(rf"^{_OURS} = (.*)$", str(held), re.MULTILINE)
     if found is None:
         return {}
@@ -298,6 +300,17 @@ def _note(file: Any) -> dict[str, Any]:
     except ValueError:
         return {}
     return note if isinstance(note, dict) else {}
+
+
+def _shaped(file: Any) -> dict[str, Any]:
+    """Return what tifffile notes in the first page of its own files."""
+    text = file.pages.first.description
+    if not text.startswith('{"shape":'):
+        return {}
+    try:
+        return dict(json.loads(text))
+    except ValueError:
+        return {}
 
 
 class _Pages:
