@@ -39,7 +39,7 @@ _LAZY = {
     "write_movie": "calgan.io",
     "write_recording": "calgan.io",
 }
-_SUBMODULES = ("datasets", "evaluation", "io", "metrics", "model_selection", "plotting")
+_SUBMODULES = ("cells", "datasets", "evaluation", "io", "metrics", "model_selection", "plotting")
 
 __all__ = [*_LAZY, *_SUBMODULES, "__version__"]
 

@@ -1,4 +1,4 @@
-"""The public names: what calgan and its six public modules list in ``__all__``."""
+"""The public names: what calgan and its seven public modules list in ``__all__``."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import Any
 
 MODULES = [
     "calgan",
+    "calgan.cells",
     "calgan.datasets",
     "calgan.evaluation",
     "calgan.io",

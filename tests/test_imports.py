@@ -48,7 +48,7 @@ MAY_IMPORT_TORCH = (
     "generators/flow/",
 )
 TORCH = {"torch", "lightning_fabric"}
-PUBLIC = ["datasets", "evaluation", "io", "metrics", "model_selection"]
+PUBLIC = ["cells", "datasets", "evaluation", "io", "metrics", "model_selection"]
 # What a user may import without loading torch, matplotlib or elephant.
 LIGHT = [
     "calgan",

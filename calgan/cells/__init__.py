@@ -1,1 +1,24 @@
-"""Cells in movies: motion correction, detection, and traces of what was found."""
+"""Cells in movies: motion correction, detection, and traces of what was found.
+
+Public names are resolved on first use, so that importing this module loads nothing heavy.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import Any
+
+_LAZY = {"MotionCorrector": "calgan.cells.motion"}
+
+__all__ = [*_LAZY]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _LAZY:
+        raise AttributeError(f"module 'calgan.cells' has no attribute {name!r}")
+    globals()[name] = value = getattr(importlib.import_module(_LAZY[name]), name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

@@ -203,6 +203,35 @@ class Movie:
                 _check_finite(piece, first)
             yield first, piece
 
+    def with_frames(self, frames: Any) -> Movie:
+        """Return a movie of the same frame rate and metadata with other frames.
+
+        Parameters
+        ----------
+        frames : array-like of shape (T, H, W)
+            The new frames, as `Movie` takes them.
+
+        Returns
+        -------
+        Movie
+            The movie of the new frames.
+
+        Raises
+        ------
+        ValueError
+            If the frames are no movie.
+
+        Examples
+        --------
+        >>> import numpy as np
+        >>> from calgan import Movie
+        >>> movie = Movie(np.ones((50, 9, 8)), 10.0)
+        >>> movie.with_frames(movie.frames[:, :5])
+        Movie(50 frames of 5 x 8 pixels, float64, 10 Hz, 5.0 s)
+        """
+        checked = _check_frames(frames, "frames")
+        return Movie._trusted(checked, self._frame_rate, dict(self._metadata))
+
     def __getitem__(self, frames: slice) -> Movie:
         """Return the frames ``start:stop`` as a Movie, unread."""
         if not isinstance(frames, slice) or frames.step not in (None, 1):
