@@ -23,6 +23,7 @@ _BACKGROUND = 17  # px: what is wider than about this is taken for background
 _SMOOTHING = 1.0  # px: standard deviation of the Gaussian that takes away the noise of pixels
 _UNLIKE = 0.3  # share of the usual correlation with the template: less is no image of the tissue
 _UNCERTAIN = 1.0  # px: a larger error of the shifts is worth a warning
+_SMALLEST = 16  # px
 _NAMED = 5  # frames that a message names
 
 
@@ -112,8 +113,8 @@ class MotionCorrector(TransformerMixin, BaseEstimator):
         TypeError
             If `max_shift` is no integer.
         ValueError
-            If X is no movie, has NaN or infinity, or shows nothing, or if `max_shift` is half of a
-            frame or more.
+            If X is no movie, has fewer than 16 pixels on a side, has NaN or infinity, or shows
+            nothing, or if `max_shift` is half of a frame or more.
 
         Warns
         -----
@@ -123,6 +124,11 @@ class MotionCorrector(TransformerMixin, BaseEstimator):
         """
         movie = check_movie(X, "X")
         size = movie.shape[1:]
+        if min(size) < _SMALLEST:
+            raise ValueError(
+                f"X has {_said(movie.shape)}, but MotionCorrector needs at least {_SMALLEST} "
+                "pixels on each side to see motion."
+            )
         largest = _check_max_shift(self.max_shift, size)
         aligner = _Aligner(size, largest)
         step = max(1, _CHUNK_VALUES // (size[0] * size[1]))

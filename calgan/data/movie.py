@@ -303,7 +303,7 @@ class StoredFrames:
             return np.asarray(self)[key]
         index = np.arange(len(self))[frames]
         if not pixels:
-            self._check_memory(len(index))
+            self._check_memory(len(index), self.dtype)
         # Of some pixels, no more frames than these are in memory at once.
         step = max(1, _CHUNK_VALUES // (self.shape[1] * self.shape[2]))
         pieces = [
@@ -322,14 +322,20 @@ class StoredFrames:
     def __array__(self, dtype: Any = None, copy: bool | None = None) -> np.ndarray:
         if copy is False:
             raise ValueError("frames in a file are copied into memory as they are read.")
-        return self[:].astype(self.dtype if dtype is None else dtype, copy=False)
+        out_dtype = self.dtype if dtype is None else np.dtype(dtype)
+        self._check_memory(len(self), out_dtype)
+        out = np.empty(self.shape, dtype=out_dtype)
+        step = max(1, _CHUNK_VALUES // (self.shape[1] * self.shape[2]))
+        for first in range(0, len(self), step):
+            out[first : first + step] = self._read(np.arange(first, min(first + step, len(self))))
+        return out
 
     def __repr__(self) -> str:
         return f"StoredFrames({' x '.join(map(str, self.shape))}, {self.dtype})"
 
-    def _check_memory(self, n_frames: int) -> None:
+    def _check_memory(self, n_frames: int, dtype: np.dtype) -> None:
         check_memory(
-            n_frames * self.nbytes / max(1, len(self)),
+            float(n_frames) * self.shape[1] * self.shape[2] * dtype.itemsize,
             f"{n_frames} frames",
             "read them in pieces with movie.chunks(), or take movie[start:stop]",
         )

@@ -187,6 +187,11 @@ def source_of(X: Any) -> Any:
     """Return an array in a file, which gives what is indexed and pickles; None for all others."""
     if issparse(X) or type(X).__module__.partition(".")[0] == "xarray":
         return None  # in memory, or read as a whole
+    in_hdf5 = type(X).__module__.partition(".")[0] == "h5py"
+    if in_hdf5 and not X:
+        raise ValueError(
+            "the HDF5 file of the array was closed: open it again, and pass its array."
+        )
     shape, dtype = getattr(X, "shape", None), getattr(X, "dtype", None)
     if not isinstance(shape, tuple) or not isinstance(dtype, np.dtype) or dtype.kind not in "biuf":
         return None
@@ -197,7 +202,7 @@ def source_of(X: Any) -> Any:
         return _Mapped(X, root)
     if not hasattr(X, "__getitem__"):
         return None
-    return _Hdf5(X) if type(X).__module__.partition(".")[0] == "h5py" else _Other(X)
+    return _Hdf5(X) if in_hdf5 else _Other(X)
 
 
 def is_stored(X: Any) -> bool:

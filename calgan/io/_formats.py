@@ -72,7 +72,8 @@ def format_of(path: Path) -> str:
     for name in FORMATS:
         if module_of(name).recognises(path):
             return name
-    if path.suffix.lower() in _MOVIES:
+    files = path.iterdir() if path.is_dir() else [path]
+    if any(file.suffix.lower() in _MOVIES for file in files):
         raise ValueError(f"{path} holds a movie and no traces: read it with calgan.read_movie.")
     kind = "The folder" if path.is_dir() else "The file"
     raise ValueError(

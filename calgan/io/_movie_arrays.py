@@ -15,6 +15,7 @@ from calgan.io._build import few, needs, say
 from calgan.io._hdf5 import as_text, holds, open_hdf5
 from calgan.io._movie_tiff import pieces
 from calgan.io._named import RATES, is_plain, key
+from calgan.io._npy import mapped
 
 _NAME = "movie"  # of the array that `write_hdf5` writes
 _SERIES = ("TwoPhotonSeries", "OnePhotonSeries", "ImageSeries")
@@ -25,10 +26,7 @@ Found = tuple[Any, float | None, dict[str, Any]]  # frames, rate (Hz) and what e
 
 def read_npy(path: Path) -> Found:
     """Map the frames of an npy file."""
-    try:
-        frames = np.load(path, mmap_mode="r", allow_pickle=False)
-    except (ValueError, EOFError) as error:
-        raise ValueError(f"{path} is damaged, or no npy file of numbers.") from error
+    frames = mapped(path)
     if frames.ndim != 3:
         raise ValueError(f"{path} holds {_no_movie(frames.shape)}")
     return frames, None, {}

@@ -7,7 +7,6 @@ import json
 import logging
 import os
 import re
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
@@ -130,8 +129,12 @@ def _opened(tifffile: ModuleType, path: Path) -> Iterator[Any]:
             yield file
     except tifffile.TiffFileError as error:
         raise ValueError(f"{path} is no TIFF file, or is damaged: {error}.") from error
-    except (IndexError, KeyError, OverflowError, RuntimeError, struct.error) as error:
-        raise ValueError(f"{path} is damaged: {error}.") from error
+    except (MemoryError, OSError):
+        raise
+    except Exception as error:  # tifffile trusts what files say
+        if str(path) in str(error):  # a refusal of calgan
+            raise
+        raise ValueError(f"{path} is damaged: {error or type(error).__name__}.") from error
     finally:
         log.removeHandler(messages)
         log.propagate = propagate

@@ -165,8 +165,10 @@ def _choose(arrays: Mapping[str, Any], options: ReadOptions) -> str:
             f"{few(f'{n} {_shape(arrays[n])}' for n in found)}: choose with "
             f"variable={found[0]!r}."
         )
+    movie = any(len(getattr(value, "shape", ())) == 3 for value in arrays.values())
     raise ValueError(
-        f"{options.name} holds no array of traces (frames, neurons): it holds {shown}."
+        f"{options.name} holds no array of traces (frames, neurons): it holds {shown}"
+        f"{'; a movie is read by calgan.read_movie' if movie else ''}."
     )
 
 

@@ -194,10 +194,15 @@ BAD[7, 3, 2] = np.nan
         ({"max_shift": 0}, moving(3)[0], "max_shift must be an integer of at least 1, got 0"),
         ({"max_shift": 48}, moving(3)[0], r"less than half of the shorter side.*96 pixels, got 48"),
         ({}, np.ones((5, 40, 40)), "X shows no image whose motion could be seen"),
+        (
+            {},
+            np.ones((5, 15, 40)),
+            "X has 5 frames of 15 x 40 pixels, but .* at least 16 pixels on",
+        ),
         ({}, np.ones((40, 50)), "X must be a movie of shape"),
         ({}, BAD, "NaN or infinity.* in frame 7 at pixel x = 2, y = 3"),
     ],
-    ids=["zero", "half", "constant", "2-D", "NaN"],
+    ids=["zero", "half", "constant", "small", "2-D", "NaN"],
 )
 def test_wrong_input(options: dict[str, Any], X: np.ndarray, message: str) -> None:
     with pytest.raises(ValueError, match=message):

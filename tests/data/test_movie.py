@@ -157,6 +157,23 @@ def test_a_file_may_be_closed_meanwhile(tmp_path: Path) -> None:
     np.testing.assert_array_equal(movie[3:5].frames[:], frames()[3:5])
 
 
+def test_an_array_of_a_closed_file_is_refused(tmp_path: Path) -> None:
+    dataset = in_file(tmp_path, "hdf5")
+    dataset.file.close()
+    with pytest.raises(ValueError, match="HDF5 file of the array was closed: open it again"):
+        Movie(dataset, 4.0)
+
+
+def test_other_frames_keep_rate_and_metadata() -> None:
+    movie = Movie(frames(), 4.0, metadata={"indicator": "GCaMP6f"})
+    other = movie.with_frames(frames()[:6, 1:] * 2.0)
+    assert repr(other) == "Movie(6 frames of 4 x 7 pixels, float64, 4 Hz, 1.5 s)"
+    assert other.metadata == movie.metadata
+    assert check_movie(frames()).with_frames(frames()).frame_rate is None
+    with pytest.raises(ValueError, match="frames must be a movie of shape"):
+        movie.with_frames(frames()[0])
+
+
 def test_a_slice_reads_no_other_frames() -> None:
     class Counting:
         shape, dtype = SHAPE, np.dtype("uint16")

@@ -488,9 +488,14 @@ def test_wrong_input(
 
 
 def test_readers_of_traces_point_to_movies(tmp_path: Path, frames: np.ndarray) -> None:
+    (tmp_path / "folder").mkdir()
     tifffile.imwrite(tmp_path / "a.tif", frames)
-    with pytest.raises(ValueError, match=r"a movie and no traces: read it with calgan\.read_movie"):
-        read_recording(tmp_path / "a.tif")
+    tifffile.imwrite(tmp_path / "folder" / "a.tif", frames)
+    np.save(tmp_path / "a.npy", frames)
+    np.savez(tmp_path / "a.npz", frames=frames)
+    for name in ("a.tif", "folder", "a.npy", "a.npz"):
+        with pytest.raises(ValueError, match=rf"{name} holds .* read .* calgan\.read_movie"):
+            read_recording(tmp_path / name, frame_rate=4)
 
 
 # Writing.
