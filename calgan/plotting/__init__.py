@@ -11,6 +11,7 @@ changed: save a figure with ``display.figure_.savefig``.
 from __future__ import annotations
 
 from calgan.plotting._activity import RasterDisplay, TracesDisplay, WindowsDisplay
+from calgan.plotting._cells import CellsDisplay
 from calgan.plotting._classifier import RocDisplay
 from calgan.plotting._correlations import (
     CorrelationDisplay,
@@ -29,6 +30,7 @@ from calgan.plotting._van_rossum import VanRossumDisplay, VanRossumMatrixDisplay
 
 __all__ = [
     "AutocorrelationDisplay",
+    "CellsDisplay",
     "CorrelationDisplay",
     "CorrelationMatrixDisplay",
     "CorrelationScatterDisplay",

@@ -35,6 +35,7 @@ SEARCH = {
 # The arguments of each display, the first of them its numbers.
 GOOD = {
     "AutocorrelationDisplay": {"autocorrelations": groups(3, 5), "frame_rate": RATE},
+    "CellsDisplay": {"masks": np.ones((2, 4, 5)), "image": np.ones((4, 5))},
     "CorrelationDisplay": {"correlations": groups(5, 6), "bin_seconds": 0.5},
     "CorrelationMatrixDisplay": {"matrices": groups(4, 4)},
     "CorrelationScatterDisplay": {"matrices": groups(4, 4)},
@@ -87,7 +88,8 @@ def test_numbers_of_another_kind_are_refused(name, wrong):
     assert first in message or message.startswith("No statistic has a train-test baseline")
 
 
-GROUPED = sorted(set(GOOD) - {"HeadlineDisplay", "SearchDisplay", "TrainingDisplay"})
+UNGROUPED = {"CellsDisplay", "HeadlineDisplay", "SearchDisplay", "TrainingDisplay"}
+GROUPED = sorted(set(GOOD) - UNGROUPED)
 
 
 @pytest.mark.parametrize("name", GROUPED)
@@ -219,7 +221,10 @@ def evaluation():
     return evaluate(test, synthetic, train=train, random_state=0, n_splits=1, n_bootstrap=0)
 
 
-@pytest.mark.parametrize("name", sorted(set(GOOD) - {"NoiseStudyDisplay", "SearchDisplay"}))
+OF_OTHERS = {"CellsDisplay", "NoiseStudyDisplay", "SearchDisplay"}
+
+
+@pytest.mark.parametrize("name", sorted(set(GOOD) - OF_OTHERS))
 def test_only_an_evaluation_is_one(name, evaluation):
     display = getattr(plotting, name)
     empty = SimpleNamespace(statistics=3, windows=3, spikes=3)

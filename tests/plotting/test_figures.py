@@ -46,6 +46,7 @@ HISTORY = [
 # Every display, of the smallest sensible numbers.
 DISPLAYS = [
     plotting.AutocorrelationDisplay(groups((3, 5)), 10.0),
+    plotting.CellsDisplay(np.ones((2, 4, 5)), np.eye(4, 5), traces=np.eye(9, 2), frame_rate=10.0),
     plotting.CorrelationDisplay(groups((5, 6)), 0.5),
     plotting.CorrelationMatrixDisplay(groups((4, 4))),
     plotting.CorrelationScatterDisplay(groups((4, 4))),
