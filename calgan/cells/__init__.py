@@ -8,7 +8,11 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_LAZY = {"MotionCorrector": "calgan.cells.motion"}
+_LAZY = {
+    "CellDetector": "calgan.cells.estimator",
+    "LaplacianOfGaussianDetector": "calgan.cells.blobs",
+    "MotionCorrector": "calgan.cells.motion",
+}
 
 __all__ = [*_LAZY]
 

@@ -35,7 +35,7 @@ def needs(module: str, what: str, install: str = "'calgan[io]'") -> ModuleType:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        package = module.split(".")[0]
+        package = {"skimage": "scikit-image"}.get(root := module.split(".")[0], root)
         raise ImportError(f"{what} needs {package}: pip install {install}.") from error
 
 

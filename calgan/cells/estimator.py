@@ -1,0 +1,120 @@
+"""CellDetector: footprints with learnable centres and shapes that reconstruct the movie."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from calgan.cells.detector import Detector
+from calgan.cells.footprints import sizes
+from calgan.cells.scene import Scene
+from calgan.cells.search import measured, search, shares
+from calgan.cells.traces import masks_of
+from calgan.data.validation import check_integer, check_real
+
+_MASK_REACH = 1.8  # radii
+
+
+class CellDetector(Detector):
+    r"""Finds cells by learning where footprints must lie to reconstruct the movie.
+
+    Parameters
+    ----------
+    radius : float, default=5.0
+        Radius of a cell (pixels). Cells of .6 to 1.7 times this radius are found.
+    n_cells : int, default=None
+        Number of cells, the best first; None takes all above `min_score`.
+    min_score : float, default=0.1
+        Smallest score.
+    max_iter : int, default=12
+        Rounds of the search.
+    verbose : int, default=None
+        1 shows a progress bar, 0 none; None shows it on a terminal only.
+
+    Attributes
+    ----------
+    centres_ : ndarray of shape (K, 2), float32
+        Centres (x, y) in pixels, best first.
+    radii_ : ndarray of shape (K,), float32
+        Radii (pixels) of circles as large as the footprints.
+    scores_ : ndarray of shape (K,), float32
+        Share of the changes of the fluorescence in a footprint that is the cell's own, see Notes.
+    masks_ : ndarray of shape (K, H, W), float32
+        Measured footprints, with maxima of 1 and no values below .2.
+
+    See Also
+    --------
+    LaplacianOfGaussianDetector : The baseline.
+    MotionCorrector : Undoes motion, which is to be done first.
+    calgan.metrics.detection_scores : Compares found with true cells.
+
+    Notes
+    -----
+    The movie y, in units of its noise and band-passed in space (differences of Gaussians of .35 and
+    3 radii, which takes smooth background away), is reconstructed by K cells,
+
+    .. math:: \min_{\theta, c \ge 0} \sum_t \Big\| H y_t - \sum_k c_{kt} H g(\theta_k) \Big\|^2,
+
+    with Gaussian footprints g, whose centres, axes and angles :math:`\theta_k` are learnt, and
+    activities c, which are solved for with a penalty of 1.5 times their noise. Once the products of
+    activities and movie are known, the error is a closed form of the parameters, and a gradient
+    step reads no frame. The order of the cells has no part in it.
+
+    The search starts at blobs of a cell's size. In each round cells are born where the residual has
+    blobs, learn by Adam, and merge if they are near and active together. In the last four rounds
+    none is born, and cells die that have not the size and shape of a cell, or whose activity does
+    not last from one frame to the next.
+
+    The score of a cell is the autocovariance over one frame of its own activity over that of the
+    fluorescence in its footprint; noise has no part in either. It is low where background changes
+    much, as in one-photon movies, and for dim cells.
+
+    Examples
+    --------
+    >>> from calgan.cells import CellDetector
+    >>> from calgan.datasets import make_movie
+    >>> truth = make_movie(n_neurons=5, duration=20.0, shape=(64, 64), random_state=0)
+    >>> detector = CellDetector(radius=6).fit(truth.movie)
+    >>> detector.masks_.shape[1:]
+    (64, 64)
+    >>> recording = detector.transform(truth.movie)
+    >>> recording.frame_rate, recording.metadata["positions"].shape == detector.centres_.shape
+    (10.0, True)
+    """
+
+    def __init__(
+        self,
+        radius: float = 5.0,
+        *,
+        n_cells: int | None = None,
+        min_score: float = 0.1,
+        max_iter: int = 12,
+        verbose: int | None = None,
+    ) -> None:
+        self.radius = radius
+        self.n_cells = n_cells
+        self.min_score = min_score
+        self.max_iter = max_iter
+        self.verbose = verbose
+
+    def _check(self) -> None:
+        check_integer(self.max_iter, "max_iter")
+        check_real("min_score", self.min_score, least=0.0)
+
+    def _rounds(self) -> int:
+        return self.max_iter
+
+    def _find(
+        self, scene: Scene, bar: Any
+    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.float32]]:
+        found = search(scene, self.max_iter, bar)
+        scores = shares(scene, found)
+        order = np.argsort(-scores, kind="stable")
+        if self.n_cells is None:
+            order = order[scores[order] >= self.min_score]
+        images = measured(scene, found, _MASK_REACH)[order] * scene.noise.ravel()
+        centres = found.centres[order]
+        radii = np.sqrt(sizes(found.shapes).prod(axis=1))[order]
+        return centres, radii, scores[order], masks_of(images, centres, scene.shape)
