@@ -8,7 +8,11 @@ from __future__ import annotations
 import importlib
 from typing import Any
 
-_LAZY = {"MotionCorrector": "calgan.cells.motion"}
+_LAZY = {
+    "CoordConv2d": "calgan.cells.coordconv",
+    "MotionCorrector": "calgan.cells.motion",
+    "coordconv_cells": "calgan.cells.coordconv",
+}
 
 __all__ = [*_LAZY]
 
