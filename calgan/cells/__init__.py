@@ -10,8 +10,10 @@ from typing import Any
 
 _LAZY = {
     "CellDetector": "calgan.cells.estimator",
+    "CoordConv2d": "calgan.cells.coordconv",
     "LaplacianOfGaussianDetector": "calgan.cells.blobs",
     "MotionCorrector": "calgan.cells.motion",
+    "coordconv_cells": "calgan.cells.coordconv",
 }
 
 __all__ = [*_LAZY]
