@@ -18,7 +18,7 @@ _CHUNK_VALUES = 1 << 23  # read at a time
 # Standard deviations of the band-pass filter, in radii: noise is narrower, background is wider.
 NARROW, WIDE = 0.35, 3.0
 # Of the Laplacian of Gaussian that finds centres, in radii.
-_BLOB = 0.45
+_BLOB = 0.5
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from calgan.cells.activity import smooth_power, solve_activities
 from calgan.cells.footprints import learn, overlaps, patches, sizes, start
 from calgan.cells.scene import Scene
 
-_BIRTH = 2.5  # robust standard deviations of a blob in what is not explained yet
+_BIRTH = 3.0  # robust standard deviations of a blob in what is not explained yet
 _BORN_APART = 0.5  # radii to the nearest cell
 _SETTLING = 4  # last rounds, which have no births
 _STEPS, _STEP_SIZE, _LAST_STEP_SIZE = 20, 0.15, 0.05
