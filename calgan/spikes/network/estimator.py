@@ -372,15 +372,15 @@ class SpikeInferenceNetwork(SavingMixin, Transformer):
         for cell in bank:
             if cell.is_degraded:
                 continue
-            trace, counts = (each[0][:_LAG_STEPS] for each in (cell.traces, cell.counts))
+            longest = int(np.argmax([len(each) for each in cell.traces]))
+            trace, counts = (each[longest][:_LAG_STEPS] for each in (cell.traces, cell.counts))
             found = self._on_grid(trace[np.newaxis], cell.statistics[np.newaxis]).mean(axis=0)[0]
             lags.append(lag_between(found, counts, cell.rate, cell.recording))
         return median_lag(lags)
 
     def _adapted(self, X: Any) -> Self:
         """Return a copy with the scale and statistics of X's neurons."""
-        started = clock()
-        placed = copy.copy(self)
+        started, placed = clock(), copy.copy(self)
         read = placed._read(X, encoded=False, check_orientation=True)
         own = self.frame_rate if read.frame_rate is None else read.frame_rate
         frame_rate = common_frame_rate({"X": own}, needed_by=type(self).__name__)
