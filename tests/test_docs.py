@@ -18,7 +18,7 @@ DOCS = ROOT / "docs"
 PAGES = [page for page in sorted(DOCS.glob("*.rst")) if page.stem != "sg_execution_times"]
 PLAIN = [ROOT / name for name in ("README.rst", "CHANGELOG.rst", "CONTRIBUTING.rst")]
 MOST_NAMES = 112
-MOST_WORDS = 13_900  # a budget: a page that grows takes words from another
+MOST_WORDS = 14_400  # a budget: a page that grows takes words from another
 WIDEST_CODE = 88
 
 
