@@ -162,7 +162,8 @@ def _alive(found: Found, radius: float) -> NDArray[np.bool_]:
 def shares(scene: Scene, found: Found) -> NDArray[np.float64]:
     """Return the share (K,) of the fluorescence in each footprint that is the cell's own.
 
-    Of the autocovariance over one frame, in which noise has no part.
+    Of the autocovariance over one frame, in which noise has no part. Of a cell whose own part is
+    larger than the whole, which the movie before filtering does not hold, it is the inverse.
     """
     values, pixels = (x.numpy() for x in patches(found.shapes, scene.radius, scene.shape))
     share = np.empty(len(found))
@@ -170,5 +171,6 @@ def shares(scene: Scene, found: Found) -> NDArray[np.float64]:
         fluorescence = (scene.raw[:, pixel] @ value)[:, None].astype(float)
         own = found.activities[:, [k]] * float(value @ value)
         whole = smooth_power(fluorescence)[0]
-        share[k] = max(smooth_power(own)[0], 0) / whole if whole > 0 else 0
+        part = smooth_power(own)[0]
+        share[k] = min(part / whole, whole / part) if part > 0 and whole > 0 else 0
     return share
