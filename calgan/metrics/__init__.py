@@ -2,11 +2,12 @@
 
 Pure functions of arrays. Spikes and traces are windows ``(M, T, N)``: windows, frames, neurons.
 The scorers judge a generator's samples by these statistics, for scikit-learn's searches.
-Importing this module never loads torch.
+Found cells are compared with true ones. Importing this module never loads torch.
 """
 
 from __future__ import annotations
 
+from calgan.metrics.cells import DetectionScores, detection_scores
 from calgan.metrics.divergence import smoothed_kl, thesis_kl
 from calgan.metrics.events import (
     event_shapes,
@@ -50,6 +51,7 @@ from calgan.metrics.traces import (
 from calgan.metrics.two_sample import classifier_auc, mmd, sliced_wasserstein
 
 __all__ = [
+    "DetectionScores",
     "autocorrelation",
     "bin_frames_for",
     "calcium_scorer",
@@ -58,6 +60,7 @@ __all__ = [
     "correlation_matrix",
     "correlation_matrix_agreement",
     "correlation_scorer",
+    "detection_scores",
     "event_shapes",
     "firing_rate",
     "firing_rate_kl",

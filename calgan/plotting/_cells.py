@@ -152,8 +152,8 @@ class CellsDisplay(Display):
             Weights of the found cells in the pixels, not negative.
         truth : SimulatedMovie or array-like of shape (N, H, W), default=None
             The true cells, or their masks.
-        scores : object with ``pairs``, default=None
-            Which found cell is which true one.
+        scores : DetectionScores, default=None
+            Which found cell is which true one, from `calgan.metrics.detection_scores`.
         image : {"correlation", "mean"}, default="correlation"
             What to draw the outlines on: each pixel's correlation with its eight neighbours, or
             its mean over frames.

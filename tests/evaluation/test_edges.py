@@ -118,7 +118,12 @@ def of_metrics(real: np.ndarray, synthetic: np.ndarray) -> Iterator[tuple[str, C
     yield "window_features", lambda: metrics.window_features(real)[0]
 
 
-OTHERS = {"bin_frames_for", "make_scorer"}  # that take no windows
+OTHERS = {
+    "DetectionScores",
+    "bin_frames_for",
+    "detection_scores",
+    "make_scorer",
+}  # that take no windows
 
 
 def numbers_or_sentence(compute: Callable[[], Any]) -> Any:

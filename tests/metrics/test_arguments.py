@@ -23,6 +23,7 @@ CALLS = {
     "correlation_kl": {**SPIKES, "frame_rate": RATE},
     "correlation_matrix": {"X": X},
     "correlation_matrix_agreement": PAIR,
+    "detection_scores": {"found": np.ones((3, 2)), "truth": np.ones((3, 2)), "max_distance": 5},
     "event_shapes": {"traces": X, "spikes": A, "frame_rate": RATE, "before": 0.3, "after": 0.5},
     "firing_rate": {"spikes": A, "frame_rate": RATE},
     "firing_rate_kl": {**SPIKES, "frame_rate": RATE},
@@ -50,6 +51,7 @@ CALLS = {
     "window_features": {"windows": X},
     # data sets and splits
     "make_process": {"n_neurons": 3},
+    "make_movie": {"duration": 2.0, "n_neurons": 3},
     "make_recording": {"duration": 5.0, "n_neurons": 3},
     "make_dichotomized_gaussian_process": {"n_neurons": 3},
     "make_dichotomized_gaussian_recording": {"duration": 5.0, "n_neurons": 3},
@@ -90,7 +92,8 @@ ARRAYS = [
     if isinstance(value, (np.ndarray, Recording))
 ]
 NO_NUMBERS = [None, "text", b"x", [[1, 2], [3]], {}, {1}, X * 1j, object(), ["a"], len]
-WINDOWS = set(metrics.__all__) - {"smoothed_kl", "thesis_kl"}  # these take values of any shape
+# These take values of any shape, or cells.
+WINDOWS = set(metrics.__all__) - {"smoothed_kl", "thesis_kl", "detection_scores"}
 
 
 @pytest.mark.parametrize("wrong", NO_NUMBERS, ids=lambda x: type(x).__name__)
