@@ -126,11 +126,9 @@ left.eventplot(
 left.set(xlabel="time (s)", ylabel="dF/F", ylim=(-5 * step, 13 * step))
 left.legend(frameon=False, ncols=2, loc="upper left")
 for name, events, color in (("traces", direct, "0.6"), ("movie", inferred, "#0072B2")):
-    right.scatter(
-        rate, synthetic.frame_rate * events.mean(axis=0), color=color, label=f"from the {name}"
-    )
+    right.scatter(rate, synthetic.frame_rate * events.mean(axis=0), color=color, label=name)
 right.axline((0, 0), slope=1, color="black", linewidth=0.8)
-right.set(xlabel="true rate (Hz)", ylabel="inferred rate (Hz)", ylim=(0, 0.65))
+right.set(xlabel="true rate (Hz)", ylabel="inferred rate (Hz)", ylim=(0, 0.7))
 right.legend(frameon=False, loc="upper left")
 figure
 
