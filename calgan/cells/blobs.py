@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calgan.cells.detector import Detector
+from calgan.cells.detector import Cells, Detector
 from calgan.cells.scene import Scene, blobs
 from calgan.data.validation import check_real
 
@@ -75,14 +75,17 @@ class LaplacianOfGaussianDetector(Detector):
     def _check(self) -> None:
         check_real("min_score", self.min_score, least=0.0)
 
-    def _find(
-        self, scene: Scene, bar: Any
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.float32]]:
+    def _find(self, scene: Scene, bar: Any) -> Cells:
         image = scene.band.std(axis=0).reshape(scene.shape)
-        least = 0.0 if self.n_cells is not None else self.min_score
+        least = self.min_score if self.n_cells is None else 0.0
         centres, scores = blobs(image, scene.radius / np.sqrt(2), least, apart=0.6 * scene.radius)
-        rows, columns = np.indices(scene.shape)
-        x, y = centres[:, 0, None, None], centres[:, 1, None, None]
-        discs = (np.hypot(columns - x, rows - y) <= scene.radius).astype(np.float32)
+
+        def discs(kept: NDArray[np.bool_]) -> NDArray[np.float32]:
+            rows, columns = np.indices(scene.shape, dtype=np.float32)
+            masks = np.empty((np.count_nonzero(kept), *scene.shape), np.float32)
+            for mask, (x, y) in zip(masks, centres[kept], strict=True):
+                mask[:] = np.hypot(columns - x, rows - y) <= scene.radius
+            return masks
+
         bar.update()
-        return centres, np.full(len(centres), scene.radius), scores, discs
+        return Cells(centres, np.full(len(centres), scene.radius), scores, discs)

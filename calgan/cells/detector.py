@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import warnings
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from sklearn.base import BaseEstimator, TransformerMixin
 from sklearn.utils.validation import check_is_fitted
 
-from calgan.cells.scene import Scene
+from calgan.cells.scene import FEWEST_FRAMES, Scene
 from calgan.cells.traces import Readout
 from calgan.data.movie import check_movie
 from calgan.data.progress import progress
@@ -18,8 +19,16 @@ from calgan.data.recording import ARBITRARY, Recording
 from calgan.data.validation import check_integer, check_real
 from calgan.io._build import needs
 
-_FEWEST_FRAMES = 10
 _SATURATED = 1e-3  # share of the values that are the largest of their type
+
+
+class Cells(NamedTuple):
+    """Cells of a scene, best first; places and sizes in its pixels."""
+
+    centres: NDArray[Any]  # (K, 2)
+    radii: NDArray[Any]  # (K,)
+    scores: NDArray[Any]  # (K,)
+    masks: Callable[[NDArray[np.bool_]], NDArray[np.float32]]  # draws those of some cells (k, h, w)
 
 
 class Detector(TransformerMixin, BaseEstimator):
@@ -27,6 +36,7 @@ class Detector(TransformerMixin, BaseEstimator):
 
     radius: float
     n_cells: int | None
+    min_score: float
     verbose: int | None
 
     centres_: NDArray[np.float32]
@@ -34,10 +44,8 @@ class Detector(TransformerMixin, BaseEstimator):
     scores_: NDArray[np.float32]
     masks_: NDArray[np.float32]
 
-    def _find(
-        self, scene: Scene, bar: Any
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.float32]]:
-        """Return centres (K, 2), radii (K,), scores (K,) and masks (K, H, W), best first."""
+    def _find(self, scene: Scene, bar: Any) -> Cells:
+        """Return all cells, best first."""
         raise NotImplementedError
 
     def _rounds(self) -> int:
@@ -51,8 +59,8 @@ class Detector(TransformerMixin, BaseEstimator):
         ----------
         X : Movie or array-like of shape (T, H, W)
             Movie whose motion is undone (see `MotionCorrector`), of at least 10 frames. It is read
-            once, in pieces. Long movies are averaged over frames until 3,000 of them, or 400 MB,
-            are left.
+            once, in pieces. Frames of a long movie are averaged until 3,000 are left. Where these
+            take more than 400 MB, pixels are averaged (a radius keeps three), and then more frames.
         y : None
             Ignored.
 
@@ -64,17 +72,19 @@ class Detector(TransformerMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If a parameter has the wrong type.
+            If a parameter that counts is no integer.
         ValueError
             If X is no movie, has NaN or infinity, too few frames or pixels, or does not change, or
-            if a parameter is out of range.
+            if a parameter is out of range or no number.
         ImportError
             If scikit-image is not installed.
 
         Warns
         -----
         UserWarning
-            If no cell is found, or fewer than `n_cells`, or if many pixels are saturated.
+            If no cell is found, or fewer than `n_cells`; if most candidates have scores below
+            `min_score`; if many pixels are saturated, or the frames of a large movie are averaged
+            over more than 1.5 s.
         """
         movie = check_movie(X, "X")
         radius = check_real("radius", self.radius, least=1.0)
@@ -82,10 +92,10 @@ class Detector(TransformerMixin, BaseEstimator):
         self._check()
         needs("skimage", "finding cells", "'calgan[movies]'")
         name = type(self).__name__
-        if movie.n_frames < _FEWEST_FRAMES or min(movie.shape[1:]) < 4 * radius:
+        if movie.n_frames < FEWEST_FRAMES or min(movie.shape[1:]) < 4 * radius:
             raise ValueError(
                 f"X has {movie.n_frames} frames of {movie.shape[1]} x {movie.shape[2]} pixels, but "
-                f"{name} needs at least {_FEWEST_FRAMES} frames, and 4 radii ({4 * radius:g} "
+                f"{name} needs at least {FEWEST_FRAMES} frames, and 4 radii ({4 * radius:g} "
                 "pixels) on each side."
             )
         with progress(self.verbose, name, 1 + self._rounds(), unit="round") as bar:
@@ -98,23 +108,39 @@ class Detector(TransformerMixin, BaseEstimator):
                     stacklevel=2,
                 )
             bar.update()
-            centres, radii, scores, masks = self._find(scene, bar)
-        n_found = len(centres)
-        best = slice(None, wanted)
-        self.centres_ = np.asarray(centres[best], dtype=np.float32)
-        self.radii_ = np.asarray(radii[best], dtype=np.float32)
-        self.scores_ = np.asarray(scores[best], dtype=np.float32)
-        self.masks_ = masks[best]
-        self.n_features_in_ = movie.shape[2]
-        if n_found < (wanted or 1):
-            found = "no cell" if n_found == 0 else f"{n_found} of {wanted} cells"
-            warnings.warn(
-                f"{name} found {found}: look at the movie, at radius={radius:g} (pixels), and at "
-                "the threshold of the scores.",
-                UserWarning,
-                stacklevel=2,
-            )
+            found = self._find(scene, bar)
+        kept = (
+            found.scores >= self.min_score
+            if wanted is None
+            else np.arange(len(found.scores)) < wanted
+        )
+        self.scores_ = found.scores[kept].astype(np.float32)
+        self.centres_ = scene.unbinned(found.centres[kept].astype(np.float32))
+        self.radii_ = (found.radii[kept] * scene.bin_width).astype(np.float32)
+        self.masks_ = _unbinned(found.masks(kept), scene.bin_width, movie.shape)
+        self._radius = radius
+        self._tell(len(found.scores), wanted)
         return self
+
+    def _tell(self, n_found: int, wanted: int | None) -> None:
+        """Warn where there are fewer cells than a user expects."""
+        name, look = (
+            type(self).__name__,
+            f"look at the movie, and at radius={self.radius:g} (pixels)",
+        )
+        n_below = n_found - len(self.scores_)
+        if wanted is not None and n_found < wanted:
+            text = f"{name} found {n_found} of {wanted} cells: {look}."
+        elif n_found == 0:
+            text = f"{name} found no cell: {look}."
+        elif wanted is None and n_below > len(self.scores_):
+            text = (
+                f"{name} left out {n_below} of {n_found} candidates, whose scores are below "
+                f"min_score={self.min_score:g}: fit with min_score=0, and look at scores_."
+            )
+        else:
+            return
+        warnings.warn(text, UserWarning, stacklevel=3)
 
     def _check(self) -> None:
         """Check what is special to the detector."""
@@ -130,8 +156,8 @@ class Detector(TransformerMixin, BaseEstimator):
         Returns
         -------
         Recording
-            Mean fluorescence over each mask (T, K), in the units of the movie: without that of its
-            neighbours, and with the mean of the background, but not its changes.
+            Fluorescence of each cell (T, K), in the units of the movie: the mean over its mask,
+            without the changes of its neighbours and of background wider than 3 radii.
             `calgan.io.delta_f_over_f` makes dF/F of it. Metadata have ``"positions"``, the centres.
 
         Raises
@@ -154,8 +180,19 @@ class Detector(TransformerMixin, BaseEstimator):
         if len(self.masks_) == 0:
             raise ValueError("fit found no cell, so that there are no traces to read.")
         with progress(self.verbose, "traces", movie.n_frames, unit="frame") as bar:
-            traces = Readout(self.masks_, self.radius).traces(movie, bar)
+            traces = Readout(self.masks_, self._radius).traces(movie, bar)
         metadata = {"positions": self.centres_.astype(float)} | {
             key: movie.metadata[key] for key in ("synthetic", "t_start") if key in movie.metadata
         }
         return Recording(traces, movie.frame_rate, units=ARBITRARY, metadata=metadata)
+
+
+def _unbinned(
+    masks: NDArray[np.float32], width: int, shape: tuple[int, int, int]
+) -> NDArray[np.float32]:
+    """Return masks (K, H, W) in the pixels of the movie."""
+    if width == 1:
+        return masks
+    large = masks.repeat(width, axis=1).repeat(width, axis=2)
+    rest = [(0, whole - part) for whole, part in zip(shape[1:], large.shape[1:], strict=True)]
+    return np.pad(large, [(0, 0), *rest])

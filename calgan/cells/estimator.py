@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from calgan.cells.detector import Detector
+from calgan.cells.detector import Cells, Detector
 from calgan.cells.footprints import sizes
 from calgan.cells.scene import Scene
 from calgan.cells.search import measured, search, shares
@@ -23,13 +23,13 @@ class CellDetector(Detector):
     Parameters
     ----------
     radius : float, default=5.0
-        Radius of a cell (pixels). Cells of .6 to 1.7 times this radius are found.
+        Radius of a cell (pixels). Cells of .5 to 1.7 times this radius are found.
     n_cells : int, default=None
-        Number of cells, the best first; None takes all above `min_score`.
+        Number of cells, the best whatever their score; None takes all above `min_score`.
     min_score : float, default=0.1
         Smallest score.
     max_iter : int, default=12
-        Rounds of the search.
+        Rounds of the search; in the first and in the last four no cell is born.
     verbose : int, default=None
         1 shows a progress bar, 0 none; None shows it on a terminal only.
 
@@ -58,18 +58,19 @@ class CellDetector(Detector):
     .. math:: \min_{\theta, c \ge 0} \sum_t \Big\| H y_t - \sum_k c_{kt} H g(\theta_k) \Big\|^2,
 
     with Gaussian footprints g, whose centres, axes and angles :math:`\theta_k` are learnt, and
-    activities c, which are solved for with a penalty of 1.5 times their noise. Once the products of
-    activities and movie are known, the error is a closed form of the parameters, and a gradient
-    step reads no frame. The order of the cells has no part in it.
+    activities c, which are solved for (with a penalty of 1.5 times their noise, except in the end).
+    A prior draws axes to the radius and ellipses to circles, and each cell's error is in units of
+    its own energy. Once the products of activities and movie are known, the error is a closed form
+    of the parameters, and a gradient step reads no frame.
 
     The search starts at blobs of a cell's size. In each round cells are born where the residual has
-    blobs, learn by Adam, and merge if they are near and active together. In the last four rounds
-    none is born, and cells die that have not the size and shape of a cell, or whose activity does
-    not last from one frame to the next.
+    blobs, and learn by Adam; of two that are nearer than .8 radii, or near and active together,
+    the weaker is dropped. In the last four rounds none is born, and cells die that have not the
+    size and shape of a cell, or whose activity does not last from one frame to the next.
 
     The score of a cell is the autocovariance over one frame of its own activity over that of the
     fluorescence in its footprint; noise has no part in either. It is low where background changes
-    much, as in one-photon movies, and for dim cells.
+    much, as in one-photon movies, and for dim cells. (A frame is a bin where frames are averaged.)
 
     Examples
     --------
@@ -106,15 +107,16 @@ class CellDetector(Detector):
     def _rounds(self) -> int:
         return self.max_iter
 
-    def _find(
-        self, scene: Scene, bar: Any
-    ) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any], NDArray[np.float32]]:
+    def _find(self, scene: Scene, bar: Any) -> Cells:
         found = search(scene, self.max_iter, bar)
         scores = shares(scene, found)
         order = np.argsort(-scores, kind="stable")
-        if self.n_cells is None:
-            order = order[scores[order] >= self.min_score]
-        images = measured(scene, found, _MASK_REACH)[order] * scene.noise.ravel()
-        centres = found.centres[order]
-        radii = np.sqrt(sizes(found.shapes).prod(axis=1))[order]
-        return centres, radii, scores[order], masks_of(images, centres, scene.shape)
+        radii = np.sqrt(sizes(found.shapes).prod(axis=1))
+
+        def footprints(kept: NDArray[np.bool_]) -> NDArray[np.float32]:
+            chosen = order[kept]
+            images = measured(scene, found, _MASK_REACH)[chosen]
+            images *= scene.noise.ravel()
+            return masks_of(images, found.centres[chosen], scene.shape)
+
+        return Cells(found.centres[order], radii[order], scores[order], footprints)

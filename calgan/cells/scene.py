@@ -1,7 +1,8 @@
-"""A movie made ready for the search: fewer frames, in units of its noise, band-passed."""
+"""A movie made ready for the search: binned, in units of its noise, band-passed."""
 
 from __future__ import annotations
 
+import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,9 +12,11 @@ from scipy.ndimage import gaussian_filter, gaussian_laplace
 from calgan.data.movie import Movie
 from calgan.io._build import needs
 
-# Frames are averaged until no more values than this are left: 400 MB as float32.
+# Pixels and then frames are averaged until no more values than this are left: 400 MB as float32.
 _MOST_VALUES = 3 << 25
-_MOST_FRAMES = 3000
+_MOST_FRAMES, FEWEST_FRAMES = 3000, 10
+_FEWEST_PIXELS = 3  # of a radius after binning
+_LONG = 1.5  # s: calcium transients are lost in longer bins
 _CHUNK_VALUES = 1 << 23  # read at a time
 # Standard deviations of the band-pass filter, in radii: noise is narrower, background is wider.
 NARROW, WIDE = 0.35, 3.0
@@ -25,7 +28,8 @@ _BLOB = 0.5
 class Scene:
     """Frames (T, H, W) of a movie, after binning, in three forms."""
 
-    radius: float  # of a cell (px)
+    bin_width: int  # pixels of the movie that make one here, in x and in y
+    radius: float  # of a cell (binned px)
     saturated: float  # share of values that are the largest of an integer type
     noise: NDArray[np.float32]  # (H, W) standard deviation of the movie's noise, smoothed
     raw: NDArray[np.float32]  # (T, P) in units of the noise, each pixel's mean taken off
@@ -35,11 +39,15 @@ class Scene:
     @classmethod
     def of(cls, movie: Movie, radius: float) -> Scene:
         """Read a movie and filter its frames."""
-        binned, saturated = _binned(movie)
+        binned, width, saturated, brightest = _binned(movie, radius)
+        radius /= width
         mean = binned.mean(axis=0, dtype=np.float64).astype(np.float32)
         noise = _noise(binned, radius)
-        if not noise.max() > 1e-6 * np.abs(mean).max():
-            raise ValueError("X does not change over time, so that there are no cells to be seen.")
+        if not noise.max() > 1e-7 * brightest:
+            raise ValueError(
+                "X does not change over time, or by less than a ten-millionth of its brightness, "
+                "so that there are no cells to be seen."
+            )
         noise = np.maximum(noise, np.float32(1e-3) * noise.max())
         binned -= mean
         binned /= noise
@@ -48,12 +56,16 @@ class Scene:
         for filtered in (band, twice):
             filtered -= np.median(filtered, axis=0)
         raw, band, twice = (x.reshape(len(x), -1) for x in (binned, band, twice))
-        return cls(radius, saturated, noise, raw, band, twice)
+        return cls(width, radius, saturated, noise, raw, band, twice)
 
     @property
     def shape(self) -> tuple[int, int]:
         """Rows and columns of a frame."""
         return self.noise.shape[0], self.noise.shape[1]
+
+    def unbinned(self, centres: NDArray[np.float32]) -> NDArray[np.float32]:
+        """Return centres (K, 2) in pixels of the movie."""
+        return (centres + np.float32(0.5)) * np.float32(self.bin_width) - np.float32(0.5)
 
     def peaks(self, band: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
         """Return centres (n, 2) of blobs of a cell's size in what varies smoothly, best first."""
@@ -89,22 +101,49 @@ def band_pass(frames: NDArray[np.float32], radius: float) -> NDArray[np.float32]
     return passed
 
 
-def _binned(movie: Movie) -> tuple[NDArray[np.float32], float]:
-    """Return means (T, H, W) of as many frames as the memory asks for, and what is saturated."""
+def _binned(movie: Movie, radius: float) -> tuple[NDArray[np.float32], int, float, float]:
+    """Return means (T, H, W) over bins, above the first frame, and what else is known of frames.
+
+    That is the width of a bin in pixels, the share of saturated values and the largest value.
+    """
     n_frames, height, width = movie.shape
-    most = max(2, min(_MOST_FRAMES, _MOST_VALUES // (height * width)))
-    size = -(-n_frames // most)
-    binned = np.empty((n_frames // size, height, width), np.float32)
+    side = 1
+    while (
+        side + 1 <= radius / _FEWEST_PIXELS
+        and min(n_frames, _MOST_FRAMES) * (height // side) * (width // side) > _MOST_VALUES
+    ):
+        side += 1
+    rows, columns = height // side, width // side
+    size = -(-n_frames // max(1, min(_MOST_FRAMES, _MOST_VALUES // (rows * columns))))
+    n_bins = n_frames // size
+    if n_bins < FEWEST_FRAMES:
+        raise ValueError(
+            f"X has frames of {height} x {width} pixels, of which memory holds {n_bins} after "
+            "averaging, too few to find cells: crop the movie, or average its pixels."
+        )
+    if movie.frame_rate is not None and size / movie.frame_rate > _LONG:
+        warnings.warn(
+            f"the search averages {size} frames ({size / movie.frame_rate:.2g} s), as X is large: "
+            "cells that are seldom active may be missed; crop the movie, or fit a part of it.",
+            UserWarning,
+            stacklevel=5,
+        )
+    binned = np.empty((n_bins, rows, columns), np.float32)
     dtype = np.dtype(movie.frames.dtype)
     largest = np.iinfo(dtype).max if dtype.kind in "iu" else np.inf
-    n_largest = 0
+    n_largest, brightest, start = 0, 0.0, None
     # Chunks end where bins do; frames that fill no bin are left out.
     step = size * max(1, _CHUNK_VALUES // (size * height * width))
-    for first, frames in movie[: len(binned) * size].chunks(step):
-        bins = frames.reshape(-1, size, height, width)
-        binned[first // size : first // size + len(bins)] = bins.mean(axis=1)
+    for first, frames in movie[: n_bins * size].chunks(step):
         n_largest += int((frames == np.float32(largest)).sum())
-    return binned, n_largest / (n_frames * height * width)
+        brightest = max(brightest, float(np.abs(frames).max()))
+        # Large values that do not change would take the digits of those that do.
+        start = frames[0].copy() if start is None else start
+        frames -= start
+        inside = frames[:, : rows * side, : columns * side]
+        bins = inside.reshape(-1, size, rows, side, columns, side).mean(axis=(1, 3, 5))
+        binned[first // size : first // size + len(bins)] = bins
+    return binned, side, n_largest / (n_frames * height * width), brightest
 
 
 def _noise(binned: NDArray[np.float32], radius: float) -> NDArray[np.float32]:

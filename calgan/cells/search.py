@@ -20,9 +20,9 @@ _SETTLING = 4  # last rounds, which have no births
 _STEPS, _STEP_SIZE, _LAST_STEP_SIZE = 20, 0.15, 0.05
 # Two cells are one if they are this near (radii), or near and as strongly correlated as this.
 _SAME = ((0.8, -1.0), (1.5, 0.35), (2.0, 0.6))
-_LASTING = 4.0  # standard errors of the correlation of an activity with that one frame before
+_LASTING = 3.5  # standard errors of the correlation of an activity with that one frame before
 _LONGEST = 2.2  # ratio of the axes of a cell
-_SIZES = (0.6, 1.7)  # radii
+_SIZES = (0.5, 1.7)  # radii
 _MEASURED = 2.5  # radii within which a cell's measured footprint is subtracted before births
 
 

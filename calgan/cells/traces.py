@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import sparse
 from scipy.ndimage import gaussian_filter, label
 
 from calgan.cells.scene import WIDE
 from calgan.data.movie import Movie
+from calgan.data.stored import check_memory
 
 _EDGE = 0.2  # of a mask's maximum: what is dimmer is left out
 
@@ -35,31 +37,44 @@ class Readout:
     """Weights by which frames become traces, each cell's without its neighbours and background."""
 
     def __init__(self, masks: NDArray[np.float32], radius: float) -> None:
-        flat = masks.reshape(len(masks), -1).astype(np.float64)
+        self._masks = sparse.csr_array(masks.reshape(len(masks), -1))
         # Least squares on the movie without what is much wider than a cell; the filter is linear
         # and symmetric, so that it is applied to the masks instead of to each frame.
-        filtered = np.stack([_narrow(_narrow(mask, radius), radius).ravel() for mask in masks])
-        products = filtered @ flat.T
+        check_memory(
+            2 * masks.nbytes,
+            f"weights of {len(masks)} cells",
+            "crop the movie, or fit fewer n_cells",
+        )
+        filtered = np.empty(self._masks.shape, np.float32)
+        for row, mask in zip(filtered, masks, strict=True):
+            row[:] = _narrow(_narrow(mask, radius), radius).ravel()
+        products = (self._masks @ filtered.T).astype(np.float64)
         ridge = 1e-6 * np.diag(np.diag(products))
-        self._weights = np.linalg.solve(products + ridge, filtered).astype(np.float32)
-        self._means = flat / flat.sum(axis=1, keepdims=True)  # weights of a mean over a mask
-        self._flat = flat
-        self._scale = (self._means * flat).sum(axis=1)
+        self._weights = np.linalg.solve(products + ridge, np.eye(len(masks))).astype(np.float32)
+        self._weights = self._weights @ filtered
+        total = self._masks.sum(axis=1)
+        self._means = sparse.diags_array(1 / total) @ self._masks  # weights of a mean over a mask
+        self._scale = self._means.multiply(self._masks).sum(axis=1)
 
     def traces(self, movie: Movie, bar: Any) -> NDArray[np.float32]:
-        """Return mean fluorescence (T, K) over the masks, with a background that is constant."""
-        peaks = np.empty((movie.n_frames, len(self._weights)), np.float32)
-        total = np.zeros(self._flat.shape[1])
+        """Return fluorescence (T, K) of cells, which has the mean of that over their masks."""
+        changes = np.empty((movie.n_frames, len(self._weights)), np.float32)
+        start, total = np.zeros(self._masks.shape[1], np.float32), 0.0
         for first, frames in movie.chunks():
             flat = frames.reshape(len(frames), -1)
-            peaks[first : first + len(flat)] = flat @ self._weights.T
-            total += flat.sum(axis=0, dtype=np.float64)
+            # Large values that do not change would take the digits of those that do.
+            start = flat[0].copy() if first == 0 else start
+            flat -= start
+            changes[first : first + len(flat)] = flat @ self._weights.T
+            total = total + flat.sum(axis=0, dtype=np.float64)
             bar.update(len(flat))
-        light = total / movie.n_frames - peaks.mean(axis=0, dtype=np.float64) @ self._flat
-        return (peaks * self._scale + self._means @ light).astype(np.float32)
+        mean = changes.mean(axis=0, dtype=np.float64)
+        changes -= changes.mean(axis=0, dtype=np.float64).astype(np.float32)
+        mean = self._means @ (start + total / movie.n_frames)
+        return np.asarray(changes * self._scale + mean, dtype=np.float32)
 
 
 def _narrow(image: NDArray[Any], radius: float) -> NDArray[np.float64]:
-    """Return an image without what is much wider than a cell; nothing lies outside."""
+    """Return an image without what is much wider than a cell."""
     image = np.asarray(image, dtype=np.float64)
-    return np.asarray(image - gaussian_filter(image, WIDE * radius, mode="constant"))
+    return np.asarray(image - gaussian_filter(image, WIDE * radius))

@@ -134,7 +134,7 @@ def _opened(tifffile: ModuleType, path: Path) -> Iterator[Any]:
     except Exception as error:  # tifffile trusts what files say
         if str(path) in str(error):  # a refusal of calgan
             raise
-        raise ValueError(f"{path} is damaged: {error or type(error).__name__}.") from error
+        raise ValueError(f"{path} is no TIFF file, or is damaged or cut off.") from error
     finally:
         log.removeHandler(messages)
         log.propagate = propagate
