@@ -55,7 +55,7 @@ class CellDetector(Detector):
     The movie y, in units of its noise and band-passed in space (differences of Gaussians of .35 and
     3 radii, which takes smooth background away), is reconstructed by K cells,
 
-    .. math:: \min_{\theta, c \ge 0} \sum_t \Big\| H y_t - \sum_k c_{kt} H g(\theta_k) \Big\|^2,
+    .. math:: \min_{\theta, c \ge 0} \sum_t \| H y_t - \sum_k c_{kt} H g(\theta_k) \|^2,
 
     with Gaussian footprints g, whose centres, axes and angles :math:`\theta_k` are learnt, and
     activities c, which are solved for (with a penalty of 1.5 times their noise, except in the end).
