@@ -69,8 +69,9 @@ class CellDetector(Detector):
     size and shape of a cell, or whose activity does not last from one frame to the next.
 
     The score of a cell is the autocovariance over one frame of its own activity over that of the
-    fluorescence in its footprint; noise has no part in either. It is low where background changes
-    much, as in one-photon movies, and for dim cells. (A frame is a bin where frames are averaged.)
+    fluorescence in its footprint, or the inverse if that is smaller; noise has no part in either.
+    It is low where background changes much, as in one-photon movies, and for dim cells. (A frame is
+    a bin where frames are averaged.)
 
     Examples
     --------
