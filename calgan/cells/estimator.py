@@ -42,7 +42,7 @@ class CellDetector(Detector):
     scores_ : ndarray of shape (K,), float32
         Share of the changes of the fluorescence in a footprint that is the cell's own, see Notes.
     masks_ : ndarray of shape (K, H, W), float32
-        Measured footprints, with maxima of 1 and no values below .2.
+        Measured footprints: maximum 1, and 0 where they are below .2.
 
     See Also
     --------
