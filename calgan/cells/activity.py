@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 from numpy.typing import NDArray
 
 _SPARSITY = 1.5  # standard deviations of a cell's noise that its activity must exceed
 _NEAR = 1e-3  # relative overlap that is none
+N_LAGS = 3  # frames over which activity lasts
 
 
 def solve_activities(
@@ -36,7 +39,10 @@ def noise_of(traces: NDArray[np.float64]) -> NDArray[np.float64]:
     return np.asarray(1.4826 * np.median(steps, axis=0) / np.sqrt(2))
 
 
-def smooth_power(traces: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Return the autocovariance (K,) at a lag of one frame, which has no part of the noise."""
+def smooth_power(traces: NDArray[Any]) -> NDArray[np.float64]:
+    """Return the mean autocovariance (K,) over one to three frames, in which noise has no part."""
     centred = traces - traces.mean(axis=0)
-    return np.asarray((centred[1:] * centred[:-1]).mean(axis=0))
+    power = np.zeros(centred.shape[1])
+    for lag in range(1, N_LAGS + 1):
+        power += np.einsum("tk,tk->k", centred[lag:], centred[:-lag]) / (len(centred) - lag)
+    return power / N_LAGS

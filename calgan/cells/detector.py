@@ -59,8 +59,9 @@ class Detector(TransformerMixin, BaseEstimator):
         ----------
         X : Movie or array-like of shape (T, H, W)
             Movie whose motion is undone (see `MotionCorrector`), of at least 10 frames. It is read
-            once, in pieces. Frames of a long movie are averaged until 3,000 are left. Where these
-            take more than 400 MB, pixels are averaged (a radius keeps three), and then more frames.
+            once, in pieces. Frames are averaged over .2 s if a frame rate is known, and those of a
+            long movie until 3,000 are left. Where these take more than 400 MB, pixels are averaged
+            (a radius keeps three or more), and then more frames.
         y : None
             Ignored.
 
@@ -72,7 +73,7 @@ class Detector(TransformerMixin, BaseEstimator):
         Raises
         ------
         TypeError
-            If a parameter that counts is no integer.
+            If `n_cells` or `max_iter` is no integer, or X is a path or a Recording.
         ValueError
             If X is no movie, has NaN or infinity, too few frames or pixels, or does not change, or
             if a parameter is out of range or no number.
@@ -82,7 +83,7 @@ class Detector(TransformerMixin, BaseEstimator):
         Warns
         -----
         UserWarning
-            If no cell is found, or fewer than `n_cells`; if most candidates have scores below
+            If no cell is found, or fewer than `n_cells`; if all candidates have scores below
             `min_score`; if many pixels are saturated, or the frames of a large movie are averaged
             over more than 1.5 s.
         """
@@ -128,14 +129,13 @@ class Detector(TransformerMixin, BaseEstimator):
             type(self).__name__,
             f"look at the movie, and at radius={self.radius:g} (pixels)",
         )
-        n_below = n_found - len(self.scores_)
         if wanted is not None and n_found < wanted:
             text = f"{name} found {n_found} of {wanted} cells: {look}."
         elif n_found == 0:
             text = f"{name} found no cell: {look}."
-        elif wanted is None and n_below > len(self.scores_):
+        elif len(self.scores_) == 0:
             text = (
-                f"{name} left out {n_below} of {n_found} candidates, whose scores are below "
+                f"{name} left out all {n_found} candidates, whose scores are below "
                 f"min_score={self.min_score:g}: fit with min_score=0, and look at scores_."
             )
         else:

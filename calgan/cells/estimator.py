@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from calgan.cells.detector import Cells, Detector
 from calgan.cells.footprints import sizes
 from calgan.cells.scene import Scene
-from calgan.cells.search import measured, search, shares
+from calgan.cells.search import measured, scored, search
 from calgan.cells.traces import masks_of
 from calgan.data.validation import check_integer, check_real
 
@@ -26,10 +26,10 @@ class CellDetector(Detector):
         Radius of a cell (pixels). Cells of .5 to 1.7 times this radius are found.
     n_cells : int, default=None
         Number of cells, the best whatever their score; None takes all above `min_score`.
-    min_score : float, default=0.1
+    min_score : float, default=0.06
         Smallest score.
     max_iter : int, default=12
-        Rounds of the search; in the first and in the last four no cell is born.
+        Rounds of the search; in the first and in the last four no cell is added.
     verbose : int, default=None
         1 shows a progress bar, 0 none; None shows it on a terminal only.
 
@@ -40,7 +40,7 @@ class CellDetector(Detector):
     radii_ : ndarray of shape (K,), float32
         Radii (pixels) of circles as large as the footprints.
     scores_ : ndarray of shape (K,), float32
-        Share of the changes of the fluorescence in a footprint that is the cell's own, see Notes.
+        Share of the changes of fluorescence that is the cell's own, times their skewness (Notes).
     masks_ : ndarray of shape (K, H, W), float32
         Measured footprints: maximum 1, and 0 where they are below .2.
 
@@ -63,15 +63,17 @@ class CellDetector(Detector):
     its own energy. Once the products of activities and movie are known, the error is a closed form
     of the parameters, and a gradient step reads no frame.
 
-    The search starts at blobs of a cell's size. In each round cells are born where the residual has
-    blobs, and learn by Adam; of two that are nearer than .8 radii, or near and active together,
-    the weaker is dropped. In the last four rounds none is born, and cells die that have not the
-    size and shape of a cell, or whose activity does not last from one frame to the next.
+    The search starts at blobs of a cell's
+    size in the autocovariance of each pixel over one to three frames, in which noise has no part.
+    In each round cells are added where that of the residual has blobs, and all learn by Adam; of
+    two that are nearer than .8 radii, or near and active together, the weaker is removed. In the
+    last four rounds none is added, and cells are removed that have not the size and shape of a
+    cell, or whose activity does not last from frame to frame.
 
-    The score of a cell is the autocovariance over one frame of its own activity over that of the
-    fluorescence in its footprint, or the inverse if that is smaller; noise has no part in either.
-    It is low where background changes much, as in one-photon movies, and for dim cells. (A frame is
-    a bin where frames are averaged.)
+    The score of a cell is a share times a skewness. The share is the autocovariance of its own
+    activity over that of the fluorescence in its footprint, or the inverse if that is smaller. The
+    skewness is that of the cell's fluorescence without its neighbours: transients go up, background
+    goes up and down. The score is low for dim cells, and where background changes much.
 
     Examples
     --------
@@ -91,7 +93,7 @@ class CellDetector(Detector):
         radius: float = 5.0,
         *,
         n_cells: int | None = None,
-        min_score: float = 0.1,
+        min_score: float = 0.06,
         max_iter: int = 12,
         verbose: int | None = None,
     ) -> None:
@@ -110,13 +112,13 @@ class CellDetector(Detector):
 
     def _find(self, scene: Scene, bar: Any) -> Cells:
         found = search(scene, self.max_iter, bar)
-        scores = shares(scene, found)
+        scores = scored(scene, found)
         order = np.argsort(-scores, kind="stable")
         radii = np.sqrt(sizes(found.shapes).prod(axis=1))
 
         def footprints(kept: NDArray[np.bool_]) -> NDArray[np.float32]:
             chosen = order[kept]
-            images = measured(scene, found, _MASK_REACH)[chosen]
+            images = measured(scene, scene.band, found, _MASK_REACH)[chosen]
             images *= scene.noise.ravel()
             return masks_of(images, found.centres[chosen], scene.shape)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import warnings
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.ndimage import gaussian_filter, gaussian_laplace
 
+from calgan.cells.activity import smooth_power
 from calgan.data.movie import Movie
 from calgan.io._build import needs
 
@@ -16,7 +18,10 @@ from calgan.io._build import needs
 _MOST_VALUES = 3 << 25
 _MOST_FRAMES, FEWEST_FRAMES = 3000, 10
 _FEWEST_PIXELS = 3  # of a radius after binning
+# Frames faster than calcium are averaged too (s), which takes noise away; more than these stay.
+_FAST, _STILL_MANY = 0.2, 100
 _LONG = 1.5  # s: calcium transients are lost in longer bins
+_FLASH = 10.0  # times the usual energy of what differs from frame to frame
 _CHUNK_VALUES = 1 << 23  # read at a time
 # Standard deviations of the band-pass filter, in radii: noise is narrower, background is wider.
 NARROW, WIDE = 0.35, 3.0
@@ -67,10 +72,9 @@ class Scene:
         """Return centres (K, 2) in pixels of the movie."""
         return (centres + np.float32(0.5)) * np.float32(self.bin_width) - np.float32(0.5)
 
-    def peaks(self, band: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
+    def peaks(self, frames: NDArray[np.float32], threshold: float) -> NDArray[np.float32]:
         """Return centres (n, 2) of blobs of a cell's size in what varies smoothly, best first."""
-        lagged = np.einsum("tp,tp->p", band[1:], band[:-1]) / (len(band) - 1)
-        image = np.sqrt(np.maximum(lagged, 0)).reshape(self.shape)
+        image = np.sqrt(np.maximum(smooth_power(frames), 0)).astype(np.float32).reshape(self.shape)
         return blobs(image, _BLOB * self.radius, threshold, apart=0.6 * self.radius)[0]
 
 
@@ -115,6 +119,9 @@ def _binned(movie: Movie, radius: float) -> tuple[NDArray[np.float32], int, floa
         side += 1
     rows, columns = height // side, width // side
     size = -(-n_frames // max(1, min(_MOST_FRAMES, _MOST_VALUES // (rows * columns))))
+    if movie.frame_rate is not None:
+        fast = min(round(_FAST * movie.frame_rate), n_frames // _STILL_MANY)
+        size = max(size, fast)
     n_bins = n_frames // size
     if n_bins < FEWEST_FRAMES:
         raise ValueError(
@@ -148,8 +155,12 @@ def _binned(movie: Movie, radius: float) -> tuple[NDArray[np.float32], int, floa
 
 def _noise(binned: NDArray[np.float32], radius: float) -> NDArray[np.float32]:
     """Return the standard deviation (H, W) of what differs from frame to frame, smoothed."""
+    energies = np.array([np.square(b - a).mean() for a, b in pairwise(binned)])
+    # A flash is no noise.
+    usual = energies <= _FLASH * np.median(energies)
     squares = np.zeros(binned.shape[1:])
-    for before, after in zip(binned[:-1], binned[1:], strict=True):
-        squares += np.square(after - before)
-    noise = np.sqrt(gaussian_filter(squares / (2 * (len(binned) - 1)), 2 * radius))
+    for (before, after), is_usual in zip(pairwise(binned), usual, strict=True):
+        if is_usual:
+            squares += np.square(after - before)
+    noise = np.sqrt(gaussian_filter(squares / (2 * usual.sum()), 2 * radius))
     return np.asarray(noise, dtype=np.float32)

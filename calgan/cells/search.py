@@ -1,4 +1,4 @@
-"""The search for cells: births, learning, merges and deaths, round by round."""
+"""The search for cells, which are added, learn, and are removed, round by round."""
 
 from __future__ import annotations
 
@@ -8,22 +8,23 @@ from typing import Any
 import numpy as np
 import torch
 from numpy.typing import NDArray
+from scipy.stats import skew
 from torch import Tensor
 
-from calgan.cells.activity import smooth_power, solve_activities
+from calgan.cells.activity import N_LAGS, smooth_power, solve_activities
 from calgan.cells.footprints import learn, overlaps, patches, sizes, start
 from calgan.cells.scene import Scene
 
-_BIRTH = 3.0  # robust standard deviations of a blob in what is not explained yet
-_BORN_APART = 0.5  # radii to the nearest cell
-_SETTLING = 4  # last rounds, which have no births
+_BLOB = 2.0  # robust standard deviations of a blob in what is not explained yet
+_NEW_APART = 0.5  # radii to the nearest cell
+_SETTLING = 4  # last rounds, which add none
 _STEPS, _STEP_SIZE, _LAST_STEP_SIZE = 20, 0.15, 0.05
 # Two cells are one if they are this near (radii), or near and as strongly correlated as this.
 _SAME = ((0.8, -1.0), (1.5, 0.35), (2.0, 0.6))
-_LASTING = 3.5  # standard errors of the correlation of an activity with that one frame before
+_LASTING = 3.5  # standard errors of the correlation of an activity with that of frames before
 _LONGEST = 2.2  # ratio of the axes of a cell
 _SIZES = (0.5, 1.7)  # radii
-_MEASURED = 2.5  # radii within which a cell's measured footprint is subtracted before births
+_MEASURED = 2.5  # radii within which measured footprints are subtracted before cells are added
 
 
 @dataclass(eq=False)
@@ -47,6 +48,11 @@ class Found:
         """Return what each cell explains alone (K,)."""
         return np.square(self.activities).sum(axis=0) * np.diag(self.overlaps)
 
+    def alone(self) -> NDArray[np.float64]:
+        """Return the projections (T, K) without the parts that neighbours have in them."""
+        own = self.activities * np.diag(self.overlaps)
+        return self.projections - (self.activities @ self.overlaps - own)
+
     def kept(self, keep: NDArray[np.bool_]) -> Found:
         """Return some of the cells."""
         return Found(
@@ -59,10 +65,10 @@ class Found:
 
 def search(scene: Scene, n_rounds: int, bar: Any) -> Found:
     """Return the cells of a scene."""
-    found = solved(scene, start(scene.peaks(scene.band, _BIRTH), scene.radius))
+    found = solved(scene, start(scene.peaks(scene.twice, _BLOB), scene.radius))
     for number in range(n_rounds):
         if 0 < number < n_rounds - _SETTLING:
-            found = _born(scene, found)
+            found = _added(scene, found)
         if len(found) == 0:
             bar.update(n_rounds - number)
             break
@@ -80,7 +86,7 @@ def search(scene: Scene, n_rounds: int, bar: Any) -> Found:
         found = solved(scene, shapes)
         found = found.kept(_distinct(found, scene.radius))
         if number >= n_rounds - _SETTLING:
-            found = found.kept(_alive(found, scene.radius))
+            found = found.kept(_plausible(found, scene.radius))
         bar.set_postfix(cells=len(found))
         bar.update()
     return solved(scene, found.shapes, sparse=False) if len(found) else found
@@ -100,27 +106,30 @@ def solved(scene: Scene, shapes: Tensor, *, sparse: bool = True) -> Found:
     return found.kept(np.asarray(activities.any(axis=0))) if sparse else found
 
 
-def measured(scene: Scene, found: Found, reach: float) -> NDArray[np.float32]:
-    """Return footprints (K, P) regressed from the band-passed movie, around their centres."""
+def measured(
+    scene: Scene, frames: NDArray[np.float32], found: Found, reach: float
+) -> NDArray[np.float32]:
+    """Return footprints (K, P) regressed from filtered frames (T, P), around their centres."""
     if len(found) == 0:
-        return np.empty((0, scene.band.shape[1]), np.float32)
+        return np.empty((0, frames.shape[1]), np.float32)
     activities = found.activities
     products = activities.T @ activities
     products += 1e-3 * np.diag(np.diag(products))
-    images = np.linalg.solve(products, activities.T).astype(np.float32) @ scene.band
+    images = np.linalg.solve(products, activities.T).astype(np.float32) @ frames
     rows, columns = np.divmod(np.arange(images.shape[1]), scene.shape[1])
     for image, (x, y) in zip(images, found.centres, strict=True):
         image[np.hypot(columns - x, rows - y) > reach * scene.radius] = 0
     return images
 
 
-def _born(scene: Scene, found: Found) -> Found:
+def _added(scene: Scene, found: Found) -> Found:
     """Add cells where what is left of the movie has blobs."""
-    explained = found.activities.astype(np.float32) @ measured(scene, found, _MEASURED)
-    centres = scene.peaks(scene.band - explained, _BIRTH)
+    footprints = measured(scene, scene.twice, found, _MEASURED)
+    explained = found.activities.astype(np.float32) @ footprints
+    centres = scene.peaks(scene.twice - explained, _BLOB)
     if len(found) and len(centres):
         apart = np.linalg.norm(centres[:, None] - found.centres[None], axis=2).min(axis=1)
-        centres = centres[apart > _BORN_APART * scene.radius]
+        centres = centres[apart > _NEW_APART * scene.radius]
     if len(centres) == 0:
         return found
     return solved(scene, torch.cat([found.shapes, start(centres, scene.radius)]))
@@ -146,23 +155,21 @@ def _distinct(found: Found, radius: float) -> NDArray[np.bool_]:
     return keep
 
 
-def _alive(found: Found, radius: float) -> NDArray[np.bool_]:
+def _plausible(found: Found, radius: float) -> NDArray[np.bool_]:
     """Tell which cells are of a cell's size and shape, with activity that lasts over frames."""
-    own = np.diag(found.overlaps)
-    others = found.activities @ found.overlaps - found.activities * own
-    alone = found.projections - others
+    alone = found.alone()
     power = np.maximum(alone.var(axis=0), 1e-30)
-    lasting = smooth_power(alone) / power * np.sqrt(len(alone)) > _LASTING
+    lasting = smooth_power(alone) / power * np.sqrt(N_LAGS * len(alone)) > _LASTING
     axes = sizes(found.shapes) / radius
     size = np.sqrt(axes.prod(axis=1))
     round_enough = axes.max(axis=1) < _LONGEST * axes.min(axis=1)
     return np.asarray(lasting & round_enough & (size > _SIZES[0]) & (size < _SIZES[1]))
 
 
-def shares(scene: Scene, found: Found) -> NDArray[np.float64]:
-    """Return the share (K,) of the fluorescence in each footprint that is the cell's own.
+def scored(scene: Scene, found: Found) -> NDArray[np.float64]:
+    """Return the scores (K,) of cells: the share of fluorescence that is their own, times its skew.
 
-    Of the autocovariance over one frame, in which noise has no part. Of a cell whose own part is
+    The share is that of the autocovariance, in which noise has no part. Of a cell whose own part is
     larger than the whole, which the movie before filtering does not hold, it is the inverse.
     """
     values, pixels = (x.numpy() for x in patches(found.shapes, scene.radius, scene.shape))
@@ -173,4 +180,5 @@ def shares(scene: Scene, found: Found) -> NDArray[np.float64]:
         whole = smooth_power(fluorescence)[0]
         part = smooth_power(own)[0]
         share[k] = min(part / whole, whole / part) if part > 0 and whole > 0 else 0
-    return share
+    # Background goes up and down alike.
+    return np.asarray(share * np.maximum(skew(found.alone(), axis=0), 0))
