@@ -8,7 +8,7 @@ of Pearson's r between the trace that `transform` reads and the true calcium.
 - Rendered one-photon movies, of the default light and of ten times as much.
 - Real movies, if CALGAN_DATA names a folder with movie_onephoton_dg_7-12-17.npz, labelled in part,
   and movie_twophoton_neurofinder_crop.npz.
-- Parts of CellDetector taken away: fewer rounds. It has births of cells from six rounds on.
+- Parts of CellDetector taken away: fewer rounds. It adds cells from six rounds on.
 - Seconds and peak memory of CellDetector, in processes of their own (Linux).
 
 A detector is fitted once a movie, without a limit of the score. Its best cells are then those of
@@ -160,7 +160,7 @@ def one_photon_session(folder: Path) -> list[Row]:
         labels = centres_of(data["roi_labels"])
         fuller = annotated(data["annotation_100"], shape)
     cuts: dict[str, list[dict[str, Any]]] = {
-        "CellDetector": [{}, {"min_score": 0.2}, {"min_score": 0.25}],
+        "CellDetector": [{}, {"min_score": 0.5}, {"min_score": 1.0}],
         "baseline": [{}],
     }
     rows = []

@@ -120,13 +120,13 @@ def coordconv_cells(
     This is the method of Teng, Putti and Schneider, reproduced for comparison. Frames are resized
     to `size` x `size` pixels and scaled to [0, 1]. An encoder turns a frame into an image e of the
     same size, between 0 and 1. A renderer, which is trained first and then fixed, turns coordinate
-    k into an image :math:`r_k` of a spot there, whose sum is 1. The activity of the coordinate is
+    k into an image :math:`r_k` of a spot there, whose sum is 1. The activity of a coordinate is
 
     .. math:: a_k = \sum_p e(p) \, r_k(p)
 
-    and a decoder makes the frame of all coordinates and their activities. All lower the mean
-    squared error of the frame. The encoder also lowers the binary cross-entropy between e and the
-    sum of the spots, each times its activity.
+    and a decoder makes the frame of all coordinates and their activities. Coordinates, encoder and
+    decoder lower the mean squared error of the frame. The encoder also lowers the binary
+    cross-entropy between e and the sum of the spots, each scaled to a maximum of its activity.
 
     Parameters
     ----------

@@ -26,7 +26,7 @@ class CellDetector(Detector):
         Radius of a cell (pixels). Cells of .5 to 1.7 times this radius are found.
     n_cells : int, default=None
         Number of cells, the best whatever their score; None takes all above `min_score`.
-    min_score : float, default=0.06
+    min_score : float, default=0.08
         Smallest score.
     max_iter : int, default=12
         Rounds of the search; in the first and in the last four no cell is added.
@@ -93,7 +93,7 @@ class CellDetector(Detector):
         radius: float = 5.0,
         *,
         n_cells: int | None = None,
-        min_score: float = 0.06,
+        min_score: float = 0.08,
         max_iter: int = 12,
         verbose: int | None = None,
     ) -> None:

@@ -133,7 +133,7 @@ def _binned(movie: Movie, radius: float) -> tuple[NDArray[np.float32], int, floa
             f"the search averages {size} frames ({size / movie.frame_rate:.2g} s), as X is large: "
             "cells that are seldom active may be missed; crop the movie, or fit a part of it.",
             UserWarning,
-            stacklevel=5,
+            stacklevel=4,
         )
     binned = np.empty((n_bins, rows, columns), np.float32)
     dtype = np.dtype(movie.frames.dtype)

@@ -355,14 +355,14 @@ class StoredFrames:
 
 def check_movie(X: Any, name: str = "movie") -> Movie:
     """Return a Movie for a Movie, and for an array (T, H, W), of which no frame rate is known."""
-    return X if isinstance(X, Movie) else Movie._trusted(_check_frames(X, name), None, {})
+    return X if isinstance(X, Movie) else Movie._trusted(_check_frames(X, name, 5), None, {})
 
 
 def _unpickled(frames: Any, frame_rate: float | None, metadata: dict[str, Any]) -> Movie:
     return Movie._trusted(_read_only(frames), frame_rate, metadata)
 
 
-def _check_frames(X: Any, name: str) -> Any:
+def _check_frames(X: Any, name: str, stacklevel: int = 4) -> Any:
     """Return frames (T, H, W) as a read-only ndarray or as StoredFrames, or refuse them."""
     if isinstance(X, (str, os.PathLike)):
         raise TypeError(
@@ -390,7 +390,7 @@ def _check_frames(X: Any, name: str) -> Any:
         raise ValueError(
             f"{name} is empty: its shape {shape} (frames, rows, columns) has an axis of length 0."
         )
-    _warn_if_turned(shape, name)
+    _warn_if_turned(shape, name, stacklevel)
     return _read_only(array) if source is None else StoredFrames(source)
 
 
@@ -410,7 +410,7 @@ def _advice(shape: tuple[int, ...], name: str) -> str:
     return "pass one (frames, rows, columns) array"
 
 
-def _warn_if_turned(shape: tuple[int, int, int], name: str) -> None:
+def _warn_if_turned(shape: tuple[int, int, int], name: str, stacklevel: int) -> None:
     """Warn of a shape whose frames seem to be last, or that seems to be an image in colour."""
     n_frames, height, width = shape
     said = f"{name} of shape {shape} was taken for {n_frames} frames of {height} x {width} pixels"
@@ -418,13 +418,13 @@ def _warn_if_turned(shape: tuple[int, int, int], name: str) -> None:
         warnings.warn(
             f"{said}; if it is one image in colour, pass a movie of one colour.",
             UserWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
     elif n_frames == height != width:
         warnings.warn(
             f"{said}; if the last axis is time, pass np.moveaxis({name}, -1, 0).",
             UserWarning,
-            stacklevel=4,
+            stacklevel=stacklevel,
         )
 
 

@@ -18,7 +18,7 @@ from scipy.sparse import csr_array
 from sklearn.utils.validation import check_is_fitted
 
 from calgan.cells.images import correlation_image, mean_image
-from calgan.data.movie import check_movie
+from calgan.data.movie import Movie, check_movie
 from calgan.data.validation import (
     as_real_array,
     check_choice,
@@ -95,7 +95,7 @@ class CellsDisplay(Display):
 
     @classmethod
     def from_estimator(cls, estimator: Any, movie: Any, **options: Any) -> Self:
-        """Draw the cells that a fitted detector has found.
+        """Draw the cells that a fitted detector has found, and the traces that it reads.
 
         Parameters
         ----------
@@ -127,6 +127,10 @@ class CellsDisplay(Display):
                 f"estimator must be a detector of cells, with masks_, got {shown(estimator)}; "
                 "draw masks with CellsDisplay.from_masks."
             )
+        if options.get("traces") is None and len(estimator.masks_):
+            movie = check_movie(movie)
+            rated = movie if movie.frame_rate is not None else Movie(movie.frames, 1.0)
+            options["traces"] = estimator.transform(rated).traces
         return cls.from_masks(movie, estimator.masks_, **options)
 
     @classmethod

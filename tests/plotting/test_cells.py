@@ -10,6 +10,7 @@ import pytest
 from sklearn.exceptions import NotFittedError
 
 from calgan import OasisDeconvolver
+from calgan.cells import LaplacianOfGaussianDetector
 from calgan.cells.images import mean_image
 from calgan.datasets import SimulatedMovie, make_movie
 from calgan.plotting import CellsDisplay
@@ -110,9 +111,14 @@ def test_an_array_has_frames_and_no_seconds(truth: SimulatedMovie) -> None:
 
 
 def test_a_detector_is_drawn(truth: SimulatedMovie) -> None:
-    detector = SimpleNamespace(masks_=truth.masks)
+    detector = LaplacianOfGaussianDetector(n_cells=3).fit(truth.movie)
     display = CellsDisplay.from_estimator(detector, truth.movie, truth=truth)
-    np.testing.assert_array_equal(display.masks, truth.masks)
+    np.testing.assert_array_equal(display.masks, detector.masks_)
+    # The traces that the detector reads, with or without a frame rate.
+    np.testing.assert_array_equal(display.traces, detector.transform(truth.movie).traces)
+    without = CellsDisplay.from_estimator(detector, np.asarray(truth.movie))
+    np.testing.assert_array_equal(without.traces, display.traces)
+    assert without.frame_rate is None
     with pytest.raises(NotFittedError):
         CellsDisplay.from_estimator(OasisDeconvolver(), truth.movie)
     with pytest.raises(TypeError, match="estimator must be a detector of cells, with masks_, got"):
