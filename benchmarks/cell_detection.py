@@ -9,6 +9,8 @@ of Pearson's r between the trace that `transform` reads and the true calcium.
 - Real movies, if CALGAN_DATA names a folder with movie_onephoton_dg_7-12-17.npz, labelled in part,
   and movie_twophoton_neurofinder_crop.npz.
 - Parts of CellDetector taken away: fewer rounds. It adds cells from six rounds on.
+- coordconv_cells on the real one-photon movie, with and without coordinates in its encoder and
+  decoder: 100 coordinates, as its authors have.
 - Seconds and peak memory of CellDetector, in processes of their own (Linux).
 
 A detector is fitted once a movie, without a limit of the score. Its best cells are then those of
@@ -38,15 +40,23 @@ from importlib.metadata import version
 from itertools import product
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
 import numpy as np
+import torch
 from scipy import ndimage
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from benchmarks.thesis_table import append, read
 from calgan import Movie
-from calgan.cells import CellDetector, LaplacianOfGaussianDetector
+from calgan.cells import (
+    CellDetector,
+    CoordConv2d,
+    LaplacianOfGaussianDetector,
+    coordconv,
+    coordconv_cells,
+)
 from calgan.datasets import SimulatedMovie, make_movie
 from calgan.metrics import detection_scores
 
@@ -60,6 +70,7 @@ ONE_PHOTON = {"default": 100.0, "bright": 1000.0}
 REAL_DISTANCE, DISTANCE = 8.0, 5.0  # px
 ROUNDS = (1, 5, 12)
 N_DRAWS = 500
+N_COORDINATES = 100
 
 Row = dict[str, Any]
 
@@ -212,6 +223,31 @@ def two_photon_crop(folder: Path) -> list[Row]:
     return [*rows, {"detector": "uniform points", "told": True, "f1": f1}]
 
 
+# --- coordinates that learn -----------------------------------------------------------------------
+
+
+class WithoutCoordinates(CoordConv2d):
+    """A CoordConv2d that sees zeros instead of coordinates, except in the renderer."""
+
+    def forward(self, input: torch.Tensor) -> torch.Tensor:
+        """Convolve images."""
+        if self.in_channels == 4:  # coordinates are what the renderer draws
+            return super().forward(input)
+        zeros = input.new_zeros(*input.shape[:-3], 2, *input.shape[-2:])
+        return torch.nn.Conv2d.forward(self, torch.cat([input, zeros], dim=-3))
+
+
+def learnt_coordinates(folder: Path, seed: int, layer: type[CoordConv2d]) -> list[Row]:
+    """Rows of coordconv_cells on the real one-photon movie."""
+    with np.load(folder / "movie_onephoton_dg_7-12-17.npz") as data:
+        movie, labels = data["movie"], centres_of(data["roi_labels"])
+    with mock.patch.object(coordconv, "CoordConv2d", layer):
+        centres, _ = coordconv_cells(movie, N_COORDINATES, random_state=seed, verbose=0)
+    scores = detection_scores(centres, labels, max_distance=REAL_DISTANCE)
+    chance = by_chance(labels, N_COORDINATES, movie.shape[1:], REAL_DISTANCE)
+    return [{"layer": layer.__name__, "f1": scores.f1, "recall": scores.recall, "chance": chance}]
+
+
 # --- time and memory ----------------------------------------------------------------------------
 
 SIZES = {"600": (600, 200), "20000-streamed": (20_000, 128)}
@@ -279,6 +315,11 @@ def cases(folder: Path | None) -> dict[str, Callable[[], list[Row]]]:
         simulated, 6.0, ["CellDetector"], ROUNDS, n_neurons=80, min_distance=DENSITIES[80],
         photons=10.0, random_state=0,
     )  # fmt: skip
+    if folder is not None:
+        for layer, seed in product((CoordConv2d, WithoutCoordinates), SEEDS):
+            found[f"coordconv/{layer.__name__}/{seed}"] = partial(
+                learnt_coordinates, folder, seed, layer
+            )
     for name in SIZES:
         found[f"time/{name}"] = partial(measured, name)
     return found
@@ -403,6 +444,19 @@ def real_lines(rows: list[Row]) -> list[str]:
             f"{row['precision']:<11.2f}{row['recall']:<8.2f}{row['r'] or 0:<13.2f}"
             f"{row['n_found']} of {row['n_true']}"
         )
+    learnt = of(rows, "coordconv/")
+    if learnt:
+        lines += [
+            "",
+            f"coordconv_cells, real one-photon movie, {N_COORDINATES} coordinates, against",
+        ]
+        lines[-1] += f" the 15 labels, {REAL_DISTANCE:g} px, {len(SEEDS)} seeds."
+        lines += [f"{'layers':<28}F1                  recall"]
+        for layer in dict.fromkeys(row["layer"] for row in learnt):
+            mine = [row for row in learnt if row["layer"] == layer]
+            recall = spread([row["recall"] for row in mine])
+            lines.append(f"{layer:<28}{spread([row['f1'] for row in mine]):<20}{recall}")
+        lines.append(f"{'uniform points':<28}{learnt[0]['chance']:.2f}")
     return lines
 
 
