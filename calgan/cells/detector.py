@@ -59,9 +59,9 @@ class Detector(TransformerMixin, BaseEstimator):
         ----------
         X : Movie or array-like of shape (T, H, W)
             Movie whose motion is undone (see `MotionCorrector`), of at least 10 frames. It is read
-            once, in pieces. Frames are averaged over .2 s if a frame rate is known, and those of a
-            long movie until 3,000 are left. Where these take more than 400 MB, pixels are averaged
-            (a radius keeps three or more), and then more frames.
+            once, in pieces. Frames are averaged over .2 s, as long as 100 are left, if a frame rate
+            is known, and those of a long movie until 3,000 are left. Where these take more than 400
+            MB, pixels are averaged (a radius keeps three or more), and then more frames.
         y : None
             Ignored.
 
@@ -84,8 +84,8 @@ class Detector(TransformerMixin, BaseEstimator):
         -----
         UserWarning
             If no cell is found, or fewer than `n_cells`; if all candidates have scores below
-            `min_score`; if many pixels are saturated, or the frames of a large movie are averaged
-            over more than 1.5 s.
+            `min_score`; if frames flash, if many pixels are saturated, or if the frames of a large
+            movie are averaged over more than 1.5 s.
         """
         movie = check_movie(X, "X")
         radius = check_real("radius", self.radius, least=1.0)

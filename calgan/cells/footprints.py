@@ -44,12 +44,15 @@ def patches(shapes: Tensor, radius: float, frame: tuple[int, int]) -> tuple[Tens
     return values.flatten(1), pixels.flatten(1)
 
 
-def overlaps(shapes: Tensor, radius: float) -> Tensor:
-    """Return the products (K, K) of footprints that are band-passed, borders left aside."""
+def overlaps(shapes: Tensor, radius: float, others: Tensor | None = None) -> Tensor:
+    """Return products (K, L) of footprints that are band-passed, borders left aside."""
+    others = shapes if others is None else others
     narrow, wide = (NARROW * radius) ** 2, (WIDE * radius) ** 2
-    one, other = shapes[:, None], shapes[None]
-    dx, dy = one[..., 0] - other[..., 0], one[..., 1] - other[..., 1]
-    xx, yy, xy = (value[:, None] + value[None] for value in _covariances(shapes))
+    dx, dy = (shapes[:, None, axis] - others[None, :, axis] for axis in (0, 1))
+    xx, yy, xy = (
+        one[:, None] + other[None]
+        for one, other in zip(_covariances(shapes), _covariances(others), strict=True)
+    )
     # Filtering twice by the difference of two Gaussians is filtering by these three.
     return (
         _gaussian(dx, dy, xx + 2 * narrow, yy + 2 * narrow, xy)
@@ -88,7 +91,10 @@ def learn(
         now = (shapes + speed * change).clamp(low, high)
         values, pixels = patches(now, radius, frame)
         explained = (values * maps_.gather(1, pixels)).sum(1)
-        error = ((products * overlaps(now, radius)).sum(1) - 2 * explained) * weight
+        # Each cell learns from its own error alone: in units of a dim cell's energy, a bright
+        # neighbour would move for that of the dim one.
+        others = (products * overlaps(now, radius, now.detach())).sum(1)
+        error = 2 * (others - explained) * weight
         first, second = now[:, 2], now[:, 3]
         unlike = (first - size).square() + (second - size).square() + (first - second).square()
         optimizer.zero_grad()

@@ -18,10 +18,10 @@ from calgan.io._build import needs
 _MOST_VALUES = 3 << 25
 _MOST_FRAMES, FEWEST_FRAMES = 3000, 10
 _FEWEST_PIXELS = 3  # of a radius after binning
-# Frames faster than calcium are averaged too (s), which takes noise away; more than these stay.
+# Frames faster than calcium are averaged too (s), which takes noise away; so many stay at least.
 _FAST, _STILL_MANY = 0.2, 100
 _LONG = 1.5  # s: calcium transients are lost in longer bins
-_FLASH = 10.0  # times the usual energy of what differs from frame to frame
+_FLASH = 3.0  # times the usual change of a pixel from frame to frame
 _CHUNK_VALUES = 1 << 23  # read at a time
 # Standard deviations of the band-pass filter, in radii: noise is narrower, background is wider.
 NARROW, WIDE = 0.35, 3.0
@@ -45,6 +45,16 @@ class Scene:
     def of(cls, movie: Movie, radius: float) -> Scene:
         """Read a movie and filter its frames."""
         binned, width, saturated, brightest = _binned(movie, radius)
+        flashes = _without_flashes(binned)
+        if len(flashes):
+            first = flashes[0] * (movie.n_frames // len(binned))
+            warnings.warn(
+                f"X flashes in {len(flashes)} frames, the first near frame {first}: most pixels "
+                "differ there from the frames before and after. The search leaves these out, but "
+                "traces have them.",
+                UserWarning,
+                stacklevel=3,
+            )
         radius /= width
         mean = binned.mean(axis=0, dtype=np.float64).astype(np.float32)
         noise = _noise(binned, radius)
@@ -128,7 +138,7 @@ def _binned(movie: Movie, radius: float) -> tuple[NDArray[np.float32], int, floa
             f"X has frames of {height} x {width} pixels, of which memory holds {n_bins} after "
             "averaging, too few to find cells: crop the movie, or average its pixels."
         )
-    if movie.frame_rate is not None and size / movie.frame_rate > _LONG:
+    if movie.frame_rate is not None and size > 1 and size / movie.frame_rate > _LONG:
         warnings.warn(
             f"the search averages {size} frames ({size / movie.frame_rate:.2g} s), as X is large: "
             "cells that are seldom active may be missed; crop the movie, or fit a part of it.",
@@ -153,14 +163,24 @@ def _binned(movie: Movie, radius: float) -> tuple[NDArray[np.float32], int, floa
     return binned, side, n_largest / (n_frames * height * width), brightest
 
 
+def _without_flashes(binned: NDArray[np.float32]) -> NDArray[np.intp]:
+    """Replace frames (T, H, W) that flash by the mean of their neighbours; return their numbers.
+
+    In a flash, most pixels differ from the frame before and from the frame after.
+    """
+    changes = np.array([np.median(np.abs(after - before)) for before, after in pairwise(binned)])
+    usual = np.median(changes[changes > 0]) if changes.any() else 0.0
+    unusual = changes > _FLASH * usual
+    flashes = np.flatnonzero(unusual[1:] & unusual[:-1]) + 1
+    for frame in flashes:
+        binned[frame] = (binned[frame - 1] + binned[frame + 1]) / 2
+    return flashes
+
+
 def _noise(binned: NDArray[np.float32], radius: float) -> NDArray[np.float32]:
     """Return the standard deviation (H, W) of what differs from frame to frame, smoothed."""
-    energies = np.array([np.square(b - a).mean() for a, b in pairwise(binned)])
-    # A flash is no noise.
-    usual = energies <= _FLASH * np.median(energies)
     squares = np.zeros(binned.shape[1:])
-    for (before, after), is_usual in zip(pairwise(binned), usual, strict=True):
-        if is_usual:
-            squares += np.square(after - before)
-    noise = np.sqrt(gaussian_filter(squares / (2 * usual.sum()), 2 * radius))
+    for before, after in pairwise(binned):
+        squares += np.square(after - before)
+    noise = np.sqrt(gaussian_filter(squares / (2 * (len(binned) - 1)), 2 * radius))
     return np.asarray(noise, dtype=np.float32)

@@ -104,7 +104,7 @@ class CellsDisplay(Display):
         movie : Movie or array-like of shape (T, H, W)
             The movie.
         **options
-            Options of `from_masks`.
+            Options of `from_masks`. Traces are those of ``estimator.transform``.
 
         Returns
         -------
@@ -127,9 +127,10 @@ class CellsDisplay(Display):
                 f"estimator must be a detector of cells, with masks_, got {shown(estimator)}; "
                 "draw masks with CellsDisplay.from_masks."
             )
-        if options.get("traces") is None and len(estimator.masks_):
-            movie = check_movie(movie)
-            rated = movie if movie.frame_rate is not None else Movie(movie.frames, 1.0)
+        movie = check_movie(movie)
+        reads = hasattr(estimator, "transform") and movie.shape[1:] == estimator.masks_.shape[1:]
+        if options.get("traces") is None and reads and len(estimator.masks_):
+            rated = movie if movie.frame_rate is not None else Movie._trusted(movie.frames, 1.0, {})
             options["traces"] = estimator.transform(rated).traces
         return cls.from_masks(movie, estimator.masks_, **options)
 

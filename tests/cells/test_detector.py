@@ -224,6 +224,7 @@ def test_cells_move_with_the_movie(kind: Any) -> None:
     for found in (one, other):
         assert len(pairs(found, centres, 0.5 * RADIUS)) == 5
     matched = pairs(one, other)
+    # Borders are other ones, which filters see.
     np.testing.assert_allclose(one[matched[:, 0]], other[matched[:, 1]], atol=0.15 * RADIUS)
 
 
@@ -433,8 +434,72 @@ def test_averages_over_seconds_are_told() -> None:
 
 
 @pytest.mark.parametrize("flash", ["brighter", "lit"])
-def test_a_flash_does_not_hide_cells(kind: Any, flash: str, easy: SimulatedMovie) -> None:
-    frames = np.asarray(easy.movie.frames).astype(np.float32)
-    frames[100] = 10 * frames[100] if flash == "brighter" else frames[100] + 10_000
-    detector = kind(RADIUS).fit(Movie(frames, RATE))
+def test_a_flash_changes_no_score_and_is_told(kind: Any, flash: str) -> None:
+    # A cell that is seen six times in 40 s.
+    rng = np.random.default_rng(0)
+    onsets = np.isin(np.arange(400), [20, 80, 150, 230, 300, 370])
+    activity = lfilter([1.0], [1.0, -0.9], onsets)
+    y, x = np.mgrid[:32, :32]
+    footprint = np.exp(-((x - 15) ** 2 + (y - 17) ** 2) / 18.0)
+    frames = rng.normal(100, 5, (400, 32, 32)) + 30 * activity[:, None, None] * footprint
+    expected = kind(4, n_cells=1).fit(Movie(frames, RATE))
+    frames[200] = 10 * frames[200] if flash == "brighter" else frames[200] + 10_000
+    with pytest.warns(UserWarning, match="X flashes in 1 frames, the first near frame 200") as told:
+        detector = kind(4, n_cells=1).fit(Movie(frames, RATE))
+    assert {each.filename for each in told} == {__file__}
+    np.testing.assert_allclose(detector.centres_, expected.centres_, atol=0.5)
+    np.testing.assert_allclose(detector.scores_, expected.scores_, rtol=0.1)
+
+
+def test_repeated_frames_do_not_hide_cells(kind: Any, easy: SimulatedMovie) -> None:
+    frames = np.repeat(np.asarray(easy.movie.frames), 3, axis=0)
+    # At this rate, frames are not averaged.
+    detector = kind(RADIUS, n_cells=16).fit(Movie(frames, RATE / 3))
     assert f1(detector, easy.centres) >= 0.75
+
+
+def test_transients_score_above_what_goes_up_and_down_alike() -> None:
+    rng = np.random.default_rng(0)
+    transients = lfilter([1.0], [1.0, -0.9], rng.random(600) < 0.02)
+    waves = lfilter([1.0], [1.0, -0.9], rng.standard_normal(600))
+    y, x = np.mgrid[:48, :64]
+    frames = rng.normal(100, 1, (600, 48, 64))
+    for course, column in ((transients, 16), (waves, 46)):
+        footprint = np.exp(-((x - column) ** 2 + (y - 24) ** 2) / 18.0)
+        frames += 10 * (course / course.std())[:, None, None] * footprint
+    detector = CellDetector(4, min_score=0.0).fit(Movie(frames, RATE))
+    near = [np.hypot(*(detector.centres_ - [column, 24]).T) < 2 for column in (16, 46)]
+    transient, wave = (detector.scores_[each].max(initial=0.0) for each in near)
+    assert transient > 1
+    assert wave < 0.3 * transient
+    assert (detector.scores_ >= 0).all()
+
+
+def test_fast_frames_are_averaged_if_their_rate_is_known() -> None:
+    # 60 frames per second, so dim that a frame shows no cell.
+    truth = make_movie(
+        population(9, 400, 1), (72, 72), photons=100.0, radius=RADIUS, neuropil=0.0, random_state=1
+    )
+    fast = np.repeat(np.asarray(truth.expected), 6, axis=0)
+    noise = np.random.default_rng(0).standard_normal(fast.shape).astype(np.float32)
+    fast = fast + np.ptp(fast) * noise
+    known, unknown = (
+        len(pairs(CellDetector(RADIUS, min_score=0.0).fit(each).centres_, truth.centres))
+        for each in (Movie(fast, 60.0), fast)
+    )
+    assert known > unknown
+
+
+@pytest.mark.parametrize("amplitude", [3, 30])
+def test_bright_cells_stay_where_they_are(amplitude: float) -> None:
+    # Dim cells that are added beside a bright one do not push it away.
+    rng = np.random.default_rng(0)
+    y, x = np.mgrid[:48, :64]
+    frames = rng.normal(100, 1, (600, 48, 64))
+    for column in (16, 46):
+        course = lfilter([1.0], [1.0, -0.9], rng.random(600) < 0.02)
+        footprint = np.exp(-((x - column) ** 2 + (y - 24) ** 2) / 18.0)
+        frames += amplitude * (course / course.std())[:, None, None] * footprint
+    detector = CellDetector(4, n_cells=2).fit(Movie(frames, RATE))
+    order = np.argsort(detector.centres_[:, 0])
+    np.testing.assert_allclose(detector.centres_[order], [[16, 24], [46, 24]], atol=0.2)
