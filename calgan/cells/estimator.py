@@ -65,15 +65,16 @@ class CellDetector(Detector):
 
     The search starts at blobs of a cell's
     size in the autocovariance of each pixel over one to three frames, in which noise has no part.
-    In each round cells are added where that of the residual has blobs, and all learn by Adam; of
-    two that are nearer than .8 radii, or near and active together, the weaker is removed. In the
-    last four rounds none is added, and cells are removed that have not the size and shape of a
-    cell, or whose activity does not last from frame to frame.
+    In each round all cells learn by Adam. Between the first and the last four rounds, cells are
+    added where the residual has such blobs. Of two cells that are nearer than .8 radii, or near and
+    active together, the weaker is removed. In the last four rounds, cells are removed that do not
+    have the size and shape of a cell, or whose activity does not last from frame to frame.
 
     The score of a cell is a share times a skewness. The share is the autocovariance of its own
     activity over that of the fluorescence in its footprint, or the inverse if that is smaller. The
-    skewness is that of the cell's fluorescence without its neighbours: transients go up, background
-    goes up and down. The score is low for dim cells, and where background changes much.
+    skewness is that of the cell's fluorescence without its neighbours. That of transients is large;
+    background rises and falls alike, so that its skewness is near 0. The score is low for dim
+    cells, and where background changes much.
 
     Examples
     --------

@@ -167,7 +167,7 @@ def _plausible(found: Found, radius: float) -> NDArray[np.bool_]:
 
 
 def scored(scene: Scene, found: Found) -> NDArray[np.float64]:
-    """Return the scores (K,) of cells: the share of fluorescence that is their own, times its skew.
+    """Return the scores (K,) of cells: their share of the fluorescence, times their skewness.
 
     The share is that of the autocovariance, in which noise has no part. Of a cell whose own part is
     larger than the whole, which the movie before filtering does not hold, it is the inverse.
