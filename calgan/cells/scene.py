@@ -48,10 +48,10 @@ class Scene:
         flashes = _without_flashes(binned)
         if len(flashes):
             first = flashes[0] * (movie.n_frames // len(binned))
+            more = f", and {len(flashes) - 1} times later" if len(flashes) > 1 else ""
             warnings.warn(
-                f"X flashes in {len(flashes)} frames, the first near frame {first}: most pixels "
-                "differ there from the frames before and after. The search leaves these out, but "
-                "traces have them.",
+                f"X flashes near frame {first}{more}: most pixels differ there from the frames "
+                "before and after. The search leaves flashes out, but traces have them.",
                 UserWarning,
                 stacklevel=3,
             )
