@@ -64,7 +64,6 @@ print(f"error:       {np.sqrt((error**2).sum(axis=1).mean()):.2f} pixels")
 # Cells
 # -----
 # A found cell is right if it lies within one radius of a true one. Each true cell counts once.
-# Extra cells follow the neuropil: in a movie with ``neuropil=0`` there are none.
 
 detector = CellDetector(radius=5, verbose=0).fit(still)
 fluorescence = detector.transform(still)
