@@ -40,7 +40,7 @@ def noise_of(traces: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def smooth_power(traces: NDArray[Any]) -> NDArray[np.float64]:
-    """Return the mean autocovariance (K,) over one to three frames, in which noise has no part."""
+    """Return the mean autocovariance (K,) over 1 to N_LAGS frames, in which noise has no part."""
     centred = traces - traces.mean(axis=0)
     power = np.zeros(centred.shape[1])
     for lag in range(1, N_LAGS + 1):

@@ -158,10 +158,17 @@ class Detector(TransformerMixin, BaseEstimator):
         Recording
             Fluorescence of each cell (T, K), in the units of the movie: the mean over its mask,
             without the changes of its neighbours and of background wider than 3 radii.
-            `calgan.io.delta_f_over_f` makes dF/F of it. Metadata have ``"positions"``, the centres.
+            `calgan.io.delta_f_over_f` makes dF/F of it. Metadata have ``"positions"``, the centres
+            (x, y) in pixels.
 
         Raises
         ------
+        NotFittedError
+            If the detector is not fitted.
+        TypeError
+            If X is a path or a Recording.
+        MemoryError
+            If memory does not hold the weights of all cells.
         ValueError
             If the frames have another size than those of `fit`, the movie has no frame rate, or
             no cell was found.

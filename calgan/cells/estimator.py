@@ -59,9 +59,10 @@ class CellDetector(Detector):
 
     with Gaussian footprints g, whose centres, axes and angles :math:`\theta_k` are learnt, and
     activities c, which are solved for (with a penalty of 1.5 times their noise, except in the end).
-    A prior draws axes to the radius and ellipses to circles, and each cell's error is in units of
-    its own energy. Once the products of activities and movie are known, the error is a closed form
-    of the parameters, and a gradient step reads no frame.
+    A prior draws axes to the radius and ellipses to circles. Each cell learns from its own error
+    alone, in units of its own energy, so that a dim cell does not move a bright one. Once the
+    products of activities and movie are known, the error is a closed form of the parameters, and a
+    gradient step reads no frame.
 
     The search starts at blobs of a cell's
     size in the autocovariance of each pixel over one to three frames, in which noise has no part.
@@ -72,9 +73,9 @@ class CellDetector(Detector):
 
     The score of a cell is a share times a skewness. The share is the autocovariance of its own
     activity over that of the fluorescence in its footprint, or the inverse if that is smaller. The
-    skewness is that of the cell's fluorescence without its neighbours. That of transients is large;
-    background rises and falls alike, so that its skewness is near 0. The score is low for dim
-    cells, and where background changes much.
+    skewness is that of the cell's fluorescence without its neighbours. Transients have a large
+    skewness; background rises and falls alike, so that its skewness is near 0. The score is low for
+    dim cells, and where background changes much. It can be larger than 1.
 
     Examples
     --------

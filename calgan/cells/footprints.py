@@ -45,7 +45,10 @@ def patches(shapes: Tensor, radius: float, frame: tuple[int, int]) -> tuple[Tens
 
 
 def overlaps(shapes: Tensor, radius: float, others: Tensor | None = None) -> Tensor:
-    """Return products (K, L) of footprints that are band-passed, borders left aside."""
+    """Return products of band-passed footprints (K, 5) with others (L, 5) or with themselves.
+
+    Borders are left aside.
+    """
     others = shapes if others is None else others
     narrow, wide = (NARROW * radius) ** 2, (WIDE * radius) ** 2
     dx, dy = (shapes[:, None, axis] - others[None, :, axis] for axis in (0, 1))

@@ -18,7 +18,7 @@ from calgan.io._build import needs
 _MOST_VALUES = 3 << 25
 _MOST_FRAMES, FEWEST_FRAMES = 3000, 10
 _FEWEST_PIXELS = 3  # of a radius after binning
-# Frames faster than calcium are averaged too (s), which takes noise away; so many stay at least.
+# Frames shorter than this (s) are averaged, which lowers noise, if so many remain at least.
 _FAST, _STILL_MANY = 0.2, 100
 _LONG = 1.5  # s: calcium transients are lost in longer bins
 _FLASH = 3.0  # times the usual change of a pixel from frame to frame
@@ -48,7 +48,7 @@ class Scene:
         flashes = _without_flashes(binned)
         if len(flashes):
             first = flashes[0] * (movie.n_frames // len(binned))
-            more = f", and {len(flashes) - 1} times later" if len(flashes) > 1 else ""
+            more = " and later" if len(flashes) > 1 else ""
             warnings.warn(
                 f"X flashes near frame {first}{more}: most pixels differ there from the frames "
                 "before and after. The search leaves flashes out, but traces have them.",
@@ -164,16 +164,17 @@ def _binned(movie: Movie, radius: float) -> tuple[NDArray[np.float32], int, floa
 
 
 def _without_flashes(binned: NDArray[np.float32]) -> NDArray[np.intp]:
-    """Replace frames (T, H, W) that flash by the mean of their neighbours; return their numbers.
+    """Replace frames (T, H, W) that flash by the mean of those around; return their numbers.
 
-    In a flash, most pixels differ from the frame before and from the frame after.
+    In a flash of one frame, most pixels differ from the frame before and from the frame after.
     """
     changes = np.array([np.median(np.abs(after - before)) for before, after in pairwise(binned)])
     usual = np.median(changes[changes > 0]) if changes.any() else 0.0
     unusual = changes > _FLASH * usual
     flashes = np.flatnonzero(unusual[1:] & unusual[:-1]) + 1
-    for frame in flashes:
-        binned[frame] = (binned[frame - 1] + binned[frame + 1]) / 2
+    others = np.setdiff1d(np.arange(len(binned)), flashes)
+    for frame, after in zip(flashes, np.searchsorted(others, flashes), strict=True):
+        binned[frame] = (binned[others[after - 1]] + binned[others[after]]) / 2
     return flashes
 
 

@@ -169,8 +169,8 @@ def _plausible(found: Found, radius: float) -> NDArray[np.bool_]:
 def scored(scene: Scene, found: Found) -> NDArray[np.float64]:
     """Return the scores (K,) of cells: their share of the fluorescence, times their skewness.
 
-    The share is that of the autocovariance, in which noise has no part. Of a cell whose own part is
-    larger than the whole, which the movie before filtering does not hold, it is the inverse.
+    The share is that of the autocovariance, in which noise has no part. If a cell's own part is
+    larger than the whole, the unfiltered movie does not support it: the share is then the inverse.
     """
     values, pixels = (x.numpy() for x in patches(found.shapes, scene.radius, scene.shape))
     share = np.empty(len(found))

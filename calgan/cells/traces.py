@@ -68,7 +68,6 @@ class Readout:
             changes[first : first + len(flat)] = flat @ self._weights.T
             total = total + flat.sum(axis=0, dtype=np.float64)
             bar.update(len(flat))
-        mean = changes.mean(axis=0, dtype=np.float64)
         changes -= changes.mean(axis=0, dtype=np.float64).astype(np.float32)
         mean = self._means @ (start + total / movie.n_frames)
         return np.asarray(changes * self._scale + mean, dtype=np.float32)

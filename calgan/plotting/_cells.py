@@ -104,7 +104,7 @@ class CellsDisplay(Display):
         movie : Movie or array-like of shape (T, H, W)
             The movie.
         **options
-            Options of `from_masks`. Traces are those of ``estimator.transform``.
+            Options of `from_masks`. Without `traces`, those of ``estimator.transform`` are drawn.
 
         Returns
         -------

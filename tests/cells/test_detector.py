@@ -225,7 +225,7 @@ def test_cells_move_with_the_movie(kind: Any) -> None:
     for found in (one, other):
         assert len(pairs(found, centres, 0.5 * RADIUS)) == 5
     matched = pairs(one, other)
-    # Borders are other ones, which filters see.
+    # The borders of the image differ, and filters near them, too.
     np.testing.assert_allclose(one[matched[:, 0]], other[matched[:, 1]], atol=0.15 * RADIUS)
 
 
@@ -434,8 +434,9 @@ def test_averages_over_seconds_are_told() -> None:
     assert told_.filename == __file__
 
 
+@pytest.mark.parametrize("flashes", [[200], [200, 204]])
 @pytest.mark.parametrize("flash", ["brighter", "lit"])
-def test_a_flash_changes_no_score_and_is_told(kind: Any, flash: str) -> None:
+def test_a_flash_changes_no_score_and_is_told(kind: Any, flash: str, flashes: list[int]) -> None:
     # A cell that is seen six times in 40 s.
     rng = np.random.default_rng(0)
     onsets = np.isin(np.arange(400), [20, 80, 150, 230, 300, 370])
@@ -444,8 +445,10 @@ def test_a_flash_changes_no_score_and_is_told(kind: Any, flash: str) -> None:
     footprint = np.exp(-((x - 15) ** 2 + (y - 17) ** 2) / 18.0)
     frames = rng.normal(100, 5, (400, 32, 32)) + 30 * activity[:, None, None] * footprint
     expected = kind(4, n_cells=1).fit(Movie(frames, RATE))
-    frames[200] = 10 * frames[200] if flash == "brighter" else frames[200] + 10_000
-    with pytest.warns(UserWarning, match="X flashes near frame 200: most pixels") as told:
+    frames[flashes] = 10 * frames[flashes] if flash == "brighter" else frames[flashes] + 10_000
+    with pytest.warns(
+        UserWarning, match=r"X flashes near frame 200( and later)?: most pixels"
+    ) as told:
         detector = kind(4, n_cells=1).fit(Movie(frames, RATE))
     assert {each.filename for each in told} == {__file__}
     np.testing.assert_allclose(detector.centres_, expected.centres_, atol=0.5)
@@ -470,10 +473,9 @@ def test_transients_score_above_what_goes_up_and_down_alike() -> None:
         frames += 10 * (course / course.std())[:, None, None] * footprint
     detector = CellDetector(4, min_score=0.0).fit(Movie(frames, RATE))
     near = [np.hypot(*(detector.centres_ - [column, 24]).T) < 2 for column in (16, 46)]
-    transient, wave = (detector.scores_[each].max(initial=0.0) for each in near)
+    transient, wave = (detector.scores_[each].max() for each in near)
     assert transient > 1
     assert wave < 0.3 * transient
-    assert (detector.scores_ >= 0).all()
 
 
 def test_fast_frames_are_averaged_if_their_rate_is_known() -> None:
